@@ -145,7 +145,7 @@ test("without its platform's package, one sentence names it", async () => {
     rejected(inFolder("npx", "modicum", "doctor")),
   ]);
   renameSync(join(folder, "aside"), library);
-  const sentence = `the package ${platformPackage(platform)}, which has ONNX Runtime's library, is missing`;
+  const sentence = `the package ${platformPackage(platform)}, which contains ONNX Runtime's library, is missing`;
   expect(run.stderr).toContain(`error: ${sentence}`);
   expect(doctor.stdout).toMatch(new RegExp(`^MISSING +ONNX Runtime +${sentence}`, "m"));
 });

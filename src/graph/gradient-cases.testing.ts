@@ -190,7 +190,7 @@ const chosenInGroups: GradientCase = {
   trace: ({ x }) => [chosenTopK(x!, 2, { groups: { count: 3, active: 2, best: 1 } }).values],
 };
 
-/** Four experts, two for each of six tokens; the third gets none. */
+/** Four experts, two for each of six tokens; the third is not used. */
 const experts: GradientCase[] = [false, true].map((rows) => ({
   name: `experts, their matrices in ${rows ? "rows" : "columns"}`,
   inputs: {
@@ -214,7 +214,7 @@ const experts: GradientCase[] = [false, true].map((rows) => ({
   },
 }));
 
-/** The same with one expert for each token. */
+/** `experts` with one expert for each token. */
 const oneExpert: GradientCase = {
   ...experts[0]!,
   name: "one expert of a token",

@@ -72,7 +72,7 @@ test("every operator that has a gradient rule, or says that it has none, is in a
   const folder = new URL("./ops/", import.meta.url);
   // The gradient passes through rounding; central differences are 0 almost everywhere.
   covered.add("round");
-  // The operator's gradient is not the derivative of its function.
+  // This gradient is intentionally not the derivative of the function.
   covered.add("withoutGradient");
   const missing = readdirSync(folder).flatMap((file) => untested(readFileSync(new URL(file, folder), "utf8"), covered));
   expect(missing).toEqual([]);

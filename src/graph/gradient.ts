@@ -21,9 +21,9 @@ export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
 
 /**
  * The gradients of a loss with respect to the tensors `of`, from its gradients with respect to tensors that depend on
- * them (reverse mode). Operators not between them add nothing. If possible, a gradient is added directly to its entry
- * in `sums`.
- * @throws Error that names a tensor on which none of them depends, or an operator that does not train
+ * them (reverse mode). Operators off the paths between them contribute nothing. If possible, a gradient is added
+ * directly to its entry in `sums`.
+ * @throws Error that names a tensor that no output depends on, or an operator without a gradient
  */
 export function pullback(
   seeds: readonly TensorGradient[],
@@ -52,7 +52,7 @@ function dependents(nodes: readonly Node[], of: readonly Tensor[]): Set<number> 
   return ids;
 }
 
-/** The name of an operand that only gives an operator its shape. */
+/** The name of an operand that only determines the shape of a result. */
 const SHAPE_ALONE = "like";
 
 function pull(
@@ -84,7 +84,7 @@ function unreached(graph: Graph, tensor: Tensor): never {
   throw new Error(`the loss does not depend on ${port ? `"${port.name}"` : `the tensor ${showType(tensor)}`}`);
 }
 
-/** Gradients by tensor, summed over its uses and `sums`. */
+/** Each tensor's gradient, summed over its uses and `sums`. */
 class Gradients {
   readonly #totals = new Map<number, Tensor>();
   readonly #sums: ReadonlyMap<number, Tensor | undefined>;
@@ -103,7 +103,7 @@ class Gradients {
   }
 }
 
-/** sum + gradient. The gradient's operator adds it, if it can and nothing else reads its output. */
+/** sum + gradient. The gradient's operator does the addition if it can and nothing else reads its output. */
 function added(sum: Tensor, gradient: Tensor): Tensor {
   const { nodes } = gradient.graph;
   const at = nodes.findLastIndex((n) => n.outputs[0] === gradient);

@@ -81,7 +81,7 @@ const attention = (c: Partial<typeof cache>, q = qkv, tab: typeof tables | undef
   cachedAttention(q, { ...cache, ...c }, tab, { ...attrs, ...a });
 const matrix = { bits: 8, corrected: false, codes: t("u8", 5, 2, 32), scale: f(5, 2), zero: t("u8", 5, 2) } as const;
 const narrow = { bits: 4, corrected: false, codes: t("u8", 5, 3, 16), scale: f(5, 3), zero: t("u8", 5, 2) } as const;
-/** 17 blocks of weights and two of digits. */
+/** A matrix with 17 blocks of weights and two blocks of digits. */
 const corrected = {
   bits: 4,
   corrected: true,

@@ -14,7 +14,7 @@ export interface Cost {
   readonly flops: Dim;
   readonly read: Dim;
   readonly written: Dim;
-  /** Experts that ran, one count per token; absent if none. */
+  /** The number of experts that ran, one count per token; absent if there are none. */
   readonly experts?: Dim;
   /** The part of `flops` that a dense run would not spend; 0 if absent. */
   readonly overhead?: Dim;
@@ -27,7 +27,7 @@ interface Pullback<A> {
   readonly attrs: A;
   /** The loss's gradient with respect to each output; undefined if the loss does not depend on it. At least one is defined. */
   readonly upstream: readonly (Tensor | undefined)[];
-  /** For each input, true if its gradient is needed; never for integers. */
+  /** Whether each input's gradient is needed; false for integers. */
   readonly wanted: readonly boolean[];
 }
 

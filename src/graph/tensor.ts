@@ -26,5 +26,5 @@ export interface Tensor extends TensorType {
   readonly id: number;
 }
 
-/** Bytes of a tensor of this type in memory. */
+/** The number of bytes that a tensor of this type takes in memory. */
 export const sizeInBytes = (t: TensorType): Dim => mul(volume(t.shape), bytesPerElement[t.dtype]);

@@ -92,7 +92,7 @@ test.each([
     "do_pan_and_scan",
     { do_pan_and_scan: true },
     {},
-    "expected false: reading crops next to the whole image is not supported",
+    "expected false: reading crops besides the image is not supported",
   ],
   ["rows", {}, { image_size: 68 }, "an image has 289 rows, expected at most 256"],
 ])("a Gemma 3 is refused by %s", async (_, processor, vision, sentence) => {

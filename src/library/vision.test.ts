@@ -96,7 +96,7 @@ test.each([
 
 test("an image count other than the number of places is reported; so is a model that reads text alone", async () => {
   const two = [{ role: "user", content: [{ type: "image" }, { type: "image" }] }];
-  await expect(answered(red, two)).rejects.toThrow("the prompt has 2 places for images, but 1 images were given");
+  await expect(answered(red, two)).rejects.toThrow("the prompt has places for 2 images, but got 1");
   using tiny = await load(fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url)));
   await expect(tiny.complete("a", { images: [red] })).rejects.toThrow(/reads only text, but got an image; expected/);
 });

@@ -12,7 +12,7 @@ import { modulesOf, namesOf, partOf, type Scheme, shapedNames } from "./tensors/
 /** An architecture by its names in checkpoints: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
 export interface Listed<A> {
   readonly names: readonly string[];
-  /** False for checkpoints with one of these names but a different architecture; if absent, true for all. */
+  /** False for checkpoints that have one of these names but a different architecture; if absent, true for all. */
   serves?(checkpoint: Checkpoint): boolean;
   load(): Promise<A>;
 }
@@ -24,11 +24,11 @@ export interface Traits<C> {
   readonly keys?: Readonly<Record<string, string>>;
   /** transformers' defaults for values missing from config.json, by the usual keys. */
   readonly defaults?: Readonly<Record<string, number>>;
-  /** Tensors of unused parts, such as image encoders. */
+  /** Matches tensors of unused parts, such as image encoders. */
   readonly unread?: RegExp;
-  /** True if checkpoints may have extra layers that predict further tokens; they are not read. */
+  /** True if checkpoints may have extra layers that predict further tokens, which are not read. */
   readonly moreLayers?: true;
-  /** `has`: returns whether the checkpoint holds a tensor, for facts that a GGUF shows only in this way. */
+  /** `has`: returns whether the checkpoint holds a tensor, for settings that a GGUF shows only in this way. */
   configure(fields: Fields, has: (tensor: string) => boolean): C;
 }
 
@@ -67,7 +67,7 @@ const layerOf = (tensor: string): number => Number(/(?:^|\.)(?:blk|layers)\.(\d+
 export interface HybridTraits<C> extends Traits<C> {
   /** Maps canonical names to the checkpoint's layer numbers, if they differ from the model's. */
   place?(config: C): (canonical: string) => string;
-  /** Shapes of tensors that are stored in other shapes than the model's. */
+  /** Shapes of tensors that are stored in different shapes from the model's. */
   shapes(config: C): StoredShapes;
   mixer(weights: MixerWeights, config: C): Mixer;
 }
@@ -95,7 +95,7 @@ export function hybrid<C extends TransformerConfig>(
   };
 }
 
-/** Like `decoder`, for models in which every token sees all others. */
+/** Like `decoder`, for models in which every token sees all other tokens. */
 export function encoder(name: string, { scheme, keys = {}, defaults, configure }: Traits<EncoderConfig>) {
   return {
     tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),

@@ -5,14 +5,14 @@ import { openDecoder } from "./registry.ts";
 
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 
-/** A fixture under another architecture's name, with renamed tensors. */
+/** A fixture with another architecture's name, and renamed tensors. */
 function renamed(fixture: string, changed: (name: string) => readonly string[] = (name) => [name]): Checkpoint {
   const { tensors, config, ...rest } = openCheckpoint(`${fixtures}/${fixture}`);
   const all = [...tensors].flatMap(([name, tensor]) => changed(name).map((own) => [own, tensor] as const));
   return { ...rest, config: asMystery(config), architecture: "mystery", tensors: new Map(all) };
 }
 
-/** A GGUF's keys begin with the architecture's name. */
+/** Renames a configuration's architecture, with which a GGUF's keys begin. */
 function asMystery(config: Checkpoint["config"]): Checkpoint["config"] {
   if (config.kind !== "gguf") return config;
   const { metadata } = config;

@@ -9,10 +9,10 @@ import type { Architecture } from "./decoder/decoder.ts";
 import { traceHidden } from "./encoder/encoder-graphs.ts";
 import { traceDense } from "./programs/segments.ts";
 
-/** The smallest share of common tensor kinds, among all kinds in the checkpoint and the architecture. */
+/** The smallest fraction of tensor kinds that a checkpoint and a near architecture share, among all kinds in either. */
 const NEAR = 0.5;
 
-/** Preferred among equals, because other architectures are described as changes to it. */
+/** Preferred among equals, because other architectures are described as variants of it. */
 const USUAL = "llama";
 
 interface Candidate {
@@ -24,15 +24,15 @@ interface Candidate {
 /** A known architecture compared with a checkpoint of an unknown one. */
 interface Comparison {
   readonly name: string;
-  /** Kinds of tensors by the checkpoint's names: those that the architecture reads, those it does not, and those missing. */
+  /** Kinds of tensors, by the checkpoint's names: read ones, ones that the architecture does not read, missing ones. */
   readonly shared: readonly string[];
   readonly extra: readonly string[];
   readonly missing: readonly string[];
-  /** The number of configuration values that it reads. */
+  /** The number of configuration values that the architecture reads. */
   readonly fields: number;
 }
 
-/** The nearest known architecture to a checkpoint, and the differences; undefined if none is near. */
+/** Finds the known architecture nearest to a checkpoint, and the differences; undefined if none is near. */
 export async function nearestArchitecture(
   checkpoint: Checkpoint,
   decoders: readonly Listed<Architecture>[],
@@ -53,12 +53,12 @@ export async function nearestArchitecture(
 }
 
 /**
- * The smallest number of values read at which an architecture counts as near: sizes of a stream, layers, heads, a
+ * The minimum number of values read for an architecture to count as near: sizes of a stream, layers, heads, a
  * feed-forward and a vocabulary.
  */
 const LEAST_FIELDS = 5;
 
-/** The architecture that reads the largest number of values from a configuration without weights. */
+/** Finds the architecture that reads the most values of a configuration without weights. */
 function byConfiguration(checkpoint: Checkpoint, candidates: readonly Candidate[]): string | undefined {
   const [near] = candidates
     .flatMap((one) => comparedBy(kindOf, checkpoint, one) ?? [])
@@ -76,23 +76,23 @@ async function candidate<A extends Pick<Candidate, "tensors">>(
   return { names, tensors: architecture.tensors, trace: (weights) => trace(architecture, weights) };
 }
 
-/** The part of a tensor's name used in a comparison. */
+/** Reduces a tensor's name to the part that is compared. */
 type Key = (name: string) => string;
 
-/** Without the numbers of layers and experts. */
+/** Replaces the numbers of layers and experts. */
 const kindOf: Key = (name) => name.replace(/(?<=\.)\d+(?=\.)/g, "*");
 
-/** Also without the model's own name before the layers, such as `electra.encoder.`. */
+/** Also removes the model's own name before the layers, such as `electra.encoder.`. */
 const withoutPrefix: Key = (name) => {
   const kind = kindOf(name);
   return /[^.]+\.\*\..*$/.exec(kind)?.[0] ?? kind.split(".").slice(-2).join(".");
 };
 
-/** Undefined if the architecture cannot read the checkpoint's configuration, or shares no tensor with it. */
+/** Compares a checkpoint with an architecture; undefined if its configuration is unreadable or no tensor fits. */
 const compared = (checkpoint: Checkpoint, one: Candidate): Comparison | undefined =>
   comparedBy(kindOf, checkpoint, one) ?? comparedBy(withoutPrefix, checkpoint, one);
 
-/** Traces the architecture's model with the checkpoint's configuration. */
+/** Compares tensors by tracing the architecture's model with the checkpoint's configuration. */
 function comparedBy(key: Key, whole: Checkpoint, { names, tensors, trace }: Candidate): Comparison | undefined {
   const { config, read } = recorded(whole, names[0]!);
   const own = new Map([...whole.tensors.keys()].map((name) => [key(name), kindOf(name)]));

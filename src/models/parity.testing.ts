@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-/** Machines round differently, so a difference may exceed the table's by this factor. */
+/** Machines round differently, so a measured difference may exceed the table's by this factor. */
 const SLACK = 5;
 
 const formats = ["safetensors", "GGUF"] as const;
@@ -23,7 +23,7 @@ export class Parity {
     expect(page).toContain(mark);
   }
 
-  /** Fails if the table lacks the fixture in this format, or states a difference far below the measured one. */
+  /** Fails if the table lacks the fixture in this format, or contains a difference far below the measured one. */
   check(fixture: string, format: string, measured: number): void {
     const row = this.page
       .slice(this.#begin, this.#end)
@@ -37,7 +37,7 @@ export class Parity {
     );
   }
 
-  /** The page with measured values; keys are fixture and format. */
+  /** Returns the page with measured values, which are keyed by fixture and format. */
   with(fixtures: readonly string[], measured: ReadonlyMap<string, number>): string {
     const cell = (key: string) => measured.get(key)?.toExponential(0) ?? "–";
     const rows = fixtures.map((f) => `| \`${f}\` | ${formats.map((format) => cell(`${f} ${format}`)).join(" | ")} |`);

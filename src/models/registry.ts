@@ -41,7 +41,7 @@ export const isOfKind = (kind: ArchitectureKind, checkpoint: Checkpoint): boolea
     ({ names, serves }: Listed<unknown>) => names.includes(checkpoint.architecture) && (serves?.(checkpoint) ?? true),
   );
 
-/** The refusal of a checkpoint with an unknown architecture: with the nearest known one, or with all if none is near. */
+/** The error for a checkpoint with an unknown architecture: names the nearest known one, or all if none is near. */
 export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
   const { path, architecture: name } = checkpoint;
   const { nearestArchitecture } = await import("./nearest.ts");
@@ -50,7 +50,7 @@ export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
   return new ModelFault(`${path}: architecture "${name}" is not supported; ${near}`);
 }
 
-/** The same without reading its tensors. */
+/** Like `unsupported`, without reading the checkpoint's tensors. */
 export function unknown({ path, architecture: name }: Checkpoint): ModelFault {
   const all = allNames();
   return new ModelFault(
@@ -73,13 +73,13 @@ async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<
   throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
 }
 
-/** True if a decoder's checkpoint has image parts that are not used. */
+/** True if a decoder's checkpoint has an image encoder that is not used. */
 export const readsTextAlone = async (checkpoint: Checkpoint): Promise<boolean> =>
   (await architectureOf(checkpoint, stacks))
     .unread(checkpoint)
     .some((tensor) => /(^|\.)(vision_|visual\.)/.test(tensor));
 
-/** True if a decoder's tokens also see later ones: it embeds texts and does not generate. */
+/** True if a decoder's tokens also see later tokens: it embeds texts and does not generate. */
 export const seesBothWays = ({ config, architecture }: Checkpoint): boolean =>
   config.kind === "huggingface"
     ? config.config["use_bidirectional_attention"] === true
@@ -126,7 +126,7 @@ export async function openDecoder(
   return opened;
 }
 
-/** `config`: a decoder's. @throws UserError if the model or this processor does not support weights in this form */
+/** `config`: a decoder's. @throws UserError if this model or processor does not support weights in this form */
 export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
   if (quant !== "q8r") return;
   if (!config || !isOfKind("decoder", checkpoint))
@@ -172,8 +172,7 @@ function openStack(
 }
 
 /**
- * Modules that an adapter may replace entirely; undefined if none, because a GGUF's tensors and PEFT's have different
- * names.
+ * Modules that an adapter may replace entirely; undefined for a GGUF, whose tensors have different names from PEFT's.
  */
 export async function headModules(checkpoint: Checkpoint): Promise<HeadModules | undefined> {
   const { config } = checkpoint;
@@ -219,7 +218,7 @@ export async function openEncoder(
 ): Promise<OpenEncoder> {
   requireForm(quant, checkpoint);
   const architecture = await architectureOf(checkpoint, encoders);
-  // GGUF has one name for several of Hugging Face's.
+  // GGUF uses one name for several of Hugging Face's architectures.
   const isGguf = adapter && checkpoint.config.kind === "gguf";
   const kin = isGguf ? await Promise.all(encoders.map(({ load }) => load())) : [architecture];
   const loraLayers = loraLayersOf(adapter, (canonical) => kin.flatMap((a) => a.modules(canonical)));
@@ -286,7 +285,7 @@ export interface OpenImageGenerator {
   readonly weights: Weights;
 }
 
-/** Like `openDecoder`, for diffusion models of images, which take no adapter and run in float32. */
+/** Like `openDecoder`, for diffusion models of images, which support no adapter and run in float32. */
 export async function openImageGenerator(checkpoint: Checkpoint, folder: string): Promise<OpenImageGenerator> {
   const architecture = await architectureOf(checkpoint, imageGenerators);
   const used = without(checkpoint, architecture.unread(checkpoint));

@@ -27,7 +27,7 @@ const PROBABILITIES = { cat: 0.001534797, "a red car": 0.00622414, "two blue dog
 
 const [QUESTION, PATH] = ["gc,ab,bd,af,fg|ac4=", "afgc"];
 
-/** From transformers in float32, in nats per character. */
+/** Results from transformers in float32, in nats per character. */
 test.each([
   { name: "jetmoe-tiny", text: TEXT, expected: 1.390853 },
   { name: "mamba-tiny", text: TEXT, expected: 1.270073 },
@@ -47,7 +47,7 @@ test.each([
   expect(nats.reduce((sum, v) => sum + v, 0) / nats.length).toBeCloseTo(expected, 4);
 });
 
-/** An image whose bytes are `(i * 7919) % 251`. */
+/** An image with the bytes `(i * 7919) % 251`. */
 function picture(): Promise<Buffer> {
   const bytes = Uint8Array.from({ length: 96 * 96 * 3 }, (_, i) => (i * 7919) % 251);
   return sharp(bytes, { raw: { width: 96, height: 96, channels: 3 } })
@@ -55,7 +55,7 @@ function picture(): Promise<Buffer> {
     .toBuffer();
 }
 
-/** From transformers in float32: tools/reference/shipped.py. */
+/** Results from transformers in float32: tools/reference/shipped.py. */
 test("vlm-tiny: its log-probabilities of answers about a picture are transformers'", async () => {
   using model = await load("vlm-tiny", { quant: "f32" });
   const request = { images: [await picture()], raw: true, maxTokens: 1, temperature: 0, logprobs: 4 };
@@ -65,7 +65,7 @@ test("vlm-tiny: its log-probabilities of answers about a picture are transformer
   for (const [i, { logprob }] of tokens[0]!.top!.entries()) expect(logprob).toBeCloseTo(expected[i]!, 4);
 });
 
-/** From transformers in float32: tools/reference/shipped.py. */
+/** Results from transformers in float32: tools/reference/shipped.py. */
 test("clip-tiny: its probabilities of texts for a picture are transformers'", async () => {
   using model = await ImageTextModel.load(await resolveModel("clip-tiny"));
   const image = await picture();
@@ -74,7 +74,7 @@ test("clip-tiny: its probabilities of texts for a picture are transformers'", as
     expect(answers[0]!.scores[label]).toBeCloseTo(expected, 4);
 });
 
-/** From transformers' Llama in float32, with a mask that hides nothing: tools/reference/shipped.py. */
+/** Results from transformers' Llama in float32, with a mask that hides nothing: tools/reference/shipped.py. */
 test("planner-tiny: its probabilities of a path whose places are masked are transformers'", async () => {
   const folder = shippedFolder("planner-tiny");
   const { decoder, weights } = await openDecoder(openCheckpoint(folder), path.join(prepared, "planner-tiny"), "f32");
@@ -94,7 +94,7 @@ test("planner-tiny: its probabilities of a path whose places are masked are tran
   }
 });
 
-/** From diffusers in float32, for pixels `(i * 7919) % 251`: tools/reference/shipped.py. */
+/** Results from diffusers in float32, for pixels `(i * 7919) % 251`: tools/reference/shipped.py. */
 test("digits-tiny: its noise in an image is diffusers'", async () => {
   const folder = shippedFolder("digits-tiny");
   const { model, weights } = await openImageGenerator(openCheckpoint(folder), path.join(prepared, "digits-tiny"));

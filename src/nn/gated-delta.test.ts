@@ -12,7 +12,7 @@ const sizes: GatedDeltaConfig = {
   ...{ byHead: true, apart: false, tiled: false },
 };
 
-/** Random values for every requested tensor, the same for the same name. */
+/** Random values for every requested tensor; the same name always gets the same values. */
 function weightsIn(g: Graph, feeds: Record<string, NdArray>): MixerWeights {
   const known = new Map<string, Tensor>();
   return tensorsOf((name, shape) => {
@@ -82,7 +82,7 @@ test.each([
 const KEYED = [100, 200, 300, 400];
 
 test("a value that the state already gives for its key is not written again", () => {
-  // Without a decay, and with all of each value written, the second of two equal tokens changes nothing.
+  // Without a decay, and if each value is written in full, the second of two equal tokens changes nothing.
   const g = new Graph();
   const feeds: Record<string, NdArray> = { x: ndarray([1, 2, 4], Float64Array.of(...KEYED, ...KEYED)) };
   const weights = weightsIn(g, feeds);

@@ -28,23 +28,23 @@ import type { MixerWeights } from "./mixer-weights.ts";
 export interface GatedDeltaConfig {
   /** Width of its input and result. */
   readonly hidden: number;
-  /** Heads of queries and keys; each serves an equal number of value heads. */
+  /** The number of heads of queries and keys; each serves an equal number of value heads. */
   readonly keyHeads: number;
   readonly heads: number;
   readonly keySize: number;
   readonly valueSize: number;
-  /** Tokens that the convolution sees, including the current one. */
+  /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   readonly epsilon: number;
-  /** True if queries, keys, values and gates are one projection, key head by key head. */
+  /** True if queries, keys, values and gates come from one projection, ordered by key head. */
   readonly byHead: boolean;
-  /** True if the write and decay inputs are separate projections; false: one projection, key head by key head. */
+  /** True if the write and decay inputs have separate projections; false if they share one, ordered by key head. */
   readonly apart: boolean;
   /** True if a key head serves value heads at regular intervals, not consecutive ones. */
   readonly tiled: boolean;
 }
 
-/** Added to the sum of a key's squares before the norm divides it. */
+/** The epsilon added to the sum of squares in `overNorm`. */
 const LEAST_SQUARE = 1e-6;
 
 const partsOf = ({ keyHeads, heads, keySize, valueSize }: GatedDeltaConfig) => ({
@@ -53,7 +53,7 @@ const partsOf = ({ keyHeads, heads, keySize, valueSize }: GatedDeltaConfig) => (
   channels: 2 * keyHeads * keySize + heads * valueSize,
 });
 
-/** Floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
+/** The number of floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
 export const gatedDeltaStateSize = (config: GatedDeltaConfig): number => stateParts(config).reduce((a, b) => a + b);
 
 function stateParts(config: GatedDeltaConfig): [conv: number, scan: number] {
@@ -100,7 +100,7 @@ export function gatedDeltaStep(
 interface Beside {
   /** [.., values] */
   readonly gate: Tensor;
-  /** [.., heads]: how much of a value is written, and how much of the state is kept, both before their activations. */
+  /** [.., heads]: the shares of a value to write and, in `keep`, of the state to keep, before activation. */
   readonly write: Tensor;
   readonly keep: Tensor;
 }
@@ -117,7 +117,7 @@ interface Scanned {
   readonly beta: Tensor;
 }
 
-/** The part that both forms share: everything except the convolution and the scan. */
+/** The part that training and inference share: everything except the convolution and the scan. */
 class Block {
   constructor(
     private readonly weights: MixerWeights,
@@ -154,7 +154,7 @@ class Block {
     return { mixed: concat([q, k, v], 2), gate };
   }
 
-  /** Parts of these sizes in each key head's outputs; each part joins all heads. */
+  /** Splits each key head's outputs into parts of these sizes; each part joins all heads. */
   #byKeyHead(x: Tensor, sizes: readonly number[]): Tensor[] {
     const rows = x.shape.slice(0, 2);
     const { keyHeads } = this.config;
@@ -200,7 +200,7 @@ class Block {
     return rows.length > 1 ? concat(rows, 1) : rows[0]!;
   }
 
-  /** Queries or keys, repeated next to their value heads. */
+  /** Queries or keys, each repeated for the value heads it serves. */
   #inRow(x: Tensor): Tensor {
     const { keyHeads, heads, tiled } = this.config;
     return tiled && heads > keyHeads ? concat(new Array<Tensor>(heads / keyHeads).fill(x), 2) : x;

@@ -41,8 +41,8 @@ export interface ImageLayerSettings {
 export type Resampling = "same" | "half" | "twice";
 
 /**
- * Layers over images [batch, channels, height, width], with weights in one graph: the blocks of diffusers' U-Nets,
- * under diffusers' names.
+ * Layers for images [batch, channels, height, width], with weights in one graph: the blocks of diffusers' U-Nets, under
+ * diffusers' names.
  */
 export class ImageLayers {
   constructor(
@@ -51,7 +51,7 @@ export class ImageLayers {
     private readonly settings: ImageLayerSettings,
   ) {}
 
-  /** A convolution with a square kernel that keeps the size, or halves it with `stride` 2. */
+  /** A convolution with a square kernel. It preserves the image's size, or halves it with `stride` 2. */
   conv(name: string, x: Tensor, outputs: number, side: 1 | 3, stride = 1, padding = (side - 1) / 2): Tensor {
     const inputs = shapeOf(x)[1];
     const flat = this.weights.table(this.graph, `${name}.weight`, [outputs, inputs * side * side]);
@@ -65,7 +65,7 @@ export class ImageLayers {
     return groupNorm(x, gain, bias, { groups, epsilon });
   }
 
-  /** Norms of rows [batch, rows, width], not of images. */
+  /** Normalises rows [batch, rows, width], not images. */
   layerNorm(name: string, x: Tensor): Tensor {
     const width = Number(x.shape.at(-1));
     return layerNorm(x, this.#vector(`${name}.weight`, width), this.#vector(`${name}.bias`, width), ROWS_EPSILON);
@@ -121,7 +121,7 @@ export class ImageLayers {
     return plus(same ? beside : this.conv(`${name}.conv_shortcut`, beside, outputs, 1), second);
   }
 
-  /** The second norm of x. The condition is added before it, or scales and shifts its result (Dhariwal & Nichol 2021). */
+  /** The second norm of x. The condition precedes it, or scales and shifts its result (Dhariwal & Nichol 2021). */
   #conditioned(name: string, x: Tensor, condition: Tensor | undefined): Tensor {
     const norm = (of: Tensor) => this.norm(`${name}.norm2`, of);
     if (!condition) return norm(x);
@@ -133,7 +133,7 @@ export class ImageLayers {
     return plus(plus(normed, times(normed, overPlaces(factor, x))), overPlaces(shift, x));
   }
 
-  /** Attention of all places to all places on a residual branch (`Attention` with a residual). */
+  /** Attention between all pixels on a residual branch (`Attention` with a residual). */
   attention(name: string, x: Tensor, headSize: number): Tensor {
     const places = placesOf(this.norm(`${name}.group_norm`, x));
     const part = (of: string) => this.linear(`${name}.${of}`, places, shapeOf(x)[1]);
@@ -146,16 +146,16 @@ export class ImageLayers {
   }
 }
 
-/** The places of an image as rows: [batch, height · width, channels]. */
+/** The pixels of an image as rows: [batch, height · width, channels]. */
 export function placesOf(x: Tensor): Tensor {
   const [batch, channels, height, width] = shapeOf(x);
   return transpose(reshape(x, [batch, channels, height * width]), [0, 2, 1]);
 }
 
-/** Rows of places as an image in the shape of `like`. */
+/** Rows of pixels as an image in the shape of `like`. */
 export const imageOf = (places: Tensor, like: Tensor): Tensor => reshape(transpose(places, [0, 2, 1]), like.shape);
 
-/** x [batch, channels] at each place of an image. */
+/** x [batch, channels] repeated at each pixel of an image. */
 function overPlaces(x: Tensor, image: Tensor): Tensor {
   const [, , height, width] = shapeOf(image);
   return reshape(spread(x, 2, height * width), image.shape);

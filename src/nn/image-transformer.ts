@@ -2,20 +2,20 @@ import { gelu, plus, split, type Tensor, times } from "../graph/index.ts";
 import { attend } from "./attend.ts";
 import { type ImageLayers, imageOf, placesOf } from "./image-layers.ts";
 
-/** The texts that an image attends to, and the sizes of attention. */
+/** The texts that an image attends to, and attention's sizes. */
 export interface TextAttention {
   /** Hidden states, [batch, tokens, width]. */
   readonly texts: Tensor;
   readonly headSize: number;
-  /** Groups of the norm before the first block. */
+  /** The number of groups in the norm before the first block. */
   readonly groups: number;
 }
 
-/** Epsilon of the norm before the first block; other norms have their own. */
+/** Epsilon of the norm before the first block; the other norms use a different one. */
 const EPSILON = 1e-6;
 
 /**
- * A transformer block over an image's places on a residual branch: each attends to all places, then to a text
+ * A transformer block over an image's pixels on a residual branch: each attends to all pixels, then to a text
  * (diffusers' `Transformer2DModel` with one `BasicTransformerBlock`). x [batch, channels, height, width].
  */
 export function imageTransformer(layers: ImageLayers, name: string, x: Tensor, attention: TextAttention): Tensor {

@@ -3,13 +3,13 @@ import { type Norm, normalise } from "./norm.ts";
 
 /** Sizes of latent attention. */
 export interface LatentSizes {
-  /** Width of the latent that gives keys and values. */
+  /** Width of the latent from which keys and values are computed. */
   readonly rank: number;
-  /** Width of the latent that gives queries; undefined if queries come from the input. */
+  /** Width of the latent from which queries are computed; undefined if they are computed from the input. */
   readonly queryRank: number | undefined;
-  /** Elements of a query's or key's head without rotation. */
+  /** The number of elements of a query's or key's head that are not rotated. */
   readonly plain: number;
-  /** Rotated elements; all heads share the key's. */
+  /** The number of rotated elements; all heads share the key's rotated elements. */
   readonly rotated: number;
   /** Width of a value head, at most that of a key head. */
   readonly value: number;

@@ -139,7 +139,7 @@ function whole(of: NdArray): Float64Array {
   return interpret(g, { ...weights, x: of }, {})["y"]!.data;
 }
 
-/** In steps of a few tokens, passing the state on. */
+/** Runs the scan in steps of a few tokens, passing the state on. */
 function inSteps(of: NdArray, steps: readonly number[]): number[] {
   const g = new Graph();
   const input = g.input("x", "f32", [1, sym("tokens"), config.hidden]);

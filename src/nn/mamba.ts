@@ -23,19 +23,19 @@ import { plainRmsNorm } from "./norm.ts";
 export interface MambaConfig {
   /** Width of its input and result. */
   readonly hidden: number;
-  /** Channels inside. */
+  /** The number of inner channels. */
   readonly inner: number;
-  /** Numbers that the state holds for each channel. */
+  /** The size of each channel's state. */
   readonly stateSize: number;
-  /** Rank of the projection that gives the steps. */
+  /** Rank of the projection that computes the steps. */
   readonly stepRank: number;
-  /** Tokens that the convolution sees, including the current one. */
+  /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   /** Epsilon of Falcon-Mamba's norms of the step input, B and C; undefined if it has none. */
   readonly normEpsilon?: number | undefined;
 }
 
-/** Floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
+/** The number of floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
 export const mambaStateSize = (config: MambaConfig): number => convPart(config) + config.inner * config.stateSize;
 
 const convPart = ({ inner, convWidth }: MambaConfig): number => (convWidth - 1) * inner;
@@ -62,8 +62,8 @@ function scanned({ v, decay, b, c }: Scanned, { inner, stateSize }: MambaConfig)
 }
 
 /**
- * The same on any number of new tokens: `state` [batch, mambaStateSize] holds the earlier ones, zeros before the first
- * token. Returns y [batch, tokens, hidden] and the new state.
+ * Like `mamba`, on any number of new tokens: `state` [batch, mambaStateSize] holds the earlier ones, zeros before the
+ * first token. Returns y [batch, tokens, hidden] and the new state.
  */
 export function mambaStep(
   weights: MixerWeights,
@@ -96,7 +96,7 @@ interface Scanned {
   readonly c: Tensor;
 }
 
-/** The part that both forms share: everything except the convolution and the scan. */
+/** The part that training and inference share: everything except the convolution and the scan. */
 class Block {
   constructor(
     private readonly weights: MixerWeights,

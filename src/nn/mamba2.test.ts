@@ -28,7 +28,7 @@ function whole(config: Mamba2Config, weights: Values, x: NdArray): NdArray {
   return interpret(g, { ...named(config, weights), x }, {})["y"]!;
 }
 
-/** The mixer in steps of a few tokens, passing the state on. */
+/** Runs the mixer in steps of a few tokens, passing the state on. */
 function inSteps(config: Mamba2Config, weights: Values, x: NdArray, steps: readonly number[]): number[][] {
   const [batch, tokens, hidden] = x.shape as [number, number, number];
   const g = new Graph();
@@ -126,7 +126,7 @@ const configs: readonly Mamba2Config[] = [
   mamba2Config(8, { headSize: 2, groups: 2, stateSize: 3, outputs: 1 }),
 ];
 
-/** Larger weights than the initial ones, which would leave long memories. */
+/** Weights larger than the initial ones, with which the state would decay slowly. */
 const weightsFor = (config: Mamba2Config, seed = 1): Values => {
   const random = seededRandom(seed);
   const initial = initialMamba2(config, random);

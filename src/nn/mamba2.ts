@@ -28,14 +28,14 @@ export interface Mamba2Config {
   /** Inner width, a multiple of `headSize`. */
   readonly inner: number;
   readonly headSize: number;
-  /** Groups of heads that share B and C. */
+  /** The number of groups of heads that share B and C. */
   readonly groups: number;
-  /** Numbers that the state holds for each element of a head. */
+  /** The size of the state of each element of a head. */
   readonly stateSize: number;
-  /** Tokens that the convolution sees, including the current one. */
+  /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   readonly epsilon: number;
-  /** The norm of the result by groups, after or before the product with the gate; after if absent. */
+  /** Normalises the result by groups, after or before the product with the gate; after if absent. */
   readonly norm?: "behind" | "before" | "none";
   /** Factors for the parts of its input projection; 1 if absent. */
   readonly factors?: ProjectionFactors | undefined;
@@ -50,7 +50,7 @@ export const mamba2Config = (hidden: number, sizes: Partial<Mamba2Config> = {}):
   ...sizes,
 });
 
-/** Heads, and the channels of the convolution: x, B and C. */
+/** The number of heads, and of the convolution's channels: x, B and C. */
 const partsOf = ({ inner, headSize, groups, stateSize }: Mamba2Config) => ({
   heads: inner / headSize,
   channels: inner + 2 * groups * stateSize,
@@ -72,7 +72,7 @@ export function mamba2Weights(config: Mamba2Config) {
   } as const satisfies Readonly<Record<string, readonly number[]>>;
 }
 
-/** Floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
+/** The number of floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
 export const mamba2StateSize = (config: Mamba2Config): number => sum(stateParts(config));
 
 function stateParts(config: Mamba2Config): [conv: number, scan: number] {
@@ -97,7 +97,7 @@ export function mamba2(weights: MixerWeights, config: Mamba2Config, x: Tensor): 
 }
 
 /**
- * The same on any number of new tokens: `state` [batch, mamba2StateSize] holds the earlier ones, zeros before the
+ * Like `mamba2`, on any number of new tokens: `state` [batch, mamba2StateSize] holds the earlier ones, zeros before the
  * first token. Returns y [batch, tokens, outputs] and the new state.
  */
 export function mamba2Step(
@@ -121,7 +121,7 @@ export function mamba2Step(
   };
 }
 
-/** The part that both forms share: everything except the convolution and the scan. */
+/** The part that training and inference share: everything except the convolution and the scan. */
 class Block {
   readonly #shapes: ReturnType<typeof mamba2Weights>;
 

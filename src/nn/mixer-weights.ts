@@ -9,13 +9,13 @@ export interface MixerWeights {
   readonly tensor: WeightsOf;
   /** x times the matrix `NAME.weight` [outputs, inputs], plus `NAME.bias` [outputs] if it is `biased`. */
   project(x: Tensor, name: string, outputs: number, biased?: boolean): Tensor;
-  /** The same, with outputs split into these sizes. */
+  /** Like `project`, with outputs split into these sizes. */
   projectParts(x: Tensor, name: string, sizes: readonly number[]): Tensor[];
   /** A = −e^A_log, the rates at which a state decays. */
   rates(shape: readonly number[]): Tensor;
 }
 
-/** Weights that are all tensors. */
+/** Weights whose matrices are plain tensors. */
 export function tensorsOf(tensor: WeightsOf): MixerWeights {
   const project: MixerWeights["project"] = (x, name, outputs, biased = false) => {
     const weight = tensor(`${name}.weight`, [outputs, Number(x.shape.at(-1))]);

@@ -5,7 +5,7 @@ export type Activation = ActivationName | ClampedGate | ScaledGate;
 
 type ActivationName = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "relu-squared";
 
-/** A gate with a slope in its sigmoid, multiplied by up plus 1; a limit clamps both (gpt-oss). */
+/** A gate whose sigmoid has a slope, multiplied by up plus 1; a limit clamps both (gpt-oss). */
 interface ClampedGate {
   readonly slope: number;
   readonly limit: number;
@@ -38,7 +38,7 @@ function activate(x: Tensor, activation: ActivationName): Tensor {
   }
 }
 
-/** x · sigmoid(slope · x) */
+/** x · sigmoid(slope · x). */
 const swish = (x: Tensor, slope: number): Tensor => scale(silu(scale(x, slope)), 1 / slope);
 
 function gateClamped(gate: Tensor, up: Tensor, { slope, limit }: ClampedGate): Tensor {
@@ -46,9 +46,7 @@ function gateClamped(gate: Tensor, up: Tensor, { slope, limit }: ClampedGate): T
   return plus(opened, times(opened, clamp(up, { least: -limit, most: limit })));
 }
 
-/**
- * The inside of a feed-forward: plain, or gated (Shazeer 2020) with gate and up side by side: activation(gate) · up.
- */
+/** The inside of a feed-forward: plain, or gated (Shazeer 2020), with gate and up adjacent: activation(gate) · up. */
 export function activateMlp(x: Tensor, activation: Activation, gated: boolean): Tensor {
   if (!gated) return activate(x, named(activation));
   const width = Number(x.shape.at(-1)) / 2;

@@ -1,12 +1,12 @@
 import { concat, full, reshape, split, type Tensor } from "../graph/index.ts";
 import type { RotaryPairs } from "../graph/ops/rotary.ts";
 
-/** Heads wider in attention than in a model's weights: kernels support only certain widths. */
+/** Heads wider in attention than in a model's weights, because kernels support only certain widths. */
 export interface PaddedHeads {
   /** Width in the weights, even and at least half of `padded`. */
   readonly stored: number;
   readonly padded: number;
-  /** Pairs that are rotated together stay together. */
+  /** How elements pair up for rotation; padding keeps the pairs together. */
   readonly pairs: RotaryPairs;
 }
 

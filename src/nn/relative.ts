@@ -1,18 +1,18 @@
 import { type Graph, gather, type Tensor, transpose } from "../graph/index.ts";
 
-/** Buckets of distances that share biases (Raffel et al. 2020). */
+/** Buckets of distances; all distances in a bucket share their biases (Raffel et al. 2020). */
 export interface Buckets {
-  /** Rows of the table of biases. */
+  /** The number of rows in the table of biases. */
   readonly buckets: number;
   /** The distance from which all keys share one bucket. */
   readonly reach: number;
-  /** True if keys after the query have separate buckets, half of all. */
+  /** True if keys after the query have buckets of their own, half of all. */
   readonly bidirectional: boolean;
 }
 
 /**
- * The bucket of a key `distance` positions after its query. Near distances have one each; farther ones share logarithmic
- * buckets. Each step is rounded to float32 as in the reference, because rounding decides at bucket borders.
+ * The bucket of a key `distance` positions after its query. Each short distance has its own bucket; longer ones share
+ * logarithmic buckets. Each step is rounded to float32 as in the reference, because rounding matters at bucket borders.
  */
 export function bucketOf(distance: number, { buckets, reach, bidirectional }: Buckets): number {
   const count = bidirectional ? Math.floor(buckets / 2) : buckets;

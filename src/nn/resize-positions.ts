@@ -1,6 +1,6 @@
 /**
  * A square grid's position table, resized to another size by bicubic interpolation like PyTorch's `interpolate` (a =
- * −3/4, corners not aligned, places beyond the edge clamped to it): [from², width] → [to², width].
+ * −3/4, corners not aligned, positions beyond the edge clamped to it): [from², width] → [to², width].
  */
 export function resizePositions(
   table: Float32Array,
@@ -23,7 +23,7 @@ function add(row: Float32Array, table: Float32Array, at: number, share: number):
   for (let i = 0; i < row.length; i++) row[i] = row[i]! + share * table[at + i]!;
 }
 
-/** The four places nearest to a place, and their weights. */
+/** The four positions nearest to a position, and their weights. */
 function tapsOf(place: number, size: number): { at: number; share: number }[] {
   const first = Math.floor(place) - 1;
   return Array.from({ length: 4 }, (_, i) => ({

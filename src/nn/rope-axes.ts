@@ -11,8 +11,8 @@ export interface Tables {
 export type Axes<T> = readonly [time: T, height: T, width: T];
 
 /**
- * The pairs of a head's elements that rotate by each axis. The axes' sections follow each other, or they are woven: one
- * pair of each axis after another while height and width have pairs left, then time's remaining pairs.
+ * The pairs of a head's elements that rotate by each axis. The axes' sections follow each other, or they are
+ * interleaved: the axes take one pair each in turn while height and width have pairs left, then time takes the rest.
  */
 export interface Sections {
   readonly pairs: Axes<number>;
@@ -50,8 +50,8 @@ interface Heads {
 }
 
 /**
- * Rotates the queries and keys of qkv [batch, tokens, (heads + 2·kvHeads)·headSize] by each axis: rotations of one plane
- * add up. `positions` are i64 [batch, tokens].
+ * Rotates the queries and keys of qkv [batch, tokens, (heads + 2·kvHeads)·headSize] by each axis; rotations in one
+ * plane add up. `positions` are i64 [batch, tokens].
  */
 export function turnByAxes(
   qkv: Tensor,

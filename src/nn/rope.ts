@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 export type RopeScaling =
   /** Divides every position (Chen et al. 2023). */
   | { readonly type: "linear"; readonly factor: number }
-  /** Llama 3.1's: divides wavelengths longer than the original context, with a ramp. */
+  /** Llama 3.1's scaling: divides wavelengths longer than the original context, with a ramp. */
   | {
       readonly type: "llama3";
       readonly factor: number;
@@ -39,7 +39,7 @@ export type RopeScaling =
 export interface RopeConfig {
   /** Base of the wavelengths, θ. */
   readonly theta: number;
-  /** Elements of a head that are rotated. */
+  /** The number of elements of a head that are rotated. */
   readonly headSize: number;
   readonly positions: number;
   readonly scaling?: RopeScaling | undefined;
@@ -49,7 +49,7 @@ export interface RopeConfig {
 export const ropeName = (of: "cos" | "sin", config: RopeConfig): string =>
   `rope.${of}.${createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 16)}`;
 
-/** Rows of the tables, one per position; for LongRoPE, first for short sequences, then for long ones. */
+/** The number of rows, one per position; for LongRoPE, the rows for short sequences come before those for long ones. */
 export const ropeRows = ({ positions, scaling }: RopeConfig): number =>
   scaling?.type === "long" ? scaling.original + positions : positions;
 
@@ -76,7 +76,7 @@ function plainTable(f: (angle: number) => number, config: RopeConfig): Float32Ar
   return table;
 }
 
-/** The rotation of each pair per position, in radians: θ^(−2i/d), scaled; LongRoPE's are those for short sequences. */
+/** The rotation of each pair per position, in radians: θ^(−2i/d), scaled; for LongRoPE, those for short sequences. */
 export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): number[] {
   const half = headSize / 2;
   const plain = Array.from({ length: half }, (_, i) => theta ** (-i / half));
@@ -102,7 +102,7 @@ const blend = (frequency: number, factor: number, share: number): number =>
 
 const clamp = (x: number): number => Math.min(Math.max(x, 0), 1);
 
-/** 1 for pairs that turn `high` times or more within the original context, 0 for `low` times or fewer. */
+/** 1 for pairs that complete `high` rotations or more within the original context, 0 for `low` times or fewer. */
 function llama3Kept(frequency: number, { low, high, original }: Extract<RopeScaling, { type: "llama3" }>): number {
   const turns = (original * frequency) / (2 * Math.PI);
   return clamp((turns - low) / (high - low));

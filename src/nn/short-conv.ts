@@ -3,13 +3,13 @@ import type { MixerWeights } from "./mixer-weights.ts";
 
 /** Sizes of a short convolution layer. */
 export interface ShortConvConfig {
-  /** Width of its input and result, and channels of the convolution. */
+  /** The width of the input and result, and the number of the convolution's channels. */
   readonly hidden: number;
-  /** Tokens that the convolution sees, including the current one. */
+  /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
 }
 
-/** Floats that a sequence keeps between tokens: the convolution's last inputs. */
+/** The number of floats that a sequence keeps between tokens: the convolution's last inputs. */
 export const shortConvStateSize = ({ hidden, convWidth }: ShortConvConfig): number => (convWidth - 1) * hidden;
 
 /**

@@ -37,8 +37,8 @@ export function chunkOf(tokens: number, size = CHUNK): number {
 
 /**
  * S ← e^decay · S + v bᵀ, y = S c over whole sequences from a state of zeros: [batch, tokens, heads, size]. This is
- * Mamba-2's chunked form (Dao & Gu 2024, section 6): attention inside chunks, one state between them. All of it has
- * gradients; `gatedLinearAttention` is the form for inference. `chunk` divides `tokens`, a number.
+ * Mamba-2's chunked form (Dao & Gu 2024, section 6): attention inside chunks, one state between them. Every operator in
+ * it has a gradient; `gatedLinearAttention` is the form for inference. `chunk` divides `tokens`, a number.
  */
 export function chunkedScan({ v, decay, b, c }: ScanInputs, chunk: number): Tensor {
   const [batch, tokens, heads, size] = v.shape as [Shape[0], number, number, number];
@@ -62,11 +62,11 @@ interface Chunked {
   /** [batch, chunks, groups, chunk, n]. */
   readonly written: Tensor;
   readonly read: Tensor;
-  /** The tokens' readings of earlier chunks: [batch, chunks, groups, chunk, heads of a group, size]. */
+  /** The logarithms of the tokens' decays: [heads of a group, batch, chunks, groups, chunk]. */
   readonly steps: Tensor;
 }
 
-/** Tokens' readings of the chunks before their own: [batch, chunks, groups, chunk, heads of a group, size]. */
+/** What tokens read from the chunks before their own: [batch, chunks, groups, chunk, heads of a group, size]. */
 function fromEarlier({ values, written, read, steps }: Chunked): Tensor {
   const [batch, chunks, chunk, groups, share, size] = values.shape as [Shape[0], ...number[]];
   const n = Number(written.shape[4]);

@@ -23,7 +23,7 @@ export function lookUpBeside(
     ids,
     0,
   );
-  // A token beyond the table reads an arbitrary row; the mask clears it.
+  // A token without a row in the table reads an arbitrary row, which the mask clears.
   const within = whole(graph, "token_rows.within", all, (id) => (id < table ? id : 0));
   const vectors = look(all > table ? gather(within, ids, 0) : ids);
   const mask = floats(graph, "token_rows.mask", [own.length + 1, width], (at) => (at < width ? 1 : 0));
@@ -53,7 +53,7 @@ export function scoreBeside(logits: Tensor, x: Tensor, { ids, rows }: TokenRows)
 
 /** Consecutive tokens with consecutive rows; no run crosses the table's end. */
 interface Run {
-  /** The first token, and the place of its row. */
+  /** The first token, and the index of its row. */
   readonly first: number;
   readonly at: number;
   readonly size: number;

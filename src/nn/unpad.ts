@@ -3,13 +3,13 @@ import { pad, sym, type Tensor, type TokenPlaces, tokenPlaces, tokenRows, unpad 
 /** The number of a batch's tokens without padding. */
 export const kept = sym("kept");
 
-/** The inputs of attention for a batch of texts; everything else runs on tokens. */
+/** The inputs of attention for a batch of texts; other operators run on tokens without padding. */
 export interface TextBatch {
   readonly mask: Tensor;
   readonly padding: Padding;
   /**
-   * Rotates queries or keys [batch, tokens, width] by their places, the same in every layer; if absent, each layer uses
-   * its own rotation.
+   * Rotates queries or keys [batch, tokens, width] by their positions, in the same way in every layer; if absent, each
+   * layer uses its own rotation.
    */
   readonly turn?: (x: Tensor) => Tensor;
 }
@@ -20,13 +20,13 @@ interface Padding {
   pad(x: Tensor): Tensor;
 }
 
-/** A batch of rows of one length, such as images: without padding. */
+/** A batch of rows of equal length, such as images, which has no padding. */
 export const evenBatch = (mask: Tensor): TextBatch => ({ mask, padding: { unpad: (x) => x, pad: (x) => x } });
 
 /** mask i32 [batch, tokens]: 1 a token, 0 padding. */
 export const textBatch = (mask: Tensor): TextBatch => ({ mask, padding: new Unpadding(mask) });
 
-/** A batch without its padding: only attention, which runs per text, pays for it (Zeng et al. 2022). */
+/** A batch without its padding: only attention, which runs on whole texts, computes padding (Zeng et al. 2022). */
 export class Unpadding implements Padding {
   readonly #places: TokenPlaces;
 

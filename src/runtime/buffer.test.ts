@@ -85,7 +85,7 @@ describe("memory given back", () => {
     const memory = new Float32Array(buffer.memory).fill(7);
     const before = resident();
     buffer.giveBack(1e6, 62e6);
-    // The process's own heap grows and shrinks by about 10 MB meanwhile.
+    // Meanwhile, the process's own heap grows and shrinks by about 10 MB.
     expect(before - resident()).toBeGreaterThan(200e6);
     const [middle, edges] = [
       memory.subarray(1e6 + page, 63e6 - page),

@@ -21,7 +21,7 @@ export interface Bindable {
 export abstract class NativeTensor implements Bindable, Disposable {
   #value: Pointer;
 
-  /** `name` identifies it in errors after disposal. */
+  /** `name` identifies the tensor in errors after disposal. */
   constructor(
     value: Pointer,
     private readonly name: string,
@@ -46,7 +46,7 @@ export abstract class NativeTensor implements Bindable, Disposable {
   }
 }
 
-/** The OrtValue of a tensor over memory with another owner. */
+/** The OrtValue of a tensor over memory that it does not own. */
 export function tensorOver(address: Pointer, bytes: number, dtype: DType, shape: readonly number[]): Pointer {
   const dims = BigInt64Array.from(shape.map(BigInt));
   const { cpu } = environment();
@@ -65,7 +65,7 @@ export class View extends NativeTensor {
     super(tensorOver(address, count(shape) * bytesPerElement[dtype], dtype, shape), "a view");
   }
 
-  /** Its memory as numbers, not a copy; only for an f32 buffer. */
+  /** The view's memory as numbers, without a copy; only for an f32 buffer. */
   get floats(): Float32Array {
     return new Float32Array(this.buffer.memory, this.offset * bytesPerElement.f32, count(this.shape));
   }
@@ -135,29 +135,29 @@ export class Buffer implements Disposable {
   }
 
   /**
-   * Returns the memory of elements from `offset` on to the system, if it can; they may read as zeros until they are
-   * written again.
+   * Gives the memory of `elements` elements after `offset` back to the system, if possible; they may read as zeros
+   * until they are written again.
    */
   giveBack(offset: number, elements: number): void {
     giveBack(this.#at(offset, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Copies `elements` elements of a buffer of the same type to element `offset`. */
+  /** Copies `elements` elements, from element `start` of a buffer of the same type, to element `offset`. */
   copy(offset: number, from: Buffer, start: number, elements: number): void {
     copyMemory(this.#at(offset, elements), from.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Copies elements from `offset` on into bytes, as many as fit. */
+  /** Copies elements, starting at `offset`, into `into`, as many as fit. */
   read(offset: number, into: Uint8Array): void {
     copyMemory(into, this.#at(offset, into.length / bytesPerElement[this.dtype]), into.length);
   }
 
-  /** Writes bytes from element `offset` on. */
+  /** Writes bytes, starting at element `offset`. */
   write(offset: number, from: Uint8Array): void {
     copyMemory(this.#at(offset, from.length / bytesPerElement[this.dtype]), from, from.length);
   }
 
-  /** Exchanges `elements` elements from `offset` on with a buffer of the same type. */
+  /** Exchanges `elements` elements, starting at `offset`, with those at `start` of a buffer of the same type. */
   exchange(offset: number, other: Buffer, start: number, elements: number): void {
     exchangeMemory(this.#at(offset, elements), other.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }

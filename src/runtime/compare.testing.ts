@@ -9,7 +9,7 @@ import { seededRandom } from "../util/random.ts";
 import { Buffer } from "./buffer.ts";
 import { Program } from "./program.ts";
 
-/** A tensor with its values; `symbolic` is the graph's shape, if it is not `shape`. */
+/** A tensor with its values; `symbolic` is the graph's shape, if it differs from `shape`. */
 export interface Feed {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -99,7 +99,7 @@ export async function compare(trial: Trial): Promise<Record<string, Outcome>> {
   return Object.fromEntries(outcomes);
 }
 
-/** The greatest difference over the greatest value; Infinity if shapes differ or a value is NaN. */
+/** The greatest difference, divided by the greatest value; Infinity if shapes differ or a value is NaN. */
 export function error({ got, expected }: Outcome): number {
   if (got.shape.join() !== expected.shape.join() || got.data.length !== expected.data.length)
     return Number.POSITIVE_INFINITY;
@@ -113,7 +113,7 @@ export function error({ got, expected }: Outcome): number {
   return difference / greatest;
 }
 
-/** Norm of the difference over the norm of the expected values. */
+/** The norm of the difference, divided by the norm of the expected values. */
 export function normError({ got, expected }: Outcome): number {
   const norm = (f: (i: number) => number) => Math.sqrt(expected.data.reduce((sum, _, i) => sum + f(i) ** 2, 0));
   return norm((i) => got.data[i]! - expected.data[i]!) / norm((i) => expected.data[i]!);
@@ -131,7 +131,7 @@ export function noise(seed: number, shape: readonly number[], symbolic?: Shape):
   return { dtype: "f32", shape, data, ...(symbolic && { symbolic }) };
 }
 
-/** Whole numbers from a seed, 0 … below − 1. */
+/** Random integers from a seed, from 0 to `below` − 1. */
 export function integers(seed: number, dtype: DType, shape: readonly number[], below: number): Feed {
   const random = seededRandom(seed);
   return { dtype, shape, data: Float64Array.from({ length: count(shape) }, () => Math.floor(random() * below)) };

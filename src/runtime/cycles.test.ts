@@ -14,6 +14,6 @@ test("200 cycles of loading, running and unloading leave resident memory within 
   const { stdout } = await promisify(execFile)(process.execPath, args);
   rmSync(folder, { recursive: true });
   const [warm, then, last] = JSON.parse(stdout) as [number, number, number];
-  // A leak grows each time; on a busy machine, allocators may grow once.
+  // A leak grows with every cycle; on a busy machine, allocators may also grow once.
   expect(Math.min(then / warm, last / then)).toBeLessThan(1.05);
 });

@@ -17,7 +17,7 @@ export const memoryOf = { webgpu: "WebGPU_Buffer" } as const satisfies Record<Ex
 
 let last: Promise<unknown> = Promise.resolve();
 
-/** Compiles and runs one at a time: the provider's single context serves one thread. */
+/** Runs tasks one at a time: the provider's single context serves one thread. */
 export function inTurn<T>(work: () => Promise<T>): Promise<T> {
   const next = last.then(work);
   last = next.catch(() => {});

@@ -5,7 +5,7 @@ type Callable = (...args: (Pointer | Uint8Array | number | null)[]) => unknown;
 
 const known = new Map<string, Callable>();
 
-/** A function of the loaded C library, by its declaration. Throws if the library has no such function. */
+/** Returns a function of the loaded C library, given its declaration. Throws if the library has no such function. */
 export function libc(declaration: string): Callable {
   const callable = known.get(declaration) ?? (koffi.load(null).func(declaration) as Callable);
   known.set(declaration, callable);

@@ -20,7 +20,7 @@ export class MappedTensors implements Disposable {
   readonly #files = new Map<string, MappedFile>();
   readonly #tensors = new Map<string, MappedTensor>();
 
-  /** The tensor at this place of a file; the same place and shape return the same tensor. */
+  /** The tensor at this position in a file; the same position and shape return the same tensor. */
   of(type: TensorType, { path, offset, bytes }: FileData): Bindable {
     const key = `${path}\0${offset}\0${type.dtype}\0${type.shape.join()}`;
     const known = this.#tensors.get(key);

@@ -3,12 +3,12 @@ import { libc } from "./libc.ts";
 import type { Pointer } from "./ort/api.ts";
 
 const MEMCPY = "void *memcpy(void *to, void *from, size_t bytes)";
-/** Bytes exchanged at once: few enough for a core's own cache. */
+/** The number of bytes exchanged at once: few enough for a core's cache. */
 const scratch = new Uint8Array(2 ** 16);
 
 /**
  * Copies bytes that do not overlap, with the C library if it can be called. JavaScript views count as JavaScript's own
- * memory, so the garbage collector would run every few copies, for several times as long as a copy takes.
+ * memory, so the garbage collector would run after every few copies, for several times as long as a copy takes.
  */
 export function copyMemory(to: Pointer | Uint8Array, from: Pointer | Uint8Array, bytes: number): void {
   if (process.platform === "win32") viewOf(to, bytes).set(viewOf(from, bytes));

@@ -9,7 +9,7 @@ const supported = process.platform === "linux";
 const MADVISE = "int madvise(void *address, size_t length, int advice)";
 const pageSize = () => BigInt(libc("int getpagesize()")() as number);
 
-/** Only whole pages, because the range may share its first and last page with other data. */
+/** Advises about whole pages only, because the range may share its first and last page with other data. */
 function advise(address: Pointer, bytes: number, advice: number): void {
   const page = pageSize();
   const begin = ((address + page - 1n) / page) * page;

@@ -15,8 +15,8 @@ const ENTRY = 16_384;
 export const fastestBits = (cpuinfo: string): CodeBits => (namesByteProducts(cpuinfo) === false ? 4 : 8);
 
 /**
- * True if a processor lists an instruction that multiplies bytes and accumulates; false if it lists only others; undefined
- * if it lists none.
+ * True if a processor lists an instruction that multiplies bytes and accumulates; false if it lists only other
+ * instructions; undefined if it lists none.
  */
 export function namesByteProducts(cpuinfo: string = readStart("/proc/cpuinfo")): boolean | undefined {
   const flags = flagsOf(cpuinfo);

@@ -19,7 +19,7 @@ const ALL_OPTIMIZATIONS = 99;
 const DEVICE_MEMORY = 0;
 const DEFAULT_MEMORY = 0;
 
-/** A run's threads: the process's pool, or only the calling thread, so many runs go side by side without a spinning pool. */
+/** A run's threads: the process's pool, or only the caller's, with which many runs proceed at once without spinning. */
 export type Threads = "shared" | "caller";
 
 /** A graph compiled by ONNX Runtime, ready to run on bound buffers. */
@@ -71,7 +71,7 @@ export class Program implements Disposable {
     }
   }
 
-  /** Binds views, beside shared inputs, once for many runs. Throws if one is missing. */
+  /** Binds views, beside shared inputs, once for many runs. Throws if a view is missing. */
   bind(binding: Binding): BoundProgram {
     this.#check();
     return new BoundProgram(
@@ -81,7 +81,7 @@ export class Program implements Disposable {
     );
   }
 
-  /** The allocator of its device's memory; it lives as long as the program. */
+  /** The allocator of the device's memory; it lives as long as the program. */
   get memory(): Pointer {
     this.#check();
     if (this.device === "cpu") return environment().allocator;
@@ -113,7 +113,7 @@ export class Program implements Disposable {
     }
   }
 
-  /** Throws if it is `busy`. */
+  /** Runs on the calling thread; throws if the program is `busy`. */
   runSync(inputs: BigUint64Array, outputs: BigUint64Array): void {
     if (this.weights?.compilesNow) throw new Error("a program cannot run while one that shares its weights compiles");
     ort("Run", ...this.#call(inputs, outputs));
@@ -146,7 +146,7 @@ export class Program implements Disposable {
   }
 }
 
-/** A program with its buffers: a run looks up and copies nothing. */
+/** A program with its buffers: running it needs no lookups and no copies. */
 export class BoundProgram {
   readonly #inputValues: BigUint64Array;
   readonly #outputValues: BigUint64Array;
@@ -200,7 +200,7 @@ async function createSession(graph: Graph, { threads, weights, block, device }: 
   const args = [environment().env, model, model.byteLength, options] as const;
   try {
     weights?.offer(graph, options);
-    // Other devices pack weights into their own memory.
+    // Other devices store packed weights in their own memory.
     if (weights && device === "cpu")
       await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container(block), out);
     else await ortAsync("CreateSessionFromArray", ...args, out);

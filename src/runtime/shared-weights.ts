@@ -8,8 +8,8 @@ import { giveBack } from "./pages.ts";
 type FileData = Extract<ConstantData, { kind: "file" }>;
 
 /**
- * Constants shared by several programs: their files are mapped once, and the kernels' packed weights are one copy. It
- * lives until it is disposed of and its last program is freed.
+ * Constants shared by several programs: their files are mapped once, and the kernels' packed weights are stored once.
+ * It lives until it is disposed of and its last program is freed.
  */
 export class SharedWeights implements Disposable {
   readonly #containers = new Map<string, Pointer>();
@@ -18,7 +18,7 @@ export class SharedWeights implements Disposable {
   readonly #tables = new Map<Pointer, number>();
   #users = 0;
   #disposed = false;
-  /** The number of current runs of its programs. */
+  /** The number of current runs of programs that use these weights. */
   #runs = 0;
   /** The number of programs that compile or wait for runs to end. */
   #compiling = 0;
@@ -27,7 +27,7 @@ export class SharedWeights implements Disposable {
   /** `inputs`: weights that may change between runs, by the names of the graphs' inputs; their owner outlives the programs. */
   constructor(readonly inputs: Readonly<Record<string, Bindable>> = {}) {}
 
-  /** Makes the session that will be created from the graph take its mapped constants from here. */
+  /** Makes the session that will be created from the graph take its mapped constants from this object. */
   offer(graph: Graph, options: Pointer): void {
     for (const { name, tensor, data } of graph.constants)
       if (data.kind === "file") ort("AddInitializer", options, name, this.#mapped.of(tensor, data).value);
@@ -44,7 +44,7 @@ export class SharedWeights implements Disposable {
     return container;
   }
 
-  /** Compiles while nothing runs, because kernels pack weights again. Several programs may compile at once. */
+  /** Compiles while nothing runs, because kernels repack weights. Several programs may compile at once. */
   async compiling<T>(compile: () => Promise<T>): Promise<T> {
     this.#compiling++;
     try {
@@ -66,7 +66,7 @@ export class SharedWeights implements Disposable {
     return new Promise((resolve) => this.#gates.forRuns.push(resolve));
   }
 
-  /** Tracks a run of one of its programs that started while it was not `busy`. */
+  /** Tracks a run that started while the weights were not `busy`. */
   async running(run: () => Promise<void>): Promise<void> {
     this.#runs++;
     try {
@@ -83,7 +83,7 @@ export class SharedWeights implements Disposable {
     trimHeap();
   }
 
-  /** Drops table pages already read; the system reads a lot around each row. */
+  /** Drops table pages already read, because the system reads many bytes around each row. */
   dropTables(): void {
     for (const [address, bytes] of this.#tables) giveBack(address, bytes);
   }

@@ -160,7 +160,7 @@ describe("a call", () => {
 
   test("of one of several is refused, since the prompt has its name", async () => {
     const { error } = await answer("answers", { tools, tool_choice: "required" });
-    expect(error.message).toMatch(/begins a call with the function's name: expected the name of one function, got 2/);
+    expect(error.message).toMatch(/begins a call with the function's name: expected one function, got 2/);
   });
 
   test("with its result goes back into the conversation, after its reasoning", async () => {

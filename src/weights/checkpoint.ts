@@ -24,7 +24,7 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /** The storage type's name in the format, such as `Q4_1` or `BF16`. */
   readonly type: string;
-  /** Length in the file. */
+  /** Length in the file, in bytes. */
   readonly bytes: number;
 }
 
@@ -33,7 +33,7 @@ export type Rows = readonly [from: number, to: number];
 
 /** A published model in any format: configuration, and tensors by name. Weights are read only when needed. */
 export interface Checkpoint {
-  /** Names it in errors. */
+  /** The name of the model in errors. */
   readonly path: string;
   /** All files that its contents depend on. */
   readonly files: readonly string[];
@@ -44,13 +44,13 @@ export interface Checkpoint {
   readonly architecture: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /**
-   * Weights as float32, row-major, for rows of the given shape, which may flatten the tensor's own. @throws UserError if
-   * they cannot be read
+   * Weights as float32, row-major, for rows of the given tensor, whose shape may be a flattened one. @throws UserError
+   * if they cannot be read
    */
   floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
-  /** The kernels' form for a matrix of the tensor's type; undefined for floats. */
+  /** The form that kernels use for a matrix of the tensor's type; undefined for floats. */
   form(tensor: StoredTensor): KernelForm | undefined;
-  /** A matrix [rows, cols] in the kernels' form, with codes of at least `bits` bits. @throws UserError if it cannot be read */
+  /** A matrix [rows, cols] in the kernels' form, with at least `bits`-bit codes. @throws UserError if unreadable */
   blocks(tensor: StoredTensor, bits: CodeBits, rows?: Rows): KernelMatrix;
 }
 

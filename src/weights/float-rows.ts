@@ -3,15 +3,15 @@ import type { ConfigSource } from "./checkpoint.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "./weight-source.ts";
 
 /**
- * Weights in float32, with matrices as rows [outputs, inputs]. A source only defines how rows of several tensors become one
- * tensor.
+ * Weights in float32, with matrices as rows [outputs, inputs]. A subclass only defines how rows of several tensors
+ * become one tensor.
  */
 export abstract class FloatRows implements WeightSource {
   abstract readonly config: ConfigSource;
 
   abstract has(name: string): boolean;
 
-  /** The rows of tensors, by name, stacked; each row has the shape `inner`. */
+  /** Stacks the rows of tensors, by name; each row has the shape `inner`. */
   protected abstract stacked(graph: Graph, rows: Sizes, inner: readonly number[]): Tensor;
 
   values(_name: string): Float32Array | undefined {
@@ -35,7 +35,7 @@ export abstract class FloatRows implements WeightSource {
   }
 
   rowsInBlocks(): QuantizedMatrix {
-    throw new Error("float32 rows are not held in blocks");
+    throw new Error("float32 rows are not stored in blocks");
   }
 
   computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {

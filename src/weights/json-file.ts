@@ -8,10 +8,10 @@ import { withFile } from "./read-file.ts";
 /** An index of 100,000 tensors takes about 10 MB. */
 const MOST_BYTES = 2 ** 25;
 
-/** Any object. */
+/** Accepts any object. */
 export const jsonObject = z.custom<JsonObject>(isObject, "expected an object");
 
-/** The hash of the files behind an artefact. */
+/** The SHA-256 of an artefact's files. */
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
 /**

@@ -1,18 +1,16 @@
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Configurations nest about four levels deep; a parser's memory grows with every level. */
+/** Configurations nest about four levels deep; each level costs the parser memory. */
 const MAX_DEPTH = 64;
 
-/**
- * Python writes numbers that JSON does not have: infinity is replaced by a number too large for a double, NaN by null.
- */
+/** Python writes numbers that JSON lacks: infinity is replaced by a number too large for a double, NaN by null. */
 const STRING_OR_CONSTANT = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
 const constants: Readonly<Record<string, string>> = { Infinity: "1e999", "-Infinity": "-1e999", NaN: "null" };
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Text of UTF-8 bytes; undefined if they are not UTF-8. */
+/** Decodes UTF-8 bytes; undefined if they are not UTF-8. */
 export function utf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -21,7 +19,7 @@ export function utf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The value of UTF-8 `bytes`, parsed like Python's JSON; undefined if they are not UTF-8, not JSON, or nested too deep. */
+/** The value of UTF-8 `bytes`, parsed like Python's JSON; undefined if invalid or nested too deeply. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = utf8(bytes);
   if (text === undefined || isDeep(bytes)) return undefined;
@@ -40,7 +38,7 @@ export function jsonIn(text: string): unknown {
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 const [OPEN, CLOSE] = [new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])];
 
-/** True if brackets nest too deep; brackets in strings do not count. */
+/** True if brackets are nested too deeply; brackets in strings do not count. */
 function isDeep(bytes: Uint8Array): boolean {
   let [open, quoted] = [0, false];
   for (let i = 0; i < bytes.length && open <= MAX_DEPTH; i++) {

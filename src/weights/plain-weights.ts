@@ -6,7 +6,7 @@ import type { SafeTensor } from "./safetensors/header.ts";
 import { readFloats } from "./safetensors/read.ts";
 import type { Sizes } from "./weight-source.ts";
 
-/** The tensors of a small safetensors file as float32 constants in memory, under their stored names. */
+/** The tensors of a small safetensors file as float32 constants in memory, under the names in the file. */
 export class PlainWeights extends FloatRows {
   constructor(
     readonly config: ConfigSource,
@@ -37,7 +37,7 @@ export class PlainWeights extends FloatRows {
     return graph.constant(Object.keys(sizes).join("+"), type, { kind: "memory", bytes: new Uint8Array(all.buffer) });
   }
 
-  /** @throws UserError if there is no tensor of this name and shape */
+  /** @throws UserError if there is no tensor with this name and shape */
   #floats(name: string, shape: readonly number[]): Float32Array {
     const tensor = this.tensors.get(name);
     if (tensor && tensor.shape.join() === shape.join()) return readFloats(tensor);

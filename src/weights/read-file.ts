@@ -10,7 +10,7 @@ export interface OpenFile {
   readonly path: string;
   readonly size: number;
   /**
-   * Bytes in a separate buffer.
+   * Reads bytes into a separate buffer.
    * @throws UserError if they are too many (`what` names them), or the file was shortened
    */
   read(offset: number, length: number, what?: string): Buffer<ArrayBuffer>;
@@ -20,7 +20,7 @@ export interface OpenFile {
 export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   let fd: number | undefined;
   try {
-    // Checked before opening: opening a pipe would wait for a writer.
+    // Checked before opening, because opening a pipe would wait for a writer.
     if (!statSync(path).isFile()) throw new UserError(`${path}: this is not a file`);
     const opened = openSync(path, "r");
     fd = opened;

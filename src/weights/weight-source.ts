@@ -11,7 +11,7 @@ export type Matrix =
   | { readonly kind: "float32"; readonly weight: Tensor }
   | { readonly kind: "float32 rows"; readonly weight: Tensor };
 
-/** Tensors by canonical name with their outermost size, in the order of concatenation. */
+/** The outermost sizes of tensors by canonical name, in the order of concatenation. */
 export type Sizes = Readonly<Record<string, number>>;
 
 /** The two factors of a low-rank matrix: [inputs, rank] and [rank, outputs]. */
@@ -20,7 +20,7 @@ export interface LowRank {
   readonly up: Tensor;
   /** DoRA's factors of the updated product, [outputs]. */
   readonly gain?: Tensor | undefined;
-  /** In training, the change to its input. */
+  /** In training, the change to the input of the first factor. */
   readonly dropout?: (x: Tensor) => Tensor;
 }
 
@@ -47,8 +47,8 @@ export type TableShape = readonly [rows: number, width: number];
 
 /**
  * The weights that a model is traced with. A model requests tensors by canonical name (GGUF's: `blk.0.attn_q.weight`,
- * `token_embd.weight`, `output_norm.weight`) and puts the result into its graph; it never knows whether they are
- * constants of a file or trained inputs. Methods with a graph return tensors of that graph. Each method throws a
+ * `token_embd.weight`, `output_norm.weight`) and puts the result into its graph; it does not depend on whether they are
+ * constants from a file or trained inputs. Methods that take a graph return tensors of that graph. Each method throws a
  * UserError that names the tensor if there is none with that name and shape.
  */
 export interface WeightSource {
@@ -61,11 +61,11 @@ export interface WeightSource {
   /** The numbers of a small tensor that changes the trace, such as LongRoPE's divisors; undefined if it is absent. */
   values(name: string): Float32Array | undefined;
 
-  /** Matrices [outputs, inputs] by name with their outputs, stacked for a single product. */
+  /** Matrices [outputs, inputs], given as names with numbers of outputs, stacked for a single product. */
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix;
 
   /**
-   * Vectors by name with their sizes, such as a norm's gain or the biases of stacked matrices, concatenated: f32 [sum
+   * Vectors, given as names with sizes, such as a norm's gain or the biases of stacked matrices, concatenated: f32 [sum
    * of the sizes].
    */
   vector(graph: Graph, sizes: Sizes): Tensor;
@@ -79,7 +79,7 @@ export interface WeightSource {
   /** A table in blocks, with codes row by row. @throws Error if it is not in blocks */
   rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix;
 
-  /** Rows of a matrix as a separate matrix in the same form, by row index. Absent if matrices are only used whole. */
+  /** Rows of a matrix as a separate matrix in the same form, by row index. Absent if matrices are always used whole. */
   someRows?(graph: Graph, name: string, shape: TableShape, rows: readonly number[]): Matrix;
 
   /**
@@ -94,7 +94,7 @@ export interface WeightSource {
   /** An adapter's addition to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined;
 
-  /** Tokens with rows outside the token table, ascending; undefined if none. */
+  /** Tokens with rows outside the token table, ascending; undefined if there are none. */
   readonly tokens?: readonly number[] | undefined;
 
   /** Rows of width `width` that extend or replace rows of `token_embd` or `output`; undefined if none. */

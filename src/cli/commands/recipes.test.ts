@@ -146,7 +146,7 @@ test.each([
   [
     "savings that the model has no seam for",
     ["--model", fixture("../../engine/fixtures/classifier"), "--save", "xattention"],
-    "no saving has a seam in it",
+    "no seams for savings",
   ],
 ])("%s is reported, and nothing is registered", async (_, words, sentence) => {
   await expect(add(...words)).rejects.toThrow(sentence);

@@ -6,7 +6,7 @@ import type { AttentionBill } from "../../savings/seams.ts";
 import { denseChunks } from "../decode/run/chunk.ts";
 import type { WholeImage } from "../decode/run/whole-images.ts";
 
-/** One kind of work: units run, and units of a dense run. */
+/** One kind of work: the number of units run, and of units in a dense run. */
 export interface Counter {
   readonly dense: number;
   readonly run: number;
@@ -21,7 +21,7 @@ export interface ImageBill {
   readonly spent: Spent;
 }
 
-/** A part of the model over `tokens` new tokens, with `past` entries before them in its layers. */
+/** A part of the model over `tokens` new tokens, with `past` earlier entries in the caches of its layers. */
 export interface PartRun {
   readonly cost: Cost;
   readonly tokens: number;
@@ -29,25 +29,25 @@ export interface PartRun {
 }
 
 /**
- * The cost of one request and of its dense run. Lengths are recorded as it runs and priced when the bill is read. Dense
- * follows from the request's lengths, whatever its recipe runs.
+ * The cost of one request and of its dense run. Lengths are recorded as it runs and priced when the bill is read. The
+ * dense cost follows from the request's lengths, whatever its recipe runs.
  */
 export class Meter implements AttentionBill {
-  /** Dense costs beyond the runs below. */
+  /** Dense costs that belong to no run. */
   readonly #dense: Spent = { flops: 0, bytes: 0 };
   readonly #denseRuns: PartRun[] = [];
-  /** Dense costs in addition to the runs below. */
+  /** Texts that a dense run reads in chunks: `tokens` tokens after `past` earlier ones. */
   readonly #texts: { readonly past: number; readonly images: readonly WholeImage[]; tokens: number }[] = [];
   readonly #spent = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
-  /** Texts that a dense run reads in chunks: `tokens` tokens after `past` earlier ones. */
+  /** The request's own runs. */
   readonly #runs: PartRun[] = [];
   /** Billed runs that dense would not have made. */
   readonly #wasted: PartRun[] = [];
-  /** Tokens billed as run here, but computed for another request. */
+  /** The number of tokens billed as run, but computed for another request. */
   spared = 0;
   readonly #work = new Map<string, { dense: number; run: number }>();
-  /** Tokens that the stack ran on. */
+  /** The number of tokens that the stack ran on. */
   tokens = 0;
 
   constructor(readonly programs: DecoderPrograms) {}
@@ -73,15 +73,15 @@ export class Meter implements AttentionBill {
     this.parts(runs);
   }
 
-  /** Bills a dense run of the stack to dense only; its actual parts are billed separately. */
+  /** Adds a run of the stack to the dense bill only; the parts that really run are billed separately. */
   insteadOfLayers(tokens: number, past: number): void {
     this.tokens += tokens;
     this.#denseRuns.push({ cost: this.programs.stackCost, tokens, past });
   }
 
   /**
-   * Bills dense for the stack over a text after `past` tokens, in dense's own chunks; `images` are not divided. Returns
-   * a function to call with the number of tokens after each run.
+   * Adds the stack's run over a text after `past` tokens to the dense bill, in dense's own chunks; `images` are not
+   * divided. Returns a function to call with the number of tokens after each run.
    */
   insteadOfText(past: number, images: readonly WholeImage[] = []): (tokens: number) => void {
     const text = { past, images, tokens: 0 };
@@ -92,12 +92,12 @@ export class Meter implements AttentionBill {
     };
   }
 
-  /** Bills dense for the head on `tokens` rows after the last layer. */
+  /** Adds the head's run on `tokens` rows after the last layer to the dense bill. */
   insteadOfHead(tokens: number): void {
     this.#denseRuns.push({ cost: this.programs.headCost, tokens, past: 0 });
   }
 
-  /** Bills dense for the head on a text's rows except the first `skipped`, once per dense chunk. */
+  /** Adds the head's runs on a text's rows, except the first `skipped`, to the dense bill: one per dense chunk. */
   insteadOfScores(past: number, tokens: number, skipped = 0): void {
     for (const chunk of denseChunks(this.programs, past, tokens)) {
       const rows = Math.min(chunk.tokens, chunk.past + chunk.tokens - past - skipped);
@@ -105,7 +105,7 @@ export class Meter implements AttentionBill {
     }
   }
 
-  /** Records a run of a part of the model over `tokens` new tokens, with `past` entries before them in its layers. */
+  /** Records a run of a part of the model over `tokens` new tokens, with `past` entries in its layers' caches. */
   part(cost: Cost, tokens: number, past: number): void {
     this.#runs.push({ cost, tokens, past });
   }
@@ -119,7 +119,7 @@ export class Meter implements AttentionBill {
     this.#wasted.push(...runs);
   }
 
-  /** A bill for work that replaces a part of dense; any cost in excess of that part is overhead. */
+  /** A bill for work that replaces a part of the dense run; any cost in excess of that part is overhead. */
   insteadOfPart(cost: Cost, tokens: number, past: number): AttentionBill {
     let remaining = this.#priced([{ cost, tokens, past }]).flops;
     return {
@@ -139,7 +139,7 @@ export class Meter implements AttentionBill {
     addSpent(this.#dense, cost);
   }
 
-  /** Records the images of a prompt, as in the dense run. */
+  /** Records the images of a prompt, with the same cost as in the dense run. */
   images({ tokens, spent }: ImageBill): void {
     this.run(spent);
     this.insteadOf(spent);

@@ -31,13 +31,13 @@ test.each<[string, string, Read]>([
   await expect(refused).rejects.toThrow(
     expect.objectContaining({
       name: "UserError",
-      message: `by their lengths, the texts cost ${cost} FLOPs, and the ceiling is ${most}`,
+      message: `given their lengths, the texts cost ${cost} FLOPs, and the ceiling is ${most}`,
     }),
   );
   expect(stopped).toEqual([]);
 });
 
-/** A run with empty caches. */
+/** Runs a request with empty caches. */
 async function fresh(place: string, read: Read, terms: ReadOptions): Promise<{ receipt: Receipt }> {
   using model = await load(at(place));
   return await read(model, terms);

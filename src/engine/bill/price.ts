@@ -14,7 +14,7 @@ export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () 
   const flops = price();
   if (flops <= most) return;
   throw new UserError(
-    `by their lengths, the texts cost ${flops.toExponential(3)} FLOPs, and the ceiling is ${most.toExponential(3)}`,
+    `given their lengths, the texts cost ${flops.toExponential(3)} FLOPs, and the ceiling is ${most.toExponential(3)}`,
     2,
   );
 }

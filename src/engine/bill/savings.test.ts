@@ -1,4 +1,4 @@
-/** The bill of every saving: dense is the request's own, and any excess over dense is overhead. */
+/** The bill of every saving: the dense cost is the request's own, and any excess over it is overhead. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -28,7 +28,7 @@ export async function shapeOfFile(path: string): Promise<Shape | undefined> {
   return (await (await kindOf(checkpoint)).load()).shape?.(checkpoint);
 }
 
-/** The kind of a model's file, without loading it. @throws UserError if it has none */
+/** The kind of a model's file, without loading it. @throws UserError if the kind is unknown */
 export function kindOfFile(path: string): KindName {
   const checkpoint = openCheckpoint(path);
   const kind = knownKind(checkpoint);

@@ -9,13 +9,13 @@ export interface Times {
   readonly decode: number;
 }
 
-/** Splits the wall time of one request into phases: each moment since its arrival belongs to exactly one. */
+/** The phases of a request, and the time at which it arrived. */
 export interface Timed {
   readonly arrived: number;
   readonly ms: Times;
 }
 
-/** Counts time towards `part` from now on. */
+/** Splits the wall time of one request into phases: each moment since its arrival belongs to exactly one. */
 export class Stopwatch {
   readonly #ms: Record<keyof Times, number> = { queue: 0, encode: 0, prefill: 0, decode: 0 };
   #part: keyof Times = "queue";
@@ -25,7 +25,7 @@ export class Stopwatch {
     this.#since = arrived;
   }
 
-  /** The times until now. */
+  /** Counts time towards `part` from now on. */
   enter(part: keyof Times): void {
     const now = performance.now();
     this.#ms[this.#part] += now - this.#since;

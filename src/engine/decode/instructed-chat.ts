@@ -3,7 +3,7 @@ import { type ChatMessage, chatSegments, type Tokenizer } from "../../weights/to
 
 /**
  * A chat with one question and an instruction, which is the system turn, or precedes the question if the template
- * refuses system turns.
+ * rejects system turns.
  */
 export function instructedChat(tokenizer: Tokenizer, instruction: string): (question: string) => ChatMessage[] {
   const withSystem = (question: string): ChatMessage[] => [

@@ -45,7 +45,7 @@ export { isIds, type Prompt } from "./prompt.ts";
 
 /** How an infilling model reads a text. */
 export interface InfillTerms {
-  /** True if the text has blanks. */
+  /** True if the text has blanks to fill. */
   readonly infill?: boolean | undefined;
   readonly mode?: Mode | undefined;
 }
@@ -65,14 +65,14 @@ export class LanguageModel implements Loaded {
     readonly tokenizer: Tokenizer,
     /** The engine of requests without an adapter. */
     readonly engine: Engine,
-    /** Its own settings, if it has any. */
+    /** The model's own sampling settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
     private readonly adapted: ReadonlyMap<string, Engine>,
     private readonly records: ReadonlyMap<string | undefined, NamedRecord>,
     readonly form: ModelForm,
     onNotice: ((sentence: string) => void) | undefined,
   ) {
-    // Hashing a user's own file reads all of it, once.
+    // Hashing a user's own file reads the entire file, once.
     let hash: Promise<string> | undefined;
     const host = { decoder, hash: () => (hash ??= modelHash(source)), form, onNotice };
     this.recipes = new Recipes(host, async (plan) => {
@@ -80,7 +80,7 @@ export class LanguageModel implements Loaded {
     });
   }
 
-  /** The image part; undefined: it reads only text. */
+  /** The model's image encoder; undefined if it reads only text. */
   get vision(): ImageReader | undefined {
     return this.#vision;
   }
@@ -109,7 +109,7 @@ export class LanguageModel implements Loaded {
     if (device === "cpu") await tuneOnce({ source, checkpoint, quant: requested });
     const quant = quantHere(source, requested, device);
     const sampling = samplingOf(checkpoint.config, source.sha256);
-    // Shared by the base and its adapters. Programs keep shared weights alive while they live.
+    // Shared by the base and its adapters. Shared weights live as long as a program uses them.
     using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = async (lora?: Lora) => {
       const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
@@ -154,21 +154,21 @@ export class LanguageModel implements Loaded {
     throw new UserError(`there is no adapter "${adapter}", ${known}${suggest(adapter, names)}`, 2);
   }
 
-  /** @throws UserError if a prompt's beginning alone fills the context */
+  /** @throws UserError if the beginning of a prompt already exceeds the context */
   checkText(prompt: Prompt): void {
     if (isIds(prompt)) return;
     const texts = typeof prompt === "string" ? [prompt] : prompt.map(({ content }) => textOf(content));
     checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
   }
 
-  /** The form of a prompt, also for a request's adapter: see `promptFormOf`. */
+  /** The form of a prompt, which may depend on a request's adapter: see `promptFormOf`. */
   formOf(prompt: Prompt, raw?: boolean, adapter?: string): PromptForm | undefined {
     return promptFormOf(prompt, this.tokenizer, raw, this.records.get(adapter));
   }
 
   /**
    * Ids of a prompt in its form. `tools` are functions that the model may call, `variables` are the chat template's.
-   * @throws UserError for an id outside the vocabulary, or turns that an adapter was not trained on
+   * @throws UserError for an id outside the vocabulary, or for turns that the adapter was not trained on
    */
   encode(
     prompt: Prompt,
@@ -185,7 +185,7 @@ export class LanguageModel implements Loaded {
   }
 
   /**
-   * Ids of a prompt for filling in between two texts; the first may be ids.
+   * Ids of a prompt for filling in the gap between two texts; the first may be ids.
    * @throws UserError if the model has no tokens for this
    */
   encodeAround(prompt: Prompt, suffix: string): number[] {
@@ -239,7 +239,7 @@ export class LanguageModel implements Loaded {
 
 export const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
 
-/** The first id outside the vocabulary. */
+/** Returns the first id outside the vocabulary. */
 export const idBeyond = (ids: readonly number[], vocabulary: number): number | undefined =>
   ids.find((id) => id >= vocabulary);
 

@@ -8,14 +8,14 @@ export type Prompt = string | readonly ChatMessage[] | readonly number[];
 
 export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
 
-/** A text as one user turn; turns unchanged. */
+/** A text as one user turn; turns are returned unchanged. */
 export const turnsOf = (prompt: string | readonly ChatMessage[]): readonly ChatMessage[] =>
   typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
 
 /**
- * The form of a prompt; undefined for ids, which are used unchanged. A caller's `raw` comes first, then the adapter's
- * record; otherwise, a text is one user turn if the model chats. Turns become plain text only for an adapter trained on
- * it.
+ * The form of a prompt; undefined for ids, which are used unchanged. The caller's `raw` takes precedence, then the
+ * adapter's record; otherwise, a text is one user turn if the model has a chat form. Turns become plain text only for
+ * an adapter trained on it.
  */
 export function promptFormOf(
   prompt: Prompt,
@@ -48,7 +48,7 @@ function moreThanText(turns: readonly ChatMessage[], tools: readonly Tool[]): st
 
 /**
  * A notice for an adapter trained with a different chat template; undefined if the template is the same. The model's
- * own template is used: adapters do not include the text of theirs.
+ * own template is used: adapters do not include their template's text.
  */
 export function otherTemplate(
   { name, prompt, template }: NamedRecord,

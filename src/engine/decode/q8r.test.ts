@@ -1,4 +1,4 @@
-/** A decoder with layers only in rotated bytes, for prompts and steps. */
+/** A decoder whose layers are stored only as rotated bytes, for prompts and decode steps. */
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,7 +39,7 @@ const load = async (quant: Quant, file = folder) => LanguageModel.load(await res
 
 const text = Array.from({ length: 90 }, (_, i) => (i * 37) % 200);
 
-/** Logits after all of `prompt`, with its last `steps` tokens run one by one, and the bill. */
+/** Logits after the entire `prompt`, whose last `steps` tokens run one by one, and the bill. */
 async function logitsOf({ engine }: Pick<LanguageModel, "engine">, { prompt = text, steps = 0 } = {}) {
   engine.forget();
   const slot = engine.acquireEmpty(prompt);
@@ -84,7 +84,7 @@ describe("a small decoder", () => {
     using blocks = await load("q8");
     const [own, other] = [(await logitsOf(model, { steps: 8 })).bill, (await logitsOf(blocks, { steps: 8 })).bill];
     expect(own.flops.dense).toBeCloseTo(other.flops.dense, -1);
-    // qkv, attention's output, gate with up, and down; after the last attention, only nine rows.
+    // qkv, attention's output, gate with up, and down; after the last attention, only nine rows remain.
     const { hidden, layers } = model.decoder.config;
     const rest = 2 * hidden + 512;
     const rotation = 2 * 32 * (text.length * (layers * (hidden + rest) - rest) + 9 * rest);
@@ -138,7 +138,7 @@ describe("a small decoder", () => {
     expect(bytes!.error).toBeGreaterThan(0.005);
     expect(bytes!.error).toBeLessThan(0.012);
     expect(own.bytes.memory).toBeLessThan(blocks.bytes.memory);
-    // The token table, which is also the head.
+    // The token table, which is also the head's matrix.
     expect(own.tensors.filter(({ form }) => form.includes("in blocks of 32") && !form.includes("rotated"))).toEqual([
       expect.objectContaining({ tensors: 1, form: "rounded to 8 bits in blocks of 32" }),
     ]);
@@ -247,7 +247,7 @@ describe("refused in one sentence", () => {
   const open = async (name: string, quant: Quant = "q8r") => openModel(await resolveModel(fixture(name)), [], quant);
 
   test.each([
-    ["olmoe", "it has experts, whose matrices do not run in bytes"],
+    ["olmoe", "it has experts, whose matrices do not support byte weights"],
     ["mamba", "it has recurrent layers"],
     ["dream", "q8r is only for decoders of text; expected auto, f32, q8 or q4"],
     ["llava", "q8r is only for decoders of text"],

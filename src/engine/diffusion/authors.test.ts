@@ -1,4 +1,4 @@
-/** Compared with LLaDA's own code, for a model of ten tokens whose logits depend on each place and its neighbours. */
+/** Compared with LLaDA's own code, on ten tokens whose logits depend on each position and its neighbours. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../util/authors.testing.ts";
 import { FakeScorer, MASK, stepsOf } from "./denoise.testing.ts";
@@ -45,7 +45,7 @@ test.each(fixture.counts)("$masked tokens in $steps steps", ({ masked, steps, co
 
 test.each(fixture.likelihoods)("the likelihood of $answer over maskings of $masked", async (of) => {
   const { answer, masked, logLikelihood: expected } = of;
-  // A masking of k tokens draws k, then an order; numbers just below 1 leave the order unchanged.
+  // Masking k tokens draws k, then an order; numbers just below 1 leave the order unchanged.
   const draws = masked.flatMap((k) => [(k - 0.5) / answer.length, ...answer.slice(1).map(() => 1 - 2 ** -40)]);
   const task = { prompt: [7, 7], answer, mask: MASK, samples: masked.length, random: () => draws.shift()! };
   expect(farthest([await logLikelihood(scorer(), task)], [expected])).toBeLessThanOrEqual(1e-5);

@@ -1,13 +1,13 @@
 import { NotFinite } from "../not-finite.ts";
 
-/** A token for a masked place, with its confidence. */
+/** A token for a masked position, with its confidence. */
 export interface Candidate {
   readonly place: number;
   readonly token: number;
   readonly confidence: number;
 }
 
-/** z_c + w·(z_c − z_u): logits moved away from those without the prompt. */
+/** z_c + w·(z_c − z_u): moves logits away from those without the prompt. */
 export function guided(conditional: Float32Array, unconditional: Float32Array, weight: number): Float32Array {
   return conditional.map((z, i) => z + weight * (z - unconditional[i]!));
 }
@@ -48,7 +48,7 @@ export function probabilityOf(logits: Float32Array, token: number): number {
   return Math.exp(logits[token]! - top) / sum;
 }
 
-/** The `count` most confident candidates, the first among equals. */
+/** The `count` most confident candidates; ties go to the earlier one. */
 export const mostConfident = (all: readonly Candidate[], count: number): Candidate[] =>
   all.toSorted((a, b) => b.confidence - a.confidence || a.place - b.place).slice(0, count);
 

@@ -5,7 +5,7 @@ import { END, FakeScorer, MASK, stepsOf } from "./denoise.testing.ts";
 import { diffusionOptions, scheduleOf, transferCounts } from "./options.ts";
 
 const random = seededRandom(3);
-/** Random logits that depend only on the place. */
+/** Random logits that depend only on the position. */
 const fixed = Array.from({ length: 40 }, () => Array.from({ length: 8 }, () => 4 * random()));
 const byPlace = () => new FakeScorer((_, place) => fixed[place]!);
 
@@ -89,7 +89,7 @@ test("a threshold above 1 commits one token a pass, and one of 0 a whole block",
   expect(all.passes).toBe(2);
 });
 
-/** Two tokens with a joint probability of four values: each place's marginal, or its conditional if the other token is known. */
+/** Two binary tokens: each position gets its marginal, or its conditional if the other token is known. */
 const twoTokens = (joint: readonly (readonly number[])[]) =>
   new FakeScorer((ids, place) => {
     const other = ids[place === 2 ? 3 : 2]!;

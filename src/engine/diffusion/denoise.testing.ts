@@ -4,10 +4,10 @@ import { type DiffusionInput, diffusionOptions, scheduleOf } from "./options.ts"
 export const MASK = 9;
 export const END = 8;
 
-/** Logits of one place, from the sequence. */
+/** Returns the logits at one position of a sequence. */
 export type Rule = (ids: Int32Array, place: number) => readonly number[];
 
-/** A scorer by a rule, over ten tokens: 8 ends texts, and 9 is the mask. */
+/** A scorer that follows a rule, over ten tokens: 8 ends texts, and 9 is the mask. */
 export class FakeScorer implements Scorer {
   readonly vocabulary = 10;
   passes = 0;
@@ -23,7 +23,7 @@ export class FakeScorer implements Scorer {
   }
 }
 
-/** All steps of an answer of `length` tokens to the prompt 7 7. */
+/** Returns all steps of an answer of `length` tokens to the prompt 7 7. */
 export async function stepsOf(
   scorer: Scorer,
   length: number,

@@ -1,19 +1,19 @@
 import { type Candidate, confidentEnough, drawToken, forbid, guided, mostConfident, probabilityOf } from "./choose.ts";
 import { type DiffusionOptions, type Schedule, transferCounts } from "./options.ts";
 
-/** A model that scores tokens for places in a sequence. */
+/** A model that computes logits at positions of a sequence. */
 export interface Scorer {
   readonly vocabulary: number;
   /**
-   * Logits [places, vocabulary] of a sequence; the memory is valid until the next call. `keep` stores everything before
-   * that place; `after` reuses it.
+   * Logits [places, vocabulary] of a sequence; the memory is valid until the next call. `keep` stores the keys and
+   * values before a position; `after` reuses them.
    */
   score(ids: Int32Array, places: readonly number[], cache?: CacheUse): Promise<Float32Array>;
 }
 
 export type CacheUse = { readonly keep: number } | { readonly after: number };
 
-/** A sequence to be filled in. */
+/** A sequence whose masks are to be filled in. */
 export interface Task {
   readonly prompt: readonly number[];
   readonly mask: number;
@@ -25,13 +25,13 @@ export interface Task {
 
 /** The sequence after a step. */
 export interface Denoised {
-  /** The block filled by the step, from 0. */
+  /** The index of the block that the step filled. */
   readonly block: number;
-  /** True if the block has no masked token left. */
+  /** True if the block contains no masked token. */
   readonly full: boolean;
   /** The answer's tokens; some may be masks. */
   readonly answer: Int32Array;
-  /** The tokens committed by the step; places are counted from the answer's first token. */
+  /** The tokens that the step committed; positions are counted from the answer's first token. */
   readonly committed: readonly Candidate[];
 }
 

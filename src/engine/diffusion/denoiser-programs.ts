@@ -7,7 +7,7 @@ import { Program } from "../../runtime/program.ts";
 import { SharedWeights } from "../../runtime/shared-weights.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
 
-/** The passes of a model that fills in masked tokens. Those with a cache are compiled on first use; all share one copy of the weights. */
+/** The passes of a model that fills in masks, compiled on first use if they have a cache. All share the weights. */
 export class DenoiserPrograms implements Disposable {
   readonly #compiled = new Map<DenoiserCache, Promise<Program>>();
   readonly #shared = mapsFiles ? new SharedWeights() : undefined;

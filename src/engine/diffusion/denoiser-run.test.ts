@@ -10,7 +10,7 @@ import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { DenoiserPrograms } from "./denoiser-programs.ts";
 import { DenoiserRun } from "./denoiser-run.ts";
 
-/** transformers' Llama and Qwen2 with a mask that hides nothing: tools/reference/denoisers.py. */
+/** Compared with transformers' Llama and Qwen2, with a mask that hides nothing: tools/reference/denoisers.py. */
 const fixtures = fileURLToPath(new URL("../../models/fixtures", import.meta.url));
 const prepared = mkdtempSync(path.join(tmpdir(), "modicum-denoisers-"));
 afterAll(() => rmSync(prepared, { recursive: true }));

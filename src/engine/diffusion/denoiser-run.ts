@@ -7,7 +7,7 @@ import type { DenoiserPrograms } from "./denoiser-programs.ts";
 /** One sequence of fixed length in a model that fills in masked tokens: its buffers, cache and bill. */
 export class DenoiserRun implements Scorer, Disposable {
   readonly spent: Spent = { flops: 0, bytes: 0 };
-  /** Forward passes so far. */
+  /** The number of forward passes so far. */
   passes = 0;
   readonly #ids: Buffer;
   readonly #first = new Buffer("i64", 1);
@@ -15,13 +15,13 @@ export class DenoiserRun implements Scorer, Disposable {
   readonly #mask: Buffer;
   readonly #hidden: Buffer;
   readonly #logits: Buffer;
-  /** Keys and values of all layers in turn, once anything is stored. */
+  /** Keys and values of each layer in turn; undefined until something is stored. */
   #cache: Buffer[] | undefined;
 
   constructor(
     private readonly programs: DenoiserPrograms,
     private readonly tokens: number,
-    /** The maximum number of places scored at once. */
+    /** The maximum number of positions scored at once. */
     most: number,
   ) {
     const { hidden, vocabulary } = programs.decoder.config;
@@ -35,14 +35,14 @@ export class DenoiserRun implements Scorer, Disposable {
     return this.programs.decoder.config.vocabulary;
   }
 
-  /** A token's logits may be at the previous place, as in Dream; the first token's are then at its own place. */
+  /** A token's logits may be at the previous position, as in Dream; the first token's are then at its own position. */
   score(ids: Int32Array, places: readonly number[], cache?: CacheUse): Promise<Float32Array> {
     const { denoiser, vocabulary } = this.programs.decoder.config;
     const at = denoiser?.shifted ? places.map((place) => Math.max(0, place - 1)) : places;
     return this.#pass(ids, at, cache).then(() => new Float32Array(this.#logits.memory, 0, places.length * vocabulary));
   }
 
-  /** The last layer's normalised states [places, hidden]; the memory is valid until the next call. */
+  /** Returns the last layer's normalised states [places, hidden]; the memory is valid until the next call. */
   async states(ids: Int32Array, places: readonly number[]): Promise<Float32Array> {
     await this.#pass(ids, places);
     return new Float32Array(this.#hidden.memory, 0, places.length * this.programs.decoder.config.hidden);
@@ -77,7 +77,7 @@ export class DenoiserRun implements Scorer, Disposable {
     };
   }
 
-  /** The cache as the outputs of a pass over all tokens, or its first `past` tokens as the inputs of a later pass. */
+  /** Binds the cache as outputs of a pass over all tokens, or its first `past` tokens as inputs of a later pass. */
   #layers(kind: "written" | "read", past: number): Record<string, View> {
     const { layers, heads, headSize } = this.programs.decoder.config;
     const width = heads * headSize;

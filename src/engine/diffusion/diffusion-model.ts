@@ -30,7 +30,7 @@ import { logLikelihood, SAMPLES } from "./likelihood.ts";
 import { type DiffusionOptions, diffusionOptions, type Schedule, scheduleOf, transferCounts } from "./options.ts";
 import { AnswerText } from "./text.ts";
 
-/** A diffusion language model, loaded: it fills in masked tokens, in any order. */
+/** A loaded diffusion language model, which fills in masked tokens in any order. */
 export class DiffusionModel implements Loaded {
   readonly kind = "diffusion language model";
 
@@ -40,7 +40,7 @@ export class DiffusionModel implements Loaded {
     readonly programs: DenoiserPrograms,
     /** The id of the mask token. */
     readonly mask: number,
-    /** Its own settings, if it has any. */
+    /** The model's own sampling settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
     private readonly record: NamedRecord | undefined,
   ) {}
@@ -89,7 +89,7 @@ export class DiffusionModel implements Loaded {
 
   /**
    * Answers with `maxTokens` tokens, cut at the first end token; each piece is a block.
-   * @throws UserError if the schedule does not divide, or prompt and answer are longer than the context
+   * @throws UserError if the schedule does not divide the answer, or prompt and answer exceed the context
    */
   async *generate(
     prompt: readonly number[],
@@ -135,7 +135,8 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * Scores of labels for each text, by each label's estimated likelihood after it, with a language model's question.
+   * Scores labels for each text: by a label's estimated likelihood after the text, with the question for language
+   * models.
    * @throws UserError for no labels, or a text longer than the context
    */
   async classify(
@@ -186,7 +187,7 @@ export class DiffusionModel implements Loaded {
     return { nats, tokens, passes: run.passes, spent: { ...run.spent } };
   }
 
-  /** The schedule of an answer. @throws UserError if it does not divide, or is longer than the context */
+  /** The schedule of an answer. @throws UserError if it does not divide the answer, or exceeds the context */
   schedule(prompt: readonly number[], length: number, options: DiffusionOptions): Schedule {
     if (prompt.length + length > this.context)
       throw new ContextExceeded(
@@ -227,7 +228,7 @@ export class DiffusionModel implements Loaded {
   }
 }
 
-/** The cost of a whole schedule without a cache, and its forward passes; guidance runs each step twice. */
+/** The cost of a complete schedule without a cache, and its forward passes; guidance runs each step twice. */
 function denseCost(
   cost: Cost,
   prompt: number,

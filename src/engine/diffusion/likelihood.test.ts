@@ -9,7 +9,7 @@ const weights = Array.from({ length: 8 }, () => 0.1 + draw());
 const joint = weights.map((w) => w / weights.reduce((a, b) => a + b, 0));
 const bits = (code: number): number[] => [code >> 2, (code >> 1) & 1, code & 1];
 
-/** The probability of a token at a place, given the unmasked ones. */
+/** The probability of a token at a position, given the unmasked tokens. */
 function conditional(known: readonly number[], place: number, token: number): number {
   const fits = (code: number) => bits(code).every((bit, i) => known[i] === MASK || known[i] === bit);
   const all = joint.map((p, code) => (fits(code) ? p : 0));

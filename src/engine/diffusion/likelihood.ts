@@ -12,12 +12,12 @@ export interface LikelihoodTask {
   readonly random: () => number;
 }
 
-/** The default number of maskings of an estimate: LLaDA's. */
+/** The default number of maskings for an estimate, as in LLaDA. */
 export const SAMPLES = 128;
 
 /**
- * A Monte Carlo estimate of the lower bound of ln p(answer | prompt): of L tokens, k are masked, k uniform in 1 … L, and
- * the sum of their log-probabilities is weighted by L/k (Nie et al. 2025, arXiv 2502.09992, equation 6 and algorithm 3).
+ * A Monte Carlo estimate of the lower bound of ln p(answer | prompt): k of L tokens are masked, k uniform in 1 … L, and
+ * the sum of log-probabilities is weighted by L/k (Nie et al. 2025, arXiv 2502.09992, equation 6 and algorithm 3).
  */
 export async function logLikelihood(scorer: Scorer, task: LikelihoodTask): Promise<number> {
   const { prompt, answer, mask, samples, random } = task;

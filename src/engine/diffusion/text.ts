@@ -7,7 +7,7 @@ export class AnswerText {
   readonly #isEnd: (id: number) => boolean;
   readonly #stops: StopStrings;
   #ended = false;
-  /** Tokens so far, including the end token. */
+  /** The number of tokens so far, including the end token. */
   completion = 0;
 
   constructor(tokenizer: Tokenizer, { continues, stop, end }: Pick<GenerateOptions, "continues" | "stop" | "end">) {

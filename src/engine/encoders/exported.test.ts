@@ -14,7 +14,7 @@ import { resolveModel } from "../../weights/sources/index.ts";
 
 /**
  * ONNX Runtime's results for the files themselves: tools/reference/onnx_encoders.py. `own` rounds activations to bytes
- * before each product; `floats` has the same weights, with float32 products, as here.
+ * before each product; `floats` uses the same weights in float32 products, as this engine does.
  */
 interface Reference {
   readonly query: string;

@@ -33,7 +33,7 @@ function fixture(name: string) {
   return { base, folder, expected: unpack(outputs) };
 }
 
-/** A base without an adapter, with a merged adapter, or with a separate one. */
+/** A base without an adapter, with a merged adapter, or with a separate adapter. */
 function parts(file: string, folder: string, how: How) {
   const plain = openCheckpoint(path.join(bases, file));
   const checkpoint = how === "merged" ? withAdapter(plain, openLora(folder)) : plain;

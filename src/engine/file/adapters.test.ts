@@ -35,7 +35,7 @@ const references = {
 };
 type Who = keyof typeof references;
 
-/** Greatest difference from the reference's logits after token `at`. */
+/** The greatest difference from the reference's logits after token `at`. */
 function gap(who: Who, logits: Float32Array, at: number): number {
   const expected = references[who].logits.subarray(at * logits.length, (at + 1) * logits.length);
   return Math.max(...logits.map((v, i) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.abs(v - expected[i]!))));
@@ -125,7 +125,7 @@ describe("two adapters beside one base", () => {
     const { prompt: promptIds, completion } = poet.tokens;
     const tokens = promptIds + completion - 1;
     expect(poet.tokens).toEqual(plain.tokens);
-    // After the last attention, only tokens with needed logits run.
+    // After the last attention, only tokens whose logits are needed run.
     const branch = 2 * before * tokens + after * (tokens + completion);
     expect(poet.flops.spent - plain.flops.spent).toBe(2 * branch);
     expect(poet.bytes.spent).toBeGreaterThan(plain.bytes.spent);

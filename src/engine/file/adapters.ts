@@ -22,10 +22,10 @@ export interface NamedRecord extends AdapterRecord {
 /** A checkpoint and its separate adapters. */
 export interface Adapted {
   readonly checkpoint: Checkpoint;
-  /** The adapter of requests that choose none. */
+  /** The adapter for requests that choose none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
-  /** Keyed by the names of adapters with a record; the key undefined is for requests that choose no adapter. */
+  /** Keyed by the names of adapters with a record; the key undefined applies to requests that choose no adapter. */
   readonly records: ReadonlyMap<string | undefined, NamedRecord>;
   /** The folder of the adapter for every request, if it has its own tokenizer. */
   readonly tokenizer?: string | undefined;
@@ -60,7 +60,7 @@ function recordOf([name, { folder, record }]: readonly [string | undefined, Lora
   return record ? [[name, { name: name ?? path.basename(path.resolve(folder)), ...record }]] : [];
 }
 
-/** All requests of a model share its tokenizer. @throws UserError if an adapter has its own tokens */
+/** Refuses an adapter with its own tokens, because all requests of a model share its tokenizer. @throws UserError */
 function withoutTokens(name: string, lora: Lora): Lora {
   if (lora.rows.size === 0) return lora;
   throw new UserError(

@@ -18,13 +18,13 @@ export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promis
   return (await (await kindOf(checkpoint)).load()).check(model, checkpoint, recipe);
 }
 
-/** The savings that a model supports by bare name, without options, mostly from its file's header. */
+/** The savings that a model supports without options, mostly from its file's header. */
 export async function bareSavings(model: ResolvedModel): Promise<string[]> {
   const checkpoint = openCheckpoint(model.path);
   const kind = await (await kindOf(checkpoint)).load();
   const names: string[] = [];
   for (const { name } of savings) {
-    // Each check may take a tenth of a second, while a server answers nothing else.
+    // Each check may take a tenth of a second, during which a server answers nothing else.
     await setImmediate();
     try {
       await kind.check(model, checkpoint, parseRecipe([name]));

@@ -4,8 +4,8 @@ import { checkDownload, preparedFolder, type ResolvedModel } from "../../weights
 import type { NotFinite } from "../not-finite.ts";
 
 /**
- * Why a model computed non-finite numbers: verifies its files and its prepared weights. Damaged prepared weights are
- * removed, and the next load makes them again.
+ * Finds why a model computed non-finite numbers: verifies its files and its prepared weights. Damaged prepared weights
+ * are removed, and the next load makes them again.
  */
 export async function damageBehind(fault: NotFinite, { path }: ResolvedModel): Promise<ModelFault> {
   if (checkPrepared(preparedFolder(path)).removed.length > 0)

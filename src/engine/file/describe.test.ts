@@ -111,7 +111,7 @@ test("a hybrid: keys of the layers that attend, states of the others, and what i
     architecture: "granitehybrid",
     seams: ["attention", "between layers", "tokens in"],
   });
-  // Two layers have attention, with one head of 16; four have 64 · 6 numbers, and two inputs of 88 channels.
+  // Two layers have attention, with one head of 16; four have a state of 64 · 6 numbers, and two inputs of 88 channels.
   const { context } = description.config;
   expect(description.bytes.cache).toBe(4 * (2 * 2 * 16 * context + 4 * (64 * 6 + 2 * 88)));
   expect(description.flopsPerToken.full).toBeGreaterThan(description.flopsPerToken.empty);

@@ -28,35 +28,35 @@ export interface ModelDescription
   source: string;
   architecture: string;
   parameters: number;
-  /** Parameters that a token's computation reads, if the model has experts. */
+  /** The number of parameters that a token's computation reads, if the model has experts. */
   activeParameters?: number;
   /**
-   * Bytes. `disk`: the files; `memory`: the weights mapped by the runtime; `cache`: keys and values of one sequence at
-   * full context; `machine`: this machine's memory.
+   * Sizes in bytes. `disk`: the files; `memory`: the weights mapped by the runtime; `cache`: keys and values of one
+   * sequence at full context; `machine`: this machine's memory.
    */
   bytes: { disk: number; memory: number; cache: number; machine: number };
-  /** True if the checkpoint's image part is not used. */
+  /** True if the checkpoint's image encoder is not used. */
   textAlone?: true;
   /** The expected path of its tokenizer's file, if that is missing. */
   noTokenizer?: string;
   /** The sampling settings published by its authors; absent if there are none, or it does not generate. */
   sampling?: ModelSampling;
-  /** For each storage type: the form of its running tensors, their memory, and the error against the file's weights. */
+  /** By storage type: the form in which tensors run, their memory, and the error against the file's weights. */
   tensors: Holding[];
   /** The form of all tensors together. */
   form: ModelForm;
-  /** Dense FLOPs of one token; a multiply-add is 2. For a decoder with a source, of one generated token. */
+  /** Dense FLOPs of one token (of one generated token, if there is a source); a multiply-add counts as 2. */
   flopsPerToken: Flops;
   /** FLOPs of a source token, if there is a source. */
   sourceFlopsPerToken?: Flops;
   /** FLOPs of an image, if the model reads images; of one step of an image, if it draws. */
   flopsPerImage?: number;
-  /** For a recurrent model, at rest. */
+  /** The stability at rest, for a recurrent model. */
   stability?: RestStability;
   seams: readonly Seam[];
-  /** Savings that it supports, as in a run with them. */
+  /** Savings that it supports, as a run with them would find. */
   savings: string[];
-  /** Savings whose seams the model has but that it does not support, with the reason. */
+  /** Savings whose seams the model has but which it does not support, with the reason. */
   unsupported: Record<string, string>;
 }
 
@@ -155,20 +155,20 @@ function servedBy(
   };
 }
 
-/** Bytes of all files of the model. */
+/** The number of bytes of all files of the model. */
 const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);
 
 /** A recurrent model's stability, from its weights alone. */
 interface RestStability {
-  /** The greatest Lyapunov exponent of its layers' states at rest, in nats per token. */
+  /** The greatest Lyapunov exponent of the layers' states at rest, in nats per token. */
   readonly lambdaMax: number;
-  /** Tokens after which that channel has forgotten all but 1/e; null if it never forgets. */
+  /** The number of tokens after which that channel has forgotten all but 1/e; null if it never forgets. */
   readonly memory: number | null;
 }
 
 /**
- * Stability of the recurrent layers, for inputs that do not change the steps: Δ = softplus(bias). Undefined for a model
- * without state spaces.
+ * Stability of the recurrent layers, at the steps that do not depend on the input: Δ = softplus(bias). Undefined for a
+ * model without state spaces.
  */
 async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Promise<RestStability | undefined> {
   const recurrent = layersOf(config, "recurrent");

@@ -21,9 +21,9 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   /** Pixels per side of an image, and of a patch. */
   readonly imageSize: number;
   readonly patchSize: number;
-  /** Tokens of an image. */
+  /** The number of tokens of an image. */
   readonly tokens: number;
-  /** The sizes are for a tile, or for an example if images have any size; if absent, they are for every image. */
+  /** The sizes describe a tile, or an example if images have any size; if absent, every image. */
   readonly of?: "tile" | "example";
 }
 
@@ -43,7 +43,7 @@ export interface Described {
     DecoderConfig,
     "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context"
   > & { readonly encoderLayers?: number };
-  /** The image part; `config` is then of the text part. */
+  /** The image encoder; if present, `config` describes the text part. */
   readonly image?: DescribedImages;
   /** Set for a model that draws. */
   readonly drawn?: DescribedDrawings;
@@ -51,7 +51,7 @@ export interface Described {
   /** Keys and values, or states, of one sequence at full context, in bytes. */
   readonly cache: number;
   readonly seams: readonly Seam[];
-  /** The decoder that savings act in; absent if there are no seams. */
+  /** The decoder on which savings act; absent if there are no seams. */
   readonly decoder?: Decoder;
   /** The steps from a text to its vector, for an embedding model. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;
@@ -59,9 +59,9 @@ export interface Described {
   readonly compared?: { readonly width: number } & Pick<LateSettings, "query" | "document">;
   /** The labels of a classifier. */
   readonly labels?: readonly string[];
-  /** All graphs that run. */
+  /** Traces all graphs that run. */
   trace(): Graph[];
-  /** FLOPs from the costs of the traced graphs. */
+  /** Computes FLOPs from the costs of the traced graphs. */
   flops(costs: readonly Cost[]): {
     flopsPerToken: Flops;
     sourceFlopsPerToken?: Flops;

@@ -24,7 +24,7 @@ const [bases, adapters] = [here("../../models/fixtures"), here("../../weights/ad
 const newFolder = () => path.join(mkdtempSync(path.join(root, "to-")), "model");
 const json = (...file: string[]) => JSON.parse(readFileSync(path.join(...file), "utf8"));
 
-/** What an encoder gives for its base's texts: a classifier's scores, else hidden states. */
+/** What an encoder computes for its base's texts: a classifier's scores, else hidden states. */
 async function outputs(file: string, base: string, adapter?: string): Promise<Float32Array> {
   const { checkpoint, own } = await openAdapted(file, { adapter });
   const { encoder, weights } = await openEncoder(checkpoint, newFolder(), "f32", own);
@@ -35,7 +35,7 @@ async function outputs(file: string, base: string, adapter?: string): Promise<Fl
 const named = ["bert-head", "distilbert-head", "modernbert-head", "distilbert", "modernbert", "bert-plain"];
 const baseOf = (name: string): string => json(adapters, name, "reference.json").base;
 
-/** A base as its own class writes it: without a head, and without the class's name before its tensors. */
+/** A base as its own class saves it: without a head, and without the class's name before its tensors' names. */
 async function headless(name: string): Promise<string> {
   const folder = newFolder();
   cpSync(path.join(bases, name), folder, { recursive: true });
@@ -127,7 +127,7 @@ test.skipIf(!there)(
     expect(found).toHaveLength(named.length + 1);
     for (const { name, model, amiss } of found) {
       expect(model, name).toBeLessThan(1e-4);
-      // The base's own head for masked words stays.
+      // The base's own head for masked words is kept.
       expect(
         amiss.filter((one: string) => !/unexpected_keys: (vocab_|decoder|classifier|pre_classifier)/.test(one)),
         name,

@@ -5,15 +5,15 @@ import { few, UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
 
-/** The folder for files before they are moved. A killed export leaves it; the next one removes it. */
+/** The folder for files before they are moved. A killed export leaves it behind, and the next one removes it. */
 const ASIDE = ".exporting";
 
 /** The result of an export. */
 export interface Exported {
   readonly folder: string;
-  /** Names of its files. */
+  /** The names of the files. */
   readonly files: readonly string[];
-  /** Bytes of the weights. */
+  /** The number of bytes of the weights. */
   readonly bytes: number;
 }
 
@@ -33,7 +33,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Moves the files that `write` makes into `folder`: all or none; the weights or graphs come last. */
+/** Moves the files that `write` creates into `folder`: all or none; the weights or graphs come last. */
 export async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {
   const aside = path.join(folder, ASIDE);
   let outermost: string | undefined;
@@ -54,7 +54,7 @@ export async function intoFolder(folder: string, write: (aside: string) => Promi
   }
 }
 
-/** Removes `folder` and its parents up to `last`, as long as they are empty. */
+/** Removes `folder`, and its parents up to `last`, as long as they are empty. */
 function removeEmpty(folder: string, last: string): void {
   try {
     rmdirSync(folder);

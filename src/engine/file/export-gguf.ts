@@ -14,7 +14,7 @@ import { modelfile } from "../../weights/tokenizer/modelfile.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
 /**
- * Writes a model as a GGUF, one tensor after the other, and a Modelfile with its template.
+ * Writes a model as a GGUF, tensor by tensor, and a Modelfile with its template.
  * @throws UserError; the folder is then unchanged
  */
 export async function exportGguf(
@@ -52,7 +52,7 @@ export async function exportGgufAdapter(
   });
 }
 
-/** A Modelfile's reference to an adapter's base. A safetensors base has no GGUF yet. */
+/** A Modelfile's reference to an adapter's base. For a safetensors base, there is no GGUF yet. */
 function ollamaBase({ path: file, config }: Checkpoint): { from: readonly string[]; tokenizer?: Tokenizer } {
   if (config.kind === "gguf")
     return { from: [`FROM ${path.resolve(file)}`], tokenizer: new Tokenizer(fromGguf(config.metadata)) };

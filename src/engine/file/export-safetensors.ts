@@ -22,7 +22,7 @@ const safetensorsTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as
 export type SafetensorsType = keyof typeof safetensorsTypes;
 
 /**
- * Writes a model as a Hugging Face folder, one tensor after the other: config.json, tokenizer, `model.safetensors`. A GGUF is
+ * Writes a model as a Hugging Face folder, tensor by tensor: config.json, tokenizer, `model.safetensors`. A GGUF is
  * dequantised. An adapter is added to the weights.
  * @throws UserError; the folder is then unchanged
  */

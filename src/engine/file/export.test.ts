@@ -28,7 +28,7 @@ import { checkExportFolder, type Exported } from "./export-folder.ts";
 const root = mkdtempSync(path.join(tmpdir(), "modicum-export-"));
 process.env["MODICUM_HOME"] = path.join(root, "home");
 process.env["ORT_DISABLE_TELEMETRY"] = "1";
-// A process has only one ONNX Runtime environment, the first: this project's could not start after the binding's.
+// A process has only one ONNX Runtime environment, the first; after the binding's, this project's could not start.
 beforeAll(() => void environment());
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -94,9 +94,9 @@ function referenceOf(name: string): { tokens: number[]; logits: Float32Array } {
   return { tokens, logits: unpack(logits) };
 }
 
-// Features: GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks, Gemma 4 heads of two sizes, its E2B layers
-// that share keys, Llama 4 chunks and temperatures, Cohere 2 parallel sublayers, EXAONE 4 norms after them, DeepSeek latent
-// attention, GLM-4.5 sigmoid gates.
+// Features: GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks, Gemma 4 heads of two sizes, its E2B
+// layers that share keys, Llama 4 chunks and temperatures, Cohere 2 parallel sublayers, EXAONE 4 norms after sublayers,
+// DeepSeek latent attention, GLM-4.5 sigmoid gates.
 const attending = [
   "gpt_oss",
   "gemma4",
@@ -178,7 +178,7 @@ test.each(["lfm2", "lfm2_moe", "nemotron_h", "nemotron_h-experts", "qwen3_next",
   },
 );
 
-/** A prompt, then token by token: the states that the graph reads, and the difference of its logits. */
+/** Runs a prompt, then token by token. Returns the states that the graph reads, and the difference of its logits. */
 async function handedOn(name: string) {
   const ort = await import("onnxruntime-node");
   const { tokens, logits } = referenceOf(name);
@@ -202,7 +202,7 @@ async function handedOn(name: string) {
   return { inputs, apart: difference(results, logits) };
 }
 
-// Merged; beside a token table that is also the head; and beside a GGUF.
+// The adapter is merged; beside a token table that is also the head; and beside a GGUF.
 test.each(["llama", "gemma3", "llama-gguf-head"])(
   "with an adapter, %s, in stock ONNX Runtime equals PEFT",
   async (name) => {
@@ -256,7 +256,7 @@ test.each(["bert", "modernbert-mlm"])("an encoder, %s, in stock ONNX Runtime equ
   expect(difference(got.outputs, unpack(outputs))).toBeLessThan(1e-4);
 });
 
-/** The input behind an identity output. */
+/** The name of the input that corresponds to an output. */
 const keptAs = (output: string) =>
   output.replace(/^present(?=_states)/, "past").replace(/^present(?=\.)/, "past_key_values");
 

@@ -11,7 +11,7 @@ import { openAdapted } from "./adapters.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
 export interface ExportOptions extends WriteOptions {
-  /** Folder of a PEFT LoRA adapter: merged into safetensors, or added in the graph to a GGUF's weights. */
+  /** Folder of a PEFT LoRA adapter: merged into safetensors weights, or added to a GGUF's weights in the graph. */
   readonly adapter?: string | undefined;
 }
 

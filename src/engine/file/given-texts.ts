@@ -4,15 +4,15 @@ import { Meter } from "../bill/meter.ts";
 import type { Engine } from "../decode/run/engine.ts";
 import { type Step, tokenLogits } from "../decode/run/stepped.ts";
 
-/** A text to run as if the model had generated it, with all of a plan's savings. */
+/** A text to run as if the model had generated it, with all savings of a plan. */
 type PlannedText = Omit<GivenText, "part"> & { readonly plan: Plan };
 
-/** Texts read together: each step reads the weights once for all. */
+/** The number of texts read together: each step reads the weights once for all of them. */
 const ROWS = 8;
 
-/** Reads texts the way answers are generated: each prompt whole, then token by token under its plan. */
+/** Reads texts the way answers are generated: each prompt in chunks, then token by token under its plan. */
 export async function readTexts(engine: Engine, texts: readonly PlannedText[], signal?: AbortSignal): Promise<void> {
-  // Texts of similar length end together.
+  // Texts of similar length run together, so that they end together.
   const inOrder = texts.toSorted((a, b) => a.answer.length - b.answer.length);
   for (let at = 0; at < inOrder.length; at += ROWS) await readTogether(engine, inOrder.slice(at, at + ROWS), signal);
 }

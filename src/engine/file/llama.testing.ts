@@ -1,6 +1,6 @@
 import { getLlama, type Llama, LlamaLogLevel, type Token } from "node-llama-cpp";
 
-/** Positions evaluated at a time; each gives a map of the whole vocabulary. */
+/** The number of positions evaluated at a time; each returns logits for the whole vocabulary. */
 const CHUNK = 16;
 
 /** A row of logits for each token. */
@@ -16,7 +16,7 @@ function openLlama(): Promise<Llama | undefined> {
   return opened;
 }
 
-/** llama.cpp's logits after each token of a text, from node-llama-cpp on the CPU; undefined if it has no library for this platform. */
+/** node-llama-cpp's logits after each token of a text, on the CPU; undefined if it has no library for this platform. */
 export async function llamaLogits(
   file: string,
   tokens: readonly number[],

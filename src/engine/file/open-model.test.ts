@@ -6,7 +6,7 @@ import { runsOn } from "./open-model.ts";
 test("a model with images says that they are not read", async () => {
   const folder = fileURLToPath(new URL("../../models/fixtures/gemma3-images", import.meta.url));
   const notices: string[] = [];
-  // The fixture has no tokenizer, which is detected later.
+  // The fixture has no tokenizer, which loading detects later.
   const loading = load(folder, { onNotice: (sentence) => notices.push(sentence) });
   await expect(loading).rejects.toThrow("tokenizer");
   expect(notices).toEqual([expect.stringContaining("the model's images are not read, only its text")]);

@@ -18,7 +18,7 @@ export const runsOn = ({ path }: ResolvedModel, device: Device): boolean =>
 
 /**
  * Loads a file of any supported kind, to run under `recipe`.
- * @throws UserError if it is not supported, or its kind does not run on the device
+ * @throws UserError if the file is not supported, or its kind does not run on the device
  */
 export async function openModel(
   source: ResolvedModel,

@@ -11,7 +11,7 @@ import { encodeWithPlaces, seenPrompt } from "../decode/vision/seen-prompt.ts";
 import type { ImageInput } from "../images/pixels/input.ts";
 import { readTexts } from "./given-texts.ts";
 
-/** The settings for a saving to learn from texts. */
+/** The settings for calibrating a saving on texts. */
 export interface CalibrateTerms {
   /** The calibration's own options, as text or as values. */
   readonly options?: Readonly<Record<string, unknown>>;
@@ -26,7 +26,7 @@ export interface CalibrateTerms {
 /** A text, or a question about an image as a chat turn. */
 export type CalibrationText = string | (ImageInput & { readonly prompt: string });
 
-/** A text's first `most` tokens; a question about an image whole. @throws UserError */
+/** Reads a text's first `most` tokens, or an entire question about an image. @throws UserError */
 async function readText(
   model: LanguageModel,
   text: CalibrationText,
@@ -90,7 +90,7 @@ const prefillOf =
     }
   };
 
-/** Image row ids exist only in this process, so their values are hashed instead. */
+/** The ids of image rows exist only in this process, so the rows' values are hashed instead. */
 function hashOf(prompts: readonly CalibrationPrompt[]): string {
   const hash = createHash("sha256");
   hash.update(JSON.stringify(prompts.map(({ prompt }) => prompt.map((id) => Math.max(id, -1)))));

@@ -1,4 +1,4 @@
-/** Tests of the choice of forms of weights, with predetermined times. */
+/** Tests how weight forms are chosen, with predetermined times. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,13 +39,13 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** The small decoder with a model hash: of a model known to lose little in rotated bytes, or of an unknown model. */
+/** The small decoder with the hash of a model known to lose little in rotated bytes, or of an unknown model. */
 const modelOf = (quant: Quant, sha256?: string) => ({
   ...{ checkpoint, quant },
   source: { path: file, ...(sha256 !== undefined && { sha256 }) },
 });
 
-/** A timer that returns predetermined times by form and row count, and a record of its calls. */
+/** A timer that returns predetermined times by form and row count, and the record of its calls. */
 function madeUp(times: (form: string, rows: number) => Twice) {
   const calls: { forms: Record<string, readonly Product[]>; rows: number }[] = [];
   const timer: Timer = async (forms, rows) => {
@@ -80,7 +80,7 @@ test("times that differ from one measurement to the next decide nothing", async 
 test("the model's own matrices of 4 bits are timed, with one row and with many", async () => {
   const { calls, tuning } = await choice(1);
   expect(calls.map(({ rows }) => rows === 1)).toEqual([true, false]);
-  // Four in each of 4 layers; the head keeps 8 bits.
+  // Four products in each of 4 layers; the head keeps 8 bits.
   const { 4: four, 8: eight } = calls[0]!.forms;
   expect(four).toHaveLength(16);
   expect(four![0]).toMatchObject({ k: 192, form: { bits: 4, corrected: true } });
@@ -100,7 +100,7 @@ test("a kept choice holds for this processor, unless MODICUM_TUNE is off", async
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([own, undefined]);
   vi.stubEnv("MODICUM_TUNE", "");
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([other, tuning]);
-  // The choice exists, so nothing is timed.
+  // A choice is already stored, so nothing is timed.
   await tuneOnce(modelOf("q4"));
   expect(tuningOf(folder)).toEqual(tuning);
   vi.stubEnv("MODICUM_THREADS", "77");
@@ -111,7 +111,7 @@ describe("rotated bytes", () => {
   const [known] = Object.keys(rotatedLosses);
   const rotated = modelOf("auto", known);
 
-  /** Times of rotated bytes by row count, relative to the default form; a prompt's row takes a third of a step. */
+  /** The choice for these times of rotated bytes by row count, in units of the default form's times. */
   async function rotatedChoice(times: Readonly<Record<number, Twice>>) {
     const { timer, calls } = madeUp((form, rows) => {
       const [first, second] = form === "rotated" ? times[rows]! : [1, 1];
@@ -128,7 +128,7 @@ describe("rotated bytes", () => {
     expect(tuning).toMatchObject({ rotated: { chosen: true, steady: true } });
     expect(calls.map(({ rows }) => rows)).toEqual([1, 8, 256]);
     const { default: blocks, rotated: bytes } = calls[0]!.forms;
-    // Four in each of 4 layers, without the head.
+    // Four products in each of 4 layers, without the head.
     expect(bytes).toHaveLength(16);
     expect(bytes!.every(({ form }) => form.kind === "bytes" && form.rotation === 32)).toBe(true);
     expect(blocks!.map(({ n, k }) => [n, k])).toEqual(bytes!.map(({ n, k }) => [n, k]));
@@ -192,7 +192,7 @@ describe("rotated bytes", () => {
     expect(both).toMatchObject({ ...codes, rotated: { chosen: true } });
     await keepTuning(folder, both!);
     expect(tuningOf(folder)).toEqual(both);
-    // All is known.
+    // Both choices are known.
     expect(await tune(rotated, vi.fn(), both)).toBe(both);
   });
 

@@ -16,10 +16,10 @@ import {
 } from "../../weights/prepared/tuning.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 
-/** The tokens of the timed request. */
+/** The number of tokens in the timed request. */
 const REQUEST = { prompt: 256, answer: 128 };
 
-/** The processor's own width, or the default form, stays unless the other is faster by this factor. */
+/** The processor's own width, or the default form, is kept unless the other is faster by this factor. */
 const LEAST_GAIN = 1.1;
 
 /**
@@ -28,7 +28,7 @@ const LEAST_GAIN = 1.1;
  */
 const MOST_LOSS = 1.25;
 
-/** Rows of the products that represent a prompt's, in the choice of the code width. */
+/** The number of rows that represent a prompt when the code width is chosen. */
 const ROWS = 64;
 
 /** Row counts for timing rotated bytes. */
@@ -38,8 +38,8 @@ const ROTATED_ROWS = { step: 1, batch: 8, prompt: 256 };
 const STEADY = 1.15;
 
 /**
- * The number of weights to time, from the first layer on: enough to exceed caches for a step; a prompt does not wait for
- * memory.
+ * The number of weights to time, from the first layer on: enough to exceed the caches in a step; a prompt is not
+ * limited by memory.
  */
 const SAMPLE = { decode: 2 ** 27, prefill: 2 ** 21 };
 
@@ -52,12 +52,12 @@ interface TunedModel {
 
 /** Times a model's products on this processor once, and stores the choices for later calls. Nothing is timed for a model with only one form. */
 export async function tuneOnce(model: TunedModel): Promise<void> {
-  // This is a cheaper check than tracing the model.
+  // These checks are cheaper than tracing the model.
   if (!tunes() || (!mayHaveFourBits(model.checkpoint, model.quant) && !mayRotate(model))) return;
   const folder = preparedFolder(model.source.path);
   const known = tuningOf(folder);
   const choice = await tune(model, timeProducts, known);
-  // A read-only folder has no prepared weights either; the error is raised when they are made.
+  // A read-only folder cannot hold prepared weights either; making them raises the error.
   if (choice && choice !== known) await keepTuning(folder, choice).catch(() => {});
 }
 
@@ -65,12 +65,12 @@ export async function tuneOnce(model: TunedModel): Promise<void> {
 export const awaitsTuning = (model: Omit<TunedModel, "checkpoint">): boolean =>
   tunes() && mayRotate(model) && tuningOf(preparedFolder(model.source.path))?.rotated === undefined;
 
-/** True for a decoder known to lose next to nothing in rotated bytes, on a processor that supports them. */
+/** True for a decoder known to lose almost nothing in rotated bytes, on a processor that supports them. */
 const mayRotate = ({ source, quant }: Omit<TunedModel, "checkpoint">): boolean =>
   quant === "auto" && rotatedLoss(source) !== undefined && namesByteProducts() === true;
 
 /**
- * The fastest forms of a model on this machine, by timing matrices of its sizes, unless `known` already has them;
+ * The fastest forms of a model on this machine, found by timing matrices of its sizes, unless `known` already has them;
  * undefined if there is no choice.
  */
 export async function tune(
@@ -87,8 +87,8 @@ export async function tune(
 }
 
 /**
- * The fastest code width of a decoder's 4-bit types; undefined if it has none. If the machine is too busy, the width
- * follows from its instructions.
+ * The fastest code width of a decoder's 4-bit types; undefined if it has no such types. If the machine is too busy to
+ * time, its instructions decide the width.
  */
 async function tuneCodes(model: TunedModel, timer: Timer): Promise<CodesTuning | undefined> {
   if (!mayHaveFourBits(model.checkpoint, model.quant)) return undefined;
@@ -113,8 +113,8 @@ const inEightBits = ({ n, k }: Product): Product => ({
 
 /**
  * The choice between rotated bytes and the default form of a decoder's layers; undefined for a model that may not run
- * in rotated bytes. Rotated bytes are not chosen if both of their measurements for a step, a batch or a prompt are more
- * than a quarter slower.
+ * in rotated bytes. Rotated bytes are rejected if both measurements for a step, a batch or a prompt are more than a
+ * quarter slower.
  */
 async function tuneRotated(model: TunedModel, bits: CodeBits, timer: Timer): Promise<RotatedTuning | undefined> {
   if (!mayRotate(model)) return undefined;
@@ -182,7 +182,7 @@ async function productsOf({ source, checkpoint, quant }: TunedModel, bits: CodeB
 
 const weightsOf = (products: readonly Product[]): number => products.reduce((sum, { n, k }) => sum + n * k, 0);
 
-/** The number of leading products that hold this many weights. */
+/** The number of leading products whose matrices hold this many weights. */
 function sampleSize(products: readonly Product[], most: number): number {
   const enough = products.findIndex((_, i) => weightsOf(products.slice(0, i + 1)) >= most);
   return enough < 0 ? products.length : enough + 1;

@@ -44,8 +44,8 @@ function prefill(
 }
 
 /**
- * The cost of `count` steps of one token after `past`. A step's cost grows linearly with the past, so the middle step
- * represents all. With windows, it does not, and each step is counted.
+ * The cost of `count` steps of one token after `past`. If `even`, a step's cost grows linearly with the past, so the
+ * middle step represents all. With windows it does not, so each step is counted.
  */
 function steps(step: (past: number) => Spent, past: number, count: number, even: boolean): Spent {
   if (even) return times(step(past + (count - 1) / 2), count);

@@ -16,7 +16,7 @@ import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseOnAxes } from "./seamless.ts";
 
-/** True for a decoder with an image part. */
+/** True for a decoder with an image encoder. */
 const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
 
 /** The seams of a decoder that the engine opens to savings. */

@@ -10,14 +10,14 @@ import type { Kind, Loaded } from "./kind.ts";
 /** A kind before its code loads. */
 interface Listed<N extends string, M extends Loaded> {
   readonly name: N;
-  /** Devices other than the CPU that it supports. */
+  /** Supported devices other than the CPU. */
   readonly devices?: readonly Device[];
   /** True if a checkpoint is of this kind. At most one kind matches. */
   matches(checkpoint: Checkpoint): boolean;
   load(): Promise<Kind<M>>;
 }
 
-/** A kind for the architectures of the same name. */
+/** A kind of model for the architectures of the same name. */
 const kind = <N extends ArchitectureKind, M extends Loaded & { kind: N }>(
   name: N,
   load: () => Promise<Kind<M>>,
@@ -28,8 +28,8 @@ const decoders = kind("decoder", async () => (await import("./decoder.ts")).deco
 const encoders = kind("encoder", async () => (await import("./encoder.ts")).encoderKind);
 
 /**
- * True if a decoder's checkpoint is published for embedding texts: by sentence-transformers' files beside it, or a GGUF's
- * pooling.
+ * True if a decoder's checkpoint is published for embedding texts: it has sentence-transformers' files beside it, or a
+ * GGUF's pooling.
  */
 const embeds = (checkpoint: Checkpoint): boolean => {
   const { architecture, config } = checkpoint;
@@ -39,7 +39,7 @@ const embeds = (checkpoint: Checkpoint): boolean => {
   return existsSync(path.join(path.dirname(config.path), "modules.json"));
 };
 
-/** Mean, first or last token (`llama_pooling_type` in llama.h). */
+/** True for the mean, the first or the last token (`llama_pooling_type` in llama.h). */
 const pools = (type: unknown): boolean => type === 1 || type === 2 || type === 3;
 
 /** Every supported kind of model, one per line. */

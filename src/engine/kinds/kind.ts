@@ -18,7 +18,7 @@ export interface Loaded extends Disposable {
   use(recipe: Recipe): Promise<Lease | undefined>;
 }
 
-/** The terms of loading a model. */
+/** The arguments for loading a model. */
 interface Opening {
   readonly source: ResolvedModel;
   readonly adapted: Adapted;
@@ -58,13 +58,13 @@ export interface Generated {
 }
 
 /**
- * The cost of a model from its published configuration alone, with weights in this engine's default form: dense, as in
- * `Meter`.
+ * The cost of a model from its published configuration alone, with weights in this engine's default form: the dense
+ * cost, as in `Meter`.
  */
 export interface Shape {
-  /** @throws UserError if the model does not generate */
+  /** The cost of generating answers. @throws UserError if the model does not generate */
   generated(lengths: Generated): Spent;
-  /** Whole texts of `tokens` tokens in total, assumed to be equally long. */
+  /** The cost of reading texts of `tokens` tokens in total, assumed to be equally long. */
   read(texts: number, tokens: number): Spent;
 }
 

@@ -8,7 +8,7 @@ import { UserError } from "../../util/errors.ts";
  */
 export function refuseSavings(what: string, recipe: Recipe): Recipe {
   if (recipe.length === 0) return recipe;
-  throw new UserError(`${what}, so no saving has a seam in it: "${recipe[0]!.text}" cannot act`, 2);
+  throw new UserError(`${what}, which has no seams for savings: "${recipe[0]!.text}" cannot act`, 2);
 }
 
 /** Refuses savings that do not support a decoder with positions on several axes. @throws UserError */

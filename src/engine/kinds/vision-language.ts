@@ -8,10 +8,10 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import { exact } from "../encoders/image-text/image-text-model.ts";
 import type { Described, DescribedImages } from "../file/described.ts";
 
-/** Squares of patches per side of the example image, for models of images of any size. */
+/** The number of patch squares per side of the example image, for models that accept images of any size. */
 const EXAMPLE = 16;
 
-/** A decoder's description, including the image part. */
+/** A decoder's description, including the image encoder. */
 export async function withImages(
   described: Described,
   checkpoint: Checkpoint,
@@ -26,7 +26,7 @@ export async function withImages(
   return { ...described, image, flops: (costs) => ({ ...described.flops(costs), flopsPerImage }) };
 }
 
-/** True if an image becomes several pictures. */
+/** True if an image is divided into several pictures. */
 const isCut = ({ pictures }: Vision): boolean => pictures === "tiles" || pictures === "shaped" || pictures === "fitted";
 
 function imagesOf(vision: Vision): DescribedImages {

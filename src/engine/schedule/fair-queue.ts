@@ -1,27 +1,27 @@
-/** An item that waits under a key: items of one key queue in order, and keys take turns. */
+/** A request that waits under a key: requests of one key queue in order, and keys take turns. */
 export interface Keyed {
   readonly key: string;
 }
 
 /** Keys and values in memory. */
 export interface KeyValues {
-  /** Bytes of running answers, and of ended ones that are kept. */
+  /** The bytes of running answers, and of ended ones that are kept. */
   readonly bytes: number;
-  /** The share of all rows' tokens in use by running answers, 0 to 1. */
+  /** The fraction of all rows' tokens that running answers use, 0 to 1. */
   readonly usage: number;
 }
 
 /** Schedules the requests of a model. */
 export interface Turns {
-  /** Waiting requests. */
+  /** The number of waiting requests. */
   readonly waiting: number;
-  /** Running requests. */
+  /** The number of running requests. */
   readonly running: number;
   /** The stored keys and values, for models that have them. */
   readonly keyValues?: KeyValues;
   /** Frees the memory kept for ended answers. */
   letGo?(): void;
-  /** Accepts no more requests; accepted ones may run for `limit` milliseconds. Resolves when all have ended. */
+  /** Stops accepting requests; accepted ones may run for `limit` milliseconds. Resolves when all have ended. */
   close(limit: number): Promise<void>;
 }
 
@@ -39,8 +39,8 @@ export class FairQueue<T extends Keyed> {
   }
 
   /**
-   * Adds a request if at most `limit` may wait. Returns the request that no longer fits: this one, or the last request
-   * of the key with the most waiting requests.
+   * Adds a request if at most `limit` may wait. Returns the request that does not fit: this one, or the last request of
+   * the key with the most waiting requests.
    */
   add(one: T, limit: number): T | undefined {
     const own = this.#waiting.get(one.key) ?? [];
@@ -55,7 +55,7 @@ export class FairQueue<T extends Keyed> {
     return last;
   }
 
-  /** The next request; `underWay` is the number of a key's running requests. */
+  /** The next request; `underWay` returns the number of a key's running requests. */
   next(underWay: (key: string) => number): T | undefined {
     const keys = [...this.#waiting.keys()];
     const fewest = Math.min(...keys.map(underWay));
@@ -63,14 +63,14 @@ export class FairQueue<T extends Keyed> {
     return key === undefined ? undefined : this.#waiting.get(key)![0];
   }
 
-  /** Removes the next one; its key moves behind the others. */
+  /** Removes the next request; its key moves behind the others. */
   serve(one: T): void {
     const rest = this.#without(one);
     this.#waiting.delete(one.key);
     if (rest.length > 0) this.#waiting.set(one.key, rest);
   }
 
-  /** Removes one that no longer waits, if it is there. */
+  /** Removes a request that no longer waits, if it is in the queue. */
   remove(one: T): void {
     const rest = this.#without(one);
     if (rest.length > 0) this.#waiting.set(one.key, rest);

@@ -6,7 +6,7 @@ interface Waiting {
   readonly ticket: Ticket;
 }
 
-/** Jobs that run in the pauses of a scheduler, in order of arrival. The first one keeps its state between two runs. */
+/** Jobs that run in the pauses of a scheduler, in order of arrival. The first job keeps its state between two runs. */
 export class Idle {
   readonly #waiting: Waiting[] = [];
   #work: Work | undefined;

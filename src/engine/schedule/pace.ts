@@ -1,6 +1,6 @@
-/** Recent durations of requests, from which the retry time of a refused one follows. */
+/** Recent durations of requests, from which the retry time of a refused request is estimated. */
 export class Pace {
-  /** Milliseconds; undefined before the first has ended. */
+  /** The mean, in milliseconds; undefined before the first request has ended. */
   #mean: number | undefined;
 
   /** Records that a request held its place for `spent` milliseconds. */
@@ -9,7 +9,7 @@ export class Pace {
   }
 
   /**
-   * The estimated seconds, at least one, until `waiting` requests have run on `places`. `underWay` holds the
+   * The estimated seconds, at least one, until `waiting` requests have run in `places` rows. `underWay` holds the
    * milliseconds that each running request has taken so far; they count even before any request has ended, so slow
    * answers affect even the first refusal.
    */

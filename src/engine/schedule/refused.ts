@@ -7,7 +7,7 @@ const says = {
   closing: "the server is shutting down",
 } satisfies Record<Refusal, string>;
 
-/** A request that was not answered, and the seconds after which to try again. */
+/** A request that was not answered, and the number of seconds after which to try again. */
 export class Refused extends Error {
   override readonly name = "Refused";
   constructor(

@@ -3,7 +3,7 @@ import { commonPrefix } from "../decode/state/cached.ts";
 import { WORTH_COPYING } from "../decode/state/slots.ts";
 import type { Ticket, Work } from "./ticket.ts";
 
-/** A ticket that has a row. */
+/** A ticket whose sequence has a row. */
 export type Begun = Ticket & { sequence: Work };
 
 export const begun = (ticket: Ticket): ticket is Begun => ticket.sequence !== undefined;
@@ -29,8 +29,8 @@ export class Rows extends Set<Begun> {
   }
 
   /**
-   * True if a running prompt will cache more of this one's prefix than is cached now: waiting and copying is cheaper
-   * than running it twice.
+   * True if a running prompt will cache more of this one's prefix than is cached now: waiting and copying the prefix is
+   * cheaper than running it twice.
    */
   willBring({ engine, reuses, stateKey }: Ticket): boolean {
     if (stateKey === undefined) return false;

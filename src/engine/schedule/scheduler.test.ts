@@ -74,7 +74,7 @@ describe("requests that come and go at any step", () => {
       const { engine, tokenizer, recipes } = own.language;
       using recipe = await recipes.use(own.recipe);
       const ids = (n: number) => Array.from({ length: n }, () => 3 + Math.floor(random() * 60));
-      // Every fourth prompt is long enough for the saving, which takes it in two chunks.
+      // Every fourth prompt is long enough for the saving, which reads it in two chunks.
       const jobs = texts(24, 64, 60, 1).map(({ prompt }, i) =>
         job([...prompt, ...(i % 4 === 0 ? ids(130) : [])], 1 + ((i * 7) % 30)),
       );

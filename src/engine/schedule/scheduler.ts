@@ -27,7 +27,7 @@ export type SchedulerOptions = z.output<typeof schedulerOptions>;
 
 /**
  * Runs many requests on a model. Each turn runs some of the waiting prompts, at most a chunk, then one step of all
- * answers together, then compiles the grammar of one waiting request. Requests start and end between turns; none
+ * answers together, then compiles the grammar of one waiting request. Requests start and end between turns; no request
  * changes the results or the bill of another.
  */
 export class Scheduler implements Turns {
@@ -37,11 +37,11 @@ export class Scheduler implements Turns {
   readonly #idle = new Idle();
   /** All engines that have run a request: the model's own, and its adapters'. */
   readonly #engines = new Set<Engine>();
-  /** Set while there is work. */
+  /** Resolves when the work is done; undefined if there is none. */
   #loop: Promise<void> | undefined;
-  /** Tokens of prompts that have run. */
+  /** The number of prompt tokens that have run. */
   #clock = 0;
-  /** The time when all running requests end, once it is closing. */
+  /** The time at which all running requests end, if it is closing. */
   #closes: number | undefined;
 
   /** `engine` runs requests without an adapter. */
@@ -73,8 +73,8 @@ export class Scheduler implements Turns {
   }
 
   /**
-   * The answer to a request, piece by piece; a reader that leaves stops it. The stream fails with `Refused` if the
-   * request does not get to run.
+   * The answer to a request, piece by piece; the request stops if the reader leaves. The stream fails with `Refused` if
+   * the request cannot run in time.
    * @throws UserError if the prompt is empty or longer than the context; Refused if there is no room for it
    */
   submit(job: Job | CustomJob): AsyncIterable<Piece> {
@@ -91,8 +91,8 @@ export class Scheduler implements Turns {
   }
 
   /**
-   * Runs a job in the pauses: it starts when nothing runs or waits, and requests go before each of its runs. It does
-   * not count as a running request, and closing ends it.
+   * Runs a job in the pauses: it starts when nothing runs or waits, and requests take precedence before each of its
+   * runs. It does not count as a running request, and closing ends it.
    */
   whenIdle(job: CustomJob): AsyncIterable<Piece> {
     if (this.#closes !== undefined) throw this.#refused("closing");
@@ -103,7 +103,7 @@ export class Scheduler implements Turns {
   }
 
   /**
-   * Accepts no more requests; accepted ones may run for `limit` milliseconds, then running ones end as they are.
+   * Stops accepting requests; accepted ones may run for `limit` milliseconds, then running ones end as they are.
    * Resolves when all have ended.
    */
   async close(limit: number): Promise<void> {
@@ -136,7 +136,7 @@ export class Scheduler implements Turns {
     else if (this.#queue.size === 0) await this.#idle.run();
   }
 
-  /** Ends stopped requests, and those whose time is up. */
+  /** Ends stopped requests, and requests whose time is up. */
   #sweep(now: number): void {
     for (const ticket of [...this.#queue, ...this.#rows]) {
       const late = now >= (ticket.job.deadline ?? Number.POSITIVE_INFINITY);
@@ -183,7 +183,7 @@ export class Scheduler implements Turns {
         : new Sequence(engine, this.tokenizer, job.prompt, job.options, { ...job, time });
     this.#rows.add(Object.assign(ticket, { sequence }));
     ticket.began = performance.now();
-    // The shortest first, but each waits for at most as many tokens of other prompts as it has itself.
+    // The shortest prompt runs first, but each waits for at most as many tokens of other prompts as it has itself.
     ticket.due = this.#clock + sequence.left;
     job.onBegun?.();
   }
@@ -216,7 +216,7 @@ export class Scheduler implements Turns {
       this.#guard(ticket, async () =>
         this.#give(ticket, ticket.sequence.take((await stepped)[tickets.indexOf(ticket)]!)),
       );
-    // If the shared step fails, each request ends with its error separately.
+    // If the shared step fails, each request ends separately, with the error.
     await Promise.allSettled([stepped]);
     const free = tickets.filter(({ grammar }) => !grammar);
     await Promise.all(free.map(take));

@@ -16,7 +16,7 @@ export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly visual?: readonly VisualSpan[] | undefined;
   /** The facts that a certificate depends on. */
   readonly facts?: RequestFacts | undefined;
-  /** The engine that runs the request instead of the common one: an adapter's engine. */
+  /** The engine that runs the request instead of the model's own: an adapter's engine. */
   readonly engine?: Engine | undefined;
 }
 
@@ -30,11 +30,11 @@ export interface Job extends Request, Terms {}
 export interface CustomJob extends Terms {
   readonly prompt: readonly number[];
   readonly engine: Engine;
-  /** Starts it, once it has a row. */
+  /** Starts the job, once it has a row. */
   begin(time: Stopwatch): Work;
 }
 
-/** False for a prompt that is scored, or that must run whole: it uses no cache. */
+/** True if a request may use the cache: its prompt is neither scored nor required to run whole. */
 export const mayReuse = ({ promptLogprobs, cachePrompt }: GenerateOptions): boolean =>
   promptLogprobs === undefined && cachePrompt !== false;
 
@@ -67,12 +67,12 @@ export class Ticket {
     });
   }
 
-  /** The grammar of its answer, if it has one. */
+  /** The grammar of the answer, if there is one. */
   get grammar(): LazyGrammar | undefined {
     return "options" in this.job ? this.job.options.grammar : undefined;
   }
 
-  /** The key of its prompt's state. */
+  /** The key of its plan's state for the prompt. */
   get stateKey(): string | undefined {
     return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
   }
@@ -82,7 +82,7 @@ export class Ticket {
     return "options" in this.job && !mayReuse(this.job.options) ? [] : this.job.prompt;
   }
 
-  /** Why it should stop: its signal's reason, or that its reader left. */
+  /** Why the request should stop: its signal's reason, or that its reader left. */
   get stopped(): unknown {
     const { signal } = this.job;
     if (signal?.aborted) return signal.reason;

@@ -4,7 +4,7 @@ import { KvCache } from "../../models/state/cache.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../runtime/program.ts";
 
-/** Programs from a text to keys and values, and from those and the answer so far to logits. */
+/** The programs that compute keys and values from a text, and logits from these and the answer so far. */
 export class Seq2SeqPrograms implements Disposable {
   private constructor(
     readonly source: Program,
@@ -55,7 +55,7 @@ export class Seq2SeqRun implements Disposable {
     });
   }
 
-  /** Reads the text. */
+  /** Reads the text into keys and values. */
   async encode(): Promise<void> {
     const ids = this.#view("i64", [1, this.text.length]);
     new BigInt64Array(ids.buffer.memory).set(this.text.map(BigInt));

@@ -104,7 +104,7 @@ describe("what it cannot do ends in a sentence", () => {
 
   test("a saving", async () => {
     await expect(load(path.join(fixtures, "t5"), { save: ["xattention"] })).rejects.toThrow(
-      error(/has an encoder, so no saving has a seam in it: "xattention" cannot act/),
+      error(/has an encoder, which has no seams for savings: "xattention" cannot act/),
     );
   });
 });

@@ -5,9 +5,9 @@ import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface AheadAttrs {
-  /** Tokens already in the cache. */
+  /** The number of tokens already in the cache. */
   readonly past: Dim;
-  /** Keys that a query sees up to and including its own; all if absent. */
+  /** The number of keys that a query sees, up to and including its own; all if absent. */
   readonly window?: number | undefined;
 }
 
@@ -67,7 +67,7 @@ const aheadOp: Op<AheadAttrs> = {
 };
 
 /**
- * Keys visible to one row's new tokens if some see later tokens. `lengths` i32 [1] is tokens in the cache after this
+ * Keys visible to one row's new tokens if some see later tokens. `lengths` i32 [1] is the cache's length after this
  * run, minus one; `ahead` i64 [tokens] is how many later tokens each token sees. Returns `first` i64 [1], the entry of
  * the first new token; `entries` i64 [past + tokens], 0, 1, …; and `mask` [tokens, past + tokens], 0 or −∞.
  */

@@ -18,7 +18,7 @@ export interface AttentionAttrs {
   readonly rotary: RotaryPairs;
   /** The number of elements at the start of a head that are rotated; all if absent. */
   readonly rotated?: number | undefined;
-  /** Keys that a query sees up to and including its own (sliding window); all if absent. */
+  /** The number of keys that a query sees, up to and including its own (sliding window); all if absent. */
   readonly window?: number | undefined;
   /**
    * The number of positions in a chunk: a query sees only keys of its own chunk. If absent, all positions are one
@@ -43,7 +43,7 @@ export const ROTARY_STEP = 16;
 
 const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin", "positions", "sinks"];
 
-/** The optional operands: rotary tables with or without positions, and last the sinks. */
+/** The optional operands: rotary tables, with or without positions, and the sinks, which come last. */
 function optional<T>(inputs: readonly T[], { sinks }: AttentionAttrs) {
   const [cos, sin, positions] = inputs.slice(5, sinks ? -1 : undefined) as (T | undefined)[];
   return { cos, sin, positions, sinks: sinks ? inputs.at(-1) : undefined };
@@ -64,7 +64,7 @@ function emitChunks(emit: Emitter, inputs: readonly string[], attrs: AttentionAt
   // A first prompt may be padded on the right.
   const past = emit.value("Sub", [emit.value("Add", [long(lengths), emit.ints([1], [])]), tokens]);
   const first = emit.value("Max", [past, emit.ints([0], [])]);
-  // Places in the bound part of the cache: the query's own, and the first key of its chunk.
+  // Positions in the bound part of the cache: the query's own position, and the start of its chunk.
   const own = emit.value("Add", [emit.value("Unsqueeze", [first, emit.ints([1])]), range(tokens)]);
   const { positions = own } = optional(inputs, attrs);
   const begin = emit.value("Sub", [own, emit.value("Mod", [positions, emit.ints([chunk], [])])]);
@@ -158,7 +158,7 @@ interface AttentionRow {
   sin: NdArray | undefined;
   sinks: NdArray | undefined;
   y: NdArray;
-  /** The rotary position of a new token. */
+  /** The position by which a new token is rotated. */
   turn(token: number): number;
 }
 
@@ -191,7 +191,7 @@ function attendRow(r: AttentionRow, batch: number, tokens: number, past: number,
     }
 }
 
-/** The scoring of keys by a query. */
+/** How a query scores keys. */
 interface ScoreAttrs extends Pick<AttentionAttrs, "scale" | "softcap"> {
   /** The head's sink. */
   readonly sink?: number | undefined;
@@ -237,8 +237,8 @@ export interface CacheTensors {
   /** i32 []: the greatest of those lengths, plus one */
   readonly total: Tensor;
   /**
-   * i64 [batch, tokens]: the new tokens' positions. Needed if the bound cache starts at a later token: `lengths` and
-   * `total` count from there. If absent, positions follow `lengths`.
+   * i64 [batch, tokens]: the new tokens' positions. Needed if the bound cache starts at a later token, from which
+   * `lengths` and `total` then count. If absent, positions follow `lengths`.
    */
   readonly positions?: Tensor | undefined;
 }
@@ -246,9 +246,9 @@ export interface CacheTensors {
 /**
  * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present must be bound to one
  * buffer, so that the new keys and values are written in place, and a step costs the same at any capacity. Rows may
- * differ in length if each has one new token; after a past, the kernel refuses several rows of several new tokens. qkv
- * [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] if the attributes
- * have `sinks` → y [batch, tokens, heads·headSize].
+ * differ in length if each has one new token; if tokens are cached, the kernel refuses several rows with several new
+ * tokens each. qkv [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] if
+ * the attributes have `sinks` → y [batch, tokens, heads·headSize].
  */
 export function cachedAttention(
   qkv: Tensor,

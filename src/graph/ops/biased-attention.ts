@@ -12,7 +12,7 @@ interface BiasedAttrs {
   /** A multiple of 8. */
   readonly headSize: number;
   readonly scale: number;
-  /** Tokens already in the cache. */
+  /** The number of tokens already in the cache. */
   readonly past: Dim;
 }
 

@@ -19,9 +19,9 @@ export interface ByteMatrix {
 
 /** The storage and multiplication of byte weights. */
 export interface ByteForm {
-  /** Bytes per weight and per activation. */
+  /** The number of bytes per weight and per activation. */
   readonly digits: 1 | 2;
-  /** The block size of the rotation applied to weights and inputs; 0: none. */
+  /** The block size of the rotation applied to weights and inputs; 0 if there is none. */
   readonly rotation: 0 | 32;
 }
 
@@ -29,13 +29,13 @@ export interface ByteForm {
 export const byteFormKey = ({ digits, rotation }: ByteForm): string =>
   rotation === 0 ? `bytes-${digits}` : `bytes-${digits}-rotated-${rotation}`;
 
-/** Steps of a code on each side of zero. */
+/** The number of steps of a code on each side of zero. */
 export const BYTE_STEPS = 127;
 
-/** Steps of the second digit per step of the first. */
+/** The number of steps of the second digit per step of the first. */
 export const LOW_STEPS = 2 * BYTE_STEPS;
 
-/** Keeps rows of zeros from division by zero. */
+/** Prevents a division by zero in rows of zeros. */
 const LEAST = 1e-30;
 
 const byteLinearOp: Op<null> = {

@@ -59,7 +59,7 @@ function pairsSeen(tokens: number, { window = tokens, chunk = tokens }: Pick<Cau
 export const pairsOf = (tokens: number, attrs: OptionalAttrs): number =>
   attrs.present.includes("prefix") ? 2 * pairsSeen(tokens, attrs) - tokens : pairsSeen(tokens, attrs);
 
-/** Queries scored together; more would score too many hidden keys. */
+/** The number of queries scored together; larger blocks would score too many hidden keys. */
 const BLOCK = 128;
 
 /** Queries `first` to `last` − 1; they see only keys `from` to `to` − 1. */
@@ -98,7 +98,7 @@ export function weightShapes([batch, tokens]: readonly number[], attrs: Optional
 /** The score of hidden keys: far below any other, but finite, so its product with a weight of zero is zero. */
 const HIDDEN = -1e9;
 
-/** Emits over q, k and v by head. A row of queries is one token and one query head that shares the key–value head; tokens vary slowest. */
+/** Emits nodes on q, k and v by head: a row is one token and one query head of a key–value head, by token. */
 export class CausalEmitter {
   readonly batch: number;
   readonly tokens: number;

@@ -62,8 +62,8 @@ const causalConvOp: Op<null> = {
 };
 
 /**
- * A convolution of each channel over the tokens up to each one, with zeros before the first: x [batch, tokens,
- * channels], weight [channels, 1, width], bias [channels]. The weight's last place is for the token itself.
+ * A causal convolution of each channel, with zeros before the first token: x [batch, tokens, channels], weight
+ * [channels, 1, width], bias [channels]. The weight's last element multiplies the token itself.
  */
 export const causalConv = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
   apply1(causalConvOp, bias ? [x, weight, bias] : [x, weight], null);
@@ -115,12 +115,12 @@ const withBias = <T>([x, weight, ...rest]: readonly T[]): { x: T; weight: T; bia
 });
 
 /**
- * True if the compiler runs an image convolution by a constant weight in blocks of channels, as on x86 only: a third
- * of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks, a token takes longer.
+ * True if the compiler runs an image convolution with a constant weight in blocks of channels, which only x86 does: it
+ * takes a third of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks, a token takes longer.
  */
 const inBlocks = ({ shape }: TensorType): boolean => process.arch === "x64" && Number(shape[0]) % 16 === 0;
 
-/** The convolution as one of an image with one column. */
+/** Emits the convolution as one over an image with one column. */
 function emitAsImage(
   emit: Emitter,
   { x, weight, bias, state }: ReturnType<typeof withBias<string>>,

@@ -33,7 +33,7 @@ const strides = ({ stride, padding }: Conv2dAttrs) => ({
   pads: { ints: [padding, padding, padding, padding] },
 });
 
-/** One multiply of a convolution, by the indices of its image, kernel and result elements. */
+/** One multiplication in a convolution, by the indices of its image, kernel and result elements. */
 type Product = (image: number, kernel: number, result: number) => void;
 
 /** Calls `each` for every multiply of a convolution. */
@@ -87,7 +87,7 @@ const conv2dOp: Op<Conv2dAttrs> = {
   },
 };
 
-/** Each element of the result [batch, outputs, …] takes one kernel [channels, …]. */
+/** Each element of the result [batch, outputs, …] is a product with one kernel [channels, …]. */
 const flopsOf = (result: Shape, kernel: Shape): Dim => mul(2, volume(result), volume(kernel.slice(1)));
 
 /**
@@ -97,7 +97,7 @@ const flopsOf = (result: Shape, kernel: Shape): Dim => mul(2, volume(result), vo
 export const conv2d = (x: Tensor, weight: Tensor, bias: Tensor | undefined, attrs: Conv2dAttrs): Tensor =>
   apply1(conv2dOp, bias ? [x, weight, bias] : [x, weight], attrs);
 
-/** The sum of x [batch, channels, height, width] over batch and places. */
+/** The sum of x [batch, channels, height, width] over the batch and all pixels. */
 function channelSums(x: Tensor, shape: Shape): Tensor {
   const [batch, channels, height, width] = imageOf("channelSums", "x", x);
   return sumTo(sum(reshape(x, [batch, channels, height * width]), 2), shape);
@@ -171,7 +171,7 @@ const kernelGradientOp: Op<KernelGradientAttrs> = {
       throw new ShapeError("conv2dKernelGradient", "dy", showType(dy!), `the batch of ${showType(x!)}`);
     return [{ dtype: "f32", shape }];
   },
-  // The places of the image under each kernel element become columns: one product per image.
+  // The pixels under each kernel element become columns: one product per image.
   onnx(emit, { inputs: [x, dy], outputs, types }, { shape, stride, padding }) {
     const [outer, channels, rows, columns] = shape.map(Number) as [number, number, number, number];
     const [tall, wide] = types[1]!.shape.slice(2).map(Number) as [number, number];
@@ -230,7 +230,7 @@ const enlargeOp: Op<{ factor: number }> = {
 /** Nearest up-sampling of x [batch, channels, height, width]: each pixel becomes a square of `factor` × `factor`. */
 export const enlarge = (x: Tensor, factor: number): Tensor => apply1(enlargeOp, [x], { factor });
 
-/** The place of element i in an image `factor` times smaller. */
+/** The index of the pixel that element i belongs to in an image `factor` times smaller. */
 function placeOf(i: number, { shape }: NdArray, factor: number): number {
   const [, , height, width] = shape as [number, number, number, number];
   const [x, y, rest] = [i % width, Math.floor(i / width) % height, Math.floor(i / width / height)];

@@ -7,7 +7,7 @@ import { sum } from "./reduce.ts";
 interface Sums {
   /** Sums run from the end. */
   readonly reversed: boolean;
-  /** A sum leaves out the element at its own place. */
+  /** A sum excludes the element at its own position. */
   readonly exclusive: boolean;
 }
 

@@ -51,7 +51,7 @@ const diagonalScanOp: Op<null> = {
   },
 };
 
-/** Each token gets the previous token's value; the first gets an arbitrary one, since no state precedes it. */
+/** Each token gets the previous token's value; the first gets an arbitrary value, because no state precedes it. */
 function delayed(x: Tensor): Tensor {
   const tokens = Number(x.shape[1]);
   if (tokens === 1) return x;

@@ -50,7 +50,7 @@ function normed({ shape, data }: NdArray, { groups, epsilon }: GroupNormAttrs) {
   return { values, deviations, size };
 }
 
-/** The channel of an element. */
+/** Returns the channel of an element. */
 const channelOf = ({ shape }: NdArray): ((i: number) => number) => {
   const places = shape.slice(2).reduce((a, b) => a * b, 1);
   return (i) => Math.floor(i / places) % shape[1]!;

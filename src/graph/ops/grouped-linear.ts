@@ -75,7 +75,7 @@ const groupedLinearOp: Op<GroupedAttrs> = {
   },
 };
 
-/** The expert of each row. */
+/** The expert that each row belongs to. */
 export const expertsOf = (sizes: Float64Array): number[] =>
   [...sizes].flatMap((size, expert) => Array.from({ length: size }, () => expert));
 

@@ -6,9 +6,9 @@ import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
 interface Heads {
-  /** Heads of values, states and results. */
+  /** The number of heads of values, states and results. */
   readonly heads: number;
-  /** Heads of queries and keys; each serves an equal number of consecutive heads. */
+  /** The number of heads of queries and keys; each serves an equal number of consecutive heads. */
   readonly groups: number;
 }
 

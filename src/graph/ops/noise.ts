@@ -5,8 +5,8 @@ import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
 /*
- * Noise without a state: the place [row, column] has the 32-bit product of a random integer of its row and a random odd
- * one of its column. Any two places are independent if the rows' integers are uniform. Rows of 0 have no noise.
+ * Noise without a state: the value at [row, column] is the 32-bit product of a random integer for its row and a random
+ * odd one for its column. Any two values are independent if the rows' integers are uniform. Rows of 0 have no noise.
  */
 
 const INT32 = 6;

@@ -10,7 +10,7 @@ import type { Tensor, TensorType } from "../tensor.ts";
 const BLOCKS = [32, 64] as const;
 export type Block = (typeof BLOCKS)[number];
 
-/** Bits of a code and of a zero point. Two of 4 bits share a byte, the first in its low half. */
+/** The number of bits of a code and of a zero point. Two of 4 bits share a byte, the first in its low half. */
 export type CodeBits = 4 | 8;
 
 /**
@@ -30,12 +30,12 @@ export interface QuantizedMatrix {
   readonly zero: Tensor;
 }
 
-/** Steps of a correction's second digit per step of the first. */
+/** The number of steps of a correction's second digit per step of the first. */
 export const DIGITS = 16;
 
 /** Block size of a corrected matrix. */
 export const CORRECTED_BLOCK = 32;
-/** Blocks of weights per block of correction digits. */
+/** The number of blocks of weights per block of correction digits. */
 export const SHARING = CORRECTED_BLOCK / 2;
 
 /** Stored blocks of a corrected matrix with this many blocks of weights. Only blocks of 32 are corrected. */
@@ -48,11 +48,11 @@ const operands = ["x", "codes", "scale", "zero"];
 
 interface Sizes {
   readonly n: number;
-  /** Blocks of weights in a row, and columns in a block. */
+  /** The number of blocks of weights in a row, and of columns in a block. */
   readonly blocks: number;
   readonly block: number;
   readonly k: number;
-  /** Blocks in a row, including its correction. */
+  /** The number of blocks in a row, including its correction. */
   readonly stored: number;
 }
 
@@ -65,7 +65,7 @@ function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], { bits, c
   return { n, blocks, block, k: blocks * block, stored };
 }
 
-/** Bytes of `count` codes or zero points. */
+/** The number of bytes that `count` codes or zero points take. */
 export const bytesOfCodes = (count: number, bits: CodeBits): number => Math.ceil((count * bits) / 8);
 
 /** Throws if the codes' layout is wrong for `op`, or the other parts do not match them. */
@@ -201,8 +201,8 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
 };
 
 /**
- * dy [..., N] times the matrix. Codes become floats only here; they must not be constants, otherwise the compiler keeps
- * the floats.
+ * dy [..., N] times the matrix. Codes become floats only for this product; they must not be constants, or else the
+ * compiler stores the floats.
  */
 export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   name: "quantizedLinearBackward",

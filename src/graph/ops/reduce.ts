@@ -4,7 +4,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** The operand that gives a symbolic shape its sizes during a run; none if all sizes are numbers. */
+/** The operand that gives a symbolic shape its sizes during a run; empty if all sizes are numbers. */
 const likeOf = (like: Tensor): Tensor[] => (like.shape.every((d) => typeof d === "number") ? [] : [like]);
 
 const fullOp: Op<{ shape: Shape; value: number }> = {
@@ -75,7 +75,7 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
   onnx(emit, { inputs: [x, like], outputs }, { axis, shape }) {
     const column = emit.value("Unsqueeze", [x!, emit.ints([axis])]);
-    // x's own size stays where the target size is 1.
+    // A target size of 1 keeps x's own size.
     const places = () => emit.ints(shape.map((d, i) => (i === axis ? Number(d) : 1)));
     emit.node("Expand", [column, like === undefined ? places() : emit.shape(shape, like)], outputs);
   },

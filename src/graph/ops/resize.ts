@@ -12,7 +12,7 @@ interface Sides {
   readonly width: number;
 }
 
-/** A source place and its weight in one place of the result. */
+/** A source position, and its weight in one position of the result. */
 interface Tap {
   readonly from: number;
   readonly to: number;
@@ -20,8 +20,8 @@ interface Tap {
 }
 
 /**
- * For each place of an axis of size `to`, the two places around it on an axis of size `from`; places beyond an edge
- * are clamped to it.
+ * For each position on an axis of size `to`, the two positions around it on an axis of size `from`; positions beyond an
+ * edge are clamped to it.
  */
 function tapsOf(from: number, to: number): Tap[] {
   return Array.from({ length: to }, (_, at) => {

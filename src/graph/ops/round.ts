@@ -38,7 +38,7 @@ const roundOp: Op<{ format: HalfFormat }> = {
     const narrow = emit.value("Cast", inputs, { to: { int: formats[format].onnx } });
     emit.node("Cast", [narrow], outputs, { to: { int: FLOAT32 } });
   },
-  // A simulation of another precision: it has no cost here.
+  // A simulation of another precision, so it has no cost.
   cost: () => ({ read: 0, written: 0 }),
   // The gradient passes through, as in mixed precision.
   gradient: ({ upstream: [dy] }) => [dy],

@@ -109,7 +109,7 @@ const chosenTopKOp: Op<Choice> = {
   },
 };
 
-/** True if groups have one size, and `k` columns fit into the active ones. */
+/** True if all groups have the same size, and `k` columns fit into the active ones. */
 function isFitting({ count, active, best }: ColumnGroups, width: number, k: number): boolean {
   const size = width / count;
   return Number.isInteger(size) && active >= 1 && active <= count && best >= 1 && best <= size && k <= active * size;

@@ -58,8 +58,8 @@ const tokenRowsOp: Op<null> = {
 };
 
 /**
- * For each place of mask i32 [batch, tokens], the index of its kept row; padding gets the row of the token before it:
- * i64 [batch, tokens].
+ * For each position of mask i32 [batch, tokens], the index of its kept row; padding gets the row of the token before
+ * it: i64 [batch, tokens].
  */
 export const tokenRows = (mask: Tensor): Tensor => apply1(tokenRowsOp, [mask], null);
 

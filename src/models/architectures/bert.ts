@@ -48,7 +48,7 @@ export const bert = encoder("bert", {
   },
 });
 
-/** The number of token types; `hasVectors`: the checkpoint has vectors for them. */
+/** The number of token types; `hasVectors`: whether the checkpoint contains vectors for them. */
 export function typesOf(fields: Fields, hasVectors: boolean): number {
   const { source } = fields;
   if (source.kind !== "gguf") return fields.number(undefined, "type_vocab_size", 2);

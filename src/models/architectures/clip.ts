@@ -27,7 +27,7 @@ const usual = {
   ...{ max_position_embeddings: 77, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },
 };
 
-/** Names in the text tower. */
+/** Tensor names in the text tower. */
 export const clipTextTower: Scheme = {
   ...clipTower,
   prefixes: ["text_model."],
@@ -41,7 +41,7 @@ export const clipTextTower: Scheme = {
 
 const common = z.object({ width: z.int().min(1).max(65536) });
 
-/** The text encoder, from its own configuration. @throws UserError */
+/** Reads the text encoder's own configuration. @throws UserError */
 export function readClipText(origin: ConfigSource): EncoderConfig {
   const source = inSafetensors(origin, "a CLIP");
   const fields = new Fields({ ...source, config: { ...usual, ...source.config } }, NAME);
@@ -59,8 +59,8 @@ function configure(origin: ConfigSource) {
 }
 
 /**
- * CLIP (Radford et al. 2021): an image encoder and a causal text encoder; a text's vector is that of its end token.
- * Canonical names of their weights begin with `t.` and `v.`.
+ * CLIP (Radford et al. 2021): an image encoder and a causal text encoder; a text's vector is the vector of its end
+ * token. Canonical names of their weights begin with `t.` and `v.`.
  */
 export const clip: ImageTextArchitecture = {
   tensors(checkpoint: Checkpoint): Names {
@@ -68,7 +68,7 @@ export const clip: ImageTextArchitecture = {
     const vision = withClassVector(namesOf(checkpoint, clipVisionTower(image, ["vision_model."])), image);
     return towerNames({ t: namesOf(checkpoint, clipTextTower), v: vision });
   },
-  /** Position ids, which old files store. */
+  /** Position ids, which old files contain. */
   unread: ({ tensors }: Checkpoint): string[] => [...tensors.keys()].filter((name) => name.endsWith(".position_ids")),
   open(weights: WeightSource): ImageText {
     const { text, image, width } = configure(weights.config);

@@ -5,7 +5,7 @@ import { llamaNames } from "../tensors/names.ts";
 
 /**
  * Cohere 2 (Cohere 2024): parallel attention and feed-forward after one layer norm without a bias. Layers with a window
- * rotate neighbouring elements of a head, the others have no rotary embedding.
+ * rotate neighbouring elements of a head; other layers have no rotary embedding.
  */
 export const cohere2 = decoder("cohere2", {
   scheme: llamaNames,

@@ -15,7 +15,7 @@ const usual = {
   ...{ num_channels: 3, image_size: 224, patch_size: 14, layer_norm_eps: 1e-6, hidden_act: "gelu" },
 };
 
-/** An image encoder from its own part of a configuration. @throws UserError */
+/** Reads an image encoder from its own part of a configuration. @throws UserError */
 export function readDinov2(source: ReturnType<typeof inSafetensors>, own: typeof source.config): ImageEncoderConfig {
   const fields = new Fields({ ...source, config: { ...usual, ...own } }, NAME);
   const gated = fields.flag("use_swiglu_ffn");
@@ -54,14 +54,14 @@ export const dinov2Names = (checkpoint: Checkpoint, config: ImageEncoderConfig, 
   withScales(withVectors(namesOf(checkpoint, scheme(config, prefixes)), config, config.context));
 
 /**
- * DINOv2 (Oquab et al. 2023): a ViT with a factor per element after attention and feed-forward. It reads images of any
+ * DINOv2 (Oquab et al. 2023): a ViT that scales each element after attention and feed-forward. It reads images of any
  * size, because its trained positions are interpolated. A classifier reads the first token and the mean of the others.
  */
 export const dinov2: ImageArchitecture = {
   tensors(checkpoint: Checkpoint): Names {
     return dinov2Names(checkpoint, configure(checkpoint.config), ["dinov2.", "backbone.", ""]);
   },
-  // The training mask token, and heads on a backbone.
+  // The mask token used in training, and heads on a backbone.
   unread: ({ tensors }) => [...tensors.keys()].filter((name) => /embeddings\.mask_token$|^decoder\./.test(name)),
   open(weights, side) {
     const trained = configure(weights.config);

@@ -1,7 +1,7 @@
 import { encoder } from "../architecture.ts";
 import { readEncoder } from "../config/config.ts";
 
-/** DistilBERT (Sanh et al. 2019): BERT without token types, and with its own head. */
+/** DistilBERT (Sanh et al. 2019): BERT without token types, and with a different head. */
 export const distilbert = encoder("distilbert", {
   scheme: {
     prefixes: ["distilbert.", ""],
@@ -38,7 +38,7 @@ export const distilbert = encoder("distilbert", {
     readEncoder(
       fields,
       { classifier: { dense: "cls", activation: "relu", output: "cls.output", pooling: "cls" } },
-      // Fixed in the reference, not configurable.
+      // The reference fixes this value.
       1e-12,
     ),
 });

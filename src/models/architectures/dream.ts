@@ -3,7 +3,7 @@ import { readTransformer } from "../config/config.ts";
 import { readDenoiser } from "../decoder/denoiser.ts";
 import { llamaNames } from "../tensors/names.ts";
 
-/** Dream (Ye et al. 2025, arXiv 2508.15487): Qwen2 without a causal mask; logits come one position before their token. */
+/** Dream (Ye et al. 2025, arXiv 2508.15487): Qwen2 without a causal mask; a token's logits precede it by one. */
 export const dream = decoder("dream", {
   scheme: llamaNames,
   configure(fields) {

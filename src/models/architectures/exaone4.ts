@@ -4,8 +4,8 @@ import { slidingPattern, slidingWindow } from "../config/window.ts";
 import { olmo2Names } from "./olmo2.ts";
 
 /**
- * EXAONE 4 (LG AI Research 2025): OLMo 2's norms, with normalised queries and keys in each head. In models with windows,
- * layers with full attention have no rotary embedding.
+ * EXAONE 4 (LG AI Research 2025): OLMo 2's norms, but queries and keys are normalised in each head. In models with
+ * windows, layers with full attention have no rotary embedding.
  */
 export const exaone4 = decoder("exaone4", {
   scheme: olmo2Names,

@@ -40,7 +40,7 @@ function configure(fields: Fields, has: (tensor: string) => boolean): Config {
   return { ...config, mixer, beside: config.hidden, recurrent: () => floats };
 }
 
-/** In a GGUF, the norm is after the gate, if any. */
+/** In a GGUF, the norm, if any, is after the gate. */
 function readNorm(fields: Fields, has: (tensor: string) => boolean): NonNullable<Mamba2Config["norm"]> {
   if (fields.gguf) return has("blk.0.ssm_norm.weight") ? "behind" : "none";
   if (!fields.flag("mamba_rms_norm")) return "none";
@@ -92,7 +92,7 @@ const architecture = hybrid<Config>("falcon-h1", {
 
 /**
  * Falcon-H1 (Technology Innovation Institute 2025): attention and a Mamba-2 mixer in parallel in every layer, after one
- * norm; most parts have multipliers.
+ * norm; most parts are multiplied by a constant.
  */
 export const falconH1: Architecture = {
   ...architecture,

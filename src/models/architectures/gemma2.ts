@@ -7,8 +7,8 @@ import type { TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, offsetNorms, withParts } from "../tensors/names.ts";
 
 /**
- * Reads the configuration that Gemma 2 and 3 share: norms around each sublayer, stored minus one; GELU; embeddings scaled by the square root
- * of their width.
+ * Reads the configuration that Gemma 2 and 3 share: norms around each sublayer, with gains stored minus one; GELU;
+ * embeddings scaled by the square root of their width.
  */
 export function readGemma(
   fields: Fields,
@@ -29,8 +29,8 @@ export function readGemma(
 }
 
 /**
- * A GGUF does not store the scalar. Like llama.cpp, this derives it from the size: only the 27B models have a scalar
- * other than the head size.
+ * The factor of attention scores, which a GGUF does not store. Like llama.cpp, this derives it from the model's size:
+ * only in the 27B models does it not follow from the head size.
  */
 function attentionScale(fields: Fields, config: TransformerConfig): number {
   const { hidden, heads, layers } = config;

@@ -13,7 +13,7 @@ import { gemma3 } from "./gemma3.ts";
 const NAME = "gemma3";
 const WHAT = "a Gemma 3 that reads images";
 
-/** The image part, from a configuration. @throws UserError */
+/** Reads the image encoder's configuration. @throws UserError */
 function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vision: PooledVisionConfig } {
   const source = inSafetensors(origin, WHAT);
   const fields = new Fields(source, NAME);
@@ -29,7 +29,7 @@ function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vis
 }
 
 const VISION = /^(model\.)?(vision_tower|multi_modal_projector)\./;
-/** The head that pools an image into one vector, and position ids in old files. */
+/** The head that pools an image into one vector, and position ids, which old files contain. */
 const UNREAD = /\.(head\..*|position_ids)$/;
 
 const towerPrefixes = [
@@ -41,7 +41,7 @@ const towerPrefixes = [
 
 const NORM = "multi_modal_projector.mm_soft_emb_norm.weight";
 
-/** The checkpoint's names after the tower: a norm and a projection. */
+/** The checkpoint's names for the layers after the tower: a norm and a projection. */
 function projectorNames({ tensors }: Checkpoint): Names {
   const prefix = tensors.has(NORM) ? "" : "model.";
   return (canonical) =>
@@ -52,7 +52,7 @@ function projectorNames({ tensors }: Checkpoint): Names {
 
 /**
  * Gemma 3 with images (Gemma Team 2025): a SigLIP image encoder; squares of its patches are averaged to rows of the
- * stream. Canonical names of the encoder's weights begin with `v.`, the projection's with `mm`.
+ * residual stream. Canonical names of the encoder's weights begin with `v.`, the projection's with `mm`.
  */
 export const gemma3Images: VisionLanguageArchitecture = {
   ...gemma3,

@@ -7,7 +7,7 @@ import { headSizeOf } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { gemmaNames, readGemma } from "./gemma2.ts";
 
-/** Gemma 3, text (Gemma Team 2025): most layers have a window and a different rotary base; heads are normalised. */
+/** Gemma 3, text (Gemma Team 2025): most layers have a window and another rotary base; heads are normalised. */
 export const gemma3 = decoder("gemma3", {
   scheme: gemmaNames,
   unread: /^(model\.)?(vision_tower|multi_modal_projector)\./,
@@ -15,7 +15,7 @@ export const gemma3 = decoder("gemma3", {
   configure(whole) {
     if (isEmbedder(whole.source)) return embedder(new Fields(whole.source, EMBEDDER));
     const fields = whole.part("text_config", TEXT);
-    // In a model with images, the text part is always generative.
+    // In a model with images, the text part always generates text.
     if (fields !== whole) fields.only("use_bidirectional_attention", [false]);
     // EmbeddingGemma (Vera et al. 2025), whose tokens see whole texts.
     const bothWays = fields.flag("use_bidirectional_attention");

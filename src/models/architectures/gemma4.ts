@@ -42,19 +42,19 @@ const scheme: Scheme = {
 
 type KvHeads = Pick<LayerHeads, "kvHeads" | "headSize">;
 
-/** E2B and E4B: each layer's own input. */
+/** E2B and E4B: the width of each layer's own input. */
 function readLayerInput(fields: Fields): number | undefined {
   const width = fields.number("embedding_length_per_layer_input", "hidden_size_per_layer_input", 0);
   if (width === 0) return undefined;
   if (!fields.gguf) {
     const tokens = fields.number(undefined, "vocab_size");
     const rows = fields.number(undefined, "vocab_size_per_layer_input", tokens);
-    if (rows !== tokens) fields.refuse("vocab_size_per_layer_input", rows, `${tokens}, as vocab_size says`);
+    if (rows !== tokens) fields.refuse("vocab_size_per_layer_input", rows, `${tokens}, the value of vocab_size`);
   }
   return checkValues(sizes.pick({ hidden: true }), fields.source, { hidden: width }).hidden;
 }
 
-/** E2B and E4B: the last layers attend to the keys of an earlier layer, the last of the same kind. */
+/** E2B and E4B: the last layers attend to the keys of the last earlier layer of the same kind. */
 function readSharing(fields: Fields, layers: number, slides: (layer: number) => boolean): TransformerConfig["keysOf"] {
   const count = fields.number("attention.shared_kv_layers", "num_kv_shared_layers", 0);
   if (count === 0) return undefined;
@@ -66,7 +66,7 @@ function readSharing(fields: Fields, layers: number, slides: (layer: number) => 
     fields.refuse(
       fields.gguf ? "attention.shared_kv_layers" : "num_kv_shared_layers",
       count,
-      "a number of last layers that leaves an earlier layer of each kind",
+      "a number of trailing layers that leaves an earlier layer of each kind",
     );
   return (layer) => (layer < first ? undefined : owner(layer));
 }
@@ -80,7 +80,7 @@ function readFfn(fields: Fields, shares: (layer: number) => boolean): (layer: nu
   return (layer) => (isWider && shares(layer) ? 2 * width : width);
 }
 
-/** Keys and values of a layer. transformers configures them per layer, the published files per kind of layer. */
+/** A layer's key–value heads: transformers configures them per layer, published files per kind of layer. */
 function readHeads(fields: Fields, layer: number, slides: boolean): KvHeads {
   if (fields.gguf)
     return {
@@ -114,7 +114,7 @@ function checkedHeads({ source }: Fields, own: KvHeads): KvHeads {
   return checked;
 }
 
-/** 26B-A4B's mixture, beside each feed-forward. */
+/** The mixture of experts in 26B-A4B, beside each feed-forward. */
 function readMixture(fields: Fields): TransformerConfig["experts"] {
   const has = fields.gguf ? fields.number("expert_count", undefined, 0) > 0 : fields.flag("enable_moe_block");
   if (!has) return undefined;
@@ -129,7 +129,7 @@ function readLayerRope(fields: Fields, headSize: number, slides: boolean): RopeC
   const context = fields.number("context_length", "max_position_embeddings");
   if (!slides) return readRope(fields, headSize, context, "full_attention", false, headSize);
   const local = readLocalRope(fields, headSize, context);
-  // A GGUF's tensor of divisors is for the other layers.
+  // A GGUF's tensor of divisors applies to the other layers.
   const own = { type: "factors", factors: new Array<number>(headSize / 2).fill(1), magnitude: 1 } as const;
   return fields.gguf ? { ...local, scaling: own } : local;
 }
@@ -179,9 +179,9 @@ function configure(whole: Fields, has: (tensor: string) => boolean): Transformer
 }
 
 /**
- * Gemma 4, text (Gemma Team 2026): layers with a window, and others with fewer and wider heads, whose values may be their
- * keys; a factor after each layer. 26B has experts beside each feed-forward. In E2B and E4B, layers have their own inputs,
- * and the last layers attend to the keys of earlier ones.
+ * Gemma 4, text (Gemma Team 2026): layers with a window, and others with fewer and wider heads, whose values may equal
+ * their keys; each layer's output is scaled. 26B has experts beside each feed-forward. In E2B and E4B, layers have
+ * their own inputs, and the last layers attend to the keys of earlier layers.
  */
 export const gemma4 = decoder("gemma4", {
   scheme,

@@ -4,7 +4,7 @@ import { readDeepSeekExperts, readScoredGates } from "../config/experts-config.t
 import { llamaNames, type Scheme, withParts } from "../tensors/names.ts";
 import { qwenExperts } from "./qwen2-moe.ts";
 
-/** DeepSeek's tensor names of a mixture of experts, except those of latent attention. */
+/** DeepSeek's tensor names for a mixture of experts, except those for latent attention. */
 export const deepSeekMixture: Scheme = {
   ...withParts(llamaNames, {
     ...qwenExperts,
@@ -16,8 +16,8 @@ export const deepSeekMixture: Scheme = {
 };
 
 /**
- * GLM-4.5 (Zhipu AI 2025): grouped attention, partly rotated heads, which the larger model normalises; DeepSeek-V3's mixture
- * in all layers but the first few.
+ * GLM-4.5 (Zhipu AI 2025): grouped attention with partly rotated heads, which the larger model normalises;
+ * DeepSeek-V3's mixture in all layers but the first few.
  */
 export const glm4Moe = decoder("glm4moe", {
   scheme: { ...deepSeekMixture, gguf: { "ffn_norm.weight": "post_attention_norm.weight" } },

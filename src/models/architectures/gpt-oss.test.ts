@@ -8,7 +8,7 @@ import { gptOss } from "./gpt-oss.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
-/** openai/gpt-oss-20b's published form, without its tokens' names. */
+/** The published configuration of openai/gpt-oss-20b, without the names of its tokens. */
 const SMALL = {
   ...{ model_type: "gpt_oss", hidden_size: 2880, intermediate_size: 2880, num_hidden_layers: 24, vocab_size: 201088 },
   ...{ num_attention_heads: 64, num_key_value_heads: 8, head_dim: 64, num_local_experts: 32, num_experts_per_tok: 4 },

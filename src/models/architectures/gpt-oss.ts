@@ -34,7 +34,7 @@ function configure(fields: Fields): TransformerConfig {
   });
 }
 
-/** Its YaRN ramp has fractional ends, which a GGUF does not record. */
+/** The ramp of its YaRN has fractional ends, which a GGUF does not record. */
 function readYarn(fields: Fields): RopeConfig {
   if (!fields.gguf && !fields.object("rope_parameters") && !fields.object("rope_scaling"))
     fields.refuse("rope_parameters", undefined, "the parameters of its rotary embedding");
@@ -71,7 +71,7 @@ const base = decoder("gpt-oss", {
   configure,
 });
 
-/** gpt-oss (OpenAI 2025): each head has a sink, and every other layer a window; experts have biases and clamped gates and ups. */
+/** gpt-oss (OpenAI 2025): sinks in each head, windows in every other layer, biased experts with clamped gates. */
 export const gptOss: TransformerArchitecture = {
   ...base,
   tensors(checkpoint) {

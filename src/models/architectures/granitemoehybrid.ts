@@ -13,7 +13,7 @@ interface Config extends TransformerConfig {
   readonly mixer: Mamba2Config;
 }
 
-/** The mixer's width comes from its expansion, because this key is an expert's width. */
+/** The mixer's width is computed from its expansion, because this key is an expert's width. */
 const MIXER_KEYS = { ...bambaKeys, intermediate_size: "mamba_intermediate_size" };
 const MIXER_DEFAULTS = { num_heads: 128, n_groups: 1, state_size: 256, conv_kernel: 4, layer_norm_epsilon: 1e-6 };
 
@@ -53,7 +53,7 @@ function configure(fields: Fields): Config {
   return { ...config, mixer, recurrent: (layer) => (attends(layer) ? undefined : floats) };
 }
 
-/** Experts beside a feed-forward for every token, or only that feed-forward. */
+/** Experts beside a feed-forward for every token, or that feed-forward alone. */
 function readFeedForward(fields: Fields): Partial<TransformerConfig> {
   const count = fields.number("expert_count", "num_local_experts", 0);
   const width = fields.gguf && count === 0 ? "feed_forward_length" : "expert_shared_feed_forward_length";
@@ -71,8 +71,8 @@ function isRotated(fields: Fields): boolean {
 }
 
 /**
- * Granite 4.0-H (IBM 2025): Granite's layers, most with a Mamba-2 mixer instead of attention, without positions; experts
- * beside a shared feed-forward, or only that feed-forward.
+ * Granite 4.0-H (IBM 2025): Granite's layers without positions, most with a Mamba-2 mixer instead of attention; experts
+ * beside a shared feed-forward, or that feed-forward alone.
  */
 export const graniteMoeHybrid = hybrid<Config>("granitehybrid", {
   scheme,

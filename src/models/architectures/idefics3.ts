@@ -27,7 +27,7 @@ const connector: Scheme = {
   top: { mm: "modality_projection.proj" },
 };
 
-/** The image part, from a configuration. @throws UserError */
+/** Reads the image encoder's configuration. @throws UserError */
 function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
   const source = inSafetensors(origin, WHAT);
   const fields = new Fields(source, NAME);
@@ -55,8 +55,8 @@ const language = decoder(NAME, {
 
 /**
  * Idefics3 (Laurençon et al. 2024) and SmolVLM (Marafioti et al. 2025): a SigLIP image encoder over tiles of an image,
- * squares of patches as rows of the stream, and a decoder. Canonical names of the encoder's weights begin with `v.`; `mm`
- * is the projection.
+ * squares of patches as rows of the residual stream, and a decoder. Canonical names of the encoder's weights begin with
+ * `v.`; `mm` is the projection.
  */
 export const idefics3: VisionLanguageArchitecture = {
   ...language,

@@ -65,13 +65,13 @@ export const decoders: readonly Listed<Architecture>[] = [
   { names: ["smollm3"], load: async () => (await import("./smollm3.ts")).smollm3 },
 ];
 
-/** Every supported model that fills in masked tokens, one per line: stacks of a decoder's blocks. */
+/** Every supported model that fills in masked tokens, one per line; each is a stack of a decoder's blocks. */
 export const denoisers: readonly Listed<Architecture>[] = [
   { names: ["dream", "Dream"], load: async () => (await import("./dream.ts")).dream },
   { names: ["llada"], load: async () => (await import("./llada.ts")).llada },
 ];
 
-/** True for a checkpoint with an image tower, and with the file for image preprocessing. */
+/** True for a checkpoint that contains an image tower and the file for image preprocessing. */
 function readsImages({ config, tensors }: Checkpoint): boolean {
   const hasTower = [...tensors.keys()].some((name) => /(^|\.)vision_tower\./.test(name));
   return hasTower && existsSync(path.join(path.dirname(config.path), "preprocessor_config.json"));

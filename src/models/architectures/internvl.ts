@@ -22,8 +22,8 @@ const usual = {
 };
 
 /**
- * The decoder's architecture and fields. Published decoders scale only positions beyond their context; such positions
- * are not supported here.
+ * The decoder's architecture and fields. Published decoders scale only positions beyond their context, which are not
+ * supported.
  */
 function textOf(fields: Fields): ReturnType<typeof languageOf> {
   const { decoder: own, source } = languageOf(fields, WHAT);
@@ -35,11 +35,11 @@ function textOf(fields: Fields): ReturnType<typeof languageOf> {
   return { decoder: own, source: { ...source, config } };
 }
 
-/** A side, for settings that may be a pair of equal sides. */
+/** One side, for settings that may be a pair of equal sides. */
 const sideOf = (value: unknown): unknown =>
   Array.isArray(value) && value.length === 2 && value[0] === value[1] ? value[0] : value;
 
-/** The tower, from a configuration. @throws UserError */
+/** Reads the tower's configuration. @throws UserError */
 function configureTower(source: ReturnType<typeof inSafetensors>): ImageEncoderConfig {
   const tower = visionConfig(source, NAME);
   const fields = new Fields({ ...source, config: tower }, NAME);
@@ -56,7 +56,7 @@ function configureTower(source: ReturnType<typeof inSafetensors>): ImageEncoderC
   return { ...readVision(source, NAME, Object.fromEntries(sizes), traits), layerScale: true };
 }
 
-/** The image part, from a configuration. @throws UserError */
+/** Reads the image encoder's configuration. @throws UserError */
 function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
   const source = inSafetensors(origin, WHAT);
   const fields = new Fields(source, NAME);
@@ -122,9 +122,9 @@ const language = decoder(NAME, {
 });
 
 /**
- * InternVL 2.5 and 3 in transformers' form (Zhu et al. 2025): a ViT with a factor per element after attention and
- * feed-forward, over tiles of an image; squares of patches as rows of the stream; and a decoder. Canonical names of the
- * tower's weights begin with `v.`, the projection's with `mm.`.
+ * InternVL 2.5 and 3 in transformers' form (Zhu et al. 2025): a ViT that scales each element after attention and
+ * feed-forward, over tiles of an image; squares of patches as rows of the residual stream; and a decoder. Canonical
+ * names of the tower's weights begin with `v.`, the projection's with `mm.`.
  */
 export const internVl: VisionLanguageArchitecture = {
   ...language,

@@ -15,7 +15,7 @@ function configure(fields: Fields): Lfm2Config {
   });
 }
 
-/** A GGUF has the published models' settings. */
+/** A GGUF implies the published models' settings. */
 function readGates(fields: Fields) {
   const gates = readScoredGates(fields, true);
   const biased = fields.gguf || fields.flag("use_expert_bias", true);

@@ -47,7 +47,7 @@ function configure(stored: Fields): Lfm2Config {
   return readLfm2(fields, fields.gguf ? {} : { ffn: readWidth(fields) });
 }
 
-/** The configuration of LFM2 and its mixture; `own`: values that apply to only one of the two. */
+/** Reads the configuration of LFM2 or of its mixture; `own`: values that apply to only one of the two. */
 export function readLfm2(fields: Fields, own: Partial<TransformerConfig>): Lfm2Config {
   fields.only("conv_bias", [false]);
   const config = readTransformer(fields, { headNorm: "head", ...own });
@@ -64,8 +64,8 @@ function readConvWidth(fields: Fields): number {
 }
 
 /**
- * Width of the feed-forward: two thirds of the configured value, times a factor, rounded up, unless the configuration
- * turns this off.
+ * The width of the feed-forward: two thirds of the configured value, times a factor, rounded up; or the value itself,
+ * if the configuration says so.
  */
 function readWidth(fields: Fields): number {
   const whole = fields.number(undefined, "intermediate_size");

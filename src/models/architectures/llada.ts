@@ -20,7 +20,7 @@ const names: Scheme = {
   top: { token_embd: "wte", output_norm: "ln_f", output: "ff_out" },
 };
 
-/** LLaDA (Nie et al. 2025, arXiv 2502.09992): Llama without a causal mask, under OLMo's names. */
+/** LLaDA (Nie et al. 2025, arXiv 2502.09992): Llama without a causal mask, with OLMo's tensor names. */
 export const llada = decoder("llada", {
   scheme: names,
   keys: {

@@ -79,7 +79,7 @@ describe.each(models)("$file equals transformers", ({ file, tokens, logits }) =>
   });
 });
 
-/** A one-layer llama for tests to break: sizes of 32 and heads of 16. */
+/** A one-layer llama for tests to modify: sizes of 32 and heads of 16. */
 const metadata: Record<string, Field> = {
   "general.architecture": ["string", "llama"],
   "llama.block_count": ["uint32", 1],
@@ -106,7 +106,7 @@ const shapes: Record<string, number[]> = {
 };
 
 let written = 0;
-/** Traces a model from these parts, like loading; removes the file's name from errors. */
+/** Traces a model from these parts, as loading does; removes the file's name from errors. */
 async function trace(
   fields: Record<string, Field | undefined>,
   sizes: Record<string, number[] | undefined>,

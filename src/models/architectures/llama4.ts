@@ -25,7 +25,7 @@ const scheme: Scheme = withParts(llamaNames, {
   ffn_down_shexp: "feed_forward.shared_expert.down_proj",
 });
 
-/** The head of a model with images. */
+/** The name of the head in a model with images. */
 const HEAD = "language_model.lm_head";
 const withImages: Scheme = { ...scheme, top: { ...scheme.top, output: `/${HEAD}` } };
 
@@ -43,10 +43,10 @@ function rotatingLayers(fields: Fields): (layer: number) => boolean {
   return (layer) => (layer + 1) % every !== 0;
 }
 
-/** The chunk of a layer with chunked attention. */
+/** The chunk length of a layer with chunked attention. */
 function readChunks(fields: Fields, rotates: (layer: number) => boolean): (layer: number) => number | undefined {
   const { source } = fields;
-  // A GGUF has chunks of llama.cpp's size, unless its window is 0.
+  // A GGUF implies llama.cpp's chunk length, unless its window is 0.
   const none =
     source.kind === "gguf"
       ? fields.number("attention.sliding_window", undefined, 1) === 0
@@ -65,7 +65,7 @@ function readTemperature(fields: Fields): TransformerConfig["temperature"] {
   return { floor, scale: fields.number(undefined, "attn_scale", USUAL.scale) };
 }
 
-/** Experts beside a shared one, at regular layers. */
+/** Reads the experts beside a shared one, in layers at regular intervals. */
 function readMixture(fields: Fields): ExpertsConfig {
   const step = fields.number("interleave_moe_layer_step", "interleave_moe_layer_step", 1);
   const listed = fields.list("moe_layers");
@@ -103,8 +103,8 @@ const base = decoder("llama4", {
 });
 
 /**
- * Llama 4, text (Meta 2025): layers with chunked attention; every fourth layer has full attention, no rotary embedding and a
- * temperature per position; experts with gated inputs beside a shared one.
+ * Llama 4, text (Meta 2025): layers with chunked attention; every fourth layer has full attention without rotary
+ * embedding, and a temperature per position; the experts, beside a shared one, have gated inputs.
  */
 export const llama4: TransformerArchitecture = {
   ...base,

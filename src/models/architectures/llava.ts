@@ -48,7 +48,7 @@ const towerPrefixes = [
   "model.vision_tower.",
 ];
 
-/** An image encoder of one kind. */
+/** A kind of image encoder. */
 interface Tower {
   read(source: Parameters<typeof readClipVision>[0], name: string): ImageEncoderConfig;
   names(checkpoint: Checkpoint, image: ImageEncoderConfig): Names;
@@ -66,14 +66,14 @@ const towers: Readonly<Record<string, Tower>> = {
   },
 };
 
-/** @throws UserError for another kind of encoder */
+/** @throws UserError for an unsupported kind of encoder */
 function towerOf(fields: Fields): Tower {
   const name = fields.object("vision_config")?.["model_type"] ?? "clip_vision_model";
   const tower = typeof name === "string" && Object.hasOwn(towers, name) ? towers[name] : undefined;
   return tower ?? fields.refuse("vision_config.model_type", name, Object.keys(towers).join(", "));
 }
 
-/** The image part, from a configuration. @throws UserError */
+/** Reads the image encoder's configuration. @throws UserError */
 function configureVision(
   origin: ConfigSource,
   kind: Kind,
@@ -102,7 +102,7 @@ function configureVision(
   };
 }
 
-/** Layers to run for a hidden state, counted from the last if negative; hidden state 0 is the first layer's input. */
+/** The number of layers before hidden state `vision_feature_layer`, which counts from the last if negative. */
 function layersOf(fields: Fields, layers: number): number {
   const key = "vision_feature_layer";
   const layer = fields.number(undefined, key, -2);
@@ -114,11 +114,11 @@ function layersOf(fields: Fields, layers: number): number {
 /** The head's name in files of transformers 4.52 and later. */
 const HEAD = "lm_head.weight";
 const LAYER = /\.encoder\.layers?\.(\d+)\./;
-/** Unused tensors: the norm after the tower's last layer, a training mask, and position ids in old files. */
+/** Unused tensors: the norm after the tower's last layer, a training mask, and old files' position ids. */
 const UNREAD = /\.((post_)?layernorm\.(weight|bias)|head\..*|mask_token|position_ids)$/;
 const VISION = /^(model\.)?((vision_tower|multi_modal_projector)\.|image_newline$)/;
 
-/** A LLaVA with one way to read images. Canonical names of the encoder's weights begin with `v.`, the projection's with `mm.`. */
+/** A LLaVA that reads images in one way. Canonical weight names: `v.` for the encoder, `mm.` for the projection. */
 export function llavaOf(kind: Kind): VisionLanguageArchitecture {
   const language = decoder(kind.name, {
     scheme: names,
@@ -161,7 +161,7 @@ const lineEndOf = ({ tensors }: Checkpoint): string => (tensors.has(LINE_END) ? 
 
 /**
  * LLaVA-1.5 (Liu et al. 2023): an image encoder (CLIP or a similar one), two layers that project its patches into the
- * stream, and a decoder.
+ * residual stream, and a decoder.
  */
 export const llava: VisionLanguageArchitecture = llavaOf({
   ...{ name: "llava", what: "a LLaVA" },

@@ -18,7 +18,7 @@ const schema = recurrentSizes.extend({
 });
 type Config = z.infer<typeof schema>;
 
-/** The configuration of a model with these mixers. */
+/** Reads the configuration of a model with these mixers. */
 export function readMamba2(fields: Fields) {
   checkSteps(fields);
   const shared = readRecurrent(fields, 128);
@@ -38,14 +38,14 @@ export function readMamba2(fields: Fields) {
   return { ...config, heads: 0, kvHeads: 0, headSize: 0, recurrent: () => floats };
 }
 
-/** @throws UserError for bounded steps */
+/** @throws UserError if steps are bounded */
 function checkSteps(fields: Fields): void {
   const limit = fields.list("time_step_limit");
   const open = (value: unknown) => value === Number.POSITIVE_INFINITY || JSON.stringify(value)?.includes("Infinity");
   if (limit && !(limit[0] === 0 && open(limit[1]))) fields.refuse("time_step_limit", limit, "no limit, [0, Infinity]");
 }
 
-/** @throws UserError if the heads do not match the width, or the groups the heads */
+/** @throws UserError if the heads do not match the width, or the groups do not match the heads */
 function checkHeads(fields: Fields, { inner, ssmHeads, groups }: Config): void {
   const { path } = fields.source;
   if (inner % ssmHeads !== 0) throw new UserError(`${path}: ${ssmHeads} heads do not divide the inner width ${inner}`);
@@ -55,18 +55,18 @@ function checkHeads(fields: Fields, { inner, ssmHeads, groups }: Config): void {
     throw new UserError(`${path}: ${ssmHeads} heads of ${size} do not add up to the inner width ${inner}`);
 }
 
-/** The sizes of its mixers. */
+/** The sizes of the mixers. */
 export const sizesOf = ({ hidden, inner, ssmHeads, groups, stateSize, convWidth, epsilon }: Config): Mamba2Config => ({
   ...{ hidden, outputs: hidden, inner, headSize: inner / ssmHeads, groups, stateSize, convWidth, epsilon },
 });
 
-/** A Mamba-2 mixer of these sizes. */
+/** Creates a Mamba-2 mixer of these sizes. */
 export const mamba2Mixer = (weights: MixerWeights, sizes: Mamba2Config): Mixer => ({
   train: (x) => mamba2(weights, sizes, x),
   run: (x, state) => mamba2Step(weights, sizes, x, state),
 });
 
-/** A mixer's keys in configurations that also describe attention, as first in Bamba's, by Mamba-2's keys. */
+/** Keys of a mixer in configurations that also describe attention (Bamba's was the first), by Mamba-2's keys. */
 export const bambaKeys = {
   num_heads: "mamba_n_heads",
   head_dim: "mamba_d_head",

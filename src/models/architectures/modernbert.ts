@@ -33,7 +33,7 @@ export const modernbert = encoder("modern-bert", {
   configure(fields) {
     fields.only("classifier_activation", ["gelu"]);
     const head = { dense: "cls", norm: "cls.norm", activation: "gelu" } as const;
-    // A GGUF does not store it: llama.cpp uses the mean.
+    // A GGUF does not store the pooling: llama.cpp uses the mean.
     const pooling = fields.gguf || fields.value("classifier_pooling") === "mean" ? "mean" : "cls";
     return readEncoder(fields, {
       ...layerKinds(fields),
@@ -72,7 +72,7 @@ function rotaries(fields: Fields) {
   const [far, near] = (["full", "sliding"] as const).map((kind) =>
     readRope(fields, size, context, `${kind}_attention`),
   ) as [RopeConfig, RopeConfig];
-  // Before transformers 5, each kind had a separate key for the base.
+  // Before transformers 5, each kind of layer had a separate key for the rotary base.
   const whole = fields.gguf || fields.has(undefined, "rope_parameters") ? far.theta : 160_000;
   const nearby = fields.gguf ? 10000 : near.theta;
   return {

@@ -10,7 +10,7 @@ import { mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./ma
 
 type Kind = "attention" | "mamba" | "mlp" | "moe";
 
-/** A layer of the model by the checkpoint's layer numbers: a mixer, and the feed-forward after it, if any. */
+/** A layer of the model, as the checkpoint's layer numbers: a mixer, and the feed-forward after it, if any. */
 interface Place {
   readonly kind: "attention" | "mamba";
   readonly mixer: number;
@@ -33,7 +33,7 @@ const TYPES: Readonly<Record<string, Kind>> = {
 /** GGUF's name for the architecture with experts, whose feed-forwards are all mixtures. */
 const MIXTURE = "nemotron_h_moe";
 
-/** The kind of each layer in the checkpoint. */
+/** Reads the kind of each layer in the checkpoint. */
 function readKinds(fields: Fields): Kind[] {
   const heads = numbersByLayer(fields, "attention.head_count_kv");
   const widths = numbersByLayer(fields, "feed_forward_length");
@@ -53,7 +53,7 @@ function readKinds(fields: Fields): Kind[] {
   return fields.refuse(key, listed, `a list of ${Object.keys(known).join(", ")}`);
 }
 
-/** Mixers with the feed-forwards after them. @throws UserError for a feed-forward without a mixer before it */
+/** Pairs mixers with the feed-forwards after them. @throws UserError for a feed-forward without a mixer before it */
 function placesOf(kinds: readonly Kind[], path: string): Place[] {
   const places: Place[] = [];
   for (const [layer, kind] of kinds.entries()) {
@@ -71,7 +71,7 @@ const MIXER_KEYS = {
   head_dim: "mamba_head_dim",
   state_size: "ssm_state_size",
   hidden_act: "mamba_hidden_act",
-  // The mixer's width comes from its heads, because this key is the feed-forward's width.
+  // The mixer's width is computed from its heads, because this key is the feed-forward's width.
   intermediate_size: "mamba_intermediate_size",
 };
 
@@ -157,8 +157,8 @@ const scheme: Scheme = {
 
 /**
  * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with
- * squared ReLU, dense or experts. In its checkpoints, a feed-forward is a separate layer; here, it belongs to the layer
- * before it.
+ * squared ReLU, dense or with experts. In its checkpoints, a feed-forward is a separate layer; in this model, it
+ * belongs to the layer before it.
  */
 export const nemotronH = hybrid<Config>("nemotron_h", {
   scheme,

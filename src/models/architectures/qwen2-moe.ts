@@ -18,7 +18,7 @@ export const qwenExperts = {
 export function readQwenExperts(fields: Fields, normalised: boolean): ExpertsConfig {
   const gates = fields.flag("norm_topk_prob", normalised) || (fields.gguf && normalised) ? "chosen" : "all";
   const has = qwenSparseLayers(fields);
-  // transformers 5 writes Qwen3's expert count under the other key.
+  // transformers 5 writes Qwen3's expert count under `num_local_experts`.
   const count = fields.has(undefined, "num_local_experts") ? "num_local_experts" : "num_experts";
   return readExperts(fields, { count, width: "moe_intermediate_size", gates, has });
 }

@@ -7,7 +7,7 @@ import { qwenWindow } from "./qwen2.ts";
 const NAME = "qwen2_vl";
 const WHAT = "a Qwen2-VL";
 
-/** A Qwen2 whose tokens have positions on three axes. */
+/** A Qwen2 in which tokens have positions on three axes. */
 export const qwenVlLanguage = (name: string, what: string) =>
   axesDecoder(name, {
     what,
@@ -40,7 +40,7 @@ const tower: TowerTraits = {
 };
 
 /**
- * Qwen2-VL (Wang et al. 2024): an encoder for images of any size, whose squares of patches are merged into rows of
- * the stream, and a Qwen2 with positions on three axes.
+ * Qwen2-VL (Wang et al. 2024): an encoder for images of any size, which merges squares of patches into rows of the
+ * residual stream, and a Qwen2 with positions on three axes.
  */
 export const qwen2Vl = patchArchitecture(NAME, { what: WHAT, language: qwenVlLanguage(NAME, WHAT), tower });

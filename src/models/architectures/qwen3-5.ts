@@ -26,13 +26,13 @@ const traits = {
   moreLayers: true,
 } as const;
 
-/** The text configuration; llama.cpp's converter separates value heads that share a key. */
+/** Reads the text configuration. llama.cpp's converter places value heads that share a key at regular intervals. */
 const readText = (whole: Fields, own: (fields: Fields) => Partial<TransformerConfig>): DeltaConfig => {
   const fields = whole.part("text_config");
   return readDelta(fields, own(fields), { byHead: false, apart: true, tiled: fields.gguf });
 };
 
-/** Parts whose values a GGUF orders differently from adapters. */
+/** Matrices whose value heads have a different order in a GGUF than in adapters. */
 const REORDERED = /\.(attn_qkv|attn_gate|ssm_beta|ssm_alpha|ssm_out)$/;
 
 function delta(name: string, own: Pick<HybridTraits<DeltaConfig>, "defaults" | "configure">): Architecture {
@@ -45,7 +45,7 @@ function delta(name: string, own: Pick<HybridTraits<DeltaConfig>, "defaults" | "
 }
 
 /**
- * Qwen3.5, text (Qwen Team 2026): Qwen3-Next with a separate projection for each part of a mixer's input, and a dense
+ * Qwen3.5, text (Qwen Team 2026): Qwen3-Next with separate projections for the parts of a mixer's input, and a dense
  * feed-forward.
  */
 export const qwen35 = delta("qwen35", {
@@ -53,7 +53,7 @@ export const qwen35 = delta("qwen35", {
   configure: (fields) => readText(fields, () => ({})),
 });
 
-/** Qwen3.5's mixtures, text: experts beside a shared one, as in Qwen3-Next. */
+/** Qwen3.5 with experts, text: experts beside a shared one, as in Qwen3-Next. */
 export const qwen35Moe = delta("qwen35moe", {
   defaults: {
     ...deltaDefaults,

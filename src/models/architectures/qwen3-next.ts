@@ -14,7 +14,7 @@ export interface DeltaConfig extends TransformerConfig {
   readonly mixer: GatedDeltaConfig;
 }
 
-/** Names of everything except the mixer's projections. */
+/** Tensor names of everything except the mixer's projections. */
 export const deltaScheme: Scheme = {
   ...withParts(offsetNorms(withParts(llamaNames, qwenExperts)), {
     ffn_gate_inp_shexp: "mlp.shared_expert_gate",
@@ -43,7 +43,7 @@ const mixerSizes = z.object({
   tiled: z.boolean(),
 });
 
-/** The storage of a mixer's projections. */
+/** How a mixer's projections are stored. */
 type Projections = Pick<GatedDeltaConfig, "byHead" | "apart" | "tiled">;
 
 /** @throws UserError if the value heads do not divide evenly among the key heads */
@@ -63,7 +63,7 @@ function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig, proje
   throw new UserError(`${fields.source.path}: ${heads} value heads cannot share ${mixer.keyHeads} key heads evenly`);
 }
 
-/** Experts beside a shared one with its own gate. */
+/** Reads the experts, which are beside a shared one with its own gate. */
 export function readDeltaExperts(fields: Fields): ExpertsConfig {
   const width = fields.number("expert_shared_feed_forward_length", "shared_expert_intermediate_size");
   checkWidth(fields, fields.gguf ? "expert_shared_feed_forward_length" : "shared_expert_intermediate_size", width);
@@ -80,7 +80,7 @@ export function readDelta(fields: Fields, own: Partial<TransformerConfig>, proje
   return { ...config, mixer, recurrent: (layer) => (attends(layer) ? undefined : floats) };
 }
 
-/** The attention layers: listed ones, or layers at regular intervals. */
+/** Returns which layers have attention: listed ones, or layers at regular intervals. */
 function readLayers(fields: Fields, layers: number): (layer: number) => boolean {
   if (fields.list("layer_types"))
     return readAttending(fields, layers, { attention: ["full_attention"], recurrent: ["linear_attention"] });
@@ -99,7 +99,7 @@ export const deltaDefaults = {
   linear_num_value_heads: 32,
 };
 
-/** The mixers of layers without attention. */
+/** The mixers in layers without attention. */
 export const deltaTraits: Pick<HybridTraits<DeltaConfig>, "shapes" | "mixer"> = {
   shapes: ({ mixer: { keyHeads, heads, keySize, valueSize, convWidth } }) => ({
     huggingface: { "ssm_conv1d.weight": [2 * keyHeads * keySize + heads * valueSize, 1, convWidth] },
@@ -112,8 +112,8 @@ export const deltaTraits: Pick<HybridTraits<DeltaConfig>, "shapes" | "mixer"> = 
 };
 
 /**
- * Qwen3-Next (Qwen Team 2025): the gated delta rule in most layers; the others have attention with a gated result and partly
- * rotated heads. Experts are beside a shared one.
+ * Qwen3-Next (Qwen Team 2025): the gated delta rule in most layers; other layers have attention with a gated result and
+ * partly rotated heads. There is a shared expert beside the others.
  */
 export const qwen3Next = hybrid<DeltaConfig>("qwen3next", {
   ...deltaTraits,

@@ -9,7 +9,7 @@ import type { TowerTraits } from "../images/patch-tower.ts";
 const NAME = "qwen3_vl";
 const WHAT = "a Qwen3-VL";
 
-/** Positions of a Qwen3 whose axes alternate. */
+/** Positions of a Qwen3 whose axes are interleaved. */
 export const qwen3Axes = { theta: 5e5, pairs: [24, 20, 20], woven: true } as const;
 
 const language = axesDecoder(NAME, {
@@ -22,7 +22,7 @@ const language = axesDecoder(NAME, {
   configure: (fields, own) => readTransformer(fields, { headNorm: "head", ...own }),
 });
 
-/** The layers whose streams go to the decoder's first layers, and the side of the position grid. */
+/** The layers whose outputs are added in the decoder's first layers, and the side of the position grid. */
 function deepOf(fields: Fields): Pick<PatchEncoderConfig, "deep" | "positionSide"> {
   const layer = z
     .int()
@@ -71,7 +71,7 @@ export const qwen3Tower: TowerTraits = {
 };
 
 /**
- * Qwen3-VL (Qwen Team 2025): an image encoder with learned positions and rotations. Rows from its earlier layers are added
- * after the first layers of a Qwen3 (DeepStack, Meng et al. 2024), whose position axes alternate.
+ * Qwen3-VL (Qwen Team 2025): an image encoder with learned positions and rotations. Outputs of its earlier layers are
+ * added after the first layers of a Qwen3 (DeepStack, Meng et al. 2024), whose position axes are interleaved.
  */
 export const qwen3Vl = patchArchitecture(NAME, { what: WHAT, language, tower: qwen3Tower });

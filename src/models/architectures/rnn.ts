@@ -28,7 +28,7 @@ function configure(fields: Fields) {
 
 /**
  * Simple recurrent networks (Elman 1990) in residual layers with norms, like Mamba's: comparable to state spaces, but
- * nothing keeps their states stable. No published checkpoint has this form.
+ * nothing makes their states stable. No published checkpoint has this form.
  */
 export const rnnArchitecture = recurrent("rnn", {
   bare: {},

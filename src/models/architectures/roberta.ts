@@ -2,7 +2,7 @@ import { encoder } from "../architecture.ts";
 import { readEncoder } from "../config/config.ts";
 import { bertScheme } from "./bert.ts";
 
-/** Tensors outside the layers, by name in Hugging Face's code. */
+/** Tensors outside the layers, with their names in Hugging Face's code. */
 export const robertaTop = {
   ...bertScheme.top,
   cls: "/classifier.dense",

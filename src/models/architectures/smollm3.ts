@@ -4,7 +4,7 @@ import type { Fields } from "../config/fields.ts";
 import { llamaNames } from "../tensors/names.ts";
 import { qwenWindow } from "./qwen2.ts";
 
-/** SmolLM3 (Hugging Face 2025): Llama without rotary embedding in every fourth layer. */
+/** SmolLM3 (Hugging Face 2025): Llama, but without rotary embedding in every fourth layer. */
 export const smollm3 = decoder("smollm3", {
   scheme: llamaNames,
   defaults: { rms_norm_eps: 1e-6, rope_theta: 2e6 },
@@ -16,7 +16,7 @@ export const smollm3 = decoder("smollm3", {
   },
 });
 
-/** `no_rope_layers` has a 1 for a layer with rotary embedding. */
+/** Despite its name, `no_rope_layers` contains a 1 for each layer with rotary embedding. */
 function rotatingLayers(fields: Fields): (layer: number) => boolean {
   const flags = fields.list("no_rope_layers");
   const every = fields.number(undefined, "no_rope_layer_interval", 4);

@@ -15,14 +15,14 @@ import { clipTextTower, readClipText } from "./clip.ts";
 
 const NAME = "StableDiffusionPipeline";
 
-/** A part's own configuration; errors name its own file. */
+/** A part's own configuration; errors name the part's own file. */
 function partOf(source: ConfigSource, part: string, file = "config.json"): ConfigSource {
   const fields = new Fields(source, NAME);
   const config = fields.object(part) ?? fields.refuse(part, undefined, "a folder of the pipeline");
   return { kind: "huggingface", path: path.join(path.dirname(source.path), part, file), config };
 }
 
-/** Names in the autoencoder's attention before diffusers 0.12. */
+/** Names in the attention of autoencoders from before diffusers 0.12. */
 const old: Readonly<Record<string, string>> = {
   to_q: "query",
   to_k: "key",
@@ -30,7 +30,7 @@ const old: Readonly<Record<string, string>> = {
   "to_out.0": "proj_attn",
 };
 
-/** Most published files store the autoencoder's attention under its old names. */
+/** Most published files use the old names for the autoencoder's attention. */
 function autoencoderName(name: string, tensors: Checkpoint["tensors"]): string {
   if (tensors.has(name)) return name;
   const before = name.replace(/(to_[qkv]|to_out\.0)(?=\.(weight|bias)$)/, (part) => old[part]!);
@@ -38,8 +38,8 @@ function autoencoderName(name: string, tensors: Checkpoint["tensors"]): string {
 }
 
 /**
- * Stable Diffusion 1 and 2 (Rombach et al. 2022), a diffusers folder: a network in the latent space of an autoencoder,
- * which attends to the hidden states of a CLIP text encoder. That encoder's canonical names begin with `text_encoder.`;
+ * Stable Diffusion 1 and 2 (Rombach et al. 2022), a diffusers folder: a network in an autoencoder's latent space that
+ * attends to the hidden states of a CLIP text encoder. The text encoder's canonical names begin with `text_encoder.`;
  * the other parts use the checkpoint's names.
  */
 export const stableDiffusion: ImageGeneratorArchitecture = {
@@ -52,7 +52,7 @@ export const stableDiffusion: ImageGeneratorArchitecture = {
       return canonical.startsWith("vae.") ? autoencoderName(canonical, checkpoint.tensors) : canonical;
     };
   },
-  /** Position ids. */
+  /** Position ids are not used. */
   unread: ({ tensors }) => [...tensors.keys()].filter((name) => name.endsWith(".position_ids")),
   open(weights: WeightSource): ImageGenerator {
     const { config } = weights;

@@ -6,7 +6,7 @@ import { Encoder, type EncoderConfig, type EncoderInput } from "../encoder/encod
 import { Seq2Seq, type Seq2SeqConfig } from "../seq2seq/seq2seq.ts";
 import { configureT5, modulesFor, namesFor } from "./t5.ts";
 
-/** The configuration of T5's encoder as an encoder's; only the relative position biases have no field here. */
+/** The configuration of T5's encoder as that of an encoder; it has no field for relative position biases. */
 function encoderConfig({ encoderLayers, gated, activation, ...sizes }: Seq2SeqConfig): EncoderConfig {
   return {
     ...sizes,
@@ -36,10 +36,10 @@ class T5Encoder extends Encoder {
 const NAME = "t5encoder";
 const isGated = ({ tensors }: Checkpoint): boolean => tensors.has("enc.blk.0.ffn_gate.weight");
 
-/** The encoder of a T5 without a decoder, for embeddings; GGUF has a separate architecture for it. */
+/** A T5's encoder without the decoder, for embeddings; GGUF has a separate architecture for it. */
 export const t5Encoder = {
   tensors: (checkpoint: Checkpoint): Names => namesFor(checkpoint, { gated: isGated(checkpoint) }),
-  // The relevant names occur in both forms, gated or not.
+  // The relevant names are the same in both forms, gated or not.
   modules: (canonical: string): string[] => [true, false].flatMap((gated) => modulesFor({ gated })(canonical)),
   open(weights: WeightSource): Encoder {
     return new T5Encoder(

@@ -13,7 +13,7 @@ const attention = (name: string, layer: string) => ({
   [`${name}_output`]: `${layer}.o`,
 });
 
-/** Names of one stack; its feed-forward is sublayer number `feed`. */
+/** Tensor names in one stack; its feed-forward is sublayer number `feed`. */
 const stack = (name: string, feed: number, gated: boolean): Scheme => ({
   prefixes: [""],
   layers: `${name}.block`,
@@ -31,7 +31,7 @@ const stack = (name: string, feed: number, gated: boolean): Scheme => ({
   top: { token_embd: "shared", output_norm: `${name}.final_layer_norm`, output: "lm_head" },
 });
 
-/** Names in each stack: `enc.blk.0.attn_q.weight`. A GGUF's differ in one. */
+/** Tensor names in each stack: `enc.blk.0.attn_q.weight`. A GGUF's names differ in one case. */
 export function namesFor(checkpoint: Checkpoint, { gated }: Pick<Seq2SeqConfig, "gated">): Names {
   if (checkpoint.config.kind === "gguf") return (canonical) => canonical.replace("attn_output.", "attn_o.");
   const encoder = namesOf(checkpoint, stack("encoder", 1, gated));
@@ -39,7 +39,7 @@ export function namesFor(checkpoint: Checkpoint, { gated }: Pick<Seq2SeqConfig, 
   return (canonical) => (canonical.startsWith("enc.") ? encoder : decoder)(canonical.replace(/^(enc|dec)\./, ""));
 }
 
-/** The token table is omitted: PEFT's update of it affects neither stack. */
+/** The token table is omitted, because PEFT's update of it affects neither stack. */
 export const modulesFor =
   ({ gated }: Pick<Seq2SeqConfig, "gated">) =>
   (canonical: string): string[] => {
@@ -50,7 +50,7 @@ export const modulesFor =
 
 const even = z.int().multipleOf(2);
 const schema = sizes.extend({
-  // The kernel of cached attention needs a multiple of 8.
+  // The cached attention kernel needs a multiple of 8.
   headSize: sizes.shape.headSize.multipleOf(8),
   encoderLayers: sizes.shape.layers,
   buckets: even.min(4).max(4096),
@@ -60,10 +60,10 @@ const schema = sizes.extend({
 
 type Form = Pick<Seq2SeqConfig, "activation" | "gated">;
 
-/** True if a checkpoint holds a tensor. A GGUF shows its form and its head only this way. */
+/** True if a checkpoint holds a tensor. A GGUF shows its form and its head only by the tensors that it holds. */
 type Has = (tensor: string) => boolean;
 
-/** Reads `feed_forward_proj`. Gated GELU always uses the approximation, whatever the name. */
+/** Reads `feed_forward_proj`. Gated GELU always uses the tanh approximation, whatever its name. */
 function readForm(fields: Fields, has: Has): Form {
   const form = fields.gguf ? formOf(has) : (fields.value("feed_forward_proj") ?? "relu");
   if (form === "relu") return { activation: "relu", gated: false };
@@ -84,7 +84,7 @@ function readSizes(fields: Fields) {
     ...{ vocabulary: readVocabulary(fields), context: key("context_length", "n_positions", 512) },
     epsilon: key("attention.layer_norm_rms_epsilon", "layer_norm_epsilon", 1e-6),
     buckets: key("attention.relative_buckets_count", "relative_attention_num_buckets", 32),
-    // A GGUF does not store it; it is 128 in every T5, and in llama.cpp.
+    // A GGUF does not store this value, which is 128 in every T5 and in llama.cpp.
     reach: key(undefined, "relative_attention_max_distance", 128),
     start: key("decoder_start_token_id", "decoder_start_token_id", 0),
   });
@@ -99,13 +99,13 @@ export function configureT5(config: Fields["source"], has: Has = () => false, na
     fields.refuse("relative_attention_max_distance", checked.reach, `more than half of its ${checked.buckets} buckets`);
   if (checked.start >= checked.vocabulary)
     fields.refuse("decoder_start_token_id", checked.start, `a token below ${checked.vocabulary}`);
-  // A tied head reads scaled hidden states; transformers 5 has a separate key for that.
+  // A tied head reads scaled hidden states; transformers 5 has a separate key for the scaling.
   const tied = fields.gguf ? !has("output.weight") : fields.flag("tie_word_embeddings", true);
   const scaled = fields.flag("scale_decoder_outputs", tied);
   return { ...checked, ...readForm(fields, has), logitScale: scaled ? checked.hidden ** -0.5 : 1 };
 }
 
-/** A table in T5 1.0's checkpoints that no layer uses, because attention to the encoder has no relative positions. */
+/** A table in T5 1.0's checkpoints that no layer uses, because cross-attention has no relative positions. */
 const UNUSED = [
   "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
   "dec.blk.0.cross_attn_rel_b.weight",

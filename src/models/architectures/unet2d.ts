@@ -13,7 +13,7 @@ import { type BlockNames, checkHeads, readUNetSizes, size } from "../image-gener
 
 const NAME = "UNet2DModel";
 
-/** Settings of a `UNet2DModel` with few supported values. */
+/** Settings of a `UNet2DModel` for which only a few values are supported. */
 const only: Readonly<Record<string, readonly string[]>> = {
   mid_block_type: ["UNetMidBlock2D"],
   downsample_type: ["conv", "resnet"],
@@ -50,7 +50,7 @@ function readUNet(source: ConfigSource): UNetConfig {
   return { ...sizes, classes, resamples, middleAttends, levels: levels.map((level) => ({ ...level, headSize })) };
 }
 
-/** The labels of a configuration: one per vector, except the last if it means no class. */
+/** Reads the labels of a configuration: one per vector, except the last if it means no class. */
 function readLabels({ source }: Fields, classes: number): readonly string[] {
   const names = source.kind === "gguf" ? undefined : source.config["labels"];
   const numbers = Array.from({ length: classes }, (_, i) => String(i));
@@ -66,7 +66,7 @@ function readLabels({ source }: Fields, classes: number): readonly string[] {
   );
 }
 
-/** The `scheduler` object of a configuration. */
+/** Reads the `scheduler` object of a configuration. */
 function schedulerOf(fields: Fields): Fields {
   const { source, architecture } = fields;
   return source.kind === "gguf"

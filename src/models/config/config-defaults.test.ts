@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { isOfKind, openDecoder, openEncoder, openSeq2Seq } from "../registry.ts";
 
-/** A fixture of each architecture, by model types with known transformers' values. */
+/** A fixture for each architecture, by model types for which transformers' values are known. */
 const FIXTURES: Readonly<Record<string, string>> = {
   gemma3_text: "gemma3",
   llama: "llama-biased",
@@ -23,7 +23,7 @@ const { defaults } = JSON.parse(readFileSync(path.join(fixtures, "config-default
 
 const ROTARY = ["rope_parameters", "rope_theta", "rope_scaling", "global_rope_theta", "local_rope_theta"];
 
-/** The fixture's checkpoint, without the `values` in its configuration. */
+/** The fixture's checkpoint, with the `values` removed from its configuration. */
 function bare(type: string, values: Values) {
   const [from, to] = [path.join(fixtures, FIXTURES[type] ?? type), path.join(folder, type)];
   mkdirSync(to);
@@ -35,7 +35,7 @@ function bare(type: string, values: Values) {
   return openCheckpoint(to);
 }
 
-/** Its epsilon, and the rotary base of its last layers with full attention. */
+/** Reads the epsilon, and the rotary base of the last layers with full attention. */
 async function read(type: string, values: Values) {
   const checkpoint = bare(type, values);
   const prepared = path.join(folder, `${type}-prepared`);

@@ -1,4 +1,4 @@
-/** Configurations of every architecture, with one or two changed values: each opens, or is refused in one sentence. */
+/** Every architecture's configuration with one or two changed values opens, or is refused in one sentence. */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -44,7 +44,7 @@ const values: GgufValue[] = [
   new Int32Array([-1, 5]),
 ];
 
-/** All places in a JSON value. */
+/** Finds all places in a JSON value. */
 function places(value: unknown): { of: Record<string, unknown>; key: string }[] {
   if (typeof value !== "object" || value === null) return [];
   const of = value as Record<string, unknown>;

@@ -25,7 +25,7 @@ export const sizes = z.object({
 });
 export type Sizes = z.infer<typeof sizes>;
 
-/** Limits on the sizes of all state-space models. */
+/** Limits on sizes, for all state-space models. */
 export const recurrentSizes = sizes
   .pick({ layers: true, hidden: true, vocabulary: true, context: true, epsilon: true })
   .extend({ stateSize: size(4096), convWidth: z.int().min(2).max(64) });
@@ -50,7 +50,7 @@ export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, source: Confi
 const valueAt = (values: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], values);
 
-/** Width of a head; the default is its share of the hidden width. */
+/** The width of a head; by default, the hidden width divided by the number of heads. */
 export const readHeadSize = (fields: Fields): number =>
   fields.optional("attention.key_length", "head_dim") ??
   fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
@@ -58,7 +58,7 @@ export const readHeadSize = (fields: Fields): number =>
 /** Sizes that an architecture reads itself. With latents, every head has its own keys and values. */
 type OwnSizes = Pick<Partial<TransformerConfig>, "latent" | "kvHeads" | "headSize" | "ffn" | "context">;
 
-/** The checked sizes of a model; `epsilon` is for architectures that do not configure it. */
+/** The checked sizes of a model; `epsilon` applies to architectures that do not configure it. */
 function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, own: OwnSizes = {}): Sizes {
   const { latent } = own;
   const hidden = fields.number("embedding_length", "hidden_size");
@@ -83,7 +83,7 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, own: Ow
   });
 }
 
-/** A number shared by all layers. If a GGUF has one per layer, all numbers other than 0 must be equal. */
+/** A number shared by all layers. If a GGUF has one number per layer, all numbers other than 0 must be equal. */
 function readShared(fields: Fields, gguf: string, huggingface: string, fallback?: number): number {
   const each = numbersByLayer(fields, gguf)?.filter((number) => number > 0);
   if (!each) return fields.number(gguf, huggingface, fallback);
@@ -92,7 +92,7 @@ function readShared(fields: Fields, gguf: string, huggingface: string, fallback?
   return other === undefined ? first : fields.refuse(gguf, other, `${first} in every layer whose number is not 0`);
 }
 
-/** A GGUF's numbers per layer; undefined if it has one for all. */
+/** A GGUF's numbers per layer; undefined if it has one number for all layers. */
 export function numbersByLayer({ source, architecture }: Fields, key: string): readonly number[] | undefined {
   if (source.kind !== "gguf") return undefined;
   const name = `${architecture}.${key}`;
@@ -165,7 +165,7 @@ const activations: Readonly<Record<string, Activation>> = {
   silu: "silu",
 };
 
-/** The configured activation; `usual` if there is none. */
+/** Reads the activation; `usual` if none is configured. */
 export function readActivation(fields: Fields, key: string, usual: Activation): Activation {
   const { source, architecture } = fields;
   const act = source.kind === "gguf" ? source.metadata.get(`${architecture}.hidden_act`) : fields.value(key);

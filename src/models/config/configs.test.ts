@@ -33,7 +33,7 @@ import { readRope } from "./rope.ts";
 
 type Json = Record<string, unknown>;
 
-/** Without Hugging Face's keys, like the files of Mamba's authors. */
+/** Without Hugging Face's keys, as in the files of Mamba's authors. */
 const ORIGINAL = { hidden_size: undefined, d_model: 32 };
 
 /** A fixture's config.json with some changed keys. */
@@ -94,7 +94,7 @@ test("Llama 4 has no tables for more than 262,144 positions, and no chunks or te
   expect([whole.chunk?.(0), whole.rope(0) === undefined, whole.rope(3)]).toEqual([undefined, false, undefined]);
 });
 
-/** The layers with rotary embedding, and the windows. */
+/** Returns the layers with rotary embedding, and the windows. */
 const seen = ({ layers, rope, window }: TransformerConfig) =>
   Array.from({ length: layers }, (_, layer) => [rope(layer) !== undefined, window(layer)]);
 
@@ -210,13 +210,13 @@ describe("what would change the numbers and is not supported is refused by name"
       gemma4,
       "gemma4",
       { hidden_size_per_layer_input: 8, vocab_size_per_layer_input: 64 },
-      '"vocab_size_per_layer_input" is 64, expected 72, as vocab_size says',
+      '"vocab_size_per_layer_input" is 64, expected 72, the value of vocab_size',
     ],
     [
       gemma4,
       "gemma4",
       { num_kv_shared_layers: 4 },
-      '"num_kv_shared_layers" is 4, expected a number of last layers that leaves an earlier layer of each kind',
+      '"num_kv_shared_layers" is 4, expected a number of trailing layers that leaves an earlier layer of each kind',
     ],
     [gemma4, "gemma4", { num_global_key_value_heads: 3 }, "2 attention heads cannot share 3 key-value heads evenly"],
     [

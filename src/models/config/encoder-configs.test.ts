@@ -13,7 +13,7 @@ const root = mkdtempSync(path.join(tmpdir(), "modicum-encoder-configs-"));
 afterAll(() => rmSync(root, { recursive: true }));
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
-/** An encoder with a changed configuration. */
+/** Opens an encoder with a changed configuration. */
 function changed(name: string, changes: Record<string, unknown>) {
   const folder = mkdtempSync(path.join(root, "model-"));
   cpSync(fixture(name), folder, { recursive: true });
@@ -65,7 +65,7 @@ describe("an encoder's configuration that would change the numbers is refused by
 });
 
 describe("a GGUF that says which tokens are seen", () => {
-  /** The fixture, with `attention.causal` in its metadata. */
+  /** The fixture, with `attention.causal` set in its metadata. */
   function saying(file: string, causal: boolean): Checkpoint {
     const whole = openCheckpoint(fixture(file));
     if (whole.config.kind !== "gguf") throw new Error("expected a GGUF");

@@ -4,7 +4,7 @@ import type { ExpertsConfig } from "../decoder/transformer.ts";
 import { sizes } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
-/** Keys for the sizes of a mixture, for `Fields`: GGUF's key, then config.json's. */
+/** The keys of a mixture's sizes, for `Fields`: GGUF's key, then config.json's. */
 interface ExpertKeys {
   readonly count: string;
   readonly width: string;
@@ -16,11 +16,11 @@ interface ExpertKeys {
 /** Mixtral's keys. */
 export const mixtralKeys: ExpertKeys = { count: "num_local_experts", width: "intermediate_size", gates: "chosen" };
 
-/** Keys of configurations whose experts have limited capacity. */
+/** Keys that configurations use if their experts have limited capacity. */
 const CAPACITIES = ["expert_capacity", "capacity_factor", "moe_capacity_factor"];
 
 /**
- * The mixture of a configuration: `count` and `width` are config.json's keys.
+ * Reads the mixture of a configuration: `count` and `width` are config.json's keys.
  * @throws UserError if more experts are active than there are, or an expert may drop tokens
  */
 export function readExperts(
@@ -45,12 +45,12 @@ export function readExperts(
 function checkGroups(fields: Fields, groups: ColumnGroups, count: number, active: number): void {
   const size = count / groups.count;
   if (!Number.isInteger(size) || size < groups.best)
-    fields.refuse(fields.gguf ? "expert_group_count" : "n_group", groups.count, `groups of the ${count} experts`);
+    fields.refuse(fields.gguf ? "expert_group_count" : "n_group", groups.count, `a divisor of the ${count} experts`);
   if (groups.active < 1 || groups.active * size < active)
     fields.refuse(
       fields.gguf ? "expert_group_used_count" : "topk_group",
       groups.active,
-      `groups with at least ${active} experts together`,
+      `groups with at least ${active} experts in total`,
     );
 }
 
@@ -66,7 +66,7 @@ export function readGroups(fields: Fields, best: number): ColumnGroups | undefin
   return active >= count ? undefined : { count, active, best };
 }
 
-/** DeepSeek-V3's gates, which other models also use; `normalised`: the default for dividing them by their sum. */
+/** DeepSeek-V3's gates, which other models also use; `normalised`: whether their sum divides them by default. */
 export const readScoredGates = (fields: Fields, normalised: boolean): ScoredGates => ({
   score: "sigmoid",
   biased: true,
@@ -75,7 +75,7 @@ export const readScoredGates = (fields: Fields, normalised: boolean): ScoredGate
   groups: readGroups(fields, 2),
 });
 
-/** DeepSeek's mixture: experts beside a shared feed-forward, in all layers but the first few. */
+/** Reads DeepSeek's mixture: experts beside a shared feed-forward, in all layers but the first few. */
 export function readDeepSeekExperts(fields: Fields, gates: RouterConfig["gates"]): ExpertsConfig {
   const dense = fields.number("leading_dense_block_count", "first_k_dense_replace", 0);
   const keys = { count: "n_routed_experts", width: "moe_intermediate_size", gates };
@@ -99,7 +99,7 @@ function whole(fields: Fields, gguf: string, huggingface: string): number {
   return fields.refuse(fields.gguf ? gguf : huggingface, value, `a whole number from 1 to ${most}`);
 }
 
-/** Qwen's layers with experts: at regular intervals, except for listed ones. */
+/** Returns which of Qwen's layers have experts: layers at regular intervals, except for listed ones. */
 export function qwenSparseLayers(fields: Fields): (layer: number) => boolean {
   const step = fields.gguf ? 1 : fields.number(undefined, "decoder_sparse_step", 1);
   const dense = fields.list("mlp_only_layers") ?? [];

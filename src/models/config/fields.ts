@@ -10,7 +10,7 @@ export class Fields {
   constructor(
     readonly source: ConfigSource,
     readonly architecture: string,
-    /** An architecture's own keys of config.json, such as `n_embd` for `hidden_size`. */
+    /** The architecture's own keys in config.json, such as `n_embd` for `hidden_size`. */
     protected readonly keys: Readonly<Record<string, string>> = {},
     /** transformers' defaults for values missing from config.json, by the usual keys. */
     protected readonly defaults: Readonly<Record<string, number>> = {},
@@ -50,7 +50,7 @@ export class Fields {
     return huggingface !== undefined && this.value(huggingface) !== undefined;
   }
 
-  /** config.json's flag; false if it is absent, and for a GGUF. */
+  /** A flag in config.json; `fallback` if it is absent, and for a GGUF. */
   flag(key: string, fallback = false): boolean {
     const value = this.value(key) ?? fallback;
     return typeof value === "boolean" ? value : this.refuse(key, value, "true or false");
@@ -64,13 +64,13 @@ export class Fields {
       : this.flag(huggingface, fallback);
   }
 
-  /** config.json's list, one value per layer; undefined if it is absent, and for a GGUF. */
+  /** A list in config.json, one value per layer; undefined if it is absent, and for a GGUF. */
   list(key: string): readonly unknown[] | undefined {
     const value = this.value(key);
     return value === undefined || Array.isArray(value) ? value : this.refuse(key, value, "a list");
   }
 
-  /** config.json's object; undefined if it is absent, and for a GGUF. */
+  /** An object in config.json; undefined if it is absent, and for a GGUF. */
   object(key: string): Readonly<Record<string, unknown>> | undefined {
     const value = this.value(key);
     if (value === undefined) return undefined;
@@ -78,7 +78,7 @@ export class Fields {
     return value as Record<string, unknown>;
   }
 
-  /** config.json's value unchanged; null counts as absent. */
+  /** A value in config.json, unchanged; null counts as absent. */
   value(key: string): unknown {
     if (this.source.kind === "gguf") return undefined;
     return this.source.config[this.keys[key] ?? key] ?? this.defaults[key];

@@ -1,15 +1,15 @@
 import { numbersByLayer } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
-/** The names of a hybrid's layers in config.json's `layer_types`. */
+/** The names that config.json's `layer_types` uses for a hybrid's layers. */
 interface LayerTypes {
   readonly attention: readonly string[];
   readonly recurrent: readonly string[];
 }
 
 /**
- * The layers of a hybrid that have attention; in a GGUF, those with key–value heads.
- * @throws UserError unless `layer_types` has one of these names for each layer
+ * Returns which layers of a hybrid have attention; in a GGUF, those with key–value heads.
+ * @throws UserError unless `layer_types` contains one of these names for each layer
  */
 export function readAttending(fields: Fields, layers: number, types: LayerTypes): (layer: number) => boolean {
   if (fields.gguf) {

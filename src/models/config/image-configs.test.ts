@@ -10,7 +10,7 @@ type Json = Record<string, unknown>;
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
-/** A fixture's checkpoint with a changed configuration. */
+/** Opens a fixture's checkpoint with a changed configuration. */
 function changed(name: string, changes: (config: Json) => Json) {
   const checkpoint = openCheckpoint(fixture(name));
   const config = JSON.parse(readFileSync(`${fixture(name)}/config.json`, "utf8")) as Json;

@@ -15,7 +15,7 @@ const schema = z.object({
   value: size(1024),
 });
 
-/** The sizes of latent attention. Newer GGUFs have separate keys for its head sizes. */
+/** Reads the sizes of latent attention. Newer GGUFs have separate keys for its head sizes. */
 function readSizes(fields: Fields): LatentSizes {
   const ofHeads = (key: string) => fields.optional(`${key}_mla`, undefined) ?? fields.number(key, undefined);
   const rotated = fields.number("rope.dimension_count", "qk_rope_head_dim");
@@ -32,7 +32,7 @@ function readSizes(fields: Fields): LatentSizes {
   throw new UserError(`${path}: value heads have width ${sizes.value}, expected at most the keys' ${key}`);
 }
 
-/** The epsilon of the latents' norms in DeepSeek's and transformers' code; a GGUF has one for all norms. */
+/** The epsilon of the latents' norms in DeepSeek's and transformers' code; a GGUF stores one for all norms. */
 const LATENT_EPSILON = 1e-6;
 
 /** Like `readTransformer`, for latent attention. */

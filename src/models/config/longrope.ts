@@ -13,7 +13,7 @@ export function numberOf(fields: Fields, parameters: Parameters, key: string, fa
 /** The dimensions of a rotary embedding. */
 export interface Span {
   readonly context: number;
-  /** Elements of a head. */
+  /** The number of elements in a head. */
   readonly rotated: number;
   /** The kind of layer, if layers differ. */
   readonly kind?: string | undefined;
@@ -48,10 +48,10 @@ const wholeOf = (fields: Fields, original: number): number =>
     ? original
     : fields.refuse("original_max_position_embeddings", original, "a whole number above 0");
 
-/** If no sequence is long, one set of factors is enough. */
+/** Returns one set of factors if no sequence is long enough to need the second. */
 function byLength(fields: Fields, { context, kind }: Span, { short, ...more }: Omit<Long, "type">): RopeScaling {
   const { original, magnitude } = more;
-  // All positions of a sequence move by the same offset.
+  // LongRoPE moves all positions of a sequence by the same offset.
   if (kind !== undefined) fields.refuse("rope_scaling", "longrope", "a different type if kinds of layers differ");
   return original < context ? { type: "long", short, ...more } : { type: "factors", factors: short, magnitude };
 }

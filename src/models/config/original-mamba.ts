@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 
-/** Keys in the authors' own `config.json` (state-spaces/mamba), and Hugging Face's keys for them. */
+/** Keys in the authors' own `config.json` (state-spaces/mamba), with Hugging Face's keys for them. */
 const top = { d_model: "hidden_size", n_layer: "num_hidden_layers", tie_embeddings: "tie_word_embeddings" };
 const mixer = {
   d_state: "state_size",
@@ -12,9 +12,9 @@ const mixer = {
   dt_rank: "time_step_rank",
 };
 
-/** A configuration under Hugging Face's keys, whoever wrote it. @throws UserError for layers other than mixers */
+/** Converts Mamba's original configuration to Hugging Face's keys. @throws UserError for layers without mixers */
 export function inHuggingFaceKeys(source: ConfigSource): ConfigSource {
-  // Converted files have both; their Hugging Face keys count.
+  // Converted files contain both kinds of keys; Hugging Face's take precedence.
   if (source.kind === "gguf" || !("d_model" in source.config) || source.config["hidden_size"] !== undefined)
     return source;
   const { config, path } = source;
@@ -30,7 +30,7 @@ export function inHuggingFaceKeys(source: ConfigSource): ConfigSource {
   return { ...source, config: { ...values, vocab_size: padded, ...(second && { num_heads: headsOf(values) }) } };
 }
 
-/** Other values are unchanged, and refused when they are read. */
+/** Rounds up; other values are returned unchanged, and refused when they are read. */
 function roundedUp(value: unknown, multiple: unknown): unknown {
   if (typeof value !== "number" || typeof multiple !== "number" || multiple <= 0) return value;
   return Math.ceil(value / multiple) * multiple;

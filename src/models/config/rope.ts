@@ -5,8 +5,9 @@ import type { Fields } from "./fields.ts";
 import { ggufLongRope, hubLongRope, numberOf, type Parameters, type Span } from "./longrope.ts";
 
 /**
- * A configuration's rotary embedding; `kind` selects one if layers differ (`full_attention`, `sliding_attention`); LongRoPE
- * is then refused. `fills`: heads of any width are padded. `own`: the rotated elements of a head, if other keys hold them.
+ * Reads a rotary embedding; `kind` selects one if layers differ (`full_attention`, `sliding_attention`), in which case
+ * LongRoPE is refused. `fills`: heads of any width are padded. `own`: the number of rotated elements in a head, if
+ * other keys hold it.
  * @throws UserError for an unknown scaling
  */
 export function readRope(
@@ -43,7 +44,7 @@ export function checkHeads(path: string, headSize: number, rotated: number, fill
     );
 }
 
-/** The rotary embedding of Gemma 3's local layers: never scaled. */
+/** The rotary embedding of Gemma 3's local layers, which is never scaled. */
 export function readLocalRope(fields: Fields, headSize: number, context: number): RopeConfig {
   const kind = "sliding_attention";
   if (fields.object("rope_parameters")?.[kind]) return readRope(fields, headSize, context, kind, true);
@@ -58,7 +59,7 @@ function rotatedOf(fields: Fields, parameters: Parameters | undefined, headSize:
 }
 
 /**
- * transformers 5 has `rope_parameters`, by kind of layer if they differ; older versions have `rope_theta` and
+ * transformers 5 uses `rope_parameters`, by kind of layer if they differ; older versions use `rope_theta` and
  * `rope_scaling`.
  */
 function hubParameters(fields: Fields, kind: string | undefined): Parameters {
@@ -108,7 +109,7 @@ function hubScaling(fields: Fields, parameters: Parameters, span: Span): RopeSca
 /** llama.cpp's divisor for a pair that does not rotate. */
 const STILL = 1e30;
 
-/** The first share of a head's pairs rotates, at the speed of a full rotation; `rotated` counts the elements of all pairs. */
+/** The first share of a head's pairs rotates, as fast as if all did; `rotated` counts the elements of all pairs. */
 function proportional(rotated: number, share: number, factor: number): RopeScaling {
   const turned = Math.floor((share * rotated) / 2);
   const factors = Array.from({ length: rotated / 2 }, (_, pair) => (pair < turned ? factor : STILL));
@@ -116,8 +117,7 @@ function proportional(rotated: number, share: number, factor: number): RopeScali
 }
 
 /**
- * YaRN's temperature: 0.1 ln(factor) + 1, or the quotient of two if the configuration has two coefficients
- * (DeepSeek's).
+ * YaRN's temperature: 0.1 ln(factor) + 1, or a quotient of two such values if there are two coefficients (DeepSeek).
  */
 function yarnMagnitude(fields: Fields, parameters: Parameters): number {
   const factor = numberOf(fields, parameters, "factor");
@@ -142,7 +142,7 @@ export function readYarnScale(fields: Fields): number {
   return temperature(numberOf(fields, parameters, "factor"), numberOf(fields, parameters, "mscale_all_dim")) ** 2;
 }
 
-/** A tenth of DeepSeek's coefficient. In a GGUF with this key, cosines and sines have no factor. */
+/** A tenth of DeepSeek's coefficient. If a GGUF has this key, cosines and sines are not scaled. */
 const YARN_COEFFICIENT = "rope.scaling.yarn_log_multiplier";
 
 function ggufScaling(fields: Fields, span: Span): RopeScaling | undefined {

@@ -1,6 +1,6 @@
 import type { Fields } from "./fields.ts";
 
-/** The layers with a window: from `layer_types` if present, else from `slides`. */
+/** Returns which layers have a window: from `layer_types` if present, else from `slides`. */
 export function isSliding(fields: Fields, slides: (layer: number) => boolean): (layer: number) => boolean {
   const types = fields.list("layer_types");
   if (types === undefined) return slides;
@@ -10,14 +10,14 @@ export function isSliding(fields: Fields, slides: (layer: number) => boolean): (
   return (layer) => types[layer] === "sliding_attention";
 }
 
-/** The layers with a window in a GGUF's list; undefined if it has none. */
+/** Returns which layers have a window in a GGUF's list; undefined if there is no list. */
 export function listedSliding({ source, architecture }: Fields): ((layer: number) => boolean) | undefined {
   const listed =
     source.kind === "gguf" ? source.metadata.get(`${architecture}.attention.sliding_window_pattern`) : undefined;
   return Array.isArray(listed) ? (layer) => listed[layer] === true : undefined;
 }
 
-/** The layers with a window by `sliding_window_pattern`: all but every `usual`-th, or those with an L in a repeating pattern of L and G. */
+/** Returns which layers have a window: all but every `usual`-th, or those with an L in a pattern of L and G. */
 export function slidingPattern(fields: Fields, usual: number): (layer: number) => boolean {
   const key = "sliding_window_pattern";
   const letters = fields.value(key);
@@ -32,7 +32,7 @@ export function slidingPattern(fields: Fields, usual: number): (layer: number) =
   return (layer) => (layer + 1) % every !== 0;
 }
 
-/** A layer's window; undefined for full attention. */
+/** The length of a layer's window; undefined for full attention. */
 export function slidingWindow(
   fields: Fields,
   slides: (layer: number) => boolean,

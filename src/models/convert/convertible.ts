@@ -16,7 +16,7 @@ export interface Pair {
   /** True for the variant with experts, if several share a GGUF name. */
   readonly experts?: true;
   /**
-   * True if llama.cpp cannot read the fixture's GGUF, or computes different results from it; no GGUF is then written.
+   * True if llama.cpp cannot read the fixture's GGUF, or computes different results with it; no GGUF is then written.
    */
   readonly readOnly?: true;
 }
@@ -66,7 +66,7 @@ export function pairOf({ path, architecture, config }: Checkpoint): Pair {
 const hasExperts = ({ metadata }: Extract<Checkpoint["config"], { kind: "gguf" }>): boolean =>
   metadata.string("general.architecture") === "llama" && metadata.integer("llama.expert_count", 0) > 0;
 
-/** The code of an architecture by any of its names. */
+/** Loads the code of an architecture by any of its names. */
 export async function architectureNamed(name: string): Promise<TransformerArchitecture> {
   const decoder = decoders.find(({ names }) => names.includes(name))!;
   return (await decoder.load()) as TransformerArchitecture;

@@ -50,13 +50,13 @@ export async function ggufAdapter(base: Checkpoint, lora: Lora, name: string): P
   };
 }
 
-/** A matrix [outputs, inputs] by its canonical name without `.weight`. */
+/** A matrix [outputs, inputs], with its canonical name without `.weight`. */
 interface Place {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
-/** Matrices by PEFT's possible names of their modules. */
+/** Matrices, by the names that PEFT may give their modules. */
 function placesOf(
   tensors: ReadonlyMap<string, WritableTensor>,
   modules: (canonical: string) => readonly string[],
@@ -90,7 +90,7 @@ const alphaOf = ({ scale, rank }: Update): number => scale * rank;
 
 function factorsOf(name: string, update: Update, alpha: number, layout: Layout): [string, WritableTensor][] {
   const { rank, inputs, outputs } = update;
-  // Folds the alpha of a module with a separate one into its factors.
+  // If a module has a separate alpha, folds it into the module's factors.
   const share = alphaOf(update) / alpha;
   const up = {
     shape: [outputs, rank],

@@ -47,7 +47,7 @@ export class RecordedFields extends Fields {
     return inner;
   }
 
-  /** The architecture's own key of config.json. */
+  /** The architecture's own key in config.json. */
   hubKey(key: string): string {
     return this.keys[key] ?? key;
   }
@@ -57,7 +57,7 @@ export class RecordedFields extends Fields {
   }
 }
 
-/** Already implied by the model's class. */
+/** Keys that the model's class already implies. */
 const UNWRITTEN = new Set(["is_causal"]);
 
 /** The shortest decimal number with the same float32: a GGUF's 1e-5 reads as 9.999999747378752e-6. */

@@ -6,7 +6,7 @@ import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { shortest } from "./recorded-fields.ts";
 
-/** A layer with full attention, which has the model's rotary embedding: layers with a window have separate keys. */
+/** A layer with full attention and the model's main rotary embedding: layers with a window have separate keys. */
 function mainRope({ layers, rope, window }: TransformerConfig): RopeConfig | undefined {
   const all = Array.from({ length: layers }, (_, layer) => layer);
   const turning = all.filter((layer) => rope(layer));
@@ -68,7 +68,7 @@ const originalOf = ({ scaling, positions }: RopeConfig): number =>
 /** The ramp of Llama 3.1 and later. */
 const RAMP = { low: 1, high: 4 };
 
-/** Llama 3's scaling, whose divisors a GGUF holds. The original context is the power of two that gives the same divisors. */
+/** Llama 3's scaling, with a GGUF's divisors. The original context is the power of two that results in them. */
 function llama3(path: string, rope: RopeConfig, divisors: Float32Array): JsonObject {
   const factor = Math.max(...divisors);
   const expected = ropeFrequencies({ ...rope, scaling: { type: "factors", factors: [...divisors], magnitude: 1 } });
@@ -130,7 +130,7 @@ function ggufScaling(path: string, rope: RopeConfig): GgufRope {
           ["original_context_length", ["uint32", scaling.original]],
           ["yarn_beta_fast", float(scaling.fast)],
           ["yarn_beta_slow", float(scaling.slow)],
-          // Readers multiply by this factor themselves.
+          // Readers multiply by this expression themselves.
           ["attn_factor", float(scaling.magnitude / (0.1 * Math.log(scaling.factor) + 1))],
         ],
         divisors: [],

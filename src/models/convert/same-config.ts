@@ -1,11 +1,11 @@
 import type { TransformerConfig } from "../decoder/transformer.ts";
 
-/** Facts about a checkpoint's layout or tensors that differ between formats. */
+/** Fields about a checkpoint's layout or tensors, which differ between formats. */
 const OWN = new Set(["pairs", "pairsAsPublished", "biases"]);
 
 /**
  * The first field that differs between two configurations of the same model; undefined if none differs. `ofTensors`:
- * skips the scaling of positions, which tensors hold.
+ * skips the scaling of positions, which tensors contain.
  */
 export function differingField(
   before: TransformerConfig,
@@ -19,7 +19,7 @@ export function differingField(
   return keys.find((key) => text(before, key) !== text(after, key));
 }
 
-/** A value in a JSON-like form: functions by their values per layer, and numbers to six digits, because a GGUF has float32. */
+/** A value in a JSON-like form: functions as values per layer; six digits, because a GGUF stores float32. */
 function plain(value: unknown, layers: number, ofTensors: boolean): unknown {
   if (typeof value === "number") return Number(value.toPrecision(6));
   if (typeof value === "function")

@@ -21,8 +21,8 @@ import { ggufRope } from "./rope-settings.ts";
 import { differingField } from "./same-config.ts";
 
 /**
- * A checkpoint as a GGUF with matrices of one type. A GGUF keeps its metadata; a Hugging Face folder gets llama.cpp's names,
- * keys and row orders. Tensors are read on demand.
+ * Converts a checkpoint to a GGUF with matrices of one type. A GGUF keeps its metadata; a Hugging Face folder gets
+ * llama.cpp's names, keys and row orders. Tensors are read on demand.
  * @throws UserError for an architecture, a setting or a tokenizer that cannot be converted
  */
 export async function asGguf(checkpoint: Checkpoint, name: string, type: WrittenType): Promise<WritableGguf> {
@@ -32,7 +32,7 @@ export async function asGguf(checkpoint: Checkpoint, name: string, type: Written
     : converted({ ...checkpoint, config }, name, type);
 }
 
-/** Keys about a file's form and quantisation, which do not apply to the new file. */
+/** Keys that describe a file's form and quantisation, which do not apply to the new file. */
 const OF_FILE = /^(split\.|quantize\.|general\.(alignment|file_type|quantization_version)$)/;
 
 function requantised(
@@ -94,14 +94,14 @@ export async function architecturesOf(hub: Checkpoint) {
   return { pair, own, gguf };
 }
 
-/** A checkpoint's settings as read by its architecture, and whether it has a tensor, by canonical name. */
+/** A checkpoint's settings as its architecture reads them, and whether it contains a tensor, by canonical name. */
 interface ReadSettings {
   readonly before: TransformerConfig;
   has(tensor: string): boolean;
 }
 
 /**
- * A Hugging Face checkpoint's settings as a GGUF's, and as read by that GGUF's architecture.
+ * Converts a Hugging Face checkpoint's settings to a GGUF's, and reads them with that GGUF's architecture.
  * @throws UserError if a GGUF cannot hold a setting
  */
 export function ggufSettings(
@@ -119,7 +119,7 @@ export function ggufSettings(
     ]),
     [`${name}.vocab_size`, ["uint32", before.vocabulary]],
   ];
-  // Architectures with several names check theirs.
+  // Architectures with several names check their own.
   const planned = new Map<string, Field>([["general.architecture", ["string", name]], ...fields]);
   const { metadata } = plannedGguf(hub.path, { metadata: planned, tensors: new Map() });
   const config = { kind: "gguf", path: hub.path, metadata } as const;
@@ -142,7 +142,7 @@ function recordedOf(
   const { recorded } = fields;
   const length = recorded.get("attention.key_length");
   if (length !== undefined) recorded.set("attention.value_length", length);
-  // Some architectures read one key for both widths.
+  // Some architectures read the same key for both widths.
   recorded.set("feed_forward_length", ffn);
   if (experts) recorded.set("expert_feed_forward_length", experts.width);
   if (experts && typeof experts.gates === "object") recorded.set("expert_gating_func", GATING[experts.gates.score]);
@@ -152,7 +152,7 @@ function recordedOf(
 /** GGUF's codes for the functions that turn scores into gates. */
 const GATING = { softmax: 1, sigmoid: 2 };
 
-/** Keys with float values in a GGUF, even if they are whole. */
+/** Keys whose values are floats in a GGUF, even if they are integers. */
 const FLOAT = /epsilon|scale$|softcapping|freq_base|factor/;
 
 function fieldFor(key: string, value: unknown): Field {

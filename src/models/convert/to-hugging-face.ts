@@ -16,8 +16,8 @@ import { differingField } from "./same-config.ts";
 type GgufCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource, { kind: "gguf" }> };
 
 /**
- * A GGUF as its original Hugging Face checkpoint, dequantised: config.json, and the tensors' names, shapes and row
- * orders. Tensors are read on demand.
+ * Converts a GGUF to its original Hugging Face checkpoint, dequantised: config.json, and the tensors' names, shapes and
+ * row orders. Tensors are read on demand.
  * @throws UserError for an architecture or a setting that cannot be converted
  */
 export async function asHuggingFace(gguf: Checkpoint): Promise<HubCheckpoint> {
@@ -85,12 +85,12 @@ function hubConfig(gguf: GgufCheckpoint, pair: Pair, config: TransformerConfig, 
     ...listsOf(config, recorded.lists),
     tie_word_embeddings: !tensors.has("output.weight"),
     torch_dtype: "float32",
-    // Without these, transformers uses the values of the architecture's first model.
+    // Without these, transformers uses the ids of the architecture's first model.
     ...{ bos_token_id: bos ?? null, eos_token_id: eos ?? null, pad_token_id: pad ?? null },
   };
 }
 
-/** A GGUF shows by its tensors whether there are biases, a config.json by flags. */
+/** A GGUF shows by its tensors whether there are biases, a config.json by its flags. */
 function withBiases(
   config: JsonObject,
   biasesOf: (config: JsonObject) => readonly string[],

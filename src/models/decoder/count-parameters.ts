@@ -8,9 +8,9 @@ import type { Architecture } from "./decoder.ts";
 /** A model's parameters. */
 export interface ParameterCount {
   readonly total: number;
-  /** Parameters that a token's computation reads: in each mixture, only the experts chosen for the token count. */
+  /** The number of parameters that a token's computation reads; of each mixture, only the active experts. */
   readonly active: number;
-  /** Active parameters outside the token tables. */
+  /** The number of active parameters outside the token tables. */
   readonly activeWithoutEmbedding: number;
 }
 
@@ -38,7 +38,7 @@ const EXPERT = /_exps\.(\d+\/\d+\.weight|bias)$/;
 
 const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
-/** Weights that only record sizes. */
+/** A weight source that only records sizes. */
 export class CountedWeights extends FloatRows {
   /** The shapes of parameters by canonical name, matrices as [outputs, inputs]. */
   readonly shapes = new Map<string, readonly number[]>();

@@ -15,18 +15,18 @@ export interface DecoderConfig {
   readonly kvHeads: number;
   readonly headSize: number;
   /**
-   * A layer's key and value heads, and their size, if layers differ; the sizes above are then the most common ones
-   * among layers.
+   * A layer's key and value heads, and their size, if layers differ; in that case, the sizes above apply to most
+   * layers.
    */
   ownHeads?(layer: number): Pick<LayerHeads, "kvHeads" | "headSize">;
-  /** The earlier layer whose keys and values a layer attends to instead of its own; undefined if it has its own. */
+  /** The earlier layer whose keys and values a layer attends to, instead of its own; undefined if it has its own. */
   keysOf?(layer: number): number | undefined;
-  /** Width of each layer's own input from a token, separate from the stream; absent if layers have none. */
+  /** The width of each layer's own input from a token, separate from the stream; absent if layers have none. */
   readonly layerInput?: number | undefined;
   /** Width of a head in the weights, if attention's heads are padded with zeros; `headSize` if absent. */
   readonly storedHeadSize?: number | undefined;
   readonly vocabulary: number;
-  /** The number of positions in training. */
+  /** The maximum number of positions in training. */
   readonly context: number;
   /**
    * The length beyond which a sequence uses the long rope factors for all its tokens (LongRoPE); they start this many
@@ -34,29 +34,29 @@ export interface DecoderConfig {
    */
   readonly longRopeBeyond?: number | undefined;
   /**
-   * The number of keys that a layer's queries see, including their own; undefined if all. Absent if no layer has a
-   * window.
+   * The number of keys that a layer's queries see, including their own; undefined if they see all keys. Absent if no
+   * layer has a window.
    */
   window?(layer: number): number | undefined;
-  /** Width of the extra input of a layer's output projection, next to attention's result; absent if there is none. */
+  /** The width of the output projection's input besides attention's result; absent if there is none. */
   readonly beside?: number;
-  /** The elements of a head that are rotated together, adjacent in a GGUF; absent without rotary embedding. */
+  /** Which elements of a head are rotated together; adjacent ones in a GGUF. Absent without rotary embedding. */
   readonly pairs?: "interleaved" | "half";
-  /** True if they are also adjacent in Hugging Face's checkpoints: a GGUF then has the same row order of q and k. */
+  /** True if Hugging Face's checkpoints store them in the same order of q's and k's rows as a GGUF. */
   readonly pairsAsPublished?: boolean;
-  /** Experts of each mixture, and the active ones per token; absent if the model has none. */
+  /** The number of experts in each mixture, and of active ones per token; absent if the model has none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** True if a token's position has a time, a height and a width (M-RoPE). */
   readonly axes?: boolean;
   /** True if the tokens of one image see each other in both directions. */
   readonly wholeImages?: boolean;
-  /** True if a token also sees later ones: the model embeds texts and does not generate. */
+  /** True if a token also sees later tokens: the model embeds texts and does not generate. */
   readonly bothWays?: boolean;
   /** Present if the model fills in masked tokens. */
   readonly denoiser?: DenoiserConfig;
   /**
-   * Floats of a recurrent layer's state for one sequence; undefined if the layer has attention, absent if all layers
-   * have it.
+   * The number of floats in a recurrent layer's state for one sequence; undefined if the layer has attention, absent if
+   * all do.
    */
   recurrent?(layer: number): number | undefined;
   /** Present if recurrent layers also have attention, in parallel. */
@@ -91,7 +91,7 @@ export function headsOf({ heads, kvHeads, headSize, ownHeads }: Heads, layer: nu
   return { heads, kvHeads, headSize, ...ownHeads?.(layer) };
 }
 
-/** Width of a token's queries, keys and values in a layer; only of its queries if another layer has the keys. */
+/** The width of a token's queries, keys and values in a layer; of its queries alone if another layer has the keys. */
 export function qkvWidth(config: Heads, layer: number): number {
   const { heads, kvHeads, headSize } = headsOf(config, layer);
   return (config.keysOf?.(layer) === undefined ? heads + 2 * kvHeads : heads) * headSize;
@@ -107,23 +107,23 @@ export function attendedWidth(config: Heads, layer: number): number {
 export const widest = (config: DecoderConfig, width: typeof qkvWidth): number =>
   Math.max(...Array.from({ length: config.layers }, (_, layer) => width(config, layer)));
 
-/** Total width of all layers' own inputs for a token; 0 if they have none. */
+/** The total width of all layers' own inputs for a token; 0 if they have none. */
 export const inputWidth = ({ layers, layerInput = 0 }: DecoderConfig): number => layers * layerInput;
 
 /** Width of a head in the weights, in models whose layers have equal heads. */
 export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfig): number => storedHeadSize;
 
-/** One layer. */
+/** One layer of either kind. */
 type Block = AttentionBlock | RecurrentBlock;
 
-/** An attention layer, open at its seams: both attention and feed-forward are between two of its functions. */
+/** An attention layer, open at its seams: savings may replace attention or the feed-forward. */
 export interface AttentionBlock {
   readonly kind: "attention";
   /**
-   * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], or only the queries if another layer
-   * has the keys; and `beside` [batch, tokens, config.beside], the extra input of the output projection, if the model has
-   * one. A layer that also keeps a state takes it and returns the next one; without it, sequences are whole and have
-   * gradients.
+   * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], or only the queries if another
+   * layer has the keys; and `beside` [batch, tokens, config.beside], the extra input of the output projection, if the
+   * model has one. A layer that also keeps a state takes the state and returns the next one; without a state, sequences
+   * are whole and have gradients.
    */
   attentionIn(
     stream: Stream,
@@ -132,8 +132,8 @@ export interface AttentionBlock {
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
-   * `share` below 1 runs only the first neurons, this share of all; 0 leaves the stream unchanged. With `some` i64
-   * [batch, tokens], all neurons run, and the rest are masked for tokens with a 1.
+   * If `share` is below 1, only this share of the neurons runs, the first ones; 0 leaves the stream unchanged. With
+   * `some` i64 [batch, tokens], all neurons run, and the rest are masked for tokens with a 1.
    * @throws UserError if the weights cannot be split: experts, adapted weights, or weights with biases
    */
   feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
@@ -148,11 +148,11 @@ export interface RecurrentBlock {
   readonly kind: "recurrent";
   /** Runs new tokens after others; `state` is [batch, floats], zeros before the first token. Also returns the next state. */
   run(stream: Stream, state: Tensor): { readonly stream: Stream; readonly state: Tensor };
-  /** Only the next state, without computing anything else. */
+  /** Computes only the next state. */
   update(stream: Stream, state: Tensor): Tensor;
-  /** Whole sequences from their first token on, with gradients. */
+  /** Runs entire sequences from their first token on, with gradients. */
   train(stream: Stream): Stream;
-  /** Like the member of an attention layer. */
+  /** Like `routers` of an attention layer. */
   readonly routers?: readonly Tensor[];
 }
 
@@ -183,23 +183,23 @@ export const layersOf = (config: Kinds, kind: Block["kind"]): number[] => {
 /** True if any layer is recurrent, so that a text can continue only from positions with stored states. */
 export const hasRecurrent = (config: Kinds): boolean => layersOf(config, "recurrent").length > 0;
 
-/** True if the model's last layer has attention: the part after it then runs only for the wanted tokens. */
+/** True if the model's last layer has attention, so that the part after it runs only for the wanted tokens. */
 export const endsInAttention = (config: Kinds): boolean => attends(config, config.layers - 1);
 
-/** Why a model's layers cannot run in bytes; undefined if they can. */
+/** Why a model's layers cannot use byte weights; undefined if they can. */
 export function unsupportedInBytes(config: Kinds & Pick<DecoderConfig, "experts">): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
-  return config.experts ? "experts, whose matrices do not run in bytes" : undefined;
+  return config.experts ? "experts, whose matrices do not support byte weights" : undefined;
 }
 
-/** An attention layer. @throws Error if the layer has none */
+/** Traces an attention layer. @throws Error if the layer has no attention */
 export function attentionBlock(decoder: Decoder, graph: Graph, layer: number, input?: () => Tensor): AttentionBlock {
   const block = decoder.block(graph, layer, input);
   if (block.kind === "attention") return block;
   throw new Error(`layer ${layer} is recurrent and has no attention`);
 }
 
-/** The next state of a recurrent layer. @throws Error if it keeps none */
+/** Traces the next state of a recurrent layer. @throws Error if the layer keeps none */
 export function nextState(decoder: Decoder, graph: Graph, layer: number, stream: Stream, state: Tensor): Tensor {
   const next = decoder.block(graph, layer).update?.(stream, state);
   if (next) return next;
@@ -209,7 +209,7 @@ export function nextState(decoder: Decoder, graph: Graph, layer: number, stream:
 /** The first attention layer, or the first layer if there is none. */
 export const firstAttending = (config: Kinds): number => layersOf(config, "attention")[0] ?? 0;
 
-/** Attention's attributes in the first attention layer. @throws Error if none */
+/** Attention's attributes in the first attention layer. @throws Error if there is none */
 export const firstAttention = (decoder: Decoder): ReturnType<Decoder["attention"]> =>
   decoder.attention(firstAttending(decoder.config));
 
@@ -220,11 +220,11 @@ export interface Decoder {
   attention(layer: number): Omit<AttentionAttrs, "past">;
   /** Rotary tables for a layer's attention; undefined if the layer has none. */
   rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;
-  /** Factors for a layer's queries by position, f32 [positions]; undefined if it has none. */
+  /** Factors for a layer's queries by position, f32 [positions]; undefined if the layer has none. */
   temperature?(graph: Graph, layer: number): Tensor | undefined;
   /** The sinks of a layer's heads, f32 [heads]; absent if no layer has sinks. */
   sinks?(graph: Graph, layer: number): Tensor | undefined;
-  /** Rotary tables by axis, for a model whose positions have several; `rotary` is then for texts only. */
+  /** Rotary tables by axis, for a model whose positions have several axes; `rotary` then applies only to texts. */
   axes?(graph: Graph, layer: number): Axes<Tables> | undefined;
   /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths` are attention's, for models with learned positions. */
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor;
@@ -233,9 +233,9 @@ export interface Decoder {
    * layers have none.
    */
   layerInputs?(graph: Graph, ids: Tensor, embedded: Tensor): Tensor;
-  /** `input` returns the layer's own input [batch, tokens, layerInput], if the model has them: its feed-forward uses it. */
+  /** `input` returns the layer's own input [batch, tokens, layerInput], if layers have one, for its feed-forward. */
   block(graph: Graph, layer: number, input?: () => Tensor): Block;
-  /** The normalised stream after the last block, the input of `logits`. */
+  /** The normalised residual stream after the last block, which is the input of `logits`. */
   finish(graph: Graph, stream: Stream): Tensor;
   /** [batch, tokens, hidden] → [batch, tokens, vocabulary]. */
   logits(graph: Graph, hidden: Tensor): Tensor;
@@ -247,13 +247,13 @@ export interface Decoder {
 export interface Architecture {
   /** Reads the configuration. @throws UserError that names the key */
   configure(config: ConfigSource): DecoderConfig;
-  /** A checkpoint's tensors for unused parts, such as images. */
+  /** The names of tensors for unused parts, such as images. */
   unread(checkpoint: Checkpoint): readonly string[];
-  /** The checkpoint's names of the tensors. */
+  /** Maps canonical tensor names to the checkpoint's names. */
   tensors(checkpoint: Checkpoint): Names;
   /** Possible names of a matrix's module in Hugging Face's code, by its canonical name without `.weight`. */
   modules(canonical: string, config: ConfigSource): readonly string[];
-  /** The index of a matrix in a module of several; if absent, each matrix is its own module. */
+  /** The index of a matrix in a module that holds several; if absent, each matrix is a module. */
   part?(canonical: string): readonly [at: number, of: number] | undefined;
   open(weights: WeightSource): Decoder;
 }

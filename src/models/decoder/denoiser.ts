@@ -1,7 +1,7 @@
 import type { Fields } from "../config/fields.ts";
 import type { DenoiserConfig } from "./decoder.ts";
 
-/** The configuration of a model that fills in masked tokens. */
+/** Reads the configuration of a model that fills in masked tokens. */
 export function readDenoiser(fields: Fields, shifted: boolean): DenoiserConfig {
   const { source } = fields;
   const key = "tokenizer.ggml.mask_token_id";

@@ -20,7 +20,7 @@ export class ExpertLayer {
   ) {}
 
   /**
-   * x [batch, tokens, hidden] → the mixture's output, of the same shape. `stream`: the router's input, if the experts
+   * x [batch, tokens, hidden] → the mixture's output, of the same shape. `stream`: the router's input if the experts
    * run in parallel with a dense feed-forward.
    */
   feedForward(x: Tensor, stream?: Tensor): Tensor {
@@ -51,7 +51,7 @@ export class ExpertLayer {
     return route(this.#router("ffn_gate_inp", x), this.experts, bias);
   }
 
-  /** The experts for a stream, normalised with a gain; each expert has a factor for its gate. */
+  /** Routes a stream, which is normalised with a gain; each expert's gate is scaled. */
   #routedBeside(stream: Tensor): Routing {
     const { hidden, epsilon } = this.config;
     const gain = this.parts.vector(this.#name("ffn_gate_inp.scale"), hidden);

@@ -80,10 +80,10 @@ describe("what cannot be is refused by name", () => {
   });
 
   test.each<[Json, string]>([
-    [{ n_group: 4 }, '"n_group" is 4, expected groups of the 9 experts'],
-    [{ n_group: 9 }, '"n_group" is 9, expected groups of the 9 experts'],
+    [{ n_group: 4 }, '"n_group" is 4, expected a divisor of the 9 experts'],
+    [{ n_group: 9 }, '"n_group" is 9, expected a divisor of the 9 experts'],
     [{ topk_group: 0 }, '"topk_group" is 0, expected a whole number above 0'],
-    [{ num_experts_per_tok: 7 }, '"topk_group" is 2, expected groups with at least 7 experts together'],
+    [{ num_experts_per_tok: 7 }, '"topk_group" is 2, expected groups with at least 7 experts in total'],
     [{ n_shared_experts: 0 }, '"n_shared_experts" is 0, expected a number of experts that run for every token'],
     [{ norm_topk_prob: 1 }, '"norm_topk_prob" is 1, expected true or false'],
   ])("GLM-4.5: %j", (changes, sentence) => {
@@ -113,7 +113,7 @@ describe("what cannot be is refused by name", () => {
   });
 });
 
-/** A fixture with changed tensors. */
+/** Opens a fixture with changed tensors. */
 async function changed(
   name: string,
   change: (tensors: Map<string, Checkpoint["tensors"] extends ReadonlyMap<string, infer T> ? T : never>) => void,

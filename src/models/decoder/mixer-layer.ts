@@ -6,13 +6,13 @@ import type { TransformerLayer } from "./transformer-layer.ts";
 
 /** A layer's computation on its normalised input [batch, tokens, hidden]. */
 export interface Mixer {
-  /** Whole sequences. */
+  /** Runs entire sequences. */
   train(x: Tensor): Tensor;
-  /** New tokens after a state [batch, floats]. */
+  /** Runs new tokens after a state [batch, floats]. */
   run(x: Tensor, state: Tensor): { readonly y: Tensor; readonly state: Tensor };
 }
 
-/** A mixer's weights, with a projection's parts as one product or as separate ones. */
+/** A mixer's weights, in which a projection's parts are one product or separate ones. */
 export interface LayerWeights {
   readonly together: MixerWeights;
   readonly apart: MixerWeights;

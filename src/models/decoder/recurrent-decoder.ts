@@ -13,10 +13,10 @@ export interface RecurrentConfig extends DecoderConfig {
   readonly epsilon: number;
 }
 
-/** A decoder of mixers only, each after a norm: h ← h + mixer(norm(h)). There are no positions. */
+/** A decoder whose layers are only mixers, each after a norm: h ← h + mixer(norm(h)). There are no positions. */
 export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
   readonly config: C;
-  /** Rows of the token table; an adapter may add tokens. */
+  /** The number of rows in the token table; an adapter may add tokens. */
   readonly #table: number;
 
   constructor(

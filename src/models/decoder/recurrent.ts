@@ -9,7 +9,7 @@ import type { Mixer } from "./mixer-layer.ts";
 import { type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
 
 /**
- * The stored shapes of a layer's tensors, by GGUF's name of the part and by format, where they differ from the model's.
+ * The stored shapes of a layer's tensors, by GGUF's name of the part and by format, if they differ from the model's.
  */
 export type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
 
@@ -38,7 +38,7 @@ const scheme: Scheme = {
   top: { token_embd: "embeddings", output_norm: "norm_f", output: "/lm_head" },
 };
 
-/** The authors' own checkpoints differ in one name. */
+/** The authors' own checkpoints differ in one tensor name. */
 const original: Scheme = { ...scheme, top: { ...scheme.top, token_embd: "embedding" } };
 
 /** A recurrent decoder's architecture from its traits; `name` is GGUF's name for it. */

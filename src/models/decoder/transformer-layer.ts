@@ -44,7 +44,7 @@ export class TransformerLayer implements AttentionBlock {
     return { ...this.qkv(normed), residual };
   }
 
-  /** Queries, keys and values from attention's normalised input, and any extra input of its output projection. */
+  /** Queries, keys and values from attention's normalised input, and any extra input of the output projection. */
   qkv(normed: Tensor): { qkv: Tensor; beside?: Tensor | undefined } {
     const { fused, headNorm, experts, latent, gatedAttention } = this.config;
     const { heads, kvHeads, headSize } = this.#heads;
@@ -71,7 +71,7 @@ export class TransformerLayer implements AttentionBlock {
     return normaliseEach(this.#project(normed, { attn_q: width }), this.#norm("attn_q_norm", headSize));
   }
 
-  /** The layer's heads as stored. */
+  /** The layer's heads, as stored. */
   get #heads(): LayerHeads {
     const { storedHeadSize } = this.config;
     const heads = headsOf(this.config, this.layer);
@@ -85,7 +85,7 @@ export class TransformerLayer implements AttentionBlock {
     return concat([both, split(both, 2, [query, key])[1]!], 2);
   }
 
-  /** A head's norm without a gain. */
+  /** A norm of heads without a gain. */
   get #plainNorm(): Norm {
     return { kind: "rms", epsilon: this.config.epsilon, gain: this.parts.ones(this.#heads.headSize) };
   }
@@ -141,7 +141,7 @@ export class TransformerLayer implements AttentionBlock {
     return { branch: times(after.branch, factor), residual: times(after.residual!, factor) };
   }
 
-  /** The stream plus the gated input of the layer itself. */
+  /** Adds the gated projection of the layer's own input to the stream. */
   #withInput(stream: Stream): Stream {
     const { layerInput: width, hidden, activation } = this.config;
     if (width === undefined) return stream;
@@ -168,7 +168,7 @@ export class TransformerLayer implements AttentionBlock {
     return withResidual(experts?.beside ? this.#besideExperts(dense, residual) : dense);
   }
 
-  /** The dense feed-forward's output plus that of the experts beside it, which read the stream. */
+  /** Adds the output of the experts beside the dense feed-forward, which read the stream, to its output. */
   #besideExperts(dense: Tensor, stream: Tensor): Tensor {
     const { hidden } = this.config;
     const normed = (x: Tensor, name: string) => normalise(x, this.#norm(name, hidden));
@@ -181,14 +181,14 @@ export class TransformerLayer implements AttentionBlock {
     return this.config.ownFfn?.(this.layer) ?? this.config.ffn;
   }
 
-  /** The matrices before the activation. */
+  /** The matrices before the activation, with their numbers of outputs. */
   get #inner(): Readonly<Record<string, number>> {
     const { fused, gated } = this.config;
     const ffn = this.#ffn;
     return gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
   }
 
-  /** The first neurons of a feed-forward. */
+  /** The first neurons of a feed-forward, as a separate feed-forward. */
   #piece(share: number) {
     const { experts } = this.config;
     const ffn = this.#ffn;
@@ -215,7 +215,7 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   /**
-   * A parallel feed-forward reads the norm of the stream before attention, which is the residual next to attention's
+   * A parallel feed-forward reads the norm of the stream before attention, which is the residual beside attention's
    * output.
    */
   #enterFeedForward(stream: Stream): { normed: Tensor; residual: Tensor } {
@@ -255,7 +255,7 @@ export class TransformerLayer implements AttentionBlock {
   }
 }
 
-/** q, k and v without the gates, which follow each head's query, and the gates. */
+/** Separates the gates, which follow each head's query, from q, k and v. */
 function gateApart(projected: Tensor, { heads, headSize }: { readonly heads: number; readonly headSize: number }) {
   const rows = projected.shape.slice(0, 2);
   const width = heads * headSize;

@@ -30,31 +30,31 @@ import { paddedHeads, scaled, TransformerLayer } from "./transformer-layer.ts";
 export interface ExpertsConfig extends RouterConfig {
   /** Width of one expert's feed-forward. */
   readonly width: number;
-  /** A feed-forward beside them for every token; if gated, a sigmoid of its input weights its output. */
+  /** A feed-forward beside the experts, for every token; if gated, its output is weighted by a sigmoid of its input. */
   readonly shared?: { readonly width: number; readonly gated: boolean } | undefined;
-  /** True for layers that have them. */
+  /** True for layers that have experts. */
   has(layer: number): boolean;
   /** True if gates multiply the experts' inputs, not their outputs. */
   readonly gatedInputs?: true;
   /** True if the experts' matrices and the router have biases. */
   readonly biased?: true;
   /**
-   * True if they run beside the dense feed-forward, both with separate norms; the router reads the normalised stream (Gemma
-   * 4).
+   * True if experts run beside the dense feed-forward, both with separate norms; the router reads the normalised stream
+   * (Gemma 4).
    */
   readonly beside?: true;
   /** True if attention is also a mixture, whose experts share keys and values; both mixtures have a bias (JetMoE). */
   readonly attention?: boolean;
 }
 
-/** A decoder's configuration, read by an architecture; `plain` has the most common values. */
+/** A decoder's configuration, read by an architecture; `plain` contains the most common values. */
 export interface TransformerConfig extends DecoderConfig {
   /** Width of the feed-forward. */
   readonly ffn: number;
   /** A layer's feed-forward width, if layers differ. */
   ownFfn?(layer: number): number;
   readonly experts?: ExpertsConfig | undefined;
-  /** False for layers without a feed-forward, dense or experts; if absent, all have one. */
+  /** False for layers without any feed-forward, dense or with experts; if absent, all layers have one. */
   hasFeedForward?(layer: number): boolean;
   readonly epsilon: number;
   /** The epsilon of the layers' norms, if it differs from `epsilon`. */
@@ -62,7 +62,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly norm: Norm["kind"];
   /** Which tensors are normalised: a sublayer's input, its output, or both. */
   readonly norms: "before" | "after" | "around";
-  /** False for layer norms without a bias; if absent, they have one. */
+  /** False for layer norms without a bias; if absent, layer norms have one. */
   readonly shifted?: boolean;
   /** True if attention and feed-forward both read the layer's single norm, and both outputs are added to the stream. */
   readonly parallel?: boolean;
@@ -73,39 +73,39 @@ export interface TransformerConfig extends DecoderConfig {
   readonly headNorm?: "head" | "width" | "plain";
   /** True if each head's values are also normalised, without a gain. */
   readonly valueNorm?: true;
-  /** True for layers whose values are the keys before their norm. */
+  /** True for layers whose values are the keys before the keys' norm. */
   keysAsValues?(layer: number): boolean;
-  /** Parts of a layer that must have a bias (`attn_q`); others may have one. */
+  /** Projections in a layer that must have a bias (`attn_q`); others may have one. */
   readonly biases: readonly string[];
-  /** Present if keys and values come from a latent, whose norms have this epsilon if it differs from the layers'. */
+  /** Present if a latent gives keys and values; its norms have this epsilon if it differs from the layers'. */
   readonly latent?: LatentSizes & { readonly epsilon?: number };
   /**
-   * True if `attn_q` also gives a gate for attention's result, head by head; the gate is carried alongside attention.
+   * True if `attn_q` also computes a gate for attention's result, head by head; the gate is passed alongside attention.
    */
   readonly gatedAttention?: boolean;
   /** True if q, k and v are stored as one tensor, `attn_qkv`, and gate and up as one tensor, `ffn_up`. */
   readonly fused: boolean;
   readonly activation: Activation;
   readonly gated: boolean;
-  /** The elements of a head that are rotated together. */
+  /** Which elements of a head are rotated together. */
   readonly pairs: "interleaved" | "half";
   /** A layer's rotary embedding; undefined if it has none. */
   rope(layer: number): RopeConfig | undefined;
-  /** Pairs of a head that rotate by each axis of a position; if absent, a position is one number. */
+  /** The pairs of a head that rotate by each axis of a position; if absent, a position is one number. */
   readonly sections?: Sections;
   window(layer: number): number | undefined;
-  /** True if a learned vector for each position is added to its token's (`position_embd`). */
+  /** True if a learned vector for each position (`position_embd`) is added to the token's vector. */
   readonly learnedPositions: boolean;
-  /** The chunk size in layers with chunked attention: only positions of one chunk see each other. */
+  /** The chunk size in layers with chunked attention: only positions in the same chunk see each other. */
   chunk?(layer: number): number | undefined;
   /** In layers without rotary embedding, queries are multiplied by 1 + scale · log(1 + ⌊(position + 1) / floor⌋). */
   readonly temperature?: { readonly floor: number; readonly scale: number } | undefined;
-  /** A layer's factor for query–key products. */
+  /** The factor by which a layer scales query–key products. */
   attentionScale(layer: number): number;
   readonly embeddingScale: number;
   /** A factor for a sublayer's output before it is added to the stream. */
   readonly residualScale: number;
-  /** True if the stream after a layer may have a factor, which is stored but not trained (`layer_output_scale`). */
+  /** True if a layer may scale its output stream by a stored factor, which is not trained (`layer_output_scale`). */
   readonly scaledOutputs?: true;
   /** A separate factor for the feed-forward; 1 if absent. */
   readonly feedForwardScale?: number;
@@ -116,13 +116,13 @@ export interface TransformerConfig extends DecoderConfig {
   readonly logitSoftcap?: number | undefined;
 }
 
-/** A decoder from its configuration: the stack of all architectures. */
+/** A decoder built from its configuration: the stack that all transformer architectures share. */
 export class Transformer implements Decoder {
   readonly config: TransformerConfig;
-  /** Rows of the token table; an adapter may add tokens. */
+  /** The number of rows in the token table; an adapter may add tokens. */
   readonly #table: number;
 
-  /** `mixer` makes the mixers of recurrent layers. */
+  /** `mixer` creates the mixers of recurrent layers. */
   constructor(
     config: TransformerConfig,
     readonly weights: WeightSource,
@@ -193,11 +193,11 @@ export class Transformer implements Decoder {
     return [tables(0), tables(1), tables(2)];
   }
 
-  /** A GGUF stores divisors in tensors. */
+  /** Adds divisors, which a GGUF stores in tensors. */
   #withFactors(rope: RopeConfig): RopeConfig {
     const { scaling } = rope;
     if (this.weights.config.kind !== "gguf") return rope;
-    // Layers that do not use the tensor's factors configure their own factors.
+    // A scaling that already has factors does not use the tensor's.
     if (scaling?.type === "factors" && scaling.factors.length > 0) return rope;
     if (scaling?.type === "long")
       return {
@@ -235,7 +235,7 @@ export class Transformer implements Decoder {
     return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
   }
 
-  /** From each token's vector in a second table, and a projection of its vector in the first one (Gemma 4). */
+  /** Adds a token's vector from a second table and a projection of its vector in the first (Gemma 4). */
   layerInputs(graph: Graph, ids: Tensor, embedded: Tensor): Tensor {
     const { layers, layerInput: width, hidden, norm, epsilon } = this.config;
     if (width === undefined) throw new Error("the layers do not have their own inputs");

@@ -19,7 +19,7 @@ export class DecoderEncoder implements TextEncoder {
     const refuse = (what: string) =>
       new UserError(`${weights.config.path}: an embedding model with ${what} is not supported`);
     if (hasRecurrent(decoder.config)) throw refuse("recurrent layers");
-    if (decoder.config.layerInput !== undefined) throw refuse("inputs of each layer");
+    if (decoder.config.layerInput !== undefined) throw refuse("a separate input for each layer");
     if (sharesKeys(decoder.config)) throw refuse("layers that share keys and values");
     const { softcap, sinks } = decoder.attention(0);
     if (softcap !== undefined) throw refuse("capped scores");
@@ -44,7 +44,7 @@ export class DecoderEncoder implements TextEncoder {
     const block = attentionBlock(this.decoder, graph, layer);
     const { qkv, residual, beside } = block.attentionIn(stream);
     const { q, k, v } = wholeHeads(graph, this.decoder, layer, rows.out(qkv), first(graph));
-    // A window includes the token itself; in both directions, half of it is on each side.
+    // A window includes the token itself; if attention is bidirectional, half of the window is on each side.
     const reach = window === undefined ? undefined : bothWays ? Math.floor(window / 2) : window - 1;
     const attended = encoderAttention(q, k, v, mask, { heads, scale, reach, causal: !bothWays });
     return block.feedForward(block.attentionOut(rows.in(attended), residual, beside));

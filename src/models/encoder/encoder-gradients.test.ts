@@ -73,7 +73,7 @@ const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(Array.from(values).reduce((total, v) => total + v * v, 0));
 
 /**
- * The norm of the difference over the norm of the expected values, which may be zero: a key's bias never changes
+ * The norm of the difference, divided by the norm of the expected values, which may be zero: a key's bias never changes
  * attention's output.
  */
 const apart = (got: ArrayLike<number>, expected: Float32Array): number =>

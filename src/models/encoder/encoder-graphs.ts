@@ -5,7 +5,7 @@ import type { Encoder, EncoderInput, TextEncoder } from "./encoder.ts";
 const batch = sym("batch");
 const tokens = sym("tokens");
 
-/** Texts of different lengths as one batch: padding after the tokens, 0 in the mask. Types are 1 in the second text of a pair. */
+/** Inputs for texts of different lengths: padding after the tokens, 0 in the mask; type 1 for a pair's second text. */
 function inputs(g: Graph, encoder: TextEncoder): EncoderInput {
   return {
     ids: g.input("ids", "i64", [batch, tokens]),
@@ -37,7 +37,7 @@ export interface DenseLayer {
 
 export const denseName = (nth: number): string => `dense.${nth}`;
 
-/** x [batch, tokens, width] through linear layers. */
+/** Passes x [batch, tokens, width] through linear layers. */
 function through(g: Graph, { weights }: TextEncoder, x: Tensor, layers: readonly DenseLayer[]): Tensor {
   const parts = new Parts(weights, g);
   return layers.reduce((inside, { outputs, activation }, nth) => {
@@ -46,7 +46,7 @@ function through(g: Graph, { weights }: TextEncoder, x: Tensor, layers: readonly
   }, x);
 }
 
-/** … and `seen`, 1 for a token that the others see → `vectors` [batch, tokens, width], one of length 1 for each token. */
+/** … and `seen`, 1 for tokens that others attend to → `vectors` [batch, tokens, width], one of length 1 per token. */
 export function traceTokens(encoder: TextEncoder, dense: readonly DenseLayer[]): Graph {
   const g = new Graph();
   const hidden = encoder.hidden(g, { ...inputs(g, encoder), seen: g.input("seen", "i32", [batch, tokens]) });
@@ -68,7 +68,7 @@ export const traceEmbedding = (
   const finish = (g: Graph, hidden: Tensor, mask: Tensor) => {
     const pooled = pool(hidden, mask, pooling);
     const [rows, width] = pooled.shape as [Tensor["shape"][0], Tensor["shape"][0]];
-    // Projections take rows of tokens: here, each text has one.
+    // Projections take rows of tokens, so each text becomes a row with one token.
     const outputs = dense.at(-1)?.outputs ?? width!;
     const shape = [rows!, outputs];
     const vector = dense.length === 0 ? pooled : reshape(through(g, encoder, reshape(pooled, [rows!, 1, width!]), dense), shape); // biome-ignore format: one line

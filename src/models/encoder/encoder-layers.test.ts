@@ -27,7 +27,7 @@ describe.each(["bert", "modernbert", "mpnet"])("%s", async (name) => {
 
   test("its first layers are the model of so many", async () => {
     const { config } = encoder;
-    // A spread would lose the methods that distinguish ModernBERT's layers.
+    // Spreading the object would lose the methods that distinguish ModernBERT's layers.
     const shallow = new Encoder(Object.assign(Object.create(config), { layers: 1 }), weights);
     const cut = await embed(encoder, 1);
     expect(cut).toEqual(await embed(shallow));

@@ -33,35 +33,35 @@ export interface Head {
 
 /** The configuration of an encoder. */
 export interface EncoderConfig extends Sizes {
-  /** The normalised tensor: a sublayer's input (except the first layer's), or its sum with the stream. */
+  /** Which tensor is normalised: a sublayer's input (except the first layer's), or its output added to the stream. */
   readonly norms: "before" | "after";
-  /** True if the first layer also has a norm before it, for norms before sublayers. */
+  /** True if the first layer also has a norm before it; only with norms before sublayers. */
   readonly firstNorm?: boolean;
   /** True if attention is causal. */
   readonly causal?: boolean;
-  /** Absent: layer norms. */
+  /** The kind of norm; layer norms if absent. */
   readonly norm?: Norm["kind"];
   /** True if layer norms have a bias. */
   readonly shifted: boolean;
   /** True if q, k and v are one tensor. */
   readonly fused: boolean;
-  /** True if feed-forwards have a gate: joined with the gated values in one tensor, or in a separate one. */
+  /** False: feed-forwards have no gate; else whether gates and gated values are one tensor ("joined") or two. */
   readonly gated: false | "joined" | "apart";
   readonly activation: Activation;
-  /** True if attention and feed-forward are followed by a factor per element (Touvron et al. 2021, LayerScale). */
+  /** True if the outputs of attention and feed-forward are scaled per element (Touvron et al. 2021, LayerScale). */
   readonly layerScale?: boolean;
-  /** The number of token types, for the first and the second text; 0 if the model has none. */
+  /** The number of token types, for the first and the second text; 0 if the model does not use them. */
   readonly types: number;
   /** The row of the first token in the position table; undefined if positions have no vectors. */
   readonly firstPosition: number | undefined;
-  /** Rows of the position table. */
+  /** The number of rows in the position table. */
   readonly positions: number;
   rope(layer: number): RopeConfig | undefined;
-  /** A query sees keys within this distance; all keys if undefined. */
+  /** The distance within which a query sees keys; undefined if it sees all keys. */
   reach(layer: number): number | undefined;
-  /** Scores have biases by the distance of query and key, the same in all layers. */
+  /** If present, scores have biases by the distance of query and key, the same in all layers. */
   readonly biases?: Buckets;
-  /** Classes of a classifier. */
+  /** The number of classes of a classifier. */
   readonly labels: number;
   readonly classifier: Head & { readonly pooling: Pooling };
   readonly predictor: Head;
@@ -75,7 +75,7 @@ export interface EncoderInput {
   readonly ids: Tensor;
   readonly mask: Tensor;
   readonly types?: Tensor | undefined;
-  /** 1 for a token that the others see; the mask if absent. */
+  /** 1 for tokens that other tokens attend to; the mask if absent. */
   readonly seen?: Tensor | undefined;
 }
 
@@ -90,9 +90,9 @@ export interface TextEncoder {
   hidden(graph: Graph, input: EncoderInput, layers?: number): Tensor;
 }
 
-/** An encoder from its configuration: every token sees all others. */
+/** An encoder built from its configuration: every token sees all others. */
 export class Encoder implements TextEncoder {
-  /** The score biases by the texts' mask: a graph computes them once. */
+  /** Score biases, keyed by the texts' mask, because a graph computes them once. */
   readonly #biases = new WeakMap<Tensor, Tensor>();
 
   constructor(
@@ -107,7 +107,7 @@ export class Encoder implements TextEncoder {
     return this.finish(graph, stream, texts);
   }
 
-  /** The stream before the first layer, [kept, hidden]. */
+  /** The residual stream before the first layer, [kept, hidden]. */
   embed(graph: Graph, { ids, types }: EncoderInput, { padding }: TextBatch): Tensor {
     const { vocabulary, hidden, firstPosition, positions } = this.config;
     const parts = new Parts(this.weights, graph);
@@ -118,7 +118,7 @@ export class Encoder implements TextEncoder {
     return normalise(padding.unpad(x), this.#norm(parts, "token_embd_norm"));
   }
 
-  /** A layer over the stream [kept, hidden]. */
+  /** Runs a layer on the residual stream [kept, hidden]. */
   layer(graph: Graph, layer: number, stream: Stream, texts: TextBatch): Stream {
     const { norms } = this.config;
     const parts = new Parts(this.weights, graph);
@@ -144,18 +144,18 @@ export class Encoder implements TextEncoder {
     return padding.pad(this.config.norms === "after" ? last : normalise(last, norm()));
   }
 
-  /** Scores of the classes, [batch, labels], from hidden states. */
+  /** Class scores [batch, labels], from hidden states. */
   classify(graph: Graph, hidden: Tensor, mask: Tensor): Tensor {
     const { classifier, labels } = this.config;
     const parts = new Parts(this.weights, graph);
     const [batch, , width] = hidden.shape;
-    // Projections take rows of tokens: here, each text has one.
+    // Projections take rows of tokens, so each text becomes a row with one token.
     const pooled = reshape(pool(hidden, mask, classifier.pooling), [batch!, 1, width!]);
     const scores = parts.project(this.#dense(parts, pooled, classifier), { [classifier.output]: labels });
     return reshape(scores, [batch!, labels]);
   }
 
-  /** Vocabulary logits at each token, [batch, tokens, vocabulary], from hidden states. */
+  /** Logits of the vocabulary at each token, [batch, tokens, vocabulary], from hidden states. */
   predict(graph: Graph, hidden: Tensor): Tensor {
     const { predictor, vocabulary } = this.config;
     const parts = new Parts(this.weights, graph);
@@ -196,7 +196,7 @@ export class Encoder implements TextEncoder {
     return parts.project(attended, { [name("attn_output")]: hidden });
   }
 
-  /** Biases of scores [1, heads, tokens, tokens], if the model has them. */
+  /** Biases on the scores, [1, heads, tokens, tokens], if the model has them. */
   #bias(graph: Graph, mask: Tensor): Tensor | undefined {
     const { biases, heads } = this.config;
     const known = this.#biases.get(mask);

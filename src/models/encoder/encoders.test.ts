@@ -30,7 +30,7 @@ const prepared = mkdtempSync(path.join(tmpdir(), "modicum-encoders-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
 const open = (file: string) => openEncoder(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
 
-/** A fixture in each of its formats; llama.cpp's converter omits poolers, so BERT's head is missing there. */
+/** A fixture in each of its formats; llama.cpp's converter omits poolers, so its GGUFs of BERT have no head. */
 const cases = folders.flatMap((name) => {
   const gguf = path.join(fixtures, name, "model.gguf");
   const folder = { name, format: "safetensors", file: path.join(fixtures, name), headed: true };

@@ -56,12 +56,12 @@ export class Autoencoder {
     private readonly weights: WeightSource,
   ) {}
 
-  /** The ratio of an image's side to its latent's. */
+  /** The ratio of an image's side to that of its latent image. */
   get enlargement(): number {
     return 2 ** (this.config.widths.length - 1);
   }
 
-  /** Latent images [batch, latent channels, side, side] → pixels. */
+  /** Decodes latent images [batch, latent channels, side, side] into pixels. */
   decode(graph: Graph, latents: Tensor): Tensor {
     const { factor, latentChannels, channels, widths } = this.config;
     const layers = this.#layers(graph);
@@ -71,7 +71,7 @@ export class Autoencoder {
     return layers.conv("decoder.conv_out", silu(layers.norm("decoder.conv_norm_out", last)), channels, 3);
   }
 
-  /** Pixels → the means of their latent images. */
+  /** Encodes pixels as the means of their latent images. */
   encode(graph: Graph, pixels: Tensor): Tensor {
     const { factor, latentChannels, widths } = this.config;
     const layers = this.#layers(graph);

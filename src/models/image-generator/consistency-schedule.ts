@@ -36,8 +36,8 @@ export function readConsistency(fields: Fields): ConsistencyConfig {
 }
 
 /**
- * The deviations of `count` steps, the largest first (Karras et al. 2022, equation 5, at evenly spaced trained
- * steps). For one step, only the largest.
+ * The deviations of `count` steps, the largest first (Karras et al. 2022, equation 5, at evenly spaced trained steps).
+ * A single step uses only the largest.
  */
 export function deviationsOf({ steps, least, most, rho }: ConsistencyConfig, count: number): number[] {
   const apart = Math.floor(steps / count);

@@ -4,7 +4,7 @@ import type { UNet, UNetInput } from "./unet.ts";
 
 const batch = sym("batch");
 
-/** `x`, `time` and, for a network with classes or texts, `classes` or `texts` → the predicted noise. */
+/** The inputs `x`, `time` and, for a network with classes or texts, `classes` or `texts`. */
 function inputsOf(g: Graph, { config, timeWidth }: UNet): UNetInput {
   const { channels, imageSize, classes, texts } = config;
   return {
@@ -30,7 +30,7 @@ export function tracePixels(autoencoder: Autoencoder, side: number): Graph {
   return g;
 }
 
-/** `pixels` [batch, channels, …] of images whose latent side is `side` → `latents`. */
+/** `pixels` [batch, channels, …], for images whose latent side is `side` → `latents`. */
 export function traceLatents(autoencoder: Autoencoder, side: number): Graph {
   const g = new Graph();
   const { config, enlargement } = autoencoder;

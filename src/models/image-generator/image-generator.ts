@@ -11,7 +11,7 @@ import type { UNet } from "./unet.ts";
 export interface PromptParts {
   /** The text encoder, whose hidden states the network attends to. */
   readonly texts: Encoder;
-  /** From the network's images to pixels, and back. */
+  /** Converts the network's images to pixels, and back. */
   readonly autoencoder: Autoencoder;
 }
 
@@ -26,7 +26,7 @@ export interface ImageGenerator {
   readonly denoising: Denoising;
   /** The names of the classes, by index; empty for a network without classes. */
   readonly labels: readonly string[];
-  /** The index of the vector that means no class; undefined if none. */
+  /** The index of the vector that means no class; undefined if there is none. */
   readonly unconditional: number | undefined;
   /** Undefined for a network that draws pixels, with or without a class. */
   readonly prompts?: PromptParts | undefined;
@@ -37,6 +37,6 @@ export interface ImageGeneratorArchitecture {
   tensors(checkpoint: Checkpoint): Names;
   /** Tensors of unused parts. */
   unread(checkpoint: Checkpoint): string[];
-  /** @throws UserError */
+  /** Opens an image generator. @throws UserError if it is not supported */
   open(weights: WeightSource): ImageGenerator;
 }

@@ -17,13 +17,13 @@ export type NoiseConfig = z.output<typeof schema>;
 export interface SamplingConfig {
   /** True if denoised images are clamped to −1 … 1. */
   readonly clips: boolean;
-  /** Added to the times of all steps. */
+  /** Added to the time of each step. */
   readonly offset: 0 | 1;
   /** True if DDIM's last step leaves no noise; otherwise it leaves the first training step's noise. */
   readonly endsClean: boolean;
 }
 
-/** The values of diffusers' `DDIMScheduler`. */
+/** The defaults of diffusers' `DDIMScheduler`. */
 const usual: SamplingConfig = { clips: true, offset: 0, endsClean: true };
 
 const only: Readonly<Record<string, readonly (string | boolean)[]>> = {
@@ -46,7 +46,7 @@ export function readNoise(fields: Fields): NoiseConfig {
   });
 }
 
-/** A scheduler's settings for sampling; missing values have the defaults. @throws UserError */
+/** Reads a scheduler's settings for sampling, with defaults for missing values. @throws UserError */
 export function readSampling(fields: Fields, defaults: SamplingConfig = usual): SamplingConfig {
   fields.only("steps_offset", [defaults.offset, 0, 1]);
   return {
@@ -68,7 +68,7 @@ function betasOf({ steps, betaStart, betaEnd, schedule }: NoiseConfig): number[]
   return Array.from({ length: steps }, (_, i) => at(i));
 }
 
-/** The remaining share of an image's variance after each step, [steps] (ᾱ of Ho et al. 2020). */
+/** The fraction of an image's variance that remains after each step, [steps] (ᾱ of Ho et al. 2020). */
 export function sharesLeft(config: NoiseConfig): Float64Array {
   let share = 1;
   return Float64Array.from(betasOf(config), (beta) => (share *= 1 - beta));

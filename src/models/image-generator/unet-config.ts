@@ -4,9 +4,7 @@ import type { Fields } from "../config/fields.ts";
 
 export const size = z.int().min(1).max(4096);
 
-/**
- * A network's names for blocks without and with attention; plain blocks change the size in the same way as the others.
- */
+/** A network's names for blocks without and with attention, on the way down and on the way up. */
 export interface BlockNames {
   readonly down: readonly [plain: string, attending: string];
   readonly up: readonly [plain: string, attending: string];
@@ -32,7 +30,7 @@ const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   center_input_sample: [false],
 };
 
-/** The common part of configurations of diffusers' U-Nets. @throws UserError for unsupported settings */
+/** Reads the part of the configuration that diffusers' U-Nets share. @throws UserError for unsupported settings */
 export function readUNetSizes(fields: Fields, names: BlockNames, usualChannels: number) {
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
   const number = (key: string, fallback?: number) => fields.number(undefined, key, fallback);
@@ -66,7 +64,7 @@ function checkSides(
     if (width % groups !== 0) fields.refuse("norm_num_groups", groups, `a divisor of ${width}`);
 }
 
-/** The levels with attention: the way up mirrors the way down. */
+/** Reads which levels have attention: the way up mirrors the way down. */
 function readAttending(fields: Fields, { down, up }: BlockNames, levels: number): boolean[] {
   const types = fields.list("down_block_types") ?? [];
   if (types.length !== levels) fields.refuse("down_block_types", types.length, `${levels} of them`);
@@ -79,7 +77,7 @@ function readAttending(fields: Fields, { down, up }: BlockNames, levels: number)
   return attends;
 }
 
-/** Refuses a head size, or a number of heads, that does not divide a level's channels. */
+/** Refuses a head size, or a number of heads, that does not divide the channels of a level. */
 export function checkHeads(fields: Fields, heads: number, channels: number): void {
   if (channels % heads !== 0) fields.refuse("attention_head_dim", heads, `a divisor of ${channels}`);
 }

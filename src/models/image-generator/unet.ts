@@ -8,37 +8,36 @@ export interface UNetLevel {
   readonly channels: number;
   /** True if attention follows each residual block. */
   readonly attends: boolean;
-  /** Channels per attention head. */
+  /** The number of channels per attention head. */
   readonly headSize: number;
 }
 
 export interface UNetConfig extends ImageLayerSettings {
   /** Pixels per side. */
   readonly imageSize: number;
-  /** Channels of an image. */
+  /** The number of channels of an image. */
   readonly channels: number;
-  /** Each has half the size of the previous one. */
+  /** The resolutions, each half the previous one. */
   readonly levels: readonly UNetLevel[];
-  /** Residual blocks per level on the way down; there is one more on the way up. */
+  /** The number of residual blocks per level on the way down; there is one more on the way up. */
   readonly blocks: number;
   /**
-   * True if a residual block changes the size, instead of a convolution after the blocks; on the way down, and on the
-   * way up.
+   * True if a residual block changes the size, not a convolution after the blocks; on the way down, and on the way up.
    */
   readonly resamples?: { readonly down: boolean; readonly up: boolean };
   /** True if the middle has attention. */
   readonly middleAttends: boolean;
   /** The number of class vectors; 0 for a network without classes. */
   readonly classes: number;
-  /** Subtracted from half the time vector's width in the exponent of its waves: 0 or 1. */
+  /** Subtracted from half the time vector's width in the exponent of the waves' periods: 0 or 1. */
   readonly timeShift: number;
   /** True if a time vector's cosines come before its sines. */
   readonly cosinesFirst: boolean;
-  /** Sizes of a text's hidden states, which all attention also reads; undefined for a network without texts. */
+  /** Sizes of a text's hidden states, which every attention also reads; undefined for a network without texts. */
   readonly texts?: { readonly tokens: number; readonly width: number };
 }
 
-/** The inputs of a network: noisy images, a vector of each image's time, and classes i64 [batch] if it has any. */
+/** The inputs of a network: noisy images, their time vectors, and classes i64 [batch] if the network has any. */
 export interface UNetInput {
   /** [batch, channels, side, side] */
   readonly x: Tensor;
@@ -66,12 +65,12 @@ export class UNet {
     private readonly weights: WeightSource,
   ) {}
 
-  /** Width of a time's vector. */
+  /** The width of the vector that encodes a time. */
   get timeWidth(): number {
     return this.config.levels[0]!.channels;
   }
 
-  /** The prediction, in the shape of the images. */
+  /** Predicts the noise, or denoised images, in the shape of the images. */
   predict(graph: Graph, { x, time, classes, texts }: UNetInput): Tensor {
     const layers = new ImageLayers(this.weights, graph, this.config);
     const pass = { layers, condition: this.#condition(layers, time, classes), texts };
@@ -91,7 +90,7 @@ export class UNet {
     return plus(embedded, layers.embedding("class_embedding", classes, this.config.classes, width));
   }
 
-  /** Adds the stream after each block to `streams`. */
+  /** Runs the levels from the largest size to the smallest, and adds the output of each block to `streams`. */
   #down(pass: Pass, streams: Tensor[]): void {
     const { levels, blocks } = this.config;
     for (const [i, level] of levels.entries()) {
@@ -110,7 +109,7 @@ export class UNet {
     return layers.residual("mid_block.resnets.1", mixed, condition, channels);
   }
 
-  /** Each block also reads a stream from the way down, the last one first. */
+  /** Runs the levels in reverse; each block also reads an output from the way down, the last one first. */
   #up(pass: Pass, streams: Tensor[], deepest: Tensor): Tensor {
     let x = deepest;
     for (const [i, level] of this.config.levels.toReversed().entries()) {
@@ -145,7 +144,7 @@ export class UNet {
   }
 }
 
-/** The waves of a time, [width]: sines and cosines of growing periods (diffusers' `Timesteps`). */
+/** Encodes a time as sines and cosines of growing periods, [width] (diffusers' `Timesteps`). */
 export function timeVector(time: number, width: number, config: Pick<UNetConfig, "timeShift" | "cosinesFirst">) {
   const half = width / 2;
   const angles = Array.from(

@@ -35,7 +35,7 @@ const absent = [
 
 const own = z.object({ width: size, heads: z.array(size) });
 
-/** Stable Diffusion's network; its blocks attend to texts of `tokens` tokens. @throws UserError for unsupported settings */
+/** Reads Stable Diffusion's network, which attends to texts of `tokens` tokens. @throws UserError if unsupported */
 export function readConditionUNet(source: ConfigSource, tokens: number): UNetConfig {
   const fields = new Fields(source, NAME);
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
@@ -52,7 +52,7 @@ export function readConditionUNet(source: ConfigSource, tokens: number): UNetCon
   };
 }
 
-/** The heads of each level: in this network, `attention_head_dim` is their number, for all levels or for each. */
+/** The number of heads, for all levels or for each: in this network, `attention_head_dim` holds it despite its name. */
 function readHeads(fields: Fields, levels: number): readonly unknown[] {
   if (!Array.isArray(fields.value("attention_head_dim")))
     return Array.from({ length: levels }, () => fields.number(undefined, "attention_head_dim", 8));

@@ -6,19 +6,19 @@ import type { TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, type Scheme } from "../tensors/names.ts";
 import { inSafetensors } from "./clip-vision.ts";
 
-/** Tensors of the image encoder. */
+/** Matches tensors of the image encoder. */
 export const VISION = /^(model\.)?visual\./;
 
 /** Differences between decoders whose tokens have a time, a height and a width. */
 interface AxesTraits {
-  /** The model in words. */
+  /** A description of the model for messages. */
   readonly what: string;
   /** transformers' defaults for fields missing from published files. */
   readonly usual: Readonly<Record<string, unknown>>;
   readonly theta: number;
-  /** Pairs of a head by axis; a file may override them. */
+  /** The number of pairs in a head by axis; a file may override it. */
   readonly pairs: Axes<number>;
-  /** True if the axes' pairs alternate. */
+  /** True if the axes' pairs are interleaved. */
   readonly woven: boolean;
   readonly parts?: Scheme["parts"];
   configure: (fields: Fields, own: Pick<TransformerConfig, "sections" | "axes">) => TransformerConfig;
@@ -46,7 +46,7 @@ export function axesDecoder(name: string, traits: AxesTraits): TransformerArchit
   return decoder(name, { scheme, unread: VISION, configure });
 }
 
-/** The decoder's fields; older files have them next to the tower's. M-RoPE's sections are not a scaling. */
+/** The decoder's fields, in older files next to the tower's. M-RoPE's sections do not count as a scaling. */
 function textOf(origin: ConfigSource, name: string, { what, usual, theta, pairs }: AxesTraits) {
   const source = inSafetensors(origin, what);
   const own = new Fields(source, name).object("text_config") ?? source.config;

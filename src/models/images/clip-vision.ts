@@ -7,7 +7,7 @@ import { Fields } from "../config/fields.ts";
 import type { Scheme } from "../tensors/names.ts";
 import type { ImageEncoderConfig } from "./image-encoder.ts";
 
-/** Names in a CLIP tower, for images or texts. */
+/** Tensor names in a CLIP tower, for images or texts. */
 export const clipTower: Scheme = {
   prefixes: [""],
   layers: "encoder.layers",
@@ -24,7 +24,7 @@ export const clipTower: Scheme = {
   top: {},
 };
 
-/** Names of the image tower; a convolution's weight has the patch's shape. */
+/** Tensor names of the image tower; a convolution's weight has the patch's shape. */
 export const clipVisionTower = (
   { hidden, channels, patchSize }: ImageEncoderConfig,
   prefixes: readonly string[],
@@ -46,8 +46,8 @@ export const patchBias = (names: Names): string => placeOf(names("patch_embd.bia
 const placeOf = (stored: ReturnType<Names>): string => (typeof stored === "string" ? stored : stored.name);
 
 /**
- * The checkpoint's vector of the class token is a row of a table here; a patch bias is stored as a plain vector, not in a
- * patch's shape.
+ * The checkpoint's vector of the class token is used as a table with one row; a patch bias is stored as a plain vector,
+ * not in the shape of a patch.
  */
 export const withClassVector =
   (names: Names, { hidden }: ImageEncoderConfig): Names =>
@@ -64,7 +64,7 @@ const usual = {
   ...{ num_channels: 3, image_size: 224, patch_size: 32, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },
 };
 
-/** Fields with equal values in all towers; the classifier is a placeholder. */
+/** Fields that are equal in all towers; the classifier is a placeholder. */
 export const clipShared = {
   ...({ norms: "before", firstNorm: true } as const),
   classifier: { dense: "cls", activation: "tanh", output: "cls.output", pooling: "cls" } as const,
@@ -81,13 +81,13 @@ const MOST_TOKENS = 2 ** 14;
 
 type HuggingFaceConfig = Extract<ConfigSource, { kind: "huggingface" }>;
 
-/** The configuration of a model that is supported only in safetensors. @throws UserError for a GGUF */
+/** Returns the configuration of a model that is supported only in safetensors. @throws UserError for a GGUF */
 export function inSafetensors(source: ConfigSource, what: string): HuggingFaceConfig {
   if (source.kind === "huggingface") return source;
   throw new UserError(`${source.path}: ${what} in GGUF is not supported, expected safetensors`);
 }
 
-/** Names of both towers; their canonical names begin with `t.` (texts) and `v.` (images). */
+/** Tensor names of both towers; canonical names begin with `t.` (texts) and `v.` (images). */
 export const towerNames =
   (towers: Readonly<Record<"t" | "v", Names>>): Names =>
   (canonical) => {
@@ -101,7 +101,7 @@ interface VisionTraits extends Pick<ImageEncoderConfig, "classToken" | "patchBia
   readonly usual: Readonly<Record<string, unknown>>;
 }
 
-/** A CLIP's image tower, from a configuration's `vision_config`. @throws UserError */
+/** Reads CLIP's image tower from a configuration's `vision_config`. @throws UserError */
 export const readClipVision = (source: HuggingFaceConfig, name: string): ImageEncoderConfig =>
   readVision(source, name, visionConfig(source, name), {
     usual,
@@ -110,11 +110,11 @@ export const readClipVision = (source: HuggingFaceConfig, name: string): ImageEn
     embeddingNorm: true,
   });
 
-/** The image part of a configuration. @throws UserError */
+/** Reads the image encoder's part of a configuration. @throws UserError */
 export const visionConfig = (source: HuggingFaceConfig, name: string): HuggingFaceConfig["config"] =>
   new Fields(source, name).object("vision_config") ?? {};
 
-/** An image encoder from its own part of a configuration. @throws UserError */
+/** Reads an image encoder from its own part of a configuration. @throws UserError */
 export function readVision(
   source: HuggingFaceConfig,
   name: string,
@@ -131,7 +131,7 @@ export function readVision(
   const { imageSize, patchSize } = sizes;
   if (imageSize < patchSize)
     throw new UserError(`${source.path}: "image_size" is ${imageSize}, expected at least "patch_size", ${patchSize}`);
-  // Its tokens are patches: it has positions but no vocabulary.
+  // The encoder's tokens are patches, so it has positions but no vocabulary.
   const context = Math.floor(imageSize / patchSize) ** 2 + (traits.classToken ? 1 : 0);
   if (context > MOST_TOKENS)
     throw new UserError(`${source.path}: an image has ${context} tokens, expected at most ${MOST_TOKENS}`);

@@ -15,15 +15,15 @@ export interface ImageEncoderConfig extends EncoderConfig {
   readonly channels: number;
   /** Pixels per side. */
   readonly imageSize: number;
-  /** Pixels per side of the training images, if positions are interpolated. */
+  /** Pixels per side of the images in training, if positions are interpolated. */
   readonly trainedSize?: number;
-  /** Pixels of a patch's side. */
+  /** Pixels per side of a patch. */
   readonly patchSize: number;
-  /** True if a class token for the whole image comes before the patch tokens. */
+  /** True if a class token, which represents the entire image, comes before the patch tokens. */
   readonly classToken: boolean;
   /** True if patch vectors have a bias. */
   readonly patchBias: boolean;
-  /** True if the stream is normalised before the first layer. */
+  /** True if the residual stream is normalised before the first layer. */
   readonly embeddingNorm: boolean;
   /** True if a learned query pools an image's tokens into its vector; if absent, the vector is the first token's. */
   readonly probe?: boolean;
@@ -45,7 +45,7 @@ export class ImageEncoder {
     return this.side ** 2 + (this.config.classToken ? 1 : 0);
   }
 
-  /** Patches per side; incomplete patches at the right and the bottom are dropped. */
+  /** Patches per side; incomplete patches at the right and bottom edges are dropped. */
   get side(): number {
     return this.#patchesOf(this.config.imageSize);
   }
@@ -54,7 +54,7 @@ export class ImageEncoder {
     return Math.floor(size / this.config.patchSize);
   }
 
-  /** The vector of the whole image, [batch, hidden], from pixels [batch, channels, side, side]. `batch` is a number. */
+  /** The vector of an entire image, [batch, hidden], from pixels [batch, channels, side, side]. `batch` is a number. */
   pooled(graph: Graph, pixels: Tensor): Tensor {
     const hidden = this.hidden(graph, pixels);
     if (this.config.probe) return probed(graph, this.weights, hidden, places(graph, pixels), this.config);
@@ -67,7 +67,7 @@ export class ImageEncoder {
     return this.#layers.finish(graph, { branch: this.stream(graph, pixels, this.config.layers) }, batch);
   }
 
-  /** The stream after the first `layers`, [batch, tokens, hidden]. */
+  /** The residual stream after the first `layers` layers, [batch, tokens, hidden]. */
   stream(graph: Graph, pixels: Tensor, layers: number): Tensor {
     const batch = this.#batch(graph, pixels);
     let stream: Stream = { branch: this.embed(graph, pixels) };
@@ -79,7 +79,7 @@ export class ImageEncoder {
     return evenBatch(ones(graph, [Number(images), this.tokens]));
   }
 
-  /** The stream before the first layer, [batch, tokens, hidden]. */
+  /** The residual stream before the first layer, [batch, tokens, hidden]. */
   embed(graph: Graph, pixels: Tensor): Tensor {
     const { hidden, epsilon, classToken, embeddingNorm } = this.config;
     const parts = new Parts(this.weights, graph);
@@ -89,7 +89,7 @@ export class ImageEncoder {
     return embeddingNorm ? normalise(x, parts.norm("token_embd_norm", hidden, { norm: "layer", epsilon })) : x;
   }
 
-  /** The vectors of positions, [tokens, hidden]. */
+  /** The position vectors, [tokens, hidden]. */
   #positions(graph: Graph): Tensor {
     const { hidden, imageSize, trainedSize = imageSize, classToken } = this.config;
     const [trained, first] = [this.#patchesOf(trainedSize), classToken ? 1 : 0];
@@ -126,9 +126,9 @@ export function ones(graph: Graph, shape: [number, number]): Tensor {
 }
 
 /**
- * The vector of a whole image from a learned query that attends to all its tokens, then a feed-forward (SigLIP's pooling
- * head in transformers, after Lee et al. 2019, section 3.2): tokens [batch, tokens, hidden], `first` zeros i64 [batch, 1]
- * → [batch, hidden].
+ * The vector of an entire image: a learned query attends to all of its tokens, then a feed-forward (SigLIP's pooling
+ * head in transformers, after Lee et al. 2019, section 3.2): tokens [batch, tokens, hidden], `first` zeros i64 [batch,
+ * 1] → [batch, hidden].
  */
 function probed(graph: Graph, weights: WeightSource, tokens: Tensor, first: Tensor, config: EncoderConfig) {
   const { hidden, heads, ffn, activation, epsilon } = config;

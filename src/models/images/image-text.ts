@@ -22,16 +22,16 @@ export interface ImageTextTraits {
   readonly width: number;
   /** The towers with a projection after them. */
   readonly projected: readonly ("t" | "v")[];
-  /** The function from an image's logits to its labels' scores: over all labels, or for each separately. */
+  /** The function from an image's logits to scores: over all labels, or for each label separately. */
   readonly activation: "softmax" | "sigmoid";
-  /** The length to which every text is padded, with padding read like any token; if absent, texts are not padded. */
+  /** The length to which every text is padded; padding is read like any token. If absent, texts are not padded. */
   readonly textLength?: number;
 }
 
 /** An architecture of two towers. Canonical names of their weights begin with `t.` and `v.`. */
 export interface ImageTextArchitecture {
   tensors(checkpoint: Checkpoint): Names;
-  /** Unused tensors, such as position ids in old files. */
+  /** Unused tensors, such as position ids, which old files contain. */
   unread(checkpoint: Checkpoint): string[];
   open(weights: WeightSource): ImageText;
 }
@@ -50,7 +50,7 @@ export class ImageText {
     return this.traits.width;
   }
 
-  /** Vectors of texts, of length 1, [batch, width]: each is the vector of the last token, which has seen all others. */
+  /** Vectors of texts, of length 1, [batch, width]: each is the vector of the last token, which sees all others. */
   textVectors(graph: Graph, input: EncoderInput): Tensor {
     return this.#project(graph, "t", pool(this.text.hidden(graph, input), input.mask, "last"));
   }
@@ -66,7 +66,7 @@ export class ImageText {
     return { scale: Math.exp(stored("logit_scale")), bias: stored("logit_bias") };
   }
 
-  /** x [batch, hidden] → [batch, width]; projections take rows of tokens, so each input has one. */
+  /** Projects x [batch, hidden] to [batch, width]; each input becomes a row of one token, as projections expect. */
   #project(graph: Graph, tower: "t" | "v", x: Tensor): Tensor {
     if (!this.traits.projected.includes(tower)) return unit(x);
     const [batch, hidden] = x.shape;

@@ -5,7 +5,7 @@ import type { WeightSource } from "../../weights/weight-source.ts";
 import { Parts } from "../tensors/parts.ts";
 import { type ImageEncoder, ones } from "./image-encoder.ts";
 
-/** The input of an image classifier: the first token's vector, or that and the mean of the others. */
+/** The input of an image classifier: the first token's vector, or this vector and the mean of the others. */
 type Read = "first" | "first and mean";
 
 /** An image-only encoder, which may have a classifier's head. */
@@ -16,7 +16,7 @@ export class Images {
     private readonly read: Read,
   ) {}
 
-  /** Classes of the head; 0 if none. */
+  /** The number of classes of the head; 0 if there is none. */
   get classes(): number {
     return this.weights.has("classifier.weight") ? this.image.config.labels : 0;
   }
@@ -43,6 +43,6 @@ export interface ImageArchitecture {
   tensors(checkpoint: Checkpoint): Names;
   /** Unused tensors. */
   unread(checkpoint: Checkpoint): string[];
-  /** Opens a model for images of `side` pixels. @throws UserError if it reads only images of a different size */
+  /** Opens a model for images of `side` pixels. @throws UserError if it supports only images of a different size */
   open(weights: WeightSource, side?: number): Images;
 }

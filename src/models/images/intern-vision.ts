@@ -5,12 +5,12 @@ import { Parts } from "../tensors/parts.ts";
 import { RowsOfSquares, type ShuffledVisionConfig, shuffle } from "./shuffled-vision.ts";
 import type { SquareVision } from "./vision.ts";
 
-/** PyTorch's default, which the projection's code uses. */
+/** PyTorch's default epsilon, which the projection's code uses. */
 const EPSILON = 1e-5;
 
 /**
- * Tiles of an image and the whole image between two tokens; two layers project normalised squares of neighbouring patches
- * to rows of a decoder's stream (Chen et al. 2024, InternVL 1.5, section 3.1).
+ * Tiles of an image and the entire image, between two tokens; two layers project normalised squares of neighbouring
+ * patches to rows of a decoder's residual stream (Chen et al. 2024, InternVL 1.5, section 3.1).
  */
 export class InternVision extends RowsOfSquares<ShuffledVisionConfig> implements SquareVision {
   readonly pictures = "shaped";

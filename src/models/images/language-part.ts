@@ -23,7 +23,7 @@ function sizes(vocabulary: number, ffn: number, more: Readonly<Record<string, nu
   return { ...shared, vocab_size: vocabulary, intermediate_size: ffn, rope_theta: 1e4, ...more };
 }
 
-/** The decoder's architecture from `text_config`, and its part of the configuration. @throws UserError for another decoder */
+/** The architecture of the decoder in `text_config`, and its configuration. @throws UserError if unsupported */
 export function languageOf(
   fields: Fields,
   what: string,

@@ -6,7 +6,7 @@ import { Parts } from "../tensors/parts.ts";
 import type { PatchEncoder, Patches } from "./patch-encoder.ts";
 import type { ImagePlace } from "./vision.ts";
 
-/** Images of any size; two layers merge squares of patches into rows of a decoder's stream (Wang et al. 2024, Qwen2-VL). */
+/** Images of any size; two layers merge squares of patches into a decoder's rows (Wang et al. 2024, Qwen2-VL). */
 export class MergedVision {
   readonly pictures = "patches";
 
@@ -16,7 +16,7 @@ export class MergedVision {
     private readonly weights: WeightSource,
   ) {}
 
-  /** Patches of an image → [1, rows, rowWidth], row by row. */
+  /** Computes rows [1, rows, rowWidth] from an image's patches, row by row. */
   rows(graph: Graph, patches: Patches): Tensor {
     const { hidden, deep } = this.encoder.run(graph, patches);
     const { merge, hidden: width, epsilon } = this.encoder.config;
@@ -32,7 +32,7 @@ export class MergedVision {
     return added.length === 0 ? rows : concat([rows, ...added], 2);
   }
 
-  /** The index of the merger of stream `i`, by depth. */
+  /** The index of the merger for output `i`, by depth. */
   #merger(i: number): number {
     const { deep } = this.encoder.config;
     return deep.indexOf(deep.toSorted((a, b) => a - b)[i]!);

@@ -43,13 +43,13 @@ export async function openImages(
   return { model: architecture.open(weights, side), weights };
 }
 
-/** The image part of a vision–language model, with the weights for its graph. */
+/** The image encoder of a vision–language model, with the weights for its graph. */
 export interface OpenVision {
   readonly vision: Vision;
   readonly weights: Weights;
 }
 
-/** Like `openImageText`, for the image part of a vision–language model. */
+/** Like `openImageText`, for the image encoder of a vision–language model. */
 export async function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): Promise<OpenVision> {
   const architecture = await visionArchitecture(checkpoint);
   const used = without(checkpoint, architecture.unreadVision(checkpoint));

@@ -10,7 +10,7 @@ import { patchNames, readPatchEncoder, type TowerTraits } from "./patch-tower.ts
 import type { VisionLanguageArchitecture } from "./vision.ts";
 
 interface PatchTraits {
-  /** The model in words. */
+  /** A description of the model for messages. */
   readonly what: string;
   readonly language: TransformerArchitecture;
   readonly tower: TowerTraits;
@@ -21,7 +21,7 @@ interface PatchTraits {
  * the merger's with `mm.`.
  */
 export function patchArchitecture(name: string, { what, language, tower }: PatchTraits): VisionLanguageArchitecture {
-  /** The image part, from a configuration. @throws UserError */
+  /** Reads the image encoder's configuration. @throws UserError */
   const configureVision = (origin: ConfigSource) => {
     const source = inSafetensors(origin, what);
     const fields = new Fields(source, name);

@@ -19,41 +19,41 @@ import { Encoder, type EncoderConfig } from "../encoder/encoder.ts";
 /** The configuration of an encoder for images of any size. */
 export interface PatchEncoderConfig extends EncoderConfig {
   readonly channels: number;
-  /** Pixels of a patch's side. */
+  /** Pixels per side of a patch. */
   readonly patchSize: number;
-  /** Patches per side of a square that becomes one row of the decoder's stream. */
+  /** The number of patches per side of a square, which becomes one row of the decoder's stream. */
   readonly merge: number;
-  /** Frames of a patch: an image is repeated for each frame. */
+  /** The number of frames in a patch; an image is repeated for each frame. */
   readonly frames: number;
-  /** Base of the position wavelengths. */
+  /** The base of the wavelengths that encode positions. */
   readonly rotaryBase: number;
   /** True if patch vectors have a bias. */
   readonly patchBias: boolean;
-  /** Layers in which a patch sees only its window, `side` merged squares wide; if absent, no layer has windows. */
+  /** Layers in which a patch sees only its window, `side` merged squares wide; absent if no layer has windows. */
   readonly windows?: { readonly side: number; has(layer: number): boolean };
   /**
-   * Side of the learned position grid, which is stretched to an image's patches; if absent, only rotations encode
-   * positions.
+   * The side of the learned position grid, which is interpolated to an image's patches; if absent, only rotations
+   * encode positions.
    */
   readonly positionSide?: number;
-  /** Layers whose streams have separate mergers, in the mergers' order. */
+  /** Layers whose outputs have separate mergers, in the mergers' order. */
   readonly deep: readonly number[];
 }
 
 /** An image's patches; the patches of a merged square are adjacent. */
 export interface Patches {
-  /** Merged squares. */
+  /** The number of merged squares. */
   readonly squares: Dim;
   /** [1, patches, channels · frames · side · side] */
   readonly values: Tensor;
-  /** Row and column of each, i64 [1, patches]. */
+  /** Row and column of each patch, i64 [1, patches]. */
   readonly rows: Tensor;
   readonly columns: Tensor;
   /** Ones, i32 [1, patches]. */
   readonly mask: Tensor;
   /**
-   * Present if layers have windows: the patches of each window, i64 [windows, most], a mask, i32, and the place of each
-   * patch in the windows, i64 [1, patches].
+   * Present if layers have windows: the patches of each window, i64 [windows, most], a mask, i32, and the index of each
+   * patch within the windows, i64 [1, patches].
    */
   readonly windows?: { readonly patches: Tensor; readonly mask: Tensor; readonly places: Tensor };
   /** Present if positions are learned: each patch's four nearest grid positions, i64 [1, patches, 4], and their weights, f32. */
@@ -74,13 +74,13 @@ export class PatchEncoder {
     this.#layers = new Encoder(config, weights);
   }
 
-  /** Numbers of a patch. */
+  /** The number of values in a patch. */
   get patchWidth(): number {
     const { channels, frames, patchSize } = this.config;
     return channels * frames * patchSize ** 2;
   }
 
-  /** Hidden states [1, patches, hidden]: the last layer's, normalised, and the streams after the `deep` layers, by depth. */
+  /** The last layer's states, normalised, and the `deep` layers' outputs, by depth: [1, patches, hidden] each. */
   run(graph: Graph, patches: Patches): { readonly hidden: Tensor; readonly deep: readonly Tensor[] } {
     const { layers, windows } = this.config;
     const whole = this.#whole(graph, patches);
@@ -109,12 +109,12 @@ export class PatchEncoder {
     return plus(vectors, reshape(between, vectors.shape));
   }
 
-  /** A batch in which every patch sees all others. */
+  /** A batch in which every patch sees all other patches. */
   #whole(graph: Graph, { rows, columns, mask }: Patches): TextBatch {
     return { ...evenBatch(mask), turn: this.#turn(graph, [rows, columns]) };
   }
 
-  /** A batch with one row per window; only attention uses windows. */
+  /** A batch with one row per window; only attention is limited to windows. */
   #inWindows(graph: Graph, patches: Patches, windows: NonNullable<Patches["windows"]>): TextBatch {
     const [, count] = patches.mask.shape;
     const at = (axis: Tensor) => gather(reshape(axis, [count!]), windows.patches, 0);
@@ -135,7 +135,7 @@ export class PatchEncoder {
     return (x) => positions.reduce((y, at, axis) => rotaryEmbedding(y, at, tables[axis]!, { heads, pairs: "half" }), x);
   }
 
-  /** Tables for rows and for columns; each rotates its half of the pairs. */
+  /** Rotary tables for rows and for columns; each rotates its half of the pairs. */
   #tables(graph: Graph) {
     const { headSize, rotaryBase, context } = this.config;
     const rope: RopeConfig = { theta: rotaryBase, headSize: headSize / 2, positions: context };

@@ -1,18 +1,18 @@
 import { type Bindings, type Graph, mul, reshape, sym, type Tensor } from "../../graph/index.ts";
 import type { PatchEncoder, PatchEncoderConfig, Patches } from "./patch-encoder.ts";
 
-/** The patches of an image; patches of one merged square are adjacent. */
+/** The patches of an image; the patches of a merged square are adjacent. */
 export interface PicturePatches {
   /** [squares, merge², channels · frames · side · side] */
   readonly values: Float32Array;
   /** Row and column of each patch. */
   readonly rows: Int32Array;
   readonly columns: Int32Array;
-  /** Rows and columns of squares. */
+  /** The numbers of rows and columns of squares. */
   readonly grid: readonly [rows: number, columns: number];
 }
 
-/** The value of a graph input. */
+/** The value of an input of the graph. */
 export interface PatchInput {
   readonly shape: readonly number[];
   readonly values: Float32Array | Int32Array | BigInt64Array;
@@ -77,7 +77,7 @@ const windowsOf = (grid: PicturePatches["grid"], side: number): [down: number, a
   Math.ceil(grid[1] / side),
 ];
 
-/** Patches of a whole window. */
+/** The number of patches in a complete window. */
 const mostIn = (side: number, merge: number): number => (side * merge) ** 2;
 
 /** Windows begin at the image's first row and column; those at the far edges may have fewer patches. */
@@ -102,7 +102,7 @@ function windowInputs({ rows, columns, grid }: PicturePatches, merge: number, si
   };
 }
 
-/** Bilinear interpolation, with the grid's corners at the corner patches. */
+/** Weights for bilinear interpolation in which the grid's corners match the corner patches. */
 function positionInputs({ rows, columns, grid }: PicturePatches, merge: number, side: number) {
   const next = new BigInt64Array(NEXT * rows.length);
   const shares = new Float32Array(next.length);

@@ -25,17 +25,17 @@ const SIDE = 2 ** 14;
 export interface TowerTraits {
   /** transformers' defaults for fields missing from published files. */
   readonly usual: Readonly<Record<string, unknown>>;
-  /** Width of the stream and of the feed-forward. */
+  /** The width of the stream and of the feed-forward. */
   widths(fields: Fields): { readonly hidden: number; readonly ffn: number };
   own?(fields: Fields): Partial<PatchEncoderConfig>;
-  /** Names in its layers, and outside them. */
+  /** Tensor names in its layers, and outside them. */
   readonly parts: Scheme["parts"];
   readonly top: Scheme["top"];
-  /** Names of the merger after it. */
+  /** Tensor names of the merger after it. */
   merger(config: PatchEncoderConfig): Scheme["top"];
 }
 
-/** A patch encoder from a configuration's `vision_config`. @throws UserError */
+/** Reads a patch encoder from a configuration's `vision_config`. @throws UserError */
 export function readPatchEncoder(
   source: Extract<ConfigSource, { kind: "huggingface" }>,
   name: string,
@@ -66,7 +66,7 @@ export function readPatchEncoder(
 
 const prefixes = ["visual.", "model.visual."];
 
-/** The checkpoint's names of the encoder, `v.`, and the merger after it, `mm.`. */
+/** The checkpoint's names for the encoder (`v.`) and the merger after it (`mm.`). */
 export function patchNames(checkpoint: Checkpoint, config: PatchEncoderConfig, traits: TowerTraits): Names {
   const { hidden, channels, frames, patchSize } = config;
   const shape = [hidden, channels, frames, patchSize, patchSize];

@@ -6,7 +6,7 @@ import { RowsOfSquares, type ShuffledVisionConfig, shuffle } from "./shuffled-vi
 import type { SquareVision } from "./vision.ts";
 
 export interface PooledVisionConfig extends ShuffledVisionConfig {
-  /** The token after an image's rows; `imageToken` comes before them. */
+  /** The token after an image's rows; `imageToken` comes before the rows. */
   readonly endToken: number;
 }
 
@@ -16,7 +16,7 @@ export interface PooledVisionConfig extends ShuffledVisionConfig {
  */
 export class PooledVision extends RowsOfSquares<PooledVisionConfig> implements SquareVision {
   readonly pictures = "framed";
-  /** The text that the model's processor writes on both sides of an image. */
+  /** The text that the model's processor inserts on both sides of an image. */
   readonly gap = "\n\n";
 
   get frame(): readonly [begin: number, end: number] {

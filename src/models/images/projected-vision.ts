@@ -6,16 +6,16 @@ import { Parts } from "../tensors/parts.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import type { ImagePlace, SquareVision } from "./vision.ts";
 
-/** The path from an image encoder to a decoder's stream. */
+/** How an image encoder's outputs enter a decoder's residual stream. */
 export interface ProjectedVisionConfig extends ImagePlace {
-  /** The number of encoder layers to run; their stream is used without the final norm. */
+  /** The number of encoder layers to run; their output is used without the final norm. */
   readonly layers: number;
-  /** True to drop the encoder's first row, usually the class token's. */
+  /** True to drop the encoder's first row, usually that of the class token. */
   readonly dropsFirst: boolean;
   readonly activation: Activation;
 }
 
-/** Two layers that project an encoder's tokens into a decoder's stream. */
+/** Two layers that project an encoder's tokens into a decoder's residual stream. */
 abstract class Projection implements Omit<SquareVision, "pictures"> {
   constructor(
     readonly config: ProjectedVisionConfig,
@@ -48,14 +48,14 @@ export class ProjectedVision extends Projection {
   readonly pictures = "one";
 }
 
-/** The tensor of the row at the end of each line of an image's tiles. */
+/** The tensor with the row that ends each line of an image's tiles. */
 export const LINE_END = "image_newline";
 
-/** An image as a whole and as tiles of the best-fitting size (Liu et al. 2024, LLaVA-NeXT). */
+/** An entire image, and its tiles of the best-fitting size (Liu et al. 2024, LLaVA-NeXT). */
 export class FittedVision extends Projection {
   readonly pictures = "fitted";
 
-  /** The stream's row after each line of the tiles, [hidden]. @throws UserError if the model has none */
+  /** The row that ends each line of the tiles, [hidden]. @throws UserError if the model has none */
   get lineEnd(): Float32Array {
     const row = this.weights.values(LINE_END);
     if (row?.length === this.config.hidden) return row;

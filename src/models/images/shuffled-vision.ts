@@ -5,11 +5,11 @@ import type { ImageEncoder } from "./image-encoder.ts";
 import type { ImagePlace, SquareVision } from "./vision.ts";
 
 export interface ShuffledVisionConfig extends ImagePlace {
-  /** Patches per side of a square that becomes one row. */
+  /** The number of patches per side of a square, which becomes one row. */
   readonly scale: number;
 }
 
-/** A row of a decoder's stream for each square of `scale` patches per side. */
+/** Computes a row of a decoder's residual stream for each square of `scale` patches per side. */
 export abstract class RowsOfSquares<C extends ShuffledVisionConfig> {
   constructor(
     readonly config: C,
@@ -30,7 +30,7 @@ export abstract class RowsOfSquares<C extends ShuffledVisionConfig> {
   }
 }
 
-/** Squares of neighbouring patches, each projected as one row of a decoder's stream (Laurençon et al. 2024, Idefics3, section 4.1). */
+/** Squares of patches, each projected to a row of a decoder's stream (Laurençon et al. 2024, Idefics3, section 4.1). */
 export class ShuffledVision extends RowsOfSquares<ShuffledVisionConfig> implements SquareVision {
   readonly pictures = "tiles";
 

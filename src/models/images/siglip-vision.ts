@@ -11,8 +11,8 @@ const usual = {
 };
 
 /**
- * A SigLIP's image tower (Zhai et al. 2023), from a configuration's `vision_config`: a CLIP's without a class token or
- * a norm before the first layer. @throws UserError
+ * Reads SigLIP's image tower (Zhai et al. 2023) from a configuration's `vision_config`: like CLIP's, without a class
+ * token or a norm before the first layer. @throws UserError
  */
 export const readSiglipVision = (
   source: Extract<ConfigSource, { kind: "huggingface" }>,
@@ -22,7 +22,7 @@ export const readSiglipVision = (
   return readVision(source, name, visionConfig(source, name), traits);
 };
 
-/** Names of the image tower with its pooling head. */
+/** Tensor names of the image tower with its pooling head. */
 export const siglipVisionTower = (config: ImageEncoderConfig, prefixes: readonly string[]): Scheme => {
   const tower = clipVisionTower(config, prefixes);
   const head = {
@@ -34,7 +34,7 @@ export const siglipVisionTower = (config: ImageEncoderConfig, prefixes: readonly
   return { ...tower, top: { ...tower.top, ...head } };
 };
 
-/** The head's query, and its projections, which PyTorch stacks in one tensor. */
+/** The pooling head's query, and its projections, which PyTorch stacks in one tensor. */
 export const withProbe =
   (names: Names, { hidden }: ImageEncoderConfig, prefix: string): Names =>
   (canonical) => {

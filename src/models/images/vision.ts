@@ -7,26 +7,26 @@ import type { InternVision } from "./intern-vision.ts";
 import type { MergedVision } from "./merged-vision.ts";
 import type { FittedVision } from "./projected-vision.ts";
 
-/** The place of images in a decoder's prompts. */
+/** How images appear in a decoder's prompts. */
 export interface ImagePlace {
-  /** Width of the decoder's stream. */
+  /** The width of the decoder's residual stream. */
   readonly hidden: number;
   /** The prompt token that is replaced by an image's rows. */
   readonly imageToken: number;
-  /** The number of first decoder layers after which an image adds to the stream; absent if it adds to none. */
+  /** The number of leading decoder layers after which an image adds to the stream; absent if it adds to none. */
   readonly adding?: number;
 }
 
-/** Numbers in an image's row: the stream's, then those added to it. */
+/** The width of an image's row: the stream's own values, then those added to it. */
 export const rowWidth = ({ hidden, adding = 0 }: ImagePlace): number => hidden * (1 + adding);
 
-/** The part of a vision–language model that turns images into rows of its decoder's stream. */
+/** The part of a vision–language model that turns images into rows of its decoder's residual stream. */
 export type Vision = PlainVision | FramedVision | InternVision | FittedVision | MergedVision;
 
-/** An image part that reads images whole, or as tiles after their names. */
+/** An image encoder that reads an image as one picture, or as tiles, each after its name. */
 type PlainVision = SquareVision & { readonly pictures: "one" | "tiles" };
 
-/** An image part that reads images whole, with their rows between two tokens. */
+/** An image encoder that reads an image as one picture, with its rows between two tokens. */
 export interface FramedVision extends SquareVision {
   readonly pictures: "framed";
   readonly frame: readonly [begin: number, end: number];
@@ -34,28 +34,28 @@ export interface FramedVision extends SquareVision {
   readonly gap: string;
 }
 
-/** An image part that reads square images of one size. */
+/** An image encoder that reads square images of one size. */
 export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
   /**
-   * The square images made from one image: only itself; itself between two tokens; its tiles and itself, with tokens
-   * around each or around all of them; or itself and the tiles of a fitting size.
+   * How an image becomes square pictures: one; one between two tokens; tiles and the entire image, with tokens around
+   * each or around all of them; or the entire image and tiles of a fitting size.
    */
   readonly pictures: "one" | "framed" | "tiles" | "shaped" | "fitted";
-  /** Rows of one square image. */
+  /** The number of rows of one square image. */
   readonly tokens: number;
-  /** Rows and columns, if an image's rows form a grid, row by row. */
+  /** The numbers of rows and columns, if an image's rows form a grid, row by row. */
   readonly grid: readonly [rows: number, columns: number] | undefined;
-  /** Pixels [pictures, channels, side, side] → [pictures, rows, hidden]. `pictures` is a number. */
+  /** Computes rows [pictures, rows, hidden] from pixels [pictures, channels, side, side]. `pictures` is a number. */
   rows(graph: Graph, pixels: Tensor): Tensor;
 }
 
-/** The architecture of a vision–language model: a decoder's, and the image part. */
+/** The architecture of a vision–language model: its decoder, and its image encoder. */
 export interface VisionLanguageArchitecture extends Architecture {
-  /** A checkpoint's tensors that the image part does not use: the decoder's, and layers that do not run. */
+  /** A checkpoint's tensors that the image encoder does not use: the decoder's, and layers that do not run. */
   unreadVision(checkpoint: Checkpoint): readonly string[];
   vision(weights: WeightSource): Vision;
-  /** True for the optional tensors of the image part in a new model. */
+  /** True for the optional image tensors that a new model should have. */
   hasNewTensor(config: ConfigSource, canonical: string): boolean;
 }

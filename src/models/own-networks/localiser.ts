@@ -7,15 +7,15 @@ import type { WeightSource } from "../../weights/weight-source.ts";
 import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** The sizes of a localiser, apart from its image encoder's. */
+/** The sizes of a localiser, except its image encoder's. */
 export interface LocaliserConfig {
   readonly image: ImageEncoderConfig;
-  /** Layers of the box decoder. */
+  /** The number of layers in the box decoder. */
   readonly layers: number;
   readonly heads: number;
-  /** Mask cells along a patch's side. */
+  /** The number of mask cells along a patch's side. */
   readonly cells: number;
-  /** Width of the vectors whose products give a mask. */
+  /** The width of the vectors whose products form a mask. */
   readonly maskWidth: number;
 }
 
@@ -25,7 +25,7 @@ const FREQUENCIES = [1, 2, 4, 8, 16];
 /** Numbers that encode a box: each edge, and its sine and cosine at each frequency. */
 export const BOX_NUMBERS = 4 * (1 + 2 * FREQUENCIES.length);
 
-/** A box in the localiser's form, from its edges (left, top, right and bottom) as shares of the image's sides. */
+/** A box in the localiser's form, from its edges (left, top, right and bottom) as fractions of the image's sides. */
 export function boxNumbers(box: readonly number[]): number[] {
   return box.flatMap((edge) => [
     2 * edge - 1,
@@ -34,8 +34,8 @@ export function boxNumbers(box: readonly number[]): number[] {
 }
 
 /**
- * How much of each mask cell a box covers, from −1 (nothing) to 1, in the order of mask computation: patch by patch, row
- * by row in each. `side` cells per side of the image, `cells` per side of a patch.
+ * How much of each mask cell a box covers, from −1 (nothing) to 1, in the order of mask computation: patch by patch,
+ * row by row within a patch. There are `side` cells per side of the image, `cells` per side of a patch.
  */
 export function boxCells(box: readonly number[], side: number, cells: number): Float32Array {
   const [left, top, right, bottom] = box.map((edge) => edge * side) as [number, number, number, number];
@@ -56,19 +56,19 @@ export function cellOrder(side: number, cells: number): Int32Array {
   });
 }
 
-/** The decoder's results for regions. */
+/** The decoder's outputs for regions. */
 export interface Localised {
   /** A vector for each region, from which its mask is drawn: [batch, regions, hidden]. */
   readonly tokens: Tensor;
-  /** Mask logits, patch by patch, row by row in each: [batch, regions, patches · cells²]. */
+  /** Mask logits, patch by patch, row by row within a patch: [batch, regions, patches · cells²]. */
   readonly masks: Tensor;
   /** Logits of how well the box fits an object: [batch, regions]. */
   readonly fits: Tensor;
 }
 
 /**
- * A small network that draws the mask of the object in a box, for any class, similar to SAM (Kirillov et al. 2023): an
- * image encoder, run once, and a decoder in which each region's token attends to the image. Regions do not see one
+ * A small network that predicts the mask of the object in a box, for any class, similar to SAM (Kirillov et al. 2023):
+ * an image encoder, run once, and a decoder in which each region's token attends to the image. Regions do not see one
  * another.
  */
 export class Localiser {
@@ -81,19 +81,19 @@ export class Localiser {
     this.encoder = new ImageEncoder(config.image, prefixed(weights, "v."));
   }
 
-  /** Patches of a picture. */
+  /** The number of patches in a picture. */
   get patches(): number {
     return this.encoder.tokens - 1;
   }
 
-  /** The features of images' patches, [batch, patches, hidden]. */
+  /** The features of the images' patches, [batch, patches, hidden]. */
   features(g: Graph, pixels: Tensor): Tensor {
     return split(this.encoder.hidden(g, pixels), 1, [1, this.patches])[1]!;
   }
 
   /**
-   * Regions of images, from their boxes, [batch, regions, BOX_NUMBERS], and their cell coverage, [batch, regions,
-   * patches · cells²], from −1 to 1, where a mask starts.
+   * Computes regions of images from their boxes, [batch, regions, BOX_NUMBERS], and cell coverage, [batch, regions,
+   * patches · cells²], from −1 to 1, to which masks are added.
    */
   regions(g: Graph, features: Tensor, boxes: Tensor, covered: Tensor): Localised {
     const { heads, layers, maskWidth, cells } = this.config;

@@ -4,7 +4,7 @@ import { normalise } from "../../nn/norm.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** Widths of a projector from one model's states to another's stream. */
+/** The widths of a projector from one model's hidden states to another's residual stream. */
 export interface ProjectorConfig {
   readonly from: number;
   readonly inner: number;
@@ -12,7 +12,7 @@ export interface ProjectorConfig {
 }
 
 /**
- * Linear, GELU, linear (Berrayana et al. 2025, arXiv 2510.15244), then an RMS norm whose gain keeps the result as large
+ * Linear, GELU, linear (Berrayana et al. 2025, arXiv 2510.15244), then an RMS norm whose gain makes the result as large
  * as rows of a token table: x [batch, rows, from] → [batch, rows, to].
  */
 export function projected(graph: Graph, weights: WeightSource, x: Tensor, { inner, to }: ProjectorConfig): Tensor {

@@ -13,7 +13,7 @@ const random = seededRandom(5);
 const drawn = (rows: number, columns: number): Matrix =>
   Array.from({ length: rows }, () => Array.from({ length: columns }, () => 2 * random() - 1));
 
-/** A bridge over two regions and three image tokens, as a graph with named weights. */
+/** A bridge for two regions and three image tokens, as a graph with named weights. */
 function traced() {
   const weights = new TracedWeights(
     { kind: "huggingface", path: "bridge", config: {} },
@@ -49,7 +49,7 @@ function run(tokens: Matrix, seen: Matrix, own = values) {
   return { vectors: [...vectors!.data], attention: [...attention!.data] };
 }
 
-/** The same layer, written out. */
+/** The same layer, computed by hand. */
 function byHand(tokens: Matrix, seen: Matrix): number[] {
   const of = (name: string) => values.get(name)!;
   const linear = (x: Matrix, name: string) =>

@@ -7,11 +7,11 @@ import { Parts } from "../tensors/parts.ts";
 
 /** The sizes of a bridge. */
 export interface BridgeConfig {
-  /** Width of a region's token. */
+  /** The width of a region's token. */
   readonly token: number;
-  /** Width of the image–text model's tokens, and of the bridge. */
+  /** The width of the image–text model's tokens, and of the bridge. */
   readonly hidden: number;
-  /** Width of the text space. */
+  /** The width of the text space. */
   readonly width: number;
   readonly layers: number;
   readonly heads: number;
@@ -20,7 +20,7 @@ export interface BridgeConfig {
   readonly imageNorm: boolean;
 }
 
-/** The bridge's results. */
+/** The bridge's outputs. */
 export interface Bridged {
   /** A vector of length 1 in the text space for each region, [batch, regions, width]. */
   readonly vectors: Tensor;
@@ -30,8 +30,8 @@ export interface Bridged {
 
 /**
  * RegionSpot's trained part (Yang et al. 2023, section 3.3; `Surrey-UPLab/Recognize-Any-Regions`): region tokens attend
- * to an image–text model's tokens of the whole image, in post-norm layers of attention among regions, attention to the
- * image and a feed-forward. Regions have no order.
+ * to an image–text model's tokens of the entire image. Each post-norm layer has attention among regions, attention to
+ * the image, and a feed-forward. Regions have no order.
  */
 export class RegionBridge {
   constructor(

@@ -16,15 +16,15 @@ import { type Decoder, headsOf, keepsKeys } from "../decoder/decoder.ts";
 import { hasWindow } from "../state/window-start.ts";
 import type { LengthInputs } from "./length-inputs.ts";
 
-/** Tokens already in the cache. */
+/** The number of tokens already in the cache. */
 export const past = sym("past");
-/** The part of the past that is bound for layers with a window. */
+/** The number of cached tokens that are bound for layers with a window. */
 const windowPast = sym("windowPast");
 
 /** The keys and values that a layer's attention reads. */
 type Entries = Pick<CacheTensors, "pastKey" | "pastValue">;
 
-/** The same entries, including the new tokens'. */
+/** The same entries, followed by the new tokens' entries. */
 interface Present {
   readonly presentKey: Tensor;
   readonly presentValue: Tensor;
@@ -40,7 +40,7 @@ export function cache(g: Graph, decoder: Decoder, layer: number, suffix = String
   };
 }
 
-/** Attention of a graph's layers, each over its cache. */
+/** The attention of a graph's layers, each over its own cache. */
 export class CachedLayers {
   /** Keys and values after a layer's attention. */
   readonly #entries = new Map<number, Entries>();
@@ -57,8 +57,8 @@ export class CachedLayers {
   }
 
   /**
-   * The attention of each token of one row, one token after another, as in decode steps: each token reads the entries
-   * that the previous one wrote. All of them are bound to the layer's single cache.
+   * Computes the attention of one row's tokens one after another, as in decode steps: each token reads the entries that
+   * the previous one wrote. The entries all use the layer's single cache.
    */
   attendApart(layer: number, qkv: Tensor, lengths: readonly LengthInputs[]): Tensor {
     let entries = cache(this.g, this.decoder, layer);
@@ -71,7 +71,7 @@ export class CachedLayers {
     return concat(attended, 1);
   }
 
-  /** Like `attend`, for one row whose tokens see `ahead` later ones. */
+  /** Like `attend`, for one row whose tokens also see `ahead` later tokens. */
   attendAhead(layer: number, qkv: Tensor, lengths: LengthInputs): Tensor {
     const { tensors, attrs } = this.#cached(layer, this.#entriesOf(layer), lengths);
     const { attended, ...present } = attentionAhead(
@@ -84,7 +84,7 @@ export class CachedLayers {
     return attended;
   }
 
-  /** A layer's keys and values: after their owner in the graph, or in its cache. */
+  /** A layer's keys and values: those just written by the layer that owns them, if it is in the graph, or its cache. */
   #entriesOf(layer: number, suffix = String(layer)): Entries {
     const owner = this.decoder.config.keysOf?.(layer);
     const shared = owner === undefined ? undefined : this.#entries.get(owner);
@@ -100,7 +100,7 @@ export class CachedLayers {
   }
 
   /**
-   * Attention over a cache's entries; `earlier`: the number of new tokens of the same run that the cache already holds.
+   * Attention to a cache's entries; `earlier`: the number of new tokens of the same run that the cache already holds.
    */
   #over(entries: Entries, layer: number, qkv: Tensor, lengths: LengthInputs, earlier = 0) {
     const { g, decoder } = this;
@@ -113,7 +113,7 @@ export class CachedLayers {
     return cachedAttention(turned, tensors, undefined, { ...attrs, rotary: "none" });
   }
 
-  /** A cache in the form for a layer's attention, and its attributes. */
+  /** A layer's cache as attention expects it, and attention's attributes. */
   #cached(layer: number, entries: Entries, lengths: LengthInputs, earlier = 0) {
     const windowed = hasWindow(this.decoder.config, layer);
     const tensors = { ...entries, ...(windowed ? lengths.window : lengths.full) };

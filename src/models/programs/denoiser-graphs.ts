@@ -20,15 +20,16 @@ const tokens = sym("tokens");
 const rows = sym("rows");
 const past = sym("past");
 
-/** The keys and values of a pass: none are kept, all are outputs, or earlier tokens' are inputs. */
+/** What happens to a pass's keys and values: none are kept, all are outputs, or earlier tokens' ones are inputs. */
 export type DenoiserCache = "none" | "written" | "read";
 
 /**
- * A pass over whole sequences, in which each token sees every other (in a causal model, all earlier ones). `ids` i64 and
- * `mask` i32 (0: padding) [batch, tokens], `first` i64 [1], the position of the first token, and `at` i64 [rows], places in
- * the flattened [batch · tokens] → `hidden` [1, rows, hidden], the normalised stream there, and `logits` [1, rows,
- * vocabulary]. A written cache adds the outputs `key0`, `value0`, … [batch, tokens, heads · headSize], rotated; a read one
- * adds the inputs `pastKey0`, … [batch, past, …], and `mask` also covers it.
+ * A pass over whole sequences, in which each token sees every other (in a causal model, all earlier ones). `ids` i64
+ * and `mask` i32 (0: padding) [batch, tokens], `first` i64 [1], the position of the first token, and `at` i64 [rows],
+ * indices into the flattened [batch · tokens] → `hidden` [1, rows, hidden], the normalised stream at these indices, and
+ * `logits` [1, rows, vocabulary]. If the cache is written, other outputs are `key0`, `value0`, … [batch, tokens, heads
+ * · headSize], rotated; if it is read, other inputs are `pastKey0`, … [batch, past, …], and `mask` covers the cache as
+ * well.
  */
 export function traceDenoiser(decoder: Decoder, cache: DenoiserCache): Graph {
   const g = new Graph();
@@ -53,7 +54,7 @@ export function traceDenoiser(decoder: Decoder, cache: DenoiserCache): Graph {
   return g;
 }
 
-/** One layer's attention in both directions. */
+/** The bidirectional attention of one layer. */
 class Attention {
   constructor(
     private readonly g: Graph,
@@ -77,7 +78,7 @@ class Attention {
     return crossAttention(q, source, undefined, { heads, scale });
   }
 
-  /** The cached rows followed by the pass's own, by head. */
+  /** The cached rows, followed by the pass's own rows, by head. */
   #behind(name: string, x: Tensor): Tensor {
     const { heads, headSize } = this.decoder.attention(this.layer);
     const before = this.g.input(name + this.layer, "f32", [batch, past, heads * headSize]);

@@ -5,12 +5,12 @@ import { traceAfter, traceEmbedding, traceHead, traceLayers } from "./segments.t
 /** The form of the layers' weights: the model's own, or bytes for a prompt's tokens. */
 export type WeightForm = "own" | ByteForm;
 
-/** The model's own form, over this many tokens that attend separately. */
+/** The model's own form, for this many tokens that attend separately. */
 interface ApartForm {
   readonly apart: number;
 }
 
-/** The form in which layers run: `images` is the model's own, for tokens that see later ones of their image. */
+/** The form in which layers run: `images` is the model's own form, for tokens that see later tokens of their image. */
 export type LayerForm = WeightForm | "images" | ApartForm;
 
 export const isApart = (form: LayerForm): form is ApartForm => typeof form === "object" && "apart" in form;
@@ -22,8 +22,8 @@ export function formKey(form: LayerForm): string {
 }
 
 /**
- * Layers per program: few enough for a small model's decode step to yield to the event loop, and enough to keep the
- * overhead small.
+ * The number of layers per program: few enough for a small model's decode step to yield to the event loop, and enough
+ * to keep the overhead small.
  */
 const BLOCK = 5;
 
@@ -36,7 +36,7 @@ export const blockOf = (layer: number): string => `block ${Math.floor(layer / BL
 
 export const blocks = (decoder: Decoder): { from: number; to: number }[] => spansOf(decoder, []);
 
-/** The stack's layers in spans that cross no block border and no cut. */
+/** Divides the stack's layers into spans that cross no block border and no cut. */
 export function spansOf({ config: { layers } }: Decoder, cuts: readonly number[]): { from: number; to: number }[] {
   const borders = Array.from({ length: Math.ceil(layers / BLOCK) }, (_, i) => i * BLOCK);
   const starts = [...new Set([...borders, ...cuts])].filter((at) => at < layers).sort((a, b) => a - b);

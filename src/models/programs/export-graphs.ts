@@ -17,16 +17,16 @@ import { Encoder, type TextEncoder } from "../encoder/encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
 import { inputOf } from "./layer-inputs.ts";
 
-// Inputs, outputs and dimensions have the names of Hugging Face's Optimum, which other ONNX programs know.
+// Inputs, outputs and dimensions have the same names as in Hugging Face's Optimum, which other ONNX programs know.
 const batch = sym("batch_size");
 const tokens = sym("sequence_length");
 const past = sym("past_sequence_length");
 const total = sym("total_sequence_length");
 
 /**
- * A whole decoder as one graph: ids and the layers' state before them → `logits` of every id, and the state after. An
- * attention layer's cache grows by the ids; a recurrent layer's state is zeros before the first id. A mask is read
- * only if all layers have attention: a state cannot skip padding, so rows then have equal lengths.
+ * A complete decoder as one graph: ids and the layers' state before them → `logits` of every id, and the state after
+ * them. An attention layer's cache grows with each id; a recurrent layer's state is zeros before the first id. A mask
+ * is read only if all layers have attention: a state cannot skip padding, so rows then have equal lengths.
  */
 export function exportedDecoder(decoder: Decoder): Graph {
   const g = new Graph();
@@ -68,7 +68,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
     stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
   }
   g.output("logits", decoder.logits(g, decoder.finish(g, stream)));
-  // The engine's caches keep their length in a run, and so does the operator's shape rule; here the output is longer.
+  // A cache's length is fixed in the engine and in the operator's shape rule; this graph's output is longer.
   for (const [name, present] of presents) g.output(name, { ...present, shape: present.shape.with(2, total) });
   for (const [name, state] of states) g.output(name, state);
   return g;
@@ -112,7 +112,7 @@ export function exportedEncoder(encoder: TextEncoder): Graph {
 
 const source = sym("encoder_sequence_length");
 
-/** An encoder–decoder's encoder: ids and mask → `last_hidden_state`, and the keys and values for each decoder layer. */
+/** An encoder–decoder's encoder: ids and mask → `last_hidden_state`, and each decoder layer's keys and values. */
 export function exportedSource(model: Seq2Seq): Graph {
   const g = new Graph();
   const ids = g.input("input_ids", "i64", [batch, source]);
@@ -126,7 +126,7 @@ export function exportedSource(model: Seq2Seq): Graph {
   return g;
 }
 
-/** Its decoder: ids, the source's mask, rows and cache → `logits` of every id, and the cache after. Rows have equal lengths. */
+/** An encoder–decoder's decoder: ids, the source's mask, rows and cache → every id's `logits`, and the next cache. */
 export function exportedTarget(model: Seq2Seq): Graph {
   const g = new Graph();
   const ids = g.input("input_ids", "i64", [batch, tokens]);

@@ -4,7 +4,7 @@ import { type Decoder, inputWidth } from "../decoder/decoder.ts";
 /** All layers' own inputs, [batch, tokens, layers · width], if the model has them: an output of the embedding, and an input of the layers. */
 export const LAYER_INPUTS = "layerInputs";
 
-/** A layer's own input, from a graph input that is made on first use. */
+/** Returns a layer's own input, from a graph input that is created on first use. */
 export const inputIn =
   (g: Graph, { config }: Decoder, layer: number) =>
   (): Tensor => {
@@ -13,7 +13,7 @@ export const inputIn =
     return inputOf(inputs, config.layers, layer);
   };
 
-/** One layer's own input, out of all layers' inputs. */
+/** One layer's own input, taken from all layers' inputs. */
 export function inputOf(inputs: Tensor, layers: number, layer: number): Tensor {
   const [rows, tokens, width] = inputs.shape;
   const byLayer = reshape(inputs, [rows!, tokens!, layers, Number(width) / layers]);

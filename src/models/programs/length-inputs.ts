@@ -3,14 +3,14 @@ import type { Axes } from "../../nn/rope-axes.ts";
 
 const batch = sym("batch");
 
-/** Some of the new tokens. */
+/** A selection of the new tokens. */
 interface NewTokens {
-  /** Suffix of the inputs' names. */
+  /** The suffix of the inputs' names. */
   readonly at: number | "";
   readonly tokens: Dim;
 }
 
-/** The inputs for the cache's length and the new tokens' positions, made on first use. */
+/** The inputs for the cache's length and the new tokens' positions, created on first use. */
 export class LengthInputs {
   readonly #inputs = new Map<string, Tensor>();
   constructor(
@@ -18,7 +18,7 @@ export class LengthInputs {
     private readonly of: NewTokens = { at: "", tokens: sym("tokens") },
   ) {}
 
-  /** i32 [batch]: tokens in the cache after this run, minus one. */
+  /** i32 [batch]: the number of tokens in the cache after this run, minus one. */
   get lengths(): Tensor {
     return this.#input("lengths", "i32", [batch]);
   }
@@ -33,17 +33,17 @@ export class LengthInputs {
     return [this.positions, of("Height"), of("Width")];
   }
 
-  /** The number of later tokens that each token of one row sees, i64 [tokens]. */
+  /** For each token of one row, the number of later tokens that it sees, i64 [tokens]. */
   get ahead(): Tensor {
     return this.#input("ahead", "i64", [this.of.tokens]);
   }
 
-  /** For layers that see all keys. */
+  /** The inputs for layers that see all keys. */
   get full() {
     return { lengths: this.lengths, total: this.#input("total", "i32", []), positions: this.positions };
   }
 
-  /** For layers with a window, which are bound to part of the cache. */
+  /** The inputs for layers with a window, which are bound to part of the cache. */
   get window() {
     return {
       lengths: this.#input("windowLengths", "i32", [batch]),

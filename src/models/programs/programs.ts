@@ -31,7 +31,7 @@ import {
 } from "./segments.ts";
 import type { CompiledProbe, ExitHead, StepProbe } from "./step-probe.ts";
 
-/** The same decoder over weights in a different form. */
+/** The same decoder with weights in a different form. */
 interface OtherForm {
   readonly decoder: Decoder;
   readonly weights: Weights;
@@ -50,16 +50,16 @@ export interface Segment {
 type Compiled = Map<string, Program>;
 
 /**
- * A compiled decoder. Compiled at the start: the embedding, the stack in blocks of layers, the part after the last
- * attention, if any, and the head. Finer segments, the pieces around attention and fills are compiled when a plan first
- * needs them. All share one copy of the weights.
+ * A compiled decoder. Compiled at the start: the embedding, the stack in blocks of layers, any part after the last
+ * attention, and the head. Finer segments, the pieces around attention and fills are compiled when a plan first needs
+ * them. All share one copy of the weights.
  */
 export class DecoderPrograms implements Disposable {
   /** The cost of the embedding and the stack, up to its last attention. */
   readonly stackCost: Cost;
   /** The cost of everything after the last attention, including the head. */
   readonly headCost: Cost;
-  /** Cuts whose segments are compiled. */
+  /** The cuts whose segments are compiled. */
   readonly #cuts = new Set<string>();
   readonly #costs = new Map<string, Cost>();
   readonly #pending = new Map<string, Promise<Program>>();
@@ -80,7 +80,7 @@ export class DecoderPrograms implements Disposable {
 
   /**
    * `shared`: weights shared with other decoders' programs, which must not run while these compile. `openBytes` opens
-   * the decoder over byte weights.
+   * the decoder with byte weights.
    */
   static async compile(
     decoder: Decoder,
@@ -115,7 +115,7 @@ export class DecoderPrograms implements Disposable {
     return this.get("head");
   }
 
-  /** Layers `from` to `to` − 1 as segments, cut at `cuts`. @throws Error without an earlier `prepareCuts` */
+  /** Layers `from` to `to` − 1 as segments, divided at `cuts`. @throws Error without an earlier `prepareCuts` */
   segments(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Segment[] {
     return spansOf(this.decoder, [...cuts, from, to])
       .filter((span) => span.from >= from && span.to <= to)
@@ -173,7 +173,7 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Compiles the layers in bytes, cut at these depths. @throws Error if the decoder has no byte weights */
+  /** Compiles the layers with byte weights, cut at these depths. @throws Error if the decoder has none */
   async prepareBytes(form: ByteForm, cuts: readonly number[]): Promise<void> {
     const spans = spansOf(this.decoder, cuts);
     if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, form)))) return;
@@ -191,24 +191,24 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** From the stream to a layer's attention. */
+  /** The program from the residual stream to a layer's attention. */
   before(layer: number, form: WeightForm = "own"): Promise<Program> {
     return this.#piece(`before ${layer}`, layer, form, (decoder) => traceBefore(decoder, layer));
   }
 
-  /** From the previous layer's attention to that of `layer`, with a share of the feed-forward's neurons. */
+  /** The program from the previous layer's attention to that of `layer`, with a share of the feed-forward's neurons. */
   between(layer: number, share = 1, form: WeightForm = "own"): Promise<Program> {
     const key = share === 1 ? `between ${layer}` : `between ${layer} ${share}`;
     return this.#piece(key, layer, form, (decoder) => traceBetween(decoder, layer, share));
   }
 
-  /** From a layer's attention to the stream after the layer, with a share of the feed-forward's neurons. */
+  /** The program from a layer's attention to the stream after the layer, with a share of the feed-forward's neurons. */
   after(layer: number, share = 1, form: WeightForm = "own"): Promise<Program> {
     const key = share === 1 ? afterKey(layer) : `${afterKey(layer)} ${share}`;
     return this.#piece(key, layer, form, (decoder) => traceAfter(decoder, layer, share));
   }
 
-  /** A piece around attention. */
+  /** Compiles a piece between attentions on first use. */
   #piece(key: string, layer: number, form: WeightForm, trace: (decoder: Decoder) => Graph): Promise<Program> {
     if (form === "own") return this.#ask(key, blockOf(layer), () => trace(this.decoder));
     const { decoder, weights } = this.#openedInBytes(form);
@@ -216,7 +216,7 @@ export class DecoderPrograms implements Disposable {
     return this.#ask(`${key} ${byteFormKey(form)}`, blockInBytes(layer, form), graph);
   }
 
-  /** A layer's dense attention; layers with equal attention share the program. */
+  /** The program of a layer's dense attention, which layers with equal attention share. */
   attention(layer: number): Promise<Program> {
     const kind = attentionKind(this.decoder, layer);
     return this.#ask(`attention ${kind}`, undefined, () => traceAttention(this.decoder, layer));
@@ -231,14 +231,14 @@ export class DecoderPrograms implements Disposable {
   }
 
   /**
-   * Programs that compute the state of the layers from `from` on, or of the recurrent ones, from the stream at `from`, block
-   * by block.
+   * Programs that compute the state of the layers from `from` on, or of the recurrent ones, from the stream before
+   * layer `from`, block by block.
    */
   fills(from: number, filled: Filled = "all"): Promise<Segment[]> {
     const { decoder } = this;
     const spans = spansOf(decoder, [from]).filter((span) => span.from >= from && isFilled(decoder, span, filled));
     const key = filled === "all" ? "fill" : `fill ${filled}`;
-    // A layer's keys come from the stream at `from`, at any depth.
+    // A layer's keys are computed from the stream before `from`, at any depth.
     return Promise.all(
       spans.map(async ({ from: first, to }) => ({
         ...{ from: first, to },
@@ -247,7 +247,7 @@ export class DecoderPrograms implements Disposable {
     );
   }
 
-  /** Recurrent layers `from` to `to` − 1, between layers with open attention. */
+  /** Programs for recurrent layers `from` to `to` − 1, between layers with open attention. */
   recurrent(from: number, to: number): Promise<Segment[]> {
     const spans = spansOf(this.decoder, [from, to]).filter((span) => span.from >= from && span.to <= to);
     const trace = (span: LayerRange) => () => traceLayers(this.decoder, span.from, span.to);
@@ -259,12 +259,12 @@ export class DecoderPrograms implements Disposable {
     );
   }
 
-  /** An exit's head. */
+  /** The program of an exit's head. */
   exitHead(head: ExitHead): Promise<Program> {
     return this.#ask(`exit head ${head.key}`, sharedBlock(head), () => traceExitHead(this.decoder, head));
   }
 
-  /** A step's probe. */
+  /** The programs of a step's probe. */
   probe(probe: StepProbe): Promise<CompiledProbe> {
     const known = this.#probes.get(probe.key) ?? this.#makeProbe(probe);
     this.#probes.set(probe.key, known);
@@ -284,12 +284,12 @@ export class DecoderPrograms implements Disposable {
     }
   }
 
-  /** The head that scores only given tokens: logits are not copied. */
+  /** The program of a head that scores only given tokens, so that no logits are copied. */
   likelihoods(): Promise<Program> {
     return this.#ask("likelihoods", "head", () => traceLikelihoods(this.decoder));
   }
 
-  /** Frees the token table's pages that a prompt has read. */
+  /** Drops the token table's pages that a prompt has read. */
   dropTables(): void {
     this.shared?.dropTables();
   }
@@ -337,15 +337,15 @@ const blockInBytes = (layer: number, form: ByteForm): string => `${blockOf(layer
 /** Programs that read the model's head share its packed weights. */
 const sharedBlock = ({ shared }: { readonly shared?: boolean }): string | undefined => (shared ? "head" : undefined);
 
-/** The place of a decoder's weights. */
+/** Where a decoder's weights are. */
 interface Home {
   readonly shared: SharedWeights | undefined;
   readonly device: Device;
 }
 
 /**
- * Drops packed file pages at once: if it waited for the other compilations, these pages would set the process's peak
- * memory. A program without weights belongs to no block.
+ * Drops packed file pages immediately: if they stayed until the other compilations end, they would determine the
+ * process's peak memory. A program without weights belongs to no block.
  */
 async function compiled(graph: Graph, block: string | undefined, { shared, device }: Home): Promise<Program> {
   if (block === undefined) return Program.compile(graph, "shared", undefined, "", device);
@@ -354,7 +354,7 @@ async function compiled(graph: Graph, block: string | undefined, { shared, devic
   return program;
 }
 
-/** Traces, and commits the prepared weights; a failure leaves nothing half-written. */
+/** Traces the graphs, and commits the prepared weights; a failure leaves nothing half-written. */
 export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
   weights.review(trace);
   try {

@@ -60,20 +60,20 @@ export function traceEmbedding(decoder: Decoder): Graph {
   return g;
 }
 
-/** How the tokens of layers attend. */
+/** How tokens in layers attend. */
 interface Attending {
-  /** True if an image's tokens see each other. */
+  /** True if tokens of one image see each other. */
   readonly images?: boolean;
   /**
-   * The number of tokens of one row that attend separately, with windows from the same token on: bit-equal to the same
-   * number of decode steps.
+   * The number of tokens of one row that attend separately, with windows that start at the same token: bit-equal to as
+   * many decode steps.
    */
   readonly apart?: number;
 }
 
 /**
- * Layers `from` to `to` − 1 as one graph, from stream to stream. If the last layer has attention, the graph ends there:
- * the rest runs only for the needed tokens, by `traceAfter`.
+ * Layers `from` to `to` − 1 as one graph, from stream to stream. If the last layer has attention, the graph ends with
+ * it: `traceAfter` runs the rest only for the needed tokens.
  */
 export function traceLayers(
   decoder: Decoder,
@@ -110,22 +110,20 @@ export function traceLayers(
   return streamOut(g, stream);
 }
 
-/** A layer's state, as the input `state0` [batch, floats] with the layer's number; undefined if it keeps none. */
+/** A layer's state as the input `state0` [batch, floats], named by layer number; undefined if the layer keeps none. */
 function stateIn(g: Graph, { config }: Decoder, layer: number): Tensor | undefined {
   const floats = config.recurrent?.(layer);
   return floats === undefined ? undefined : g.input(`state${layer}`, "f32", [batch, floats]);
 }
 
-/** A recurrent layer, with its next state as output `stateOut0`, with the layer's number. */
+/** Runs a recurrent layer; its next state becomes the output `stateOut0`, named by layer number. */
 function recur(g: Graph, decoder: Decoder, block: RecurrentBlock, layer: number, stream: Stream): Stream {
   const { stream: after, state } = block.run(stream, stateIn(g, decoder, layer)!);
   g.output(`stateOut${layer}`, state);
   return { ...after, ...(after.residual && { residual: apart(after.residual, stream) }) };
 }
 
-/**
- * True if a model's layers can run separately: all have only attention, with their own keys, and positions on one axis.
- */
+/** True if tokens can attend separately: every layer attends to its own keys only, and positions have one axis. */
 export const runApart = ({ config }: Decoder): boolean =>
   !hasRecurrent(config) &&
   !config.axes &&
@@ -135,8 +133,8 @@ export const runApart = ({ config }: Decoder): boolean =>
   inputWidth(config) === 0;
 
 /**
- * The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention; also
- * updates the layer's state, if it keeps one.
+ * The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize], and the residual beside its attention;
+ * also updates any state of the layer.
  */
 export function traceBefore(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
@@ -144,8 +142,8 @@ export function traceBefore(decoder: Decoder, layer: number): Graph {
 }
 
 /**
- * One graph from the previous layer's attention to that of `layer`: `traceAfter`, then `traceBefore`. `share` is the
- * part of the feed-forward that runs.
+ * One graph from the previous layer's attention to that of `layer`: `traceAfter`, then `traceBefore`. `share`: the
+ * fraction of the feed-forward's neurons that runs.
  */
 export function traceBetween(decoder: Decoder, layer: number, share = 1): Graph {
   const g = new Graph();
@@ -162,7 +160,7 @@ function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream):
   return g;
 }
 
-/** A graph's output cannot be one of its inputs, as the residual beside the first layer's attention would be. */
+/** A graph's output must not be one of its inputs, as the residual beside the first layer's attention would be. */
 const apart = (residual: Tensor, { branch }: Stream): Tensor =>
   residual === branch ? reshape(residual, residual.shape) : residual;
 
@@ -176,20 +174,20 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
 
 /**
  * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize], the residual beside it, and
- * `beside`, if the model has it → the stream. `share` is the part of the feed-forward that runs.
+ * `beside`, if the model has it → the stream. `share`: the fraction of the feed-forward's neurons that runs.
  */
 export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
   const g = new Graph();
   return streamOut(g, afterAttention(g, decoder, layer, share));
 }
 
-/** The layers of a span that a fill applies to. */
+/** The layers of a span to which a fill applies. */
 export type Filled = "all" | "recurrent";
 
 /**
  * The state of layers `from` to `to` − 1 for tokens that skip them, computed from the stream at `from` without
  * attention. Attention layers write keys and values into their caches from entry `first` (i64 [batch]) on; recurrent
- * ones return the next state.
+ * layers return the next state.
  */
 export function traceFill(decoder: Decoder, from: number, to: number, filled: Filled = "all"): Graph {
   const g = new Graph();
@@ -204,7 +202,7 @@ export function traceFill(decoder: Decoder, from: number, to: number, filled: Fi
   return carve(g, {}, Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor])));
 }
 
-/** The inputs for the places of new keys and values, made on first use. */
+/** The inputs for the positions of new keys and values, created on first use. */
 class FillInputs {
   readonly lengths: LengthInputs;
   #first: Tensor | undefined;
@@ -219,7 +217,7 @@ class FillInputs {
   }
 }
 
-/** The stream before a layer, and the state that the layer keeps, if any. */
+/** The stream before a layer, and the layer's state, if it keeps one. */
 interface Before {
   readonly stream: Stream;
   readonly state: Tensor | undefined;
@@ -241,7 +239,7 @@ function fillEntries(g: Graph, decoder: Decoder, layer: number, { stream, state 
   g.output(`presentValue${layer}`, writeCache(pastValue, byHead(v), first));
 }
 
-/** The stream after any layer → `logits` [batch, tokens, vocabulary]. */
+/** The graph of the head: the stream after any layer → `logits` [batch, tokens, vocabulary]. */
 export function traceHead(decoder: Decoder): Graph {
   const g = new Graph();
   g.output("logits", logits(g, decoder));
@@ -315,7 +313,7 @@ export function attentionKind(decoder: Decoder, layer: number): string {
   return JSON.stringify([attrs, tables?.cos.graph.constants.map((c) => c.name), ...own, ...shares]);
 }
 
-/** The stream before a layer; embeddings have no residual next to them. */
+/** The stream before a layer; the embedding's output has no residual. */
 function streamIn(g: Graph, decoder: Decoder, layer: number, count?: number): Stream {
   const branch = wide(g, "branch", decoder.config.hidden, count);
   return layer === 0 ? { branch } : { branch, residual: wide(g, "residual", decoder.config.hidden, count) };

@@ -26,7 +26,7 @@ import {
   traceLayers,
 } from "./segments.ts";
 
-/** The ways to cut a decoder: nowhere, between layers, or around each attention. */
+/** How to cut a decoder: nowhere, between layers, or around each attention. */
 export const cuts = ["whole", "layers", "pieces"] as const;
 export type Cut = (typeof cuts)[number];
 
@@ -40,7 +40,7 @@ export class Stack implements Disposable {
     readonly decoder: Decoder,
     readonly cut: Cut,
     readonly programs: readonly Program[],
-    /** Weights that are inputs. */
+    /** Weights that are inputs of the graphs. */
     private readonly inputs: Readonly<Record<string, View>>,
   ) {
     this.#cache = new KvCache(decoder.config);
@@ -88,7 +88,7 @@ export class Stack implements Disposable {
     const [qkv, result] = [qkvWidth, attendedWidth].map((width) => this.#buffer("f32", tokens * widest(config, width)));
     const qkvOf = (layer: number) => ({ qkv: qkv!.view([1, tokens, qkvWidth(config, layer)]) });
     const resultOf = (layer: number) => ({ attended: result!.view([1, tokens, attendedWidth(config, layer)]) });
-    // Each program reads one stream and writes the other, and likewise for the residual beside the attention.
+    // Each program reads one stream and writes the other, and does the same with the residual beside attention.
     const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
     const besides = [wide(hidden), wide(hidden)];
     const routes = [0, 1].map(() => wide(this.decoder.config.beside ?? 1));

@@ -2,21 +2,21 @@ import type { Graph, Tensor } from "../../graph/index.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { Decoder } from "../decoder/decoder.ts";
 
-/** A small graph over the stream at a cut, run once for all rows that need it. */
+/** A small graph on the stream at a cut, run once for all rows that need it. */
 export interface StepProbe {
-  /** Probes with the same key are one program, with one state per row. */
+  /** Probes with the same key share one program, with a separate state per row. */
   readonly key: string;
-  /** True if it reads the model's head, whose packed weights are then shared. */
+  /** True if the probe uses the model's head, whose packed weights are then shared. */
   readonly shared?: boolean;
   /**
-   * Numbers of its state, which a row keeps from token to token; zeros before the first. A probe with a state also
-   * reads every prompt token.
+   * The size of the state that a row keeps from token to token; zeros before the first. A probe with a state also reads
+   * every prompt token.
    */
   readonly stateSize?: number;
   /**
    * `stream` [batch, tokens, hidden] and `state` [batch, stateSize] → `found` [batch, tokens, n], the next `state`, and
-   * optionally `logits` [batch, tokens, vocabulary], which rows that leave then use. Its constants are in memory, or
-   * beside the model's own.
+   * optionally `logits` [batch, tokens, vocabulary], which rows that exit then use. Its constants are in memory, or in
+   * the folder of the model's own.
    */
   trace(g: Graph, decoder: Decoder, stream: Tensor, state?: Tensor): ProbeOutputs;
 }
@@ -27,24 +27,24 @@ interface ProbeOutputs {
   readonly state?: Tensor;
 }
 
-/** Predicts the tokens of rows that leave at a cut. */
+/** Predicts the tokens of rows that exit at a cut. */
 export interface ExitHead {
-  /** Heads with the same key are one program. */
+  /** Heads with the same key share one program. */
   readonly key: string;
-  /** True if it reads the model's head, whose packed weights are then shared. */
+  /** True if the head uses the model's head, whose packed weights are then shared. */
   readonly shared?: boolean;
-  /** `stream` [batch, tokens, hidden] → logits [batch, tokens, vocabulary]. Constants as in a probe. */
+  /** `stream` [batch, tokens, hidden] → logits [batch, tokens, vocabulary]. Constants are as in a probe. */
   trace(g: Graph, decoder: Decoder, stream: Tensor): Tensor;
 }
 
 /** A probe ready to run. */
 export interface CompiledProbe {
   readonly program: Program;
-  /** Updates the state over a prompt's tokens; undefined if it has none. */
+  /** Updates the state over a prompt's tokens; undefined if the probe has no state. */
   readonly reader: Program | undefined;
-  /** Numbers found for each token. */
+  /** The number of values computed for each token. */
   readonly width: number;
   readonly hasLogits: boolean;
-  /** 0: it has no state. */
+  /** The size of the state; 0 if there is none. */
   readonly stateSize: number;
 }

@@ -10,7 +10,7 @@ const texts = (g: Graph): SourceInput => ({
   mask: g.input("mask", "i32", [batch, tokens]),
 });
 
-/** `ids`, `mask` → `hidden` [batch, tokens, width] of the encoder. */
+/** The encoder's graph: `ids`, `mask` → `hidden` [batch, tokens, width]. */
 export function traceEncoded(model: Seq2Seq): Graph {
   const g = new Graph();
   g.output("hidden", model.encode(g, texts(g)));
@@ -18,8 +18,8 @@ export function traceEncoded(model: Seq2Seq): Graph {
 }
 
 /**
- * `ids`, `mask` → `sourceKey0`, `sourceValue0`, … [batch, heads, tokens, headSize]: everything that the decoder reads
- * from a text.
+ * `ids`, `mask` → `sourceKey0`, `sourceValue0`, … [batch, heads, tokens, headSize]: everything about a text that the
+ * decoder reads.
  */
 export function traceSource(model: Seq2Seq): Graph {
   const g = new Graph();

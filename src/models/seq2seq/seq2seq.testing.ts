@@ -14,7 +14,7 @@ export interface Texts {
   readonly targets: readonly (readonly number[])[];
 }
 
-/** One test's buffers, disposed of at its end. */
+/** The buffers of one test, disposed of at its end. */
 export class Arena implements Disposable {
   readonly #buffers: Buffer[] = [];
 
@@ -37,7 +37,7 @@ export async function compile({ weights }: Pick<OpenSeq2Seq, "weights">, trace: 
   return Promise.all(prepare(weights, trace).map((graph) => Program.compile(graph)));
 }
 
-/** Texts as one batch, padded to `tokens`. */
+/** Puts texts into one batch, padded to `tokens`. */
 export function sourceOf(arena: Arena, texts: Texts["texts"], tokens = Math.max(...texts.map((t) => t.length))) {
   const padded = texts.flatMap((t) => [...t, ...new Array(tokens - t.length).fill(0)]);
   const mask = texts.flatMap((t) => Array.from({ length: tokens }, (_, i) => Number(i < t.length)));
@@ -45,7 +45,10 @@ export function sourceOf(arena: Arena, texts: Texts["texts"], tokens = Math.max(
   return { tokens, ids: arena.view("i64", shape, padded), mask: arena.view("i32", shape, mask) };
 }
 
-/** Logits [texts, target, vocabulary] of a batch. The decoder gets `parts` tokens at a time, with a cache. Weights that are not constants are bound as `inputs`. */
+/**
+ * Logits [texts, target, vocabulary] of a batch. Decodes `parts` tokens at a time, with a cache. Weights that are not
+ * constants are bound as `inputs`.
+ */
 export async function decode(
   model: Seq2Seq,
   [encoder, decoder]: readonly Program[],

@@ -24,25 +24,25 @@ import { Parts } from "../tensors/parts.ts";
 /** An encoder–decoder's configuration; `layers` counts the decoder's, as in its cache. */
 export interface Seq2SeqConfig extends Sizes {
   readonly encoderLayers: number;
-  /** Rows of the tables of relative position biases. */
+  /** The number of rows in the tables of relative position biases. */
   readonly buckets: number;
-  /** The distance from which all keys have the same bias. */
+  /** The distance from which on all keys have the same bias. */
   readonly reach: number;
   readonly activation: Activation;
   readonly gated: boolean;
   /** Multiplies the last hidden states before the head. */
   readonly logitScale: number;
-  /** The decoder's first token. */
+  /** The first token of the decoder's input. */
   readonly start: number;
 }
 
-/** Texts of a batch: ids i64 and mask i32 (1 a token, 0 padding, after the tokens) [batch, tokens]. */
+/** The texts of a batch: ids i64 and mask i32 (1 a token, 0 padding, after the tokens) [batch, tokens]. */
 export interface SourceInput {
   readonly ids: Tensor;
   readonly mask: Tensor;
 }
 
-/** The source for one decoder layer's attention: keys and values [batch, heads, source, headSize], and the source's mask. */
+/** The source for a decoder layer's attention: keys and values [batch, heads, source, headSize], and the mask. */
 export interface SourceRows {
   readonly k: Tensor;
   readonly v: Tensor;
@@ -108,7 +108,7 @@ export class Seq2Seq {
     return { norm: "rms", epsilon: this.config.epsilon } as const;
   }
 
-  /** All layers of a stack use the table of its first layer. */
+  /** Biases by distance, from the table of a stack's first layer, which all of its layers use. */
   #biases(graph: Graph, stack: "enc" | "dec"): Tensor {
     const { buckets, reach, heads } = this.config;
     const table = this.weights.table(graph, `${stack}.blk.0.attn_rel_b.weight`, [buckets, heads]);
@@ -116,7 +116,7 @@ export class Seq2Seq {
   }
 }
 
-/** One layer of either stack, sublayer by sublayer. */
+/** One layer of either stack, computed sublayer by sublayer. */
 class Layer {
   constructor(
     private readonly config: Seq2SeqConfig,
@@ -182,7 +182,7 @@ class Layer {
         );
   }
 
-  /** [batch, tokens, heads·d] in a cache's layout: [batch, heads, tokens, d]. */
+  /** Converts [batch, tokens, heads·d] to a cache's layout: [batch, heads, tokens, d]. */
   #rows(x: Tensor): Tensor {
     const [batch, tokens] = x.shape;
     return transpose(reshape(x, [batch!, tokens!, this.config.heads, this.config.headSize]), [0, 2, 1, 3]);

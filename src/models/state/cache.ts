@@ -3,10 +3,10 @@ import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/bu
 import { type DecoderConfig, headsOf, keepsKeys } from "../decoder/decoder.ts";
 import { hasWindow } from "./window-start.ts";
 
-/** Capacity is a multiple of whole blocks, for block-sparse attention to view the cache as rows of blocks. */
+/** Capacity is a multiple of this, so that block-sparse attention can view the cache as rows of blocks. */
 export const CACHE_BLOCK = 128;
 
-/** Keys and values of a layer that keeps them, and the state of a recurrent one. */
+/** The keys and values of a layer that keeps them, or the state of a recurrent layer. */
 type LayerBuffers = Partial<KeyValue> & { readonly state?: Buffer };
 
 interface KeyValue {
@@ -22,13 +22,13 @@ export class KvRows {
   constructor(
     readonly config: DecoderConfig,
     protected readonly layers: readonly LayerBuffers[],
-    /** Tokens per row. */
+    /** The number of tokens per row. */
     readonly capacity: number,
     private readonly first: number,
     readonly rows: number,
   ) {}
 
-  /** `count` rows from row `start` on. */
+  /** `count` rows, starting at row `start`. */
   span(start: number, count: number): KvRows {
     return new KvRows(this.config, this.layers, this.capacity, this.first + start, count);
   }
@@ -54,7 +54,7 @@ export class KvRows {
   }
 
   /**
-   * Returns the tokens from `first` to `end` of every row to the system, in these layers, where they then read as
+   * Returns the memory of every row's tokens from `first` to `end` in these layers to the system; it then reads as
    * zeros.
    */
   giveBack(layers: readonly number[], first: number, end: number): void {
@@ -62,7 +62,7 @@ export class KvRows {
       for (const buffer of [key, value]) buffer.giveBack(offset + first * headSize, (end - first) * headSize);
   }
 
-  /** Copies another row's tokens from `first` to `end` to the first row, in these layers. */
+  /** Copies tokens from `first` to `end` of another cache's first row to this cache's first row, in these layers. */
   copy(from: KvRows, layers: readonly number[], first: number, end: number): void {
     for (const { own, theirs, elements } of this.#beside(from, layers, first, end)) {
       own.key.copy(own.offset, theirs.key, theirs.offset, elements);
@@ -70,7 +70,7 @@ export class KvRows {
     }
   }
 
-  /** Like `copy`, in both directions. */
+  /** Like `copy`, but exchanges the contents. */
   exchange(other: KvRows, layers: readonly number[], first: number, end: number): void {
     for (const { own, theirs, elements } of this.#beside(other, layers, first, end)) {
       own.key.exchange(own.offset, theirs.key, theirs.offset, elements);
@@ -99,7 +99,7 @@ export class KvRows {
     }
   }
 
-  /** The memory of the first row's tokens from `first` to `end`, and of its states; `size` is in bytes. */
+  /** Yields the memory of the first row's tokens from `first` to `end`, and of its states; `size` is in bytes. */
   *#parts(first: number, end: number): Generator<{ buffer: Buffer; offset: number; size: number }> {
     for (const [index, { key, value, state }] of this.layers.entries()) {
       if (key && value)
@@ -116,7 +116,7 @@ export class KvRows {
     }
   }
 
-  /** Copies token `at` of layer `from` to token `to` of a layer, in the first row. */
+  /** In the first row, copies token `at` of layer `from` to token `to` of layer `layer`. */
   copyToken(layer: number, to: number, from: number, at: number): void {
     const { kvHeads, headSize } = headsOf(this.config, layer);
     for (let head = 0; head < kvHeads; head++) {
@@ -126,7 +126,7 @@ export class KvRows {
     }
   }
 
-  /** The same tokens of both first rows, head by head. */
+  /** Yields the same tokens of both first rows, head by head. */
   *#beside(other: KvRows, layers: readonly number[], first: number, end: number) {
     for (const index of layers)
       for (let head = 0; head < headsOf(this.config, index).kvHeads; head++) {
@@ -135,7 +135,7 @@ export class KvRows {
       }
   }
 
-  /** The start of every head of every row, in these layers. */
+  /** Yields the start of every head of every row, in these layers. */
   *#heads(layers: readonly number[]): Generator<ReturnType<KvRows["place"]>> {
     for (const index of layers)
       for (let head = 0; head < this.rows * headsOf(this.config, index).kvHeads; head++)
@@ -143,14 +143,14 @@ export class KvRows {
   }
 
   /**
-   * The first `rows` rows of one key–value head, in the first row of the cache, as rows of `width` elements (whole
+   * The first `rows` rows of one key–value head in the cache's first row, viewed as rows of `width` elements (whole
    * tokens, one after the other).
    */
   head(index: number, head: number, rows: number, width: number): { key: View; value: View } {
     return this.#view(index, [rows, width], head);
   }
 
-  /** The element offset, in the layer's buffers, of one key–value head's `position` in the first row. */
+  /** The offset, in elements, at which the layer's buffers store `position` of one key–value head in the first row. */
   place(index: number, head: number, position: number): KeyValue & { offset: number; headSize: number } {
     const { headSize } = headsOf(this.config, index);
     return { ...this.#keyValue(index), headSize, offset: this.#offset(index, head) + position * headSize };
@@ -162,13 +162,13 @@ export class KvRows {
     return buffer.view([this.rows, floats], this.first * floats);
   }
 
-  /** The first row's state of a recurrent layer: the memory itself. */
+  /** The memory of a recurrent layer's state in the first row, not a copy. */
   state(index: number): Float32Array {
     const { buffer, floats } = this.#state(index);
     return new Float32Array(buffer.memory, this.first * floats * Float32Array.BYTES_PER_ELEMENT, floats);
   }
 
-  /** Copies another row's states of these layers to the first row. */
+  /** Copies another cache's first row of states to this one's, in these layers. */
   copyStates(from: KvRows, layers: readonly number[]): void {
     for (const index of layers) {
       const [own, theirs] = [this.#state(index), from.#state(index)];
@@ -176,7 +176,7 @@ export class KvRows {
     }
   }
 
-  /** Like `copyStates`, in both directions. */
+  /** Like `copyStates`, but exchanges the states. */
   exchangeStates(other: KvRows, layers: readonly number[]): void {
     for (const index of layers) {
       const [own, theirs] = [this.#state(index), other.#state(index)];
@@ -184,7 +184,7 @@ export class KvRows {
     }
   }
 
-  /** Returns the states of every row to the system, in these layers. */
+  /** Returns the memory of every row's states in these layers to the system. */
   giveBackStates(layers: readonly number[]): void {
     for (const index of layers) {
       const { buffer, floats } = this.#state(index);
@@ -217,18 +217,18 @@ export class KvRows {
 }
 
 /**
- * Keys and values of `rows` sequences, or their states. They are written in place; only written memory is resident, and
- * layers with a window return memory early.
+ * The keys and values of `rows` sequences, or their states. They are written in place; only written memory is resident,
+ * and layers with a window return memory early.
  */
 export class KvCache extends KvRows implements Disposable {
-  /** `tokens` per row: the context, unless rows are always shorter. */
+  /** `tokens`: the number of tokens per row; the context, unless rows are always shorter. */
   constructor(config: DecoderConfig, rows = 1, tokens = config.context) {
     const capacity = Math.ceil(tokens / CACHE_BLOCK) * CACHE_BLOCK;
     const buffer = (layer: number) => {
       const { kvHeads, headSize } = headsOf(config, layer);
       const heads = (count: number) => new Buffer("f32", count * capacity * headSize);
       const all = rows * kvHeads;
-      // A whole row's view that starts at a later token also ends later, beyond the written part.
+      // A view of a row's full length that starts at a later token also ends later, beyond the written part.
       return hasWindow(config, layer) ? heads(all + 1).inSmallPages() : heads(all);
     };
     const layers = Array.from({ length: config.layers }, (_, l): LayerBuffers => {

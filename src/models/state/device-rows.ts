@@ -23,7 +23,7 @@ export function fitsDevice(config: DecoderConfig): boolean {
 export class DeviceRows extends KvRows implements Disposable {
   readonly #layers: readonly Record<"key" | "value", DeviceTensor>[];
 
-  /** @throws Error if the device has no room */
+  /** @throws Error if there is not enough device memory */
   constructor(config: DecoderConfig, program: Program) {
     const capacity = Math.ceil(config.context / CACHE_BLOCK) * CACHE_BLOCK;
     super(config, [], capacity, 0, 1);
@@ -42,7 +42,7 @@ export class DeviceRows extends KvRows implements Disposable {
     return this.#layers[index]!;
   }
 
-  /** Keeps its memory until it is disposed of. */
+  /** Does nothing: a device keeps the memory until it is disposed of. */
   override giveBack(): void {}
 
   [Symbol.dispose](): void {

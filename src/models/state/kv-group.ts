@@ -4,64 +4,63 @@ import type { KvRows } from "./cache.ts";
 import { hasWindow, windowStart } from "./window-start.ts";
 
 /**
- * The number of tokens at the end of the cache in which a prompt may differ and still continue from the common part,
- * in a model with windows: layers keep this many tokens more than a window. A chat's next turn often differs slightly
- * from the generated answer.
+ * The number of tokens that can be rolled back in a model with windows, if a prompt differs from the end of the cache:
+ * layers keep this many tokens more than a window. A chat's next turn often differs slightly from the generated answer.
  */
 const TURN_BACK = 512;
 
-/** The first token that layers with a window keep in a cache of `length` tokens. */
+/** The first token that layers with a window keep if a cache holds `length` tokens. */
 export const firstKept = (config: DecoderConfig, length: number): number => windowStart(config, length - TURN_BACK);
 
 /**
- * The state that some layers keep for one sequence between steps, with entries for the same tokens. All kinds of state
- * implement this.
+ * The state that some layers keep for one sequence between steps, with entries for the same tokens. Every kind of state
+ * implements this.
  */
 export interface StateGroup {
   readonly layers: LayerRange;
   /** The number of entries, one per token. */
   readonly length: number;
-  /** How many of the sequence's first `end` tokens can be continued from: all available ones, or 0 if needed entries are gone. */
+  /** How many of the first `end` tokens can be reused: all available ones, or 0 if needed entries are gone. */
   reusable(end: number): number;
   /** Truncates to the `reusable` entries; returns their number. */
   truncate(end: number): number;
-  /** Replaces the contents with the first `length` tokens of another sequence, which its `reusable` allows. */
+  /** Replaces the contents with another sequence's first `length` tokens, which must be `reusable` there. */
   copy(from: StateGroup, length: number): void;
   /** Swaps the contents of two groups. */
   exchange(other: StateGroup): void;
-  /** Called before its layers run over tokens after its last. */
+  /** Called before the group's layers run on further tokens. */
   begin(): void;
   /** Records entries written for these positions. */
   grow(positions: ArrayLike<number>): void;
   /** Marks the tokens so far as a likely beginning of later sequences. */
   mark(): void;
-  /** True if a new sequence of `length` tokens would leave the same entries. */
+  /** True if a new sequence of `length` tokens would hold the same entries. */
   isFresh(length: number): boolean;
   /** Frees everything after the first `keep` tokens. */
   trim(keep: number): void;
-  /** Splits it into two groups: the layers before `at`, and the others. */
+  /** Divides the group in two: the layers before `at`, and the others. */
   split(at: number): [StateGroup, StateGroup];
-  /** Joins this group and the deeper layers', if all hold the same entries. */
+  /** Joins this group and the groups of deeper layers, if all hold the same entries. */
   join(deeper: readonly StateGroup[]): StateGroup;
-  /** Bytes of written memory. */
+  /** The number of bytes of written memory. */
   readonly bytes: number;
 }
 
-/** Layers from … to − 1. */
+/** Layers `from` to `to` − 1. */
 export interface LayerRange {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * Keys and values of some layers in one row of a cache. Entries are for the sequence's tokens from the first on, or for
- * those that a cut kept. Layers with a window free keys that no later query sees.
+ * Keys and values of some layers in one row of a cache. Entries are for all of the sequence's tokens from the first on,
+ * or for those that a cut kept. Layers with a window free keys that no later query sees.
  */
 export class KvGroup implements StateGroup {
   #length = 0;
-  /** Positions of the entries; 0, 1, 2 … if undefined. */
+  /** The positions of the entries; undefined if they are 0, 1, 2 …. */
   #positions: number[] | undefined;
-  /** Tokens with freed memory, in layers with a window. */
+  /** The number of tokens whose memory was freed, in layers with a window. */
   #gone = 0;
   /**
    * The largest number of tokens written since memory was last returned; the memory of this many tokens is resident.
@@ -96,13 +95,13 @@ export class KvGroup implements StateGroup {
     return firstKept(this.cache.config, length) === this.#gone;
   }
 
-  /** Nothing reads entries after the last one. */
+  /** Does nothing, because entries after the last one are not read. */
   begin(): void {}
 
-  /** Keys and values allow continuing from any prefix. */
+  /** Does nothing, because keys and values allow continuing from any prefix. */
   mark(): void {}
 
-  /** Records entries written for these positions, and frees those beyond every window. */
+  /** Records entries written for these positions, and frees entries outside every window. */
   grow(positions: ArrayLike<number>): void {
     const last = positions[positions.length - 1];
     const gapless = this.#positions === undefined && last === this.#length + positions.length - 1;
@@ -124,7 +123,7 @@ export class KvGroup implements StateGroup {
     return windowStart(this.cache.config, this.#entries(tokens)) >= this.#gone ? tokens : 0;
   }
 
-  /** Entries of the first `end` tokens. */
+  /** The number of entries for the first `end` tokens. */
   #entries(end: number): number {
     const beyond = this.#positions ? this.#positions.findIndex((p) => p >= end) : end;
     return beyond < 0 ? this.#length : Math.min(this.#length, beyond);
@@ -194,7 +193,7 @@ export class KvGroup implements StateGroup {
   }
 }
 
-/** Bytes of keys and values of `tokens` tokens in these layers; layers with a window have freed the first `gone`. */
+/** Bytes of keys and values for `tokens` tokens in these layers; layers with a window have freed `gone` of them. */
 export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
   let floats = 0;
   for (let layer = from; layer < to; layer++) {

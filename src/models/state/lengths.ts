@@ -3,37 +3,37 @@ import type { Binding } from "../../runtime/program.ts";
 import type { DecoderConfig } from "../decoder/decoder.ts";
 import { windowStart } from "./window-start.ts";
 
-/** The place of a row's new tokens. */
+/** The position of a row's new tokens. */
 export interface Place {
-  /** Entries already in the row's cache. */
+  /** The number of entries already in the row's cache. */
   readonly entries: number;
-  /** The new tokens' positions in the sequence: the first one if they are consecutive, or each of them. */
+  /** The new tokens' positions in the sequence: the first if they are consecutive, or all of them. */
   readonly positions: number | ArrayLike<number>;
-  /** Their positions on the other axes, for a model with several; `positions` is then the time axis. */
+  /** The positions on other axes, for a model with several; `positions` is then the time axis. */
   readonly height?: ArrayLike<number>;
   readonly width?: ArrayLike<number>;
-  /** The number of later tokens that each new one sees, in a model with bidirectional images; absent if none does. */
+  /** For each new token, the number of later tokens that it sees in a bidirectional image; absent if all 0. */
   readonly ahead?: ArrayLike<number>;
   /** True if the sequence uses the long rope factors. */
   readonly longRope?: boolean;
 }
 
 /**
- * The inputs of a stack's programs for the lengths of a cache's rows and the positions of new tokens, for `rows` rows.
+ * For `rows` rows, the inputs of a stack's programs: the lengths of a cache's rows, and the positions of new tokens.
  */
 export class Lengths implements Disposable {
   readonly #lengths: Buffer;
   readonly #windowLengths: Buffer;
-  /** Totals, for the rows that start at each index together. */
+  /** For each index, the total for the rows that run together from that index on. */
   readonly #totals: Buffer;
   readonly #windowTotals: Buffer;
   readonly positions: Buffer;
-  /** Undefined if no token sees later ones. */
+  /** Undefined if no token sees later tokens. */
   readonly #ahead: Buffer | undefined;
-  /** By height and by width; empty if positions have one axis. */
+  /** Positions by height and by width; empty if positions have one axis. */
   readonly axes: readonly Buffer[];
 
-  /** Has room for `tokens` new tokens per row. */
+  /** Allocates room for `tokens` new tokens per row. */
   constructor(
     private readonly config: DecoderConfig,
     rows: number,
@@ -46,7 +46,7 @@ export class Lengths implements Disposable {
     this.axes = config.axes ? [0, 1].map(() => new Buffer("i64", rows * tokens)) : [];
   }
 
-  /** Sets `tokens` new tokens for each row from `first` on. Returns the first token that is bound for layers with a window. */
+  /** Sets `tokens` new tokens for each row, starting at row `first`. Returns where bindings for windows start. */
   set(first: number, places: readonly Place[], tokens: number): number {
     const entries = places.map((place) => place.entries);
     const start = windowStart(this.config, Math.min(...entries));
@@ -57,14 +57,14 @@ export class Lengths implements Disposable {
     }
     const { ahead } = places[0]!;
     if (this.#ahead && ahead) new BigInt64Array(this.#ahead.memory).set(Array.from(ahead, BigInt));
-    // The kernel assumes that a row's first run has no gaps, and counts from its first position, unless its total
-    // differs from the number of tokens.
+    // In a row's first run, the kernel counts from the first position and assumes no gaps, unless the total differs
+    // from the number of tokens.
     const gaps = tokens > 1 && places.some((place) => typeof place.positions !== "number");
     this.#put(this.#totals, this.#windowTotals, first, Math.max(...entries) + tokens + (gaps ? 1 : 0), start);
     return start;
   }
 
-  /** Like `set`, for one new token per row; each row runs separately, whatever the lengths of the others. */
+  /** Like `set`, for one new token per row; each row runs separately, whatever the other rows' lengths. */
   setApart(places: readonly Place[]): void {
     for (const [row, place] of places.entries()) this.set(row, [place], 1);
   }
@@ -76,7 +76,7 @@ export class Lengths implements Disposable {
       all[at + t] = BigInt(further + (typeof positions === "number" ? positions + t : positions[t]!));
   }
 
-  /** Texts have the same position on all axes. */
+  /** Writes positions on one axis; the positions of text are the same on all axes. */
   #putAxis(axis: number, at: number, { positions, height, width }: Place, tokens: number): void {
     const all = new BigInt64Array(this.axes[axis]!.memory);
     const axisPositions = (axis === 0 ? height : width) ?? positions;
@@ -107,7 +107,7 @@ export class Lengths implements Disposable {
     };
   }
 
-  /** The views that `setApart` writes in the first `rows` rows, under names that end in the row's number. */
+  /** The views that `setApart` writes for the first `rows` rows, with names that end in the row's number. */
   viewsApart(rows: number): Binding {
     const all = Array.from({ length: rows }, (_, row) =>
       Object.entries(this.views(row, 1, 1)).map(([name, view]) => [`${name}${row}`, view] as const),

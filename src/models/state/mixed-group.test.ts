@@ -4,7 +4,7 @@ import { KvCache } from "./cache.ts";
 import type { StateGroup } from "./kv-group.ts";
 import { groupOf, sequenceBytes } from "./state-groups.ts";
 
-/** Attention, a state, attention, a state; the first layer has a window. */
+/** Layers: attention, a state, attention, a state; the first has a window. */
 const config: DecoderConfig = {
   ...{ layers: 4, hidden: 8, heads: 2, kvHeads: 1, headSize: 4, vocabulary: 16, context: 2048 },
   recurrent: (layer) => (layer % 2 === 1 ? 5 + layer : undefined),
@@ -14,7 +14,7 @@ const FLOATS = 6 + 8;
 
 const positions = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-/** Runs tokens `from` to `to` − 1: keys hold their positions, states the number of tokens. */
+/** Simulates a run of tokens `from` to `to` − 1: keys hold their positions, states the number of tokens. */
 function run(cache: KvCache, group: StateGroup, from: number, to: number): void {
   group.begin();
   for (const layer of [0, 2]) {

@@ -3,7 +3,7 @@ import type { RecurrentGroup } from "./recurrent-group.ts";
 
 /**
  * A hybrid's state in some layers of one row of a cache: keys and values in attention layers, recurrent states in the
- * others. A sequence can continue only where both can, which is where states are stored.
+ * other layers. A sequence can continue only where both kinds can, that is, where states are stored.
  */
 export class MixedGroup implements StateGroup {
   constructor(

@@ -9,7 +9,7 @@ interface Snapshot {
   readonly states: ReadonlyMap<number, Float32Array>;
 }
 
-/** Snapshots per sequence; each is as large as the sequence's state. */
+/** The number of snapshots per sequence; each is as large as the sequence's state. */
 const SNAPSHOTS = 4;
 
 /**
@@ -18,11 +18,11 @@ const SNAPSHOTS = 4;
  */
 export class RecurrentGroup implements StateGroup {
   #length = 0;
-  /** Ascending. */
+  /** In ascending order of length. */
   #snapshots: readonly Snapshot[] = [];
-  /** True if the state covers the first `length` tokens: not before the first, nor while layers run. */
+  /** True if the state covers the first `length` tokens; false before the first token, and while layers run. */
   #whole = false;
-  /** True if the state's memory was written since it was last returned. */
+  /** True if the state's memory has been written and not returned since. */
   #resident = false;
 
   constructor(
@@ -87,7 +87,7 @@ export class RecurrentGroup implements StateGroup {
     this.#resident = other.#resident = this.#resident || other.#resident;
   }
 
-  /** Its memory does not grow with its tokens, so it is freed whole or not at all. */
+  /** Frees all memory or none, because its size does not depend on the number of tokens. */
   trim(keep: number): void {
     if (keep > 0 || !this.#resident) return;
     this.cache.giveBackStates(this.#layers);
@@ -133,7 +133,7 @@ export class RecurrentGroup implements StateGroup {
     return this.#snapshots.findLast((one) => one.end <= end);
   }
 
-  /** Restores a snapshot's states; without one, they are zeros before the first token. */
+  /** Restores a snapshot's states; without a snapshot, the states are zeros, as before the first token. */
   #restore(snapshot: Snapshot | undefined): void {
     if (snapshot) for (const layer of this.#layers) this.cache.state(layer).set(snapshot.states.get(layer)!);
   }
@@ -145,14 +145,14 @@ export class RecurrentGroup implements StateGroup {
   }
 }
 
-/** Bytes of one sequence's states in these layers. */
+/** The number of bytes of one sequence's states in these layers. */
 export function stateBytes({ recurrent }: KvRows["config"], { from, to }: LayerRange): number {
   let floats = 0;
   for (let layer = from; layer < to; layer++) floats += recurrent?.(layer) ?? 0;
   return floats * bytesPerElement.f32;
 }
 
-/** The snapshots without the one nearest to its neighbours, if there are too many; the last one stays. */
+/** Removes the snapshot nearest to its neighbours if there are too many; the last one is always kept. */
 function thinned(snapshots: readonly Snapshot[]): readonly Snapshot[] {
   if (snapshots.length <= SNAPSHOTS) return snapshots;
   const gap = (i: number) => snapshots[i + 1]!.end - (snapshots[i - 1]?.end ?? 0);

@@ -4,7 +4,7 @@ import { KvGroup, kvBytes, type StateGroup } from "./kv-group.ts";
 import { MixedGroup } from "./mixed-group.ts";
 import { RecurrentGroup, stateBytes } from "./recurrent-group.ts";
 
-/** A row's state in all layers. */
+/** Creates the group for a row's state in all layers. */
 export function groupOf(cache: KvRows): StateGroup {
   const layers = { from: 0, to: cache.config.layers };
   if (!hasRecurrent(cache.config)) return new KvGroup(cache, layers);
@@ -13,7 +13,7 @@ export function groupOf(cache: KvRows): StateGroup {
   return attends ? new MixedGroup(new KvGroup(cache, layers), states) : states;
 }
 
-/** Bytes of a sequence of `tokens` tokens in all layers; layers with a window have freed the first `gone`. */
+/** The size of a sequence of `tokens` tokens in all layers, in bytes; windows have freed the first `gone`. */
 export function sequenceBytes(config: DecoderConfig, tokens: number, gone = 0): number {
   const layers = { from: 0, to: config.layers };
   return kvBytes(config, layers, tokens, gone) + stateBytes(config, layers);

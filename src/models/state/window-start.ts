@@ -1,8 +1,8 @@
 import type { DecoderConfig } from "../decoder/decoder.ts";
 
 /**
- * The maximum number of tokens before a window that are also bound: skipping some keys costs less than a new binding
- * for every token.
+ * The maximum number of tokens bound before a window: computing some extra keys costs less than binding again for every
+ * token.
  */
 const STEP = 64;
 
@@ -29,13 +29,13 @@ function widest(config: Windows): number {
 }
 
 /**
- * The first of `past` cached tokens that later queries can see through a window, rounded down. Layers with a window
- * are bound to the cache from there on. 0 if no layer has a window.
+ * The first of `past` cached tokens that later queries can see through a window, rounded down. Layers with a window are
+ * bound to the cache from that token on. 0 if no layer has a window.
  */
 export function windowStart(config: Windows, past: number): number {
   const first = past + 1 - reach(config);
   return Math.max(0, STEP * Math.floor(first / STEP));
 }
 
-/** The cost symbols for cached tokens before a run: all of them, and those bound for layers with a window. */
+/** The cost symbols for the tokens cached before a run: all of them, and those bound for layers with a window. */
 export const pastSizes = (config: Windows, past: number) => ({ past, windowPast: past - windowStart(config, past) });

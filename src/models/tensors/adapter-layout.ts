@@ -3,8 +3,8 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { type Architecture, type Decoder, headSizeOf } from "../decoder/decoder.ts";
 
 /**
- * Maps a checkpoint's matrices to the Hugging Face modules that adapters are trained on. If a GGUF rotates
- * neighbouring pairs, its rows of q and k interleave the two halves of each head.
+ * Maps a checkpoint's matrices to the Hugging Face modules that adapters change. If a GGUF rotates neighbouring pairs,
+ * its rows of q and k interleave the two halves of each head.
  */
 export function layoutOf(
   { config }: Pick<Checkpoint, "config">,

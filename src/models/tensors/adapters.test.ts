@@ -34,7 +34,7 @@ interface Form {
   readonly cut?: Cut;
 }
 
-/** Logits of a base in `fixtures`: plain, with a merged adapter, or with a separate one. */
+/** Logits of a base in `fixtures`: without an adapter, with a merged adapter, or with a separate one. */
 async function logits(base: string, tokens: readonly number[], own: Merged | Apart | undefined, form: Form = {}) {
   const plain = openCheckpoint(path.join(bases, base));
   const checkpoint = own && "merged" in own ? withAdapter(plain, openLora(own.merged)) : plain;
@@ -85,7 +85,7 @@ describe.each(["llama", "gpt2", "llama-head", "llama-dora", "gpt2-dora"])("%s me
 
   test("kept apart, it is the same within 1e-5", async () => {
     const merged = await logits(base, tokens, { merged: folder });
-    // The largest logit is 7 to 10.
+    // The largest logit is between 7 and 10.
     const unit = Math.max(...merged.map(Math.abs));
     expect(gap(await logits(base, tokens, { apart: folder }), merged) / unit).toBeLessThan(1e-5);
   });
@@ -120,7 +120,7 @@ describe("an adapter that does not fit: one sentence", () => {
   const at = (base: string, folder: string) => () =>
     withAdapter(openCheckpoint(path.join(bases, base)), openLora(folder));
 
-  /** The adapter with other settings. */
+  /** The adapter with changed settings. */
   async function spoilt(change: Record<string, unknown>): Promise<string> {
     const folder = mkdtempSync(path.join(root, "spoilt-"));
     await cp(llama, folder, { recursive: true });

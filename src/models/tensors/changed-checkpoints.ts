@@ -1,16 +1,13 @@
 import type { Checkpoint, StoredTensor } from "../../weights/checkpoint.ts";
 
-/**
- * A checkpoint whose kernels [outputs, inputs, side, side] are matrices [outputs, inputs · side · side], in the
- * network's shape.
- */
+/** The checkpoint without its `unread` tensors. */
 export function without(checkpoint: Checkpoint, unread: readonly string[]): Checkpoint {
   const tensors = new Map(checkpoint.tensors);
   for (const name of unread) tensors.delete(name);
   return { ...checkpoint, tensors };
 }
 
-/** A tensor's shape in diffusers: the inverse of `withFlatKernels`. */
+/** A checkpoint whose kernels [outputs, inputs, side, side] become matrices [outputs, inputs · side · side]. */
 export function withFlatKernels(checkpoint: Checkpoint): Checkpoint {
   const flat = ({ shape }: StoredTensor) =>
     shape.length === 4 ? [shape[0]!, shape[1]! * shape[2]! * shape[3]!] : shape;

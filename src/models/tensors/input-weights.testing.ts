@@ -1,4 +1,4 @@
-/** Weights as graph inputs instead of constants, like training. */
+/** Weights as graph inputs instead of constants, as in training. */
 import type { Graph, Tensor } from "../../graph/index.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import type { LoraLayer, LoraLayers } from "../../weights/adapter/lora-layers.ts";
@@ -8,7 +8,7 @@ import type { Names } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { LowRank, LowRankUpdate, Sizes, TableShape } from "../../weights/weight-source.ts";
 
-/** A checkpoint's tensors in float32 buffers. Matrices are rows [outputs, inputs]; an adapter's factors are stored by module. */
+/** A checkpoint's tensors in float32 buffers. Matrices are rows [outputs, inputs]; adapters' factors are by module. */
 export class InputWeights extends FloatRows implements Disposable {
   /** The views to bind, by input name. */
   readonly views: Record<string, View> = {};
@@ -66,7 +66,7 @@ export class InputWeights extends FloatRows implements Disposable {
     return new Part(this.checkpoint, this.names, name, shape);
   }
 
-  /** An input of the graph, and its buffer, which all graphs share by name. */
+  /** An input of the graph, and its buffer, which all graphs share by the input's name. */
   #input(graph: Graph, name: string, shape: readonly number[], values: () => ArrayLike<number>): Tensor {
     this.views[name] ??= this.#filled(shape, values());
     return graph.inputs.find((port) => port.name === name)?.tensor ?? graph.input(name, "f32", shape);

@@ -3,7 +3,7 @@ import { inParts, type MixerWeights, ratesOf } from "../../nn/mixer-weights.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { Parts } from "./parts.ts";
 
-/** GGUF's names of a mixer's weights, by the mixers' own names. */
+/** GGUF's names for a mixer's weights, by the mixers' own names. */
 const canonical: Readonly<Record<string, string>> = {
   in_proj: "ssm_in",
   conv1d: "ssm_conv1d",
@@ -26,8 +26,8 @@ const canonical: Readonly<Record<string, string>> = {
 };
 
 /**
- * The weights of one layer's mixer, by the mixers' own names: with a projection's parts as one product, and with each
- * part separate, so an unused part is not computed.
+ * The weights of one layer's mixer, by the mixers' own names: with a projection's parts as one product, and with
+ * separate parts, so that an unused part is not computed.
  */
 export function mixerParts(
   weights: WeightSource,
@@ -36,13 +36,13 @@ export function mixerParts(
 ): { readonly together: MixerWeights; readonly apart: MixerWeights } {
   const parts = new Parts(weights, graph);
   const place = (name: string) => `blk.${layer}.${name}`;
-  /** Read as a vector, so that training does not decay rates, and then reshaped. */
+  /** Reads a vector and reshapes it, so that weight decay in training does not apply to rates. */
   const values = (name: string, shape: readonly number[]) => {
     const size = shape.reduce((product, n) => product * n, 1);
     const vector = weights.vector(graph, { [place(name)]: size });
     return shape.length === 1 ? vector : reshape(vector, shape);
   };
-  /** A convolution's filters, [channels, 1, width]. */
+  /** Reads a convolution's filters, [channels, 1, width]. */
   const filters = (name: string, shape: readonly number[]) =>
     reshape(weights.table(graph, place(name), [shape[0]!, shape[2]!]), shape);
   const named = (name: string) => {

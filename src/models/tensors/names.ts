@@ -3,22 +3,22 @@ import type { Names, Stored } from "../../weights/prepared/names.ts";
 
 /**
  * A name without `.weight` or `.bias`, or another description of the stored tensor. Experts' matrices have names with
- * `{expert}` in place of their number, or are blocks of a stack: `part` is the index among each expert's matrices, or
- * among one matrix's blocks.
+ * `{expert}` in place of their number, or are blocks of a stack: `part` is the index among an expert's matrices, or
+ * among the blocks of one matrix.
  */
 export type StoredAs =
   | string
   | (Omit<Stored, "block"> & {
       readonly name: string;
       readonly part?: readonly [at: number, of: number];
-      /** True if the matrices are one linear layer in Hugging Face's code. */
+      /** True if the matrices form one linear layer in Hugging Face's code. */
       readonly oneLayer?: true;
     });
 
 /** The canonical name of one expert's matrix, without `.weight`. */
 export const expertName = (part: string, expert: number, experts: number): string => `${part}.${expert}/${experts}`;
 
-/** A canonical name's parts. */
+/** Parses a canonical name into its parts. */
 function parsed(canonical: string) {
   const [, layer, part, expert, experts, kind] =
     /^(?:blk\.(\d+)\.)?([\w.]+?)(?:\.(\d+)\/(\d+))?\.(weight|bias)$/.exec(canonical) ?? [];
@@ -26,8 +26,8 @@ function parsed(canonical: string) {
 }
 
 /**
- * A GGUF's names are canonical. It stacks experts' matrices, some with gates above ups in one stack; the first files with
- * experts have separate matrices.
+ * A GGUF's names are canonical. A GGUF stacks experts' matrices, sometimes with gates above ups in one stack; the
+ * oldest files with experts have separate matrices.
  */
 const inGguf =
   (tensors: Checkpoint["tensors"], { gguf: aliases = {}, turned = [] }: Scheme) =>
@@ -50,9 +50,9 @@ const inGguf =
 
 /** Tensor names in an architecture's Hugging Face checkpoints. */
 export interface Scheme {
-  /** Possible prefixes of every name; the first that fits the checkpoint is used. Some checkpoints have none. */
+  /** Possible prefixes of every name, the first of which that fits the checkpoint is used; or none. */
   readonly prefixes: readonly string[];
-  /** The part before a layer's number. */
+  /** The text before a layer's number. */
   readonly layers: string;
   /** Names in a layer, by GGUF's name of the part (`attn_q`). */
   readonly parts: Readonly<Record<string, StoredAs>>;
@@ -66,7 +66,7 @@ export interface Scheme {
   readonly turned?: readonly string[];
 }
 
-/** The checkpoint's names for canonical names; a GGUF's are the same. */
+/** Maps canonical names to the checkpoint's names; a GGUF's are the same. */
 export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
   if (config.kind === "gguf") return inGguf(tensors, scheme);
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
@@ -85,13 +85,13 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
   };
 }
 
-/** The name, without a prefix, of a tensor that does not end in `.weight` or `.bias`; undefined for others. */
+/** The name, without a prefix, of a tensor that does not end in `.weight` or `.bias`; undefined for other tensors. */
 function bareName(canonical: string, { layers, bare = {} }: Scheme): string | undefined {
   const [, layer, part] = /^blk\.(\d+)\.(.+)$/.exec(canonical) ?? [];
   return part !== undefined && Object.hasOwn(bare, part) ? `${layers}.${layer}.${bare[part]}` : undefined;
 }
 
-/** Names of tensors that are stored in other shapes than the model's, by GGUF's name of the part. */
+/** Adds the shapes of tensors that are stored in other shapes than the model's, by GGUF's name of the part. */
 export function shapedNames(names: Names, shapes: Readonly<Record<string, readonly number[]>>): Names {
   return (canonical) => {
     const entry = names(canonical);
@@ -111,7 +111,7 @@ export function modulesOf(canonical: string, { prefixes, layers, parts, top }: S
   return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
 }
 
-/** The index of a matrix in a linear layer of several; undefined if it is a whole layer. */
+/** The index of a matrix in a linear layer of several matrices; undefined if it is the only one. */
 export function partOf(canonical: string, { parts }: Scheme): readonly [at: number, of: number] | undefined {
   const known = parts[canonical.replace(/^blk\.\d+\./, "")];
   return typeof known === "object" && known.oneLayer ? known.part : undefined;
@@ -150,7 +150,7 @@ function stored(as: StoredAs, kind: string, expert?: { readonly at: number; read
   };
 }
 
-/** Llama's names, which most decoders also use. */
+/** The tensor names of Llama, which most decoders also use. */
 export const llamaNames: Scheme = {
   prefixes: ["model.", "", "language_model.model.", "model.language_model."],
   layers: "layers",
@@ -170,13 +170,13 @@ export const llamaNames: Scheme = {
   top: { token_embd: "embed_tokens", output_norm: "norm", output: "/lm_head" },
 };
 
-/** The scheme with other names for some parts. */
+/** Returns the scheme with other names for some parts. */
 export const withParts = (scheme: Scheme, parts: Scheme["parts"]): Scheme => ({
   ...scheme,
   parts: { ...scheme.parts, ...parts },
 });
 
-/** The scheme with norms stored as their gain minus one, like Gemma's. */
+/** Returns the scheme for norms stored as their gain minus one, as in Gemma. */
 export function offsetNorms(scheme: Scheme): Scheme {
   const offset = ([part, as]: [string, StoredAs]): [string, StoredAs] =>
     part.endsWith("norm") && typeof as === "string" ? [part, { name: as, plus: 1 }] : [part, as];

@@ -19,13 +19,13 @@ import { fnv1a } from "../../util/fnv.ts";
 import type { Matrix, Sizes, WeightSource } from "../../weights/weight-source.ts";
 import { expertName } from "./names.ts";
 
-/** Consecutive outputs or inputs; only the first `kept` take part. */
+/** Consecutive outputs or inputs, of which only the first `kept` are used. */
 interface Piece {
   readonly size: number;
   readonly kept: number;
 }
 
-/** A model's weights in use in one graph, by canonical name without `.weight` and `.bias`. */
+/** A model's weights used in one graph, by canonical name without `.weight` and `.bias`. */
 export class Parts {
   constructor(
     private readonly weights: WeightSource,
@@ -37,14 +37,14 @@ export class Parts {
     return this.weights.has(name);
   }
 
-  /** The kind of norm, and whether a layer norm has a shift. */
+  /** A norm of this kind; `shifted`: whether a layer norm has a bias. */
   norm(name: string, width: number, { norm, epsilon }: { norm: Norm["kind"]; epsilon: number }, shifted = true): Norm {
     const vector = (of: "weight" | "bias") => this.weights.vector(this.graph, { [`${name}.${of}`]: width });
     const shift = norm === "layer" && shifted ? vector("bias") : undefined;
     return { kind: norm, epsilon, gain: vector("weight"), shift };
   }
 
-  /** Projections of x by their outputs, as one product, with required or stored biases. */
+  /** Multiplies x by matrices, named with their outputs, in one product; adds required or stored biases. */
   project(x: Tensor, outputs: Sizes, biased: (name: string) => boolean = () => false): Tensor {
     const named = (kind: string) =>
       Object.fromEntries(Object.entries(outputs).map(([name, n]) => [`${name}.${kind}`, n]));
@@ -55,8 +55,8 @@ export class Parts {
   }
 
   /**
-   * One projection's outputs in parts of these sizes, each a separate product, so an unused part is not computed. With
-   * an adapter or biases, it is a single product.
+   * Splits one projection's outputs into parts of these sizes, each a separate product, so that an unused part is not
+   * computed. With an adapter or biases, it is a single product.
    */
   projectApart(x: Tensor, name: string, sizes: readonly number[]): Tensor[] {
     const [axis, width] = [x.shape.length - 1, Number(x.shape.at(-1))];
@@ -72,8 +72,8 @@ export class Parts {
   }
 
   /**
-   * The product of x with adjacent matrices in float32; only the first `kept` outputs or inputs of each take part.
-   * @throws UserError for adapted weights or ones with biases
+   * Multiplies x by adjacent matrices in float32; only the first `kept` outputs or inputs of each are used.
+   * @throws UserError for weights with an adapter or with biases
    */
   projectPart(x: Tensor, outputs: Sizes, side: "inputs" | "outputs", pieces: readonly Piece[]): Tensor {
     const inputs = side === "inputs" ? pieces[0]!.size : Number(x.shape.at(-1));
@@ -89,7 +89,7 @@ export class Parts {
     return linear(x, this.graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes }));
   }
 
-  /** @throws UserError for adapted weights or ones with biases */
+  /** @throws UserError for weights with an adapter or with biases */
   requirePart(inputs: number, outputs: Sizes): void {
     const biased = Object.keys(outputs).some((name) => this.weights.has(`${name}.bias`));
     if (biased || this.weights.update(this.graph, inputs, outputs))
@@ -107,7 +107,7 @@ export class Parts {
     return gather(rows, which, 0);
   }
 
-  /** One matrix per expert, with outputs by part (`blk.0.ffn_gate_exps`); one expert's parts are stacked. */
+  /** One matrix per expert, with numbers of outputs by part (`blk.0.ffn_gate_exps`); an expert's parts are stacked. */
   experts(inputs: number, outputs: Sizes, experts: number): Matrix[] {
     return Array.from({ length: experts }, (_, expert) => {
       const named = Object.entries(outputs).map(([part, n]) => [`${expertName(part, expert, experts)}.weight`, n]);
@@ -116,7 +116,8 @@ export class Parts {
   }
 
   /**
-   * A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32 to keep its choices.
+   * A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32, so that its choices do not
+   * change.
    * @throws UserError if one of them is NaN
    */
   router(name: string, x: Tensor, experts: number): Tensor {
@@ -125,17 +126,17 @@ export class Parts {
     return matmulTransposed(x, this.weights.table(this.graph, `${name}.weight`, [experts, Number(x.shape.at(-1))]));
   }
 
-  /** A vector of the weights that is added to x: [width]. */
+  /** A vector of the weights, which is added to x: [width]. */
   bias(name: string, x: Tensor): Tensor {
     return plus(x, this.vector(`${name}.bias`, Number(x.shape.at(-1))));
   }
 
-  /** A norm's gain that changes nothing: [width]. */
+  /** A gain of ones, with which a norm changes nothing: [width]. */
   ones(width: number): Tensor {
     return this.weights.computed(this.graph, `ones.${width}`, [width], () => new Float32Array(width).fill(1));
   }
 
-  /** A stored number that is not trained, by full name, repeated for a vector: [width]. */
+  /** A stored factor that is not trained, by full name, repeated as a vector: [width]. */
   factor(name: string, width: number): Tensor {
     return spread(reshape(withoutGradient(this.vector(name, 1)), []), 0, width);
   }
@@ -176,7 +177,7 @@ export class Parts {
     return this.weights.has("output.weight") ? "output" : "token_embd";
   }
 
-  /** A product of x with stacked matrices, updated by the adapter. */
+  /** Multiplies x by stacked matrices, and applies the adapter's update. */
   #projected(x: Tensor, matrix: Matrix, outputs: Sizes, bias?: Tensor): Tensor {
     const update = this.weights.update(this.graph, Number(x.shape.at(-1)), outputs);
     if (!update) return project(x, matrix, bias);
@@ -202,7 +203,7 @@ export class Parts {
     return this.weights.table(this.graph, name, [rows, width]);
   }
 
-  /** Vectors of tokens: ids i64 [batch, tokens] → [batch, tokens, width], from blocks if the table is in blocks. */
+  /** Looks up tokens' vectors: ids i64 [batch, tokens] → [batch, tokens, width], from blocks if stored in blocks. */
   tokens(ids: Tensor, vocabulary: number, width: number): Tensor {
     const look = (some: Tensor) => this.#vectors(some, vocabulary, width);
     const own = this.weights.tokenRows?.(this.graph, "token_embd", width);
@@ -222,7 +223,7 @@ function idsIn(graph: Graph, ids: readonly number[]): Tensor {
   return graph.constant(`ids.${fnv1a(ids)}`, { dtype: "i64", shape: [ids.length] }, { kind: "memory", bytes });
 }
 
-/** The first `kept` of each piece. */
+/** Selects the first `kept` elements of each piece. */
 function keptOf<T>(all: readonly T[], pieces: readonly Piece[]): T[] {
   let at = 0;
   return pieces.flatMap(({ size, kept }) => {
@@ -236,7 +237,7 @@ const rowsIn = (values: Float32Array, rows: number): Float32Array[] =>
     values.subarray((row * values.length) / rows, ((row + 1) * values.length) / rows),
   );
 
-/** Rows [rows, width] as columns, [width, rows]. */
+/** Transposes rows [rows, width] to [width, rows]. */
 function transposed(rows: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const [width, count] = [rows[0]!.length, rows.length];
   const values = new Float32Array(width * count);

@@ -1,4 +1,4 @@
-/** A model does not depend on the kind of its weights: traced with inputs instead of prepared constants, it computes the same. */
+/** A model does not depend on how its weights are stored: with inputs for constants, it computes the same. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -44,7 +44,7 @@ describe.each([
   const prepared = (lora = adapter) =>
     openDecoder(checkpoint, path.join(folder, file), "f32", lora === undefined ? undefined : openLora(adapterOf(lora)));
 
-  /** The same model with its weights as graph inputs. */
+  /** Runs the same model with its weights as graph inputs. */
   async function ofInputs() {
     const names = architecture.tensors(checkpoint);
     const layout = layoutOf(checkpoint, architecture, (await prepared()).decoder);

@@ -17,13 +17,13 @@ import type { Matrix } from "../../weights/weight-source.ts";
 import { type Activation, activateMlp } from "../mlp.ts";
 import type { Routing } from "./route.ts";
 
-/** Rows grouped by expert [rows, inputs], each times its expert's matrix: [rows, outputs]. All matrices have one form. */
+/** Rows grouped by expert [rows, inputs], each times its expert's matrix: [rows, outputs]; one form for all. */
 export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matrix[]): Tensor {
   const floats: Tensor[] = [];
   const blocks: QuantizedMatrix[] = [];
   for (const matrix of matrices)
     if (matrix.kind === "blocks") blocks.push(matrix.matrix);
-    else if (matrix.kind === "bytes") throw new Error("experts do not run in bytes");
+    else if (matrix.kind === "bytes") throw new Error("experts do not support byte weights");
     else floats.push(matrix.weight);
   if (floats.length === 0) return groupedQuantizedLinear(x, sizes, blocks);
   if (blocks.length > 0) throw new Error("some experts' matrices are in blocks and others are not");
@@ -74,7 +74,7 @@ export function mixFeedForwards(
   return mixExperts(biasedOutputs, gatedInputs ? full(gates, 1) : gates);
 }
 
-/** The biases of each row's expert, side by side. */
+/** The biases of each row's expert, in adjacent columns. */
 function insideBiases({ inside }: ExpertBiases, { chosen, order }: Routing): Tensor {
   const ofRows = gather(reshape(chosen, order.shape), order, 0);
   const each = inside.map((table) => gather(table, ofRows, 0));

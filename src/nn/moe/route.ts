@@ -17,9 +17,9 @@ import {
 
 /** How tokens choose their experts. */
 export interface RouterConfig {
-  /** Experts of a layer. */
+  /** The number of experts in a layer. */
   readonly count: number;
-  /** Experts that each token chooses. */
+  /** The number of experts that each token chooses. */
   readonly active: number;
   /**
    * Gates are a softmax over the chosen experts' logits (equal to a normalised softmax over all), a softmax over all logits
@@ -33,7 +33,7 @@ export interface RouterConfig {
 export interface ScoredGates {
   /** A softmax over all experts, or each expert's own sigmoid. */
   readonly score: "softmax" | "sigmoid";
-  /** True if experts are chosen by score plus a bias each, which balances their load. */
+  /** True if experts are chosen by score plus a bias per expert, which balances their load. */
   readonly biased: boolean;
   /** Added to the sum that divides the chosen gates; if absent, gates are not divided. */
   readonly epsilon?: number | undefined;

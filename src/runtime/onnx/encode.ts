@@ -99,7 +99,7 @@ function emit(graph: Encodable): Emitter {
   return emitter;
 }
 
-/** The graph as a serialised ONNX ModelProto. Constants in files stay there (external data, by file name). */
+/** The graph as a serialised ONNX ModelProto. Constants in files are referenced by file name (external data). */
 export function encodeOnnx(graph: Encodable): Uint8Array {
   const { nodes, literals } = emit(graph);
   const w = new BinaryWriter();

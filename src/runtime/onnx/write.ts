@@ -35,8 +35,8 @@ export interface Portable {
 }
 
 /**
- * Lays out the graphs' mapped constants, and nothing else of their files, in one file in `folder`. Constants that
- * graphs share, and equal bytes in two shapes, are stored once.
+ * Lays out the graphs' mapped constants, without the rest of their source files, in one file in `folder`. Constants
+ * that graphs share, and equal bytes in two shapes, are stored once.
  */
 export function portable(graphs: Readonly<Record<string, Encodable>>, folder: string): Portable {
   const moves: Move[] = [];

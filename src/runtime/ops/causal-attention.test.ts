@@ -6,13 +6,13 @@ import { causalAttention } from "../../graph/ops/causal-attention.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { compare, error, type Feed, noise } from "../compare.testing.ts";
 
-/** Documents of `length` tokens each, over rows of `tokens`. */
+/** Rows of `tokens` tokens, divided into documents of `length` tokens each. */
 function documentsOf(batch: number, tokens: number, length: number): Feed {
   const data = Array.from({ length: batch * tokens }, (_, i) => Math.floor(i / length));
   return { dtype: "i64", shape: [batch, tokens], data };
 }
 
-/** Prefixes of documents of `length` tokens each: the first `share` of their tokens. */
+/** A prefix in each document of `length` tokens: the first `share` of its tokens. */
 function prefixOf(batch: number, tokens: number, length: number, share: number): Feed {
   const data = Array.from({ length: batch * tokens }, (_, i) => Number((i % tokens) % length < share * length));
   return { dtype: "i64", shape: [batch, tokens], data };
@@ -34,7 +34,7 @@ test.each([
   { batch: 1, tokens: 260, share: 0.6, window: 40 },
   { batch: 1, tokens: 140, share: 1, softcap: 1.5 },
   { batch: 1, tokens: 140, share: 0.7, length: 70 },
-  // Heads so wide that the weights are no larger than queries, keys and values: the gradient uses them.
+  // Heads so wide that attention weights take no more memory than queries, keys and values: the gradient reuses them.
   { batch: 2, tokens: 128, headSize: 64 },
   { batch: 2, tokens: 260, headSize: 96, group: 2 },
   { batch: 1, tokens: 260, headSize: 64, window: 50 },

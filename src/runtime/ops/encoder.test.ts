@@ -5,7 +5,7 @@ import { pool, poolings, unit } from "../../graph/ops/pool.ts";
 import { Unpadding } from "../../nn/unpad.ts";
 import { compare, error, type Feed, integers, noise, worst } from "../compare.testing.ts";
 
-/** Texts of the given lengths, padded to the longest. */
+/** Texts of these lengths, padded to the longest. */
 function masked(lengths: readonly number[], width: number): { tokens: number; mask: Feed; x: (seed: number) => Feed } {
   const tokens = Math.max(...lengths);
   const data = lengths.flatMap((n) => Array.from({ length: tokens }, (_, t) => (t < n ? 1 : 0)));
@@ -31,7 +31,7 @@ describe.each(batches.map((lengths) => ({ lengths })))("texts of $lengths tokens
       bindings,
       trace: (t) => ({ y: encoderAttention(t.q!, t.k!, t.v!, t.mask!, { heads: 3, scale: 0.3, ...limit }) }),
     });
-    // Rows of padding do not matter.
+    // Padding rows are not compared.
     const keep = (_: number, i: number) => mask.data[Math.floor(i / 48)] !== 0;
     const gathered = { shape: [0], data: y!.got.data.filter(keep) };
     expect(gathered.data.length).toBe(lengths.reduce((a, b) => a + b) * 48);

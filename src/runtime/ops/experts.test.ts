@@ -34,7 +34,7 @@ test("numbers are chosen from the groups whose two greatest have the greatest su
   const alone = await compare({ inputs: { x }, trace: (t) => chosenTopK(t.x!, 3, { groups }) });
   const biased = await compare({ inputs: { x, bias }, trace: (t) => chosenTopK(t.x!, 3, { bias: t.bias, groups }) });
   for (const of of ["got", "expected"] as const) {
-    // The greatest number of all is in the first row's other group.
+    // The first row's greatest number is in the group that is not chosen.
     expect([...alone.chosen![of].data]).toEqual([4, 3, 5, 0, 1, 2]);
     expect([...alone.values![of].data]).toEqual([6, 4, 1, -1, -2, -9]);
     expect([...biased.chosen![of].data]).toEqual([4, 5, 3, 0, 1, 2]);

@@ -27,7 +27,7 @@ function trialOf(c: GradientCase): Trial {
       const gradients = wanted.length > 0 ? pullback(pairs, wanted) : [];
       return Object.fromEntries([
         ...outputs.map((t, i) => [`output${i}`, t] as const),
-        // An output is neither an input nor another output.
+        // Scaled by 1, because an output must not be an input or another output.
         ...gradients.map((t, i) => [`by ${names[i]}`, scale(t, 1)] as const),
       ]);
     },

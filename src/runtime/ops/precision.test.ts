@@ -10,10 +10,10 @@ import { Buffer } from "../buffer.ts";
 import { compare, noise } from "../compare.testing.ts";
 import { Program } from "../program.ts";
 
-/** Channels, numbers of a channel's state, tokens. */
+/** The number of channels, the size of a channel's state, and the number of tokens. */
 const [D, N, T] = [8, 16, 2000];
 
-/** One token of a selective scan: steps dt [D·N, one for each number of the state], u, B and C → y and the state. */
+/** One token of a selective scan: steps dt [D·N, one for each element of the state], u, B and C → y and the state. */
 function scanGraph(): Graph {
   const g = new Graph();
   const input = (name: string, width: number) => g.input(name, "f32", [1, 1, width]);
@@ -29,7 +29,7 @@ function scanGraph(): Graph {
   return g;
 }
 
-/** y [T, D] of one random layer in a precision; both kinds round the steps, as kernels read them. */
+/** Returns y [T, D] of one random layer run in a precision; every precision rounds the steps, as kernels read them. */
 async function run(precision: PrecisionPolicy): Promise<Float64Array> {
   using program = await Program.compile(inPrecision(scanGraph(), precision));
   const sizes = { A_log: D * N, dt: D * N, c: N, b: N, v: D, state: D * N, y: D, stateOut: D * N };
@@ -72,7 +72,7 @@ test("a state that is held in bf16 drifts away; in mixed precision it does not",
   };
   const ratio = (actual: Float64Array) => error(actual, T - 100, T) / error(actual, 0, 100);
   expect(ratio(await run("amp-bf16"))).toBeLessThan(2);
-  // More than 10 for this seed; 2.5 and 7.9 with other steps and inputs (docs/log.md).
+  // The ratio exceeds 10 for this seed; it is 2.5 and 7.9 with other steps and inputs (docs/log.md).
   expect(ratio(await run("pure-bf16"))).toBeGreaterThan(2);
 });
 

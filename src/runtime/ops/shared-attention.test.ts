@@ -4,7 +4,7 @@ import { type SharedAttentionAttrs, sharedAttention } from "../../graph/ops/shar
 import { compare, error, type Feed, noise, type Trial } from "../compare.testing.ts";
 
 interface Setting extends Pick<SharedAttentionAttrs, "rotary" | "window" | "softcap"> {
-  /** Tokens already in the cache, by row. */
+  /** The number of tokens already in the cache, by row. */
   past: readonly number[];
   tokens: number;
   capacity: number;

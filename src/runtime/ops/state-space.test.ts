@@ -19,7 +19,7 @@ describe.each([1, 2, 3, 9])("a convolution with a state, %d tokens", (length) =>
     bias: noise(3, [channels]),
   });
 
-  // With 16 channels and constant weights, it is compiled in blocks of channels.
+  // With 16 channels and constant weights, the convolution is compiled in blocks of channels.
   const forms = [5, 16, 48].flatMap((channels) =>
     [2, 4].flatMap((width) => [true, false].map((constant) => ({ channels, width, constant }))),
   );
@@ -77,7 +77,7 @@ test.each([
   expect(await worst({ inputs, bindings: { batch: 2, tokens: length }, trace })).toBeLessThan(1e-5);
 });
 
-/** Heads of width `size`; those of one group share keys of width `n`. */
+/** Heads of width `size`; heads of one group share keys of width `n`. */
 function attention({ rows = 2, length = 5, heads = 4, groups = 2, n = 3, size = 2 }) {
   const wide = (seed: number, width: number): Feed => noise(seed, [rows, length, width], [batch, tokens, width]);
   const decay = wide(4, heads);

@@ -17,7 +17,7 @@ const DEFAULT_MEMORY = 0;
 
 let shared: Environment | undefined;
 
-/** The process's one environment: programs share its thread pool, so idle ones cost nothing. */
+/** The process's one environment: programs share its thread pool, so idle programs cost nothing. */
 export function environment(): Environment {
   shared ??= create();
   return shared;

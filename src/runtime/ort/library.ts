@@ -43,7 +43,7 @@ function installed(name: string, file: string): string {
     return createRequire(import.meta.url).resolve(`${name}/${file}`);
   } catch {
     throw new UserError(
-      `the package ${name}, which has ONNX Runtime's library, is missing: npm brings it unless --omit=optional is set; with a modicum-*.tgz, install ${name}-*.tgz beside it, which \`npx tsx tools/platform-packages.ts\` makes in a clone (docs/deploy.md)`,
+      `the package ${name}, which contains ONNX Runtime's library, is missing: npm installs it unless --omit=optional is set; with a modicum-*.tgz, install ${name}-*.tgz beside it, which \`npx tsx tools/platform-packages.ts\` makes in a clone (docs/deploy.md)`,
     );
   }
 }
@@ -54,14 +54,14 @@ function installed(name: string, file: string): string {
  */
 let loaded: { library: LibraryHandle; table: bigint; version: string } | undefined;
 
-/** Loads the library once per process: the address of its `OrtApi` table, and its version. */
+/** Loads the library once per process. Returns the address of its `OrtApi` table, and its version. */
 export function ortLibrary(): { table: bigint; version: string } {
   loaded ??= open(libraryPath());
   return loaded;
 }
 
 function open(file: string) {
-  // Without this setting, the library stores a record of its runs with a machine id, and sends it to its makers.
+  // Without this setting, the library records its runs with a machine id, and sends the record to its developers.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const library = koffi.load(file);
   const base: bigint = library.func("OrtGetApiBase", "void *", [])();

@@ -101,7 +101,9 @@ describe("ceilings", () => {
     ] as const) {
       const refused = await ask(await keyWith({ maxFlops: key }), { ...body, ...(own && { max_flops: own }) }, at);
       const { error } = await jsonOf(refused);
-      const sentence = /^by their lengths, the texts cost (\S+) FLOPs, and the ceiling is (\S+)$/.exec(error.message);
+      const sentence = /^given their lengths, the texts cost (\S+) FLOPs, and the ceiling is (\S+)$/.exec(
+        error.message,
+      );
       expect([refused.status, Number(sentence?.[1]) > dense / 2, sentence?.[2]]).toEqual([
         400,
         true,

@@ -87,7 +87,7 @@ test.each<[object, string, number, RegExp]>([
     400,
     /^xattention: thresholds names a file, which only the command line may register/,
   ],
-  [{ ...fast, model: "sentences" }, "admin", 400, /^sentences is an encoder, so no saving has a seam in it/],
+  [{ ...fast, model: "sentences" }, "admin", 400, /^sentences is an encoder, which has no seams for savings/],
   [{ ...fast, model: "far" }, "admin", 400, /^far runs on other servers, which have the recipes for it/],
   [{ name: "fast" }, "admin", 400, /^model: expected/],
 ])("%j by a key of scope %s: %i", async (body, scope, status, sentence) => {

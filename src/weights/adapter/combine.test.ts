@@ -46,7 +46,7 @@ describe.each(merges)("$name", (merge) => {
     });
     const { rank, a, b } = combined(module, updates, how);
     const [theirA, theirB] = [result(`${merge.name}/${module}/A`), result(`${merge.name}/${module}/B`)];
-    // PEFT uses zeros for a module that an adapter lacks.
+    // For a module that an adapter lacks, PEFT uses zeros.
     const ranks = (theirA.length / a.length) * rank;
     const outputs = b.length / rank;
     expect(gap(a, theirA.subarray(0, a.length))).toBeLessThan(1e-6);

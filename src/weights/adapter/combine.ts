@@ -5,7 +5,7 @@ import { seededRandom } from "../../util/random.ts";
 export const combinationTypes = ["cat", "linear", "ties", "dare_linear", "dare_ties"] as const;
 export type CombinationType = (typeof combinationTypes)[number];
 
-/** TIES' election of a sign: by the sum of the values, or by the number of values on each side. */
+/** How TIES elects a sign: by the sum of the values, or by the number of values on each side. */
 export const signMethods = ["total", "frequency"] as const;
 
 /** True if DARE keeps the adapter's value at an index. */
@@ -22,13 +22,13 @@ interface MaskPlace {
 
 export interface Combination {
   readonly type: CombinationType;
-  /** The share of values that TIES and DARE keep. */
+  /** The fraction of values that TIES and DARE keep. */
   readonly density: number;
   readonly signs: (typeof signMethods)[number];
   readonly mask: Mask;
 }
 
-/** Masks that depend only on the seed and the place. */
+/** Masks that depend only on the seed and the position. */
 export const seededMask =
   (seed: number): Mask =>
   ({ module, factor, adapter, density }) => {
@@ -57,9 +57,9 @@ export interface CombinedFactors {
 }
 
 /**
- * The updates of one module as one, in float32 like PEFT. `cat` is their exact sum; its rank is the sum of theirs. The
- * other methods mix the factors themselves (Yadav et al. 2023, TIES; Yu et al. 2024, DARE), which must have equal
- * ranks.
+ * The updates of one module as one, in float32 like PEFT. `cat` is the exact sum; its rank is the sum of the updates'
+ * ranks. The other methods mix the factors themselves (Yadav et al. 2023, TIES; Yu et al. 2024, DARE), which must have
+ * equal ranks.
  */
 export function combined(module: string, updates: readonly WeightedUpdate[], how: Combination): CombinedFactors {
   if (how.type === "cat") return concatenated(updates);
@@ -90,7 +90,7 @@ function concatenated(updates: readonly WeightedUpdate[]): CombinedFactors {
   return { rank, a, b };
 }
 
-/** The values, with all but a share of them set to 0. */
+/** Sets all values to 0 except for a fraction of them. */
 function pruned(values: Float32Array, { type, mask }: Combination, place: MaskPlace): Float32Array {
   const { density } = place;
   if (type === "linear" || density >= 1) return values;
@@ -99,7 +99,7 @@ function pruned(values: Float32Array, { type, mask }: Combination, place: MaskPl
   return values.map((value, i) => (isKept(i) ? value / density : 0));
 }
 
-/** The `count` largest by magnitude, the first among equals; the others become 0. */
+/** The `count` values largest by magnitude, the first among equals; the others become 0. */
 function largest(values: Float32Array, count: number): Float32Array {
   const order = Uint32Array.from(values.keys()).sort((i, j) => Math.abs(values[j]!) - Math.abs(values[i]!) || i - j);
   const out = new Float32Array(values.length);

@@ -15,7 +15,7 @@ export interface HeadModules {
   readonly classifier?: {
     /** Its class in transformers. */
     readonly className: string;
-    /** Its last module, whose outputs are the scores. */
+    /** The name of its last module, whose outputs are the scores. */
     readonly output: string;
     /** The start of its other tensors' names, which a base model's file may omit. */
     readonly prefix: string;
@@ -75,7 +75,7 @@ function nameIn(tensors: Checkpoint["tensors"], name: string): string {
   return !tensors.has(name) && tensors.has(inner) ? inner : name;
 }
 
-/** The classifier's fields of config.json. Without `own` label names, the base's are kept if their number matches. */
+/** The classifier's fields in config.json. Without `own` label names, the base's are kept if their number matches. */
 function classifying(
   source: ConfigSource,
   className: string,

@@ -3,13 +3,13 @@ import type { Lora } from "./lora.ts";
 import type { SavedRows } from "./token-rows.ts";
 import type { Update } from "./updates.ts";
 
-/** Maps a model's matrices, by canonical name without `.weight`, to the modules that adapters are trained on. */
+/** Maps a model's matrices, by canonical name without `.weight`, to the modules that adapters change. */
 export interface Layout {
   /** The names that PEFT may give a matrix's module. */
   modules(name: string): readonly string[];
   /** The index of a matrix among the equal parts of its module; absent or undefined if it is the only one. */
   part?(name: string): readonly [at: number, of: number] | undefined;
-  /** The output of the module, or of its part, for a matrix's output `row`. */
+  /** The module's output that corresponds to a matrix's output `row`. */
   row(name: string, row: number): number;
 }
 
@@ -24,7 +24,7 @@ export interface LoraLayer {
 
 interface Piece {
   readonly name: string;
-  /** The offset of its outputs in the stack. */
+  /** The offset of the matrix's outputs in the stack. */
   readonly first: number;
   readonly outputs: number;
   readonly update: Update;
@@ -43,7 +43,7 @@ export class LoraLayers {
     private readonly layout: Layout,
   ) {}
 
-  /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if there is none. */
+  /** The update of stacked matrices, given as names with their numbers of outputs; undefined if there is none. */
   matrix(inputs: number, outputs: Readonly<Record<string, number>>): LoraLayer | undefined {
     const pieces: Piece[] = [];
     let first = 0;
@@ -55,7 +55,7 @@ export class LoraLayers {
     return pieces.length > 0 ? this.#stacked(pieces, inputs, first) : undefined;
   }
 
-  /** The update of a table [rows, width] whose rows are looked up: `down` is then looked up as well. */
+  /** The update of a table [rows, width] whose rows are looked up; rows of `down` are then looked up as well. */
   table(name: string, [rows, width]: readonly [rows: number, width: number]): LoraLayer | undefined {
     const update = this.#find(name, "table", rows, width);
     return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);
@@ -120,7 +120,7 @@ export class LoraLayers {
 
   /**
    * Called after the model has read all of its weights.
-   * @throws UserError if a part of the adapter was not used, or has the wrong shape
+   * @throws UserError if any part of the adapter was not used, or has the wrong shape
    */
   check(model: string): void {
     const missing = [...this.lora.updates.keys(), ...this.lora.rows.keys()]

@@ -12,13 +12,13 @@ import { type AdapterRecord, readRecord } from "./record.ts";
 import { rowsOf, type SavedRows } from "./token-rows.ts";
 import { savedOf, type Update, updatesOf } from "./updates.ts";
 
-/** The settings that change results; the others concern only training, or can be read from the tensors' names. */
+/** The settings that change results; other settings concern only training, or can be read from the tensors' names. */
 const settings = z.object({
   peft_type: z.literal("LORA"),
   lora_alpha: z.number().positive(),
   use_rslora: z.boolean().nullish(),
   use_dora: z.boolean().nullish(),
-  /** Alphas of single modules. */
+  /** Separate alphas for single modules. */
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   /** Tokens with saved rows. */
   trainable_token_indices: z.union([z.array(z.int()), z.record(z.string(), z.array(z.int()))]).nullish(),
@@ -39,19 +39,19 @@ export interface Lora {
   readonly files: readonly string[];
   /** Updates by module name in the base model's code (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`). */
   readonly updates: ReadonlyMap<string, Update>;
-  /** Rows of single tokens, by the module of their table. */
+  /** Rows of single tokens, by the module that holds their table. */
   readonly rows: ReadonlyMap<string, SavedRows>;
   /** Tensors of a classifier's head that replace the base's, by name in its code (`classifier.weight`). */
   readonly head: ReadonlyMap<string, SafeTensor>;
-  /** Undefined if the folder has none. */
+  /** The adapter's record; undefined if the folder contains none. */
   readonly record: AdapterRecord | undefined;
 }
 
 /**
  * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`. `head`: modules of a
  * classifier's head that it may replace entirely.
- * @throws UserError if one is missing or malformed, or it is not a LoRA or DoRA (trained biases, other modules
- * saved whole)
+ * @throws UserError if a file is missing or malformed, or the adapter is not a plain LoRA or DoRA (trained biases,
+ * other modules saved whole)
  */
 export function openLora(folder: string, head: readonly string[] = []): Lora {
   const { config, weights, settings, tensors } = readAdapter(folder);
@@ -111,8 +111,8 @@ const SIMPLE_PATTERN = /^(?:[\w.|^$()*+?:-]|\\[dw.])+$/;
 const REPEATED_GROUP = /\)[*+?]/;
 
 /**
- * PEFT's `alpha_pattern`: an alpha for each regular expression of a module's name, or of the end of its name after a
- * dot. The first match wins; undefined if none matches.
+ * PEFT's `alpha_pattern`: an alpha for each regular expression that matches a module's name, or the end of its name
+ * after a dot. The first match wins; undefined if none matches.
  * @throws UserError if one is not a valid expression
  */
 function alphaPattern(
@@ -127,7 +127,7 @@ function expression(file: string, pattern: string): RegExp {
   try {
     if (SIMPLE_PATTERN.test(pattern) && !REPEATED_GROUP.test(pattern)) return new RegExp(`^(?:.*\\.)?(?:${pattern})$`);
   } catch {
-    // Reported below with the others.
+    // Reported below, together with the other invalid patterns.
   }
   throw new UserError(
     `${file}: "alpha_pattern" has ${JSON.stringify(pattern)}, expected the name of a module or a simple regular expression`,
@@ -145,7 +145,7 @@ export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint =
 export const variantOf = (folder: string): string =>
   `adapter-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 16)}`;
 
-/** @throws UserError for DoRA, in whatever takes only the two factors of an update; `what` names it */
+/** @throws UserError for a DoRA, wherever only the two factors of an update are used; `what` completes the sentence */
 export function refuseDora({ folder, updates }: Lora, what: string): void {
   if ([...updates.values()].some(({ magnitude }) => magnitude))
     throw new UserError(

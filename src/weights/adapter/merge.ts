@@ -35,7 +35,7 @@ export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
   };
 }
 
-/** Updates by the checkpoint's names of the updated tensors. */
+/** Updates, by the checkpoint's names of the tensors that they change. */
 function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update> {
   const updates = new Map<string, Update>();
   const problems: string[] = [];
@@ -51,7 +51,7 @@ function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update>
 
 /**
  * Some checkpoints omit the outermost module's name, like GPT-2's; others have one that the adapter's model lacks, like
- * BERT's. Published decoders of models with images use older names, and Nemotron-H's.
+ * BERT's. Published decoders of models with images use older names, as does Nemotron-H.
  */
 const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | undefined =>
   tensors.get(`${module}.weight`) ??
@@ -60,14 +60,14 @@ const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | 
   OLDER_LANGUAGE.map((older) => tensors.get(`${module.replace(LANGUAGE, older)}.weight`)).find((found) => found) ??
   [...tensors.values()].find(({ name }) => withoutOuter(name) === `${module}.weight`);
 
-/** A decoder's module names in a model with images: since transformers 4.52, and before. */
+/** The module names of a decoder in a model with images: since transformers 4.52, and before. */
 const LANGUAGE = /^model\.language_model\.|^(?=lm_head$)/;
 const OLDER_LANGUAGE = ["language_model.model.", "language_model.", "model."];
 
 const withoutOuter = (name: string): string => name.replace(/^[^.]+\./, "");
 
 const isPlain = ({ shape }: StoredTensor, { outputs, inputs }: Update) => shape.join() === `${outputs},${inputs}`;
-/** GPT-2's Conv1D stores [inputs, outputs]. A square matrix is recognised by its name. */
+/** GPT-2's Conv1D stores [inputs, outputs]. For a square matrix, the name decides. */
 const isTurned = ({ name, shape }: StoredTensor, { outputs, inputs }: Update) =>
   shape.join() === `${inputs},${outputs}` && (inputs !== outputs || /\.c_(attn|proj|fc)\.weight$/.test(name));
 
@@ -91,7 +91,7 @@ function add(values: Float32Array, update: Update, tensor: StoredTensor, rows: R
     }
 }
 
-/** Scales rows of outputs to DoRA's norms. */
+/** Scales rows of outputs to the norms of DoRA. */
 function rescale(values: Float32Array, { inputs, magnitude }: Update, [from]: Rows = [0, 0]): void {
   const norms = magnitude!();
   for (let at = 0; at < values.length; at += inputs) {
@@ -101,7 +101,7 @@ function rescale(values: Float32Array, { inputs, magnitude }: Update, [from]: Ro
   }
 }
 
-/** In the rows [inputs, outputs] of a Conv1D, an output's norm is the norm of a whole column. */
+/** A Conv1D stores [inputs, outputs], so an output's norm is that of an entire column. */
 function turnedRows(base: Checkpoint, update: Update, tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer> {
   const { inputs, outputs } = update;
   const values = base.floats(tensor);

@@ -24,9 +24,9 @@ interface MergedAdapter {
 }
 
 /**
- * Several adapters of the same base as one.
- * @throws UserError if they have different bases or prompt forms, are not plain LoRA, or have ranks that the method cannot
- * mix
+ * Merges several adapters of the same base.
+ * @throws UserError if they have different bases or prompt forms, are not plain LoRA, or have ranks that the method
+ * cannot mix
  */
 export function mergeAdapters(adapters: readonly Weighted[], how: Combination): MergedAdapter {
   const read = adapters.map(({ folder, weight }) => ({ folder, weight, config: configOf(folder) }));
@@ -74,7 +74,7 @@ function baseOf(read: readonly { readonly folder: string; readonly config: JsonO
   return first?.name ?? null;
 }
 
-/** The record of the prompts; undefined if an adapter has none. @throws UserError if two differ */
+/** The record of the adapters' prompts; undefined if an adapter has none. @throws UserError if two differ */
 function recordOf(loras: readonly Lora[]): AdapterRecord | undefined {
   const recorded = loras.flatMap(({ folder, record }) => (record ? [{ folder, ...record }] : []));
   const [first] = recorded;
@@ -138,8 +138,8 @@ function requireMixable(module: string, parts: readonly Found[], { type }: Combi
 }
 
 /**
- * Computes both factors at once. The second one waits for its reader, and neither is held after it is read, because all
- * factors together may exceed memory.
+ * Computes both factors at once. The second factor is kept until it is read, and neither is kept afterwards, because
+ * all factors together may exceed memory.
  */
 function readInTurn(compute: () => CombinedFactors): Pick<Update, "a" | "b"> {
   let unread: Partial<CombinedFactors> = {};

@@ -7,10 +7,10 @@ import { readOptionalJson, sha256 } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { promptForms } from "../tokenizer/index.ts";
 
-/** The form of the prompts in an adapter's training. PEFT has no field for it, and ignores unknown files. */
+/** The form of the prompts with which an adapter was trained. PEFT has no field for this, and ignores unknown files. */
 const adapterRecord = z.strictObject({
   prompt: z.enum(promptForms),
-  /** SHA-256 of the model's chat template at training; absent if it had none. */
+  /** SHA-256 of the model's chat template in training; absent if the model had none. */
   template: sha256.optional(),
   /** A classifier's labels, which PEFT does not save. */
   labels: z.array(z.string()).optional(),
@@ -20,11 +20,11 @@ export type AdapterRecord = z.output<typeof adapterRecord>;
 /** The record's file, next to PEFT's two. */
 const recordFile = (folder: string): string => path.join(folder, "modicum.json");
 
-/** Undefined for an adapter from another tool. @throws UserError if the file is damaged */
+/** Reads the record; undefined for an adapter from another tool. @throws UserError if the file is damaged */
 export const readRecord = (folder: string): AdapterRecord | undefined =>
   readOptionalJson(recordFile(folder), adapterRecord);
 
-/** Undefined removes an earlier record. */
+/** Writes a record; undefined removes an earlier one. */
 export const writeRecord = (folder: string, record: AdapterRecord | undefined): Promise<void> =>
   record ? writeJson(recordFile(folder), record) : rm(recordFile(folder), { force: true });
 

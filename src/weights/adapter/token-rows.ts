@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 import type { SafeTensor } from "../safetensors/header.ts";
 import { readFloats } from "../safetensors/read.ts";
 
-/** Rows that replace a table's rows, or extend the table, like PEFT's trainable tokens. */
+/** Rows of single tokens, which replace a table's rows or extend the table, like PEFT's trainable tokens. */
 export interface SavedRows {
   /** The tokens, ascending. */
   readonly ids: readonly number[];
@@ -11,7 +11,7 @@ export interface SavedRows {
   values(): Float32Array<ArrayBuffer>;
 }
 
-/** Tokens by the end of a module's name; a bare list is for the token table. */
+/** Tokens by the end of a module's name; a bare list applies to the token table. */
 export type TokenIndices = readonly number[] | Readonly<Record<string, readonly number[]>>;
 
 const ROWS = /^base_model\.model\.(.+)\.token_adapter\.trainable_tokens_delta$/;

@@ -30,7 +30,7 @@ const MAGNITUDE = /^base_model\.model\.(.+)\.lora_magnitude_vector$/;
 /** PEFT also saves the updated table or head, unchanged. */
 const COPY = /^base_model\.model\.(.+)\.base_layer\.weight$/;
 
-/** Tensors of `modules` that are saved whole, by name in the base's code. */
+/** Tensors of `modules` that the adapter stores whole, by name in the base's code. */
 export function savedOf(tensors: Tensors, modules: readonly string[]): Map<string, SafeTensor> {
   const names = modules.flatMap((module) => [`${module}.weight`, `${module}.bias`]);
   return new Map(
@@ -42,7 +42,7 @@ export function savedOf(tensors: Tensors, modules: readonly string[]): Map<strin
 }
 
 /**
- * The updates in an adapter's tensors, except for `saved` ones, by module; `scale` receives the module and its rank.
+ * The updates in an adapter's tensors, except `saved` modules, by module; `scale` receives the module and its rank.
  * `dora`: true if each has a magnitude.
  * @throws UserError if a tensor is missing or unknown
  */
@@ -103,7 +103,7 @@ function updateOf(
   return { kind, scale: scale(module, rank), rank, inputs, outputs, a: () => readFloats(a), b: () => readFloats(b) };
 }
 
-/** @throws UserError if it is missing or misshapen, or the module looks up a table */
+/** @throws UserError if the magnitude is missing or misshapen, or the module looks up a table */
 function magnitudeOf(file: string, tensors: Tensors, module: string, kind: Update["kind"]): Pick<Update, "magnitude"> {
   if (kind === "table") throw new UserError(`${file}: ${module}: DoRA of a token table is not supported`);
   const magnitude = tensors.get(`${PREFIX}${module}.lora_magnitude_vector`);

@@ -19,7 +19,7 @@ export function ggufCheckpoint(path: string): Checkpoint {
   };
 }
 
-/** Rows of a tensor, as whole blocks, as a separate tensor. */
+/** Rows of a tensor, in whole blocks, as a separate tensor. */
 function part(tensor: GgufTensor, rows: Rows | undefined): GgufTensor {
   if (rows === undefined) return tensor;
   const [from, to] = rows;

@@ -10,9 +10,9 @@ export interface ByteSource {
   read(offset: number, length: number): Buffer;
 }
 
-/** Longer than most headers (SmolLM2's has 1.8 MB), so that one read is usually enough. */
+/** Longer than most headers (SmolLM2's is 1.8 MB long), so that one read is usually enough. */
 const FIRST_READ = 2 * 2 ** 20;
-/** The largest vocabularies take about 30 MB; a larger claim is damage and must not fill memory. */
+/** The largest vocabularies take about 30 MB; a larger claim indicates damage and must not fill memory. */
 const MAX_HEADER = 128 * 2 ** 20;
 /** Keys and names appear in messages and maps; the format allows keys of 65,535 bytes. */
 const MAX_NAME = 65_535;
@@ -27,7 +27,7 @@ export function quote(name: string): string {
 /** Reads a header's little-endian fields in order. Every length is checked against the remaining bytes before any allocation. */
 export class Cursor {
   position = 0;
-  /** The current part: the subject of every error message. */
+  /** The part being read, which is the subject of every error message. */
   subject = "the header";
   private bytes: Buffer;
   private view: DataView;
@@ -133,7 +133,7 @@ export class Cursor {
     return new GgufStrings(this.bytes.subarray(begin, this.position), starts);
   }
 
-  /** A copy, so typed arrays work at any offset in the file. */
+  /** Copies bytes, so that typed arrays work at any offset in the file. */
   copy(length: number): ArrayBuffer {
     const at = this.take(length);
     return Uint8Array.prototype.slice.call(this.bytes, at, at + length).buffer as ArrayBuffer;

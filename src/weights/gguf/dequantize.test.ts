@@ -5,7 +5,7 @@ import { dequantize, isDequantizable } from "./dequantize.ts";
 import { halfFloats } from "./half.ts";
 import { GGML_TYPES, type GgmlType } from "./types.ts";
 
-/** Random blocks, followed in the same file by the gguf package's values: tools/reference/gguf_dequant.py. */
+/** Random blocks, followed in the same file by the values of the gguf package: tools/reference/gguf_dequant.py. */
 function fixture(type: GgmlType): { count: number; bytes: Uint8Array; floats: Float32Array } {
   const file = new Uint8Array(readFileSync(new URL(`./fixtures/${type.toLowerCase()}.bin`, import.meta.url)));
   const { block, bytes } = GGML_TYPES[type];

@@ -3,7 +3,7 @@ import { type BlockForm, blockForm, emptyGroups, type Groups } from "./blocks/in
 import { floatDecoder } from "./floats.ts";
 import { byteLength, type GgmlType } from "./types.ts";
 
-/** Weights unpacked at a time: few enough for the processor's cache, and whole blocks of every type. */
+/** The number of weights unpacked at a time: few enough for the processor's cache, and whole blocks of every type. */
 const CHUNK = 2 ** 15;
 
 export function isDequantizable(type: GgmlType): boolean {
@@ -38,7 +38,7 @@ function decodeBlocks(form: BlockForm, chunkBytes: number, bytes: Uint8Array, ou
   }
 }
 
-/** Scales have at most 19 bits and codes 8, so products and sums are exact in double: only the store rounds, like float32. */
+/** Scales have at most 19 bits and codes 8, so double is exact: only storing rounds, as in float32. */
 function combine({ group, zero, hasMin }: BlockForm, { codes, scale, min }: Groups, out: Float32Array): void {
   for (let g = 0, i = 0; i < out.length; g++) {
     const s = scale[g]!;

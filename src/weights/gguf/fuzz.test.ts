@@ -20,7 +20,7 @@ import { byteLength, GGML_TYPES, type GgmlType } from "./types.ts";
 const IN_MEMORY = 16_000;
 const SPLIT = 3500;
 const ON_DISK = 500;
-/** Function calls for all mutations together. */
+/** The maximum number of function calls for all mutations together. */
 const MOST_CALLS = 20e6;
 const MOST_BYTES = 4 * 2 ** 20;
 
@@ -76,7 +76,7 @@ const mutations: Record<string, Mutation> = {
     return bytes;
   },
   truncate: (bytes, random) => bytes.subarray(0, below(random, bytes.length)),
-  /** Removes a piece, or inserts a copy of a piece. */
+  /** Removes a piece, or inserts a copy of one. */
   splice(bytes, random) {
     const [from, to, at] = [0, 0, 0].map(() => below(random, bytes.length + 1)) as [number, number, number];
     const piece = bytes.subarray(Math.min(from, to), Math.max(from, to));
@@ -90,7 +90,7 @@ const mutations: Record<string, Mutation> = {
   },
 };
 
-/** One to three mutations of one of `files`. */
+/** Applies one to three mutations to one of `files`. */
 function mutate(files: readonly Buffer[], random: Random): Buffer {
   let bytes: Buffer = Buffer.from(files[below(random, files.length)]!);
   const names = Object.keys(mutations);
@@ -100,7 +100,7 @@ function mutate(files: readonly Buffer[], random: Random): Buffer {
   return bytes;
 }
 
-/** Reads everything that the header provides, like a model loader. */
+/** Reads everything that the header provides, as a model loader would. */
 function use(file: GgufFile): void {
   for (const value of file.metadata.values()) if (value instanceof GgufStrings) value.toArray();
   for (const { name, offset, bytes, shape } of file.tensors.values()) {
@@ -109,7 +109,7 @@ function use(file: GgufFile): void {
   }
 }
 
-/** Codes of a matrix in a kernel's form, including correction codes for 4-bit types with a minimum. */
+/** The number of codes of a matrix in a kernel's form, including correction codes for 4-bit types with a minimum. */
 const codesOf = ({ bits, block, minimum }: KernelForm, rows: number, cols: number): number =>
   rows * block * (bits === 4 && minimum ? storedBlocks(cols / block) : cols / block);
 
@@ -119,7 +119,7 @@ function checkSizes(tensor: GgufTensor): void {
   const bytes = readTensor(tensor);
   const [rows, cols] = [product(shape.slice(0, -1)), shape.at(-1) ?? 1];
   const kernel = kernelForm(type);
-  // Rounded codes are made from the floats.
+  // The codes of rounded weights are computed from the floats.
   const form = kernel?.rounded === undefined ? kernel : undefined;
   const codes = form && (toKernelMatrix(type, bytes, [rows, cols], form.bits).codes.length * 8) / form.bits;
   const sizes = [bytes.length, codes, readFloats(tensor).length];

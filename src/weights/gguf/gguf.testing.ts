@@ -5,7 +5,7 @@ import { GGML_TYPES, type GgmlType } from "./types.ts";
 
 export { entry, type Field, header, tensorInfo, text, u32, u64 } from "./fields.ts";
 
-/** A tensor to write: `shape` is row-major, `data` has the file's bytes. */
+/** A tensor to write: `shape` is row-major, `data` holds the file's bytes. */
 export interface TensorSpec {
   name: string;
   type: GgmlType;
@@ -15,7 +15,7 @@ export interface TensorSpec {
 
 export interface GgufSpec {
   version?: number;
-  /** Also written as metadata if it is not the default of 32. */
+  /** Written as metadata as well, if it is not the default of 32. */
   alignment?: number;
   metadata?: Record<string, Field>;
   tensors?: TensorSpec[];
@@ -44,7 +44,7 @@ const HALVES: Partial<Record<GgmlType, readonly number[]>> = {
 /** 0, −0, the smallest denormal, 0.01, 0.25, 1, −1, −2, 100. */
 const FINITE = [0, 0x8000, 1, 0x211f, 0x3400, 0x3c00, 0xbc00, 0xc000, 0x5640];
 
-/** Blocks with random codes. Their halves run through every pair of finite values, ordinary and unusual ones. */
+/** Blocks with random codes. Their halves run through every pair of finite values, both ordinary and extreme ones. */
 export function finiteBlocks(type: GgmlType, blocks: number, random: () => number): Uint8Array<ArrayBuffer> {
   const { bytes } = GGML_TYPES[type];
   const out = Uint8Array.from({ length: blocks * bytes }, () => 256 * random());

@@ -41,7 +41,7 @@ export function toHalf(value: number): number {
   return sign | rounded(0x800000 | fraction, 14 - exponent);
 }
 
-/** The bits without the last `drop`, rounded to nearest, ties to even; a carry increments the exponent. */
+/** Drops the last `drop` bits, rounding to nearest, ties to even; a carry increments the exponent. */
 function rounded(bits: number, drop: number): number {
   const retained = bits >>> drop;
   const rest = bits - retained * 2 ** drop;
@@ -49,14 +49,14 @@ function rounded(bits: number, drop: number): number {
   return rest > half || (rest === half && (retained & 1) === 1) ? retained + 1 : retained;
 }
 
-/** Halves of numbers. */
+/** Converts numbers to halves. */
 export function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
   const halves = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) halves[i] = toHalf(values[i]!);
   return halves;
 }
 
-/** The upper halves of float32 numbers, rounded to nearest, ties to even; NaN stays NaN. */
+/** Converts float32 numbers to their upper halves, rounding to nearest, ties to even; NaN stays NaN. */
 export function toBrainFloats(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(bits.length);

@@ -19,11 +19,11 @@ export interface GgufFile {
 }
 
 const DEFAULT_ALIGNMENT = 32;
-/** Key length, type, one byte of value. */
+/** The size of a key length, a type and one byte of value. */
 const MIN_ENTRY = 8 + 4 + 1;
-/** Name length, number of dimensions, type, offset. */
+/** The size of a name length, a number of dimensions, a type and an offset. */
 const MIN_TENSOR = 8 + 4 + 4 + 8;
-/** More than a hundred times as many as any model has; a damaged count must not fill memory. */
+/** More than a hundred times the entries of any model; a damaged count must not fill memory. */
 const MAX_ENTRIES = 2 ** 20;
 
 /**

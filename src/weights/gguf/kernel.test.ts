@@ -18,7 +18,7 @@ function example(type: GgmlType): Uint8Array {
   return finiteBlocks(type, (ROWS * COLS) / GGML_TYPES[type].block, seededRandom(GGML_TYPES[type].id));
 }
 
-/** Every type with each possible bit width. */
+/** Pairs every type with each bit width that it supports. */
 const inBits = <T extends GgmlType>(types: readonly T[]): [T, CodeBits][] =>
   types.flatMap((type) =>
     (ofFour.includes(type) ? [4, 8] : [8]).map((bits): [T, CodeBits] => [type, bits as CodeBits]),
@@ -57,7 +57,7 @@ describe.each(inBits(withMinimum))("%s in %i bits", (type, bits) => {
     const matrix = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
     const corrected = bits === 4;
     expect([matrix.bits, matrix.block, matrix.corrected]).toEqual([bits, 32, corrected]);
-    // Two more codes per block of 32.
+    // Two additional codes per block of 32.
     expect(matrix.codes.length).toBe((ROWS * COLS * (corrected ? 17 / 16 : 1) * bits) / 8);
     const [width, bound] = corrected ? [512, 1 / 237.9] : [32, 1 / 248];
     expectWeights(weightsOf(matrix), dequantize(type, example(type), ROWS * COLS), width, bound);

@@ -4,19 +4,19 @@ import { type BlockForm, emptyGroups, productForm } from "./blocks/index.ts";
 import { checkBytes } from "./dequantize.ts";
 import type { GgmlType } from "./types.ts";
 
-/** The kernels' form for a storage type. */
+/** The form in which kernels use a storage type. */
 export interface KernelForm {
   /** The smallest number of bits that the kernels support and that hold its codes exactly. */
   readonly bits: CodeBits;
-  /** Columns that share a scale. */
+  /** The number of columns that share a scale. */
   readonly block: Block;
-  /** True if a block has a minimum. It is rounded: to two digits for 4-bit codes, to whole steps for 8-bit codes. */
+  /** True if a block has a minimum. It is rounded to two digits for 4-bit codes, to integer steps for 8-bit codes. */
   readonly minimum: boolean;
-  /** Bits of rounded weights, for types without an exact kernel form; absent if the weights are not rounded. */
+  /** The number of bits of rounded weights, if a type has no exact kernel form; else absent. */
   readonly rounded?: CodeBits;
 }
 
-/** The form for types with a scale per 16 weights, because kernels are a sixth slower on blocks of 16 (docs/log.md). */
+/** The form for types with a scale per 16 weights: kernels are a sixth slower on blocks of 16 (docs/log.md). */
 const ROUNDED: KernelForm = { bits: 8, block: 32, minimum: false, rounded: 8 };
 
 /** The kernel's form; undefined for types without one (floats, unsupported types), which run as float32. */
@@ -26,13 +26,13 @@ export function kernelForm(type: GgmlType): KernelForm | undefined {
   return form && { bits: fewestBits(form), block: form.group, minimum: form.hasMin };
 }
 
-/** The kernels' 4-bit codes work for types with exactly 4 bits, in blocks of 32. */
+/** The kernels' 4-bit codes suit only types with exactly 4 bits, in blocks of 32. */
 const fewestBits = ({ bits }: BlockForm): CodeBits => (bits === 4 ? 4 : 8);
 
 /**
  * A matrix [rows, cols] in the kernel's form with `bits`; its weights equal `dequantize`'s, except for a rounded
  * minimum.
- * @throws RangeError if `bytes` has the wrong length for rows × cols weights, or `type` has no such form
+ * @throws RangeError if `bytes` has the wrong length for rows × cols weights, or `type` does not support this form
  */
 export function toKernelMatrix(
   type: GgmlType,

@@ -4,11 +4,11 @@ import { GgufStrings } from "./strings.ts";
 import { type GgufValue, type IntegerArray, type NumberArray, readType, readValue, type ValueType } from "./values.ts";
 
 /**
- * A file's metadata by key. Accessors return the value, or `fallback` for a missing key; without a fallback they throw
+ * A file's metadata by key. Accessors return the value, or `fallback` for a missing key; without a fallback, they throw
  * a `UserError` that names the file and the key.
  */
 export class Metadata extends Map<string, GgufValue> {
-  /** The types of the values in the file. */
+  /** The types that the values have in the file. */
   readonly types = new Map<string, ValueType>();
 
   constructor(readonly path: string) {

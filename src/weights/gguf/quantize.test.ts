@@ -3,14 +3,14 @@ import { expect, test } from "vitest";
 import { quantize } from "./quantize.ts";
 import { byteLength } from "./types.ts";
 
-/** 96 blocks of weights, then the gguf package's bytes for them: tools/reference/gguf_quant.py. */
+/** 96 blocks of weights, then the bytes that the gguf package writes for them: tools/reference/gguf_quant.py. */
 const file = new Uint8Array(readFileSync(new URL("./fixtures/quantized.bin", import.meta.url)));
 const COUNT = 96 * 32;
 const weights = new Float32Array(file.slice(0, 4 * COUNT).buffer);
 
 const types = ["F16", "Q8_0", "Q4_0", "Q4_1"] as const;
 
-/** The offset of each type's bytes. */
+/** The offset at which each type's bytes begin. */
 const startOf = (type: (typeof types)[number]): number =>
   types.slice(0, types.indexOf(type)).reduce((at, before) => at + byteLength(before, COUNT), 4 * COUNT);
 

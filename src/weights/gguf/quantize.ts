@@ -4,7 +4,7 @@ import { byteLength, type GgmlType } from "./types.ts";
 /** The storage types for writing. */
 export type WrittenType = Extract<GgmlType, "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1">;
 
-/** Weights per block. */
+/** The number of weights per block. */
 export const BLOCK = 32;
 
 /** Writes the block `values[from …]` to `out[at …]`. */
@@ -27,7 +27,7 @@ export function quantize(type: WrittenType, values: Float32Array): Uint8Array {
   return out;
 }
 
-// Every step rounds to float32, like the C code.
+// Every operation rounds to float32, as in the C code.
 const f32 = Math.fround;
 const inverse = (scale: number): number => (scale === 0 ? 0 : f32(1 / scale));
 
@@ -45,7 +45,7 @@ function q8(values: Float32Array, from: number, out: Uint8Array, at: number): vo
   putHalf(out, at, scale);
   for (let i = 0; i < BLOCK; i++) {
     const value = f32(values[from + i]! * factor);
-    // Halves are rounded away from zero.
+    // Values halfway between two codes are rounded away from zero.
     out[at + 2 + i] = Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
   }
 }
@@ -72,7 +72,7 @@ function q4Minimum(values: Float32Array, from: number, out: Uint8Array, at: numb
   putCodes(out, at + 4, (i) => f32(f32(f32(values[from + i]! - least) * factor) + 0.5));
 }
 
-/** Codes of 4 bits: the first half of a block in the low bits, the second in the high bits. */
+/** Writes codes of 4 bits: the first half of a block in the low bits, the second in the high bits. */
 function putCodes(out: Uint8Array, at: number, code: (i: number) => number): void {
   const clipped = (i: number) => Math.min(15, Math.trunc(code(i)));
   for (let i = 0; i < BLOCK / 2; i++) out[at + i] = clipped(i) | (clipped(i + BLOCK / 2) << 4);

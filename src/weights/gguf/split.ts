@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import { quote } from "./cursor.ts";
 import type { GgufFile } from "./header.ts";
 
-/** An unsplit file unchanged; the first part of a split file with the tensors of all parts, which `open` reads. */
+/** An unsplit file unchanged; or the first part of a split file, with the tensors of all parts, read by `open`. */
 export function joinParts(first: GgufFile, open: (path: string) => GgufFile): GgufFile {
   const count = first.metadata.integer("split.count", 1);
   if (count <= 1) return first;

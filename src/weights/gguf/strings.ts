@@ -1,16 +1,16 @@
 import type { Buffer } from "node:buffer";
 
-/** Bytes of the length prefix of a string. */
+/** The length of a string's length prefix, in bytes. */
 const PREFIX = 8;
 
 /**
- * An array of strings as stored in the file. A vocabulary has 100,000 strings, and many callers read only other keys,
- * so strings are decoded on first use. Bytes that are not UTF-8 become U+FFFD.
+ * An array of strings as stored in the file. A vocabulary has 100,000 strings, which many callers never read, so
+ * strings are decoded on first use. Bytes that are not UTF-8 become U+FFFD.
  */
 export class GgufStrings {
   private decoded: string[] | undefined;
 
-  /** String i lies in `bytes` from `starts[i]` to `starts[i + 1] - 8`. */
+  /** String i occupies `bytes` from `starts[i]` to `starts[i + 1] - 8`. */
   constructor(
     private readonly bytes: Buffer,
     private readonly starts: Uint32Array,

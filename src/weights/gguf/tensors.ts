@@ -2,7 +2,7 @@ import { type Cursor, quote } from "./cursor.ts";
 import { byteLength, GGML_TYPES, type GgmlType, ggmlType } from "./types.ts";
 
 export interface GgufTensor {
-  /** The file that holds it, which may differ between tensors of a split file. */
+  /** The file that holds the tensor; a split file's tensors are in different files. */
   path: string;
   name: string;
   type: GgmlType;
@@ -16,7 +16,7 @@ export interface GgufTensor {
 
 const MAX_DIMENSIONS = 4;
 
-/** The tensors in the file's order; `offset` still counts from the start of the data section. */
+/** Reads the tensors in the file's order; `offset` still counts from the start of the data section. */
 export function readTensors(cursor: Cursor, count: number): GgufTensor[] {
   return Array.from({ length: count }, (_, i) => readTensorInfo(cursor, i));
 }
@@ -53,7 +53,7 @@ function product(shape: number[]): number {
   return shape.reduce((total, size) => total * size, 1);
 }
 
-/** Computes the tensors' places in the file and checks that each is inside it, aligned and unique, and overlaps no other. */
+/** Computes the tensors' positions; checks that each is inside the file, aligned and unique, without overlap. */
 export function placeTensors(
   cursor: Cursor,
   infos: GgufTensor[],

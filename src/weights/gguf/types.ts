@@ -46,7 +46,7 @@ export function ggmlType(id: number): GgmlType | undefined {
   return byId.get(id);
 }
 
-/** Bytes that `count` weights take; `count` is a whole number of blocks. */
+/** The number of bytes that `count` weights take; `count` must be a multiple of the block size. */
 export function byteLength(type: GgmlType, count: number): number {
   return (count / GGML_TYPES[type].block) * GGML_TYPES[type].bytes;
 }

@@ -22,7 +22,7 @@ export type ValueType = (typeof VALUE_TYPES)[number];
 export type IntegerArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 export type NumberArray = IntegerArray | Float32Array | Float64Array;
 
-/** 64-bit integers are numbers if a number holds them exactly. Arrays of booleans and of arrays are plain arrays. */
+/** 64-bit integers are numbers if that is exact. Arrays of booleans and of arrays are plain arrays. */
 export type GgufValue =
   | number
   | bigint

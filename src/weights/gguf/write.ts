@@ -7,7 +7,7 @@ import { byteLength } from "./types.ts";
 
 const ALIGNMENT = 32;
 
-/** A tensor to write. Its weights are computed when it is written. */
+/** A tensor to write, whose weights are computed when it is written. */
 interface GgufTensorToWrite {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
@@ -21,7 +21,7 @@ export interface WritableGguf {
   readonly tensors: ReadonlyMap<string, GgufTensorToWrite>;
 }
 
-/** The header that a GGUF will have, read back from the bytes to write. `file` names it in errors. */
+/** The header of a GGUF before it is written, parsed from its bytes. `file` names the GGUF in errors. */
 export function plannedGguf(file: string, gguf: WritableGguf): GgufFile {
   const { bytes, size } = headerOf(gguf);
   return parseGguf({ path: file, size, read: (offset, length) => padded(bytes, offset, length) });
@@ -35,8 +35,8 @@ function padded(bytes: Buffer, offset: number, length: number): Buffer {
 }
 
 /**
- * Writes a GGUF of version 3, tensor by tensor, whole or not at all, and synced to disk on return. `onBytes` receives
- * the number of bytes written so far.
+ * Writes a GGUF of version 3, tensor by tensor, atomically, and synced to disk on return. `onBytes` receives the number
+ * of bytes written so far.
  * @throws UserError if the disk refuses it
  */
 export async function writeGguf(file: string, gguf: WritableGguf, onBytes?: (bytes: number) => void): Promise<void> {

@@ -24,7 +24,7 @@ export function onnxFile(model: string): string | undefined {
 
 /**
  * Opens an exported model as a checkpoint: the weights of `file`'s graph under the exported module's names, and the
- * `config.json` beside it. Its nodes are not run.
+ * `config.json` beside it. The graph's nodes do not run.
  * @throws UserError if a file is missing or malformed
  */
 export function onnxCheckpoint(model: string, file: string): Checkpoint {
@@ -46,7 +46,7 @@ export function onnxCheckpoint(model: string, file: string): Checkpoint {
   };
 }
 
-/** Weights as float32, row-major, for rows of the given shape; bytes are dequantised. @throws UserError if they cannot be read */
+/** Reads weights as float32, row-major, dequantised if they are bytes. @throws UserError if they cannot be read */
 function readFloats(file: string, { shape, pieces }: OnnxTensor, rows?: Rows): Float32Array<ArrayBuffer> {
   const [only, ...others] = pieces;
   if (others.length === 0 && !only!.transposed) return floatsOf(file, only!, rows && elements(shape, rows));
@@ -81,7 +81,7 @@ function turned(file: string, stored: Stored): Float32Array<ArrayBuffer> {
   return out;
 }
 
-/** Elements of an initializer, dequantised like DequantizeLinear: (q − zero) · scale. */
+/** Reads elements of an initializer, dequantised like DequantizeLinear: (q − zero) · scale. */
 function floatsOf(file: string, { data, scale, zero, axis }: Stored, range?: Range): Float32Array<ArrayBuffer> {
   const values = valuesOf(file, data, range);
   if (!scale) return values;

@@ -3,21 +3,21 @@ import { UserError } from "../../util/errors.ts";
 import { withFile } from "../read-file.ts";
 import type { Dtype } from "../safetensors/dtypes.ts";
 
-/** Bytes in the model's file, or in a named file beside it. */
+/** A range of bytes in the model's file, or in a named file beside it. */
 interface Place {
   readonly beside?: string;
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** A graph's own tensor. */
+/** A tensor stored in a graph. */
 export interface Initializer {
   readonly name: string;
-  /** Undefined for a type without weights. */
+  /** Undefined for a type that weights do not have. */
   readonly type: Dtype | undefined;
   readonly shape: readonly number[];
   /**
-   * The place of its little-endian elements, in the model's file or one beside it; or the elements themselves, if there
+   * Where its little-endian elements are, in the model's file or one beside it; or the elements themselves, if there
    * are few.
    */
   readonly data: Place | readonly number[];
@@ -28,7 +28,7 @@ export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** The attributes that are single whole numbers. */
+  /** The attributes that are single integers. */
   readonly integers: ReadonlyMap<string, number>;
 }
 
@@ -44,7 +44,7 @@ const types: Readonly<Record<number, Dtype>> = {
 
 /** Reads an ONNX file's graph; weights stay in the file. @throws UserError if it is missing or malformed */
 export function readGraph(path: string): OnnxGraph {
-  // The bytes get a buffer of their own, so that an offset in the buffer is an offset in the file.
+  // The bytes get a separate buffer, so that an offset in the buffer is an offset in the file.
   const bytes = withFile(path, ({ size, read }) => read(0, size, "the model"));
   const graphs: OnnxGraph[] = [];
   try {
@@ -65,7 +65,7 @@ function refuseOwn(path: string, producer: string): void {
     throw new UserError(`${path}: this export of modicum is for other programs; expected the model before its export`);
 }
 
-/** Readers for some fields of a message, by number; the others are skipped. */
+/** Readers for some fields of a message, by number; other fields are skipped. */
 type Fields = Readonly<Record<number, (reader: BinaryReader, wire: WireType) => void>>;
 
 function readMessage(bytes: Uint8Array, fields: Fields): void {
@@ -162,7 +162,7 @@ function entryOf(bytes: Uint8Array): [key: string, value: string] {
   return entry;
 }
 
-/** A place in a file in the model's own folder, never elsewhere. */
+/** A range in a file in the model's own folder; a path that leads elsewhere is refused. */
 function placeOf(path: string, entries: ReadonlyMap<string, string>): Place {
   const beside = entries.get("location") ?? "";
   if (!/^[^/\\]+$/.test(beside) || beside === "..")

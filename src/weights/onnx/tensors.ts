@@ -7,11 +7,11 @@ export interface Stored {
   readonly scale?: Initializer | undefined;
   readonly zero?: Initializer | undefined;
   readonly axis: number;
-  /** True if its shape is [inputs, outputs]. */
+  /** True if the tensor is stored as [inputs, outputs]. */
   readonly transposed: boolean;
 }
 
-/** A tensor of the exported model: one initializer, or several in sequence. */
+/** A tensor of the exported model: one initializer, or several joined in sequence. */
 export interface OnnxTensor extends StoredTensor {
   readonly pieces: readonly Stored[];
 }
@@ -29,10 +29,10 @@ export function tensorsOf(graph: OnnxGraph): ReadonlyMap<string, OnnxTensor> {
 
 /** ONNX Runtime's suffixes for a quantised tensor: its bytes, scale and zero point. */
 const [BYTES, SCALE, ZERO] = ["_quantized", "_scale", "_zero_point"] as const;
-/** ONNX Runtime's suffix of a matrix [outputs, inputs] stored as [inputs, outputs]. */
+/** ONNX Runtime's suffix for a matrix [outputs, inputs] stored as [inputs, outputs]. */
 const TURNED = "_Transposed";
 
-/** The longest chain of nodes to follow, because a malformed graph may have a cycle. */
+/** The length of the longest chain of nodes to follow, because a malformed graph may have a cycle. */
 const LONGEST = 8;
 
 class Names {
@@ -46,7 +46,7 @@ class Names {
       for (const input of node.inputs) if (!this.#readers.has(input)) this.#readers.set(input, node);
   }
 
-  /** The tensor with these data; undefined for a scale, a zero point or an exporter's constant. */
+  /** Returns the tensor stored as this initializer; undefined for a scale, a zero point or an exporter's constant. */
   tensor(data: Initializer): OnnxTensor | undefined {
     const { name: own, shape } = data;
     if ([SCALE, ZERO].some((end) => own.endsWith(end) && this.#initializers.has(replaced(own, end, BYTES)))) return;
@@ -57,8 +57,8 @@ class Names {
   }
 
   /**
-   * DINOv2's table of positions, which exporters cut in two: the first token's, and the patches', which are resized to
-   * the image's grid.
+   * DINOv2's table of positions, which exporters divide in two: the row of the first token, and the rows of the
+   * patches, which are resized to the image's grid.
    */
   positions(): OnnxTensor[] {
     return this.graph.nodes.flatMap(({ op, name, inputs: [first = "", rest = ""] }) => {
@@ -71,7 +71,7 @@ class Names {
     });
   }
 
-  /** The value at the start of a chain of nodes that each reorder or resize their first input. */
+  /** Follows a chain of nodes that reorder, convert or resize their first input; returns the value at its start. */
   #sourceOf(value: string): string {
     let source = value;
     for (let step = 0; step < LONGEST; step++) {
@@ -97,7 +97,7 @@ class Names {
     return { data, scale: beside(SCALE), zero: beside(ZERO), axis: last, transposed };
   }
 
-  /** The name in the exported module; undefined if it has none. */
+  /** A tensor's name in the exported module; undefined if it has none. */
   #nameOf({ name, shape }: Initializer): string | undefined {
     const own = replaced(replaced(name, BYTES, ""), TURNED, "");
     if (!own.startsWith("onnx::") && own.includes(".")) return own;
@@ -127,7 +127,7 @@ const replaced = (name: string, end: string, by: string): string =>
 /** `/encoder/layer.0/output/dense/MatMul_1` → `encoder.layer.0.output.dense`. */
 const moduleOf = (node: string): string | undefined => /^\/(.+)\/[^/]+$/.exec(node)?.[1]?.replaceAll("/", ".");
 
-/** True if a node reads a matrix as [inputs, outputs]. */
+/** True if a node uses a matrix as [inputs, outputs]. */
 const isTransposed = ({ op, inputs, integers }: OnnxNode, name: string): boolean =>
   inputs[1] === name && (["MatMul", "MatMulInteger"].includes(op) || (op === "Gemm" && integers.get("transB") !== 1));
 

@@ -11,7 +11,7 @@ import { rotated } from "./hadamard.ts";
 import type { Part } from "./part.ts";
 import type { PreparedStore, Span } from "./store.ts";
 
-/** The places of a byte matrix in the prepared file. */
+/** Where the parts of a byte matrix are in the prepared file. */
 export interface StoredBytes {
   readonly scale: Span;
   readonly digits: readonly Span[];
@@ -43,7 +43,7 @@ export function keepBytes(store: PreparedStore, name: string, parts: readonly Pa
   };
 }
 
-/** A matrix [inputs, rows] as constants of a graph; `data` reads a place of the prepared file. */
+/** A matrix [inputs, rows] as constants of a graph; `data` describes a range of the prepared file. */
 export function byteMatrix(
   graph: Graph,
   name: string,
@@ -68,8 +68,8 @@ function blockOf(graph: Graph, rotation: number): Tensor | undefined {
 }
 
 /**
- * Rounds a matrix [rows, inputs], given in pieces of whole rows: the first digit counts whole steps, the second
- * fractions of a step.
+ * Rounds a matrix [rows, inputs], given in pieces of whole rows: the first digit counts steps, the second fractions of
+ * a step.
  */
 export class ByteRounding {
   /** The step of each row's first digit. */
@@ -86,7 +86,7 @@ export class ByteRounding {
     this.digits = Array.from({ length: form.digits }, () => new Int8Array(inputs * rows));
   }
 
-  /** Takes rows from `first` on; returns the values to round, which are rotated if the form is rotated. */
+  /** Records rows, starting at `first`; returns the values to round, which are rotated if the form is rotated. */
   add(values: Float32Array, first: number): Float32Array {
     const { rotation } = this.form;
     const turned = rotation === 0 ? values : rotated(values, rotation);
@@ -94,7 +94,7 @@ export class ByteRounding {
     return turned;
   }
 
-  /** Rounds the values from index `from` on. */
+  /** Rounds the values, starting at index `from`. */
   #round(values: Float32Array, from: number, row: number): void {
     const [high, low] = this.digits;
     const end = from + this.inputs;
@@ -111,7 +111,7 @@ export class ByteRounding {
     }
   }
 
-  /** A number after rounding; it is rotated if the form is rotated. */
+  /** The value of a number after rounding; it is still rotated if the form is. */
   at(row: number, column: number): number {
     const [high, low = 0] = this.digits.map((digit) => digit[column * this.rows + row]!);
     return this.scale[row]! * (high! + low / LOW_STEPS);

@@ -21,7 +21,7 @@ const noise = (seed: number, length: number) => {
   const random = seededRandom(seed);
   return Float32Array.from({ length }, () => random() + random() - random() - random());
 };
-/** One channel is about 40 times as large as the others in every row, and just as important. */
+/** In every row, one channel is about 40 times as large as the others, and just as important. */
 const [OUTLIER, SIZE] = [37, 40];
 const weight = noise(1, OUTPUTS * INPUTS).map((v, i) => (i % INPUTS === OUTLIER ? v / SIZE : v));
 const x = noise(2, TOKENS * INPUTS).map((v, i) => (i % INPUTS === OUTLIER ? SIZE * Math.sign(v) : v));
@@ -43,7 +43,7 @@ const home = () => path.join(folder, "prepared");
 const open = (form: ByteForm) => new ByteWeights(openCheckpoint(folder), home(), form, identity);
 const form = (rotation: ByteForm["rotation"]): ByteForm => ({ digits: 1, rotation });
 
-/** x times the matrix in bytes; `change` may remove a part of it. */
+/** Multiplies x by the matrix in bytes; `change` may remove a part of the matrix. */
 async function product(form: ByteForm, change = (matrix: ByteMatrix): ByteMatrix => matrix): Promise<Float32Array> {
   const graph = new Graph();
   const weights = open(form);

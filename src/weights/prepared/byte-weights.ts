@@ -9,8 +9,8 @@ import { Weights } from "./weights.ts";
 
 /**
  * A checkpoint's matrices rounded to one or two bytes per weight, with a scale for each output, in a separate folder.
- * Everything else is as in `Weights`, including matrices whose inputs are not whole rotation blocks. The model has
- * already been opened with other weights, so tensors exist and have the right shapes.
+ * Everything else is as in `Weights`, including matrices whose inputs do not fill whole rotation blocks. The model has
+ * already been opened with other weights, so its tensors are known to have the right shapes.
  */
 export class ByteWeights extends Weights {
   constructor(
@@ -31,6 +31,6 @@ export class ByteWeights extends Weights {
 
   override review(): void {}
 
-  /** An adapter may also change layers after the last attention, which have no weights in bytes. */
+  /** Checks nothing: an adapter may also change layers after the last attention, which are not stored in bytes. */
   override checkAdapter(): void {}
 }

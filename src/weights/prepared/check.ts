@@ -4,7 +4,7 @@ import { discard, INDEX, isFolderSound } from "./store-index.ts";
 
 /** The result of checking prepared weights. */
 export interface CheckedWeights {
-  /** Folders with unchanged weights. */
+  /** The number of folders with unchanged weights. */
   readonly sound: number;
   /** Folders whose damaged weights were removed; they are made again when a model needs them. */
   readonly removed: readonly string[];

@@ -12,7 +12,7 @@ import { Rounding } from "./quantize.ts";
 describe("a minimum", () => {
   const random = seededRandom(5);
   const codes = () => Uint8Array.from({ length: 32 }, () => 16 * random());
-  // Largest errors, as parts of a block's largest weight.
+  // The largest errors, as fractions of a block's largest weight.
   const bounds = { 4: 1 / 238, 8: 1 / 248 };
   const odd: [string, scale: number, min: number][] = [
     ["scale 0", 0, 1],
@@ -49,7 +49,7 @@ describe("a minimum", () => {
     const loose = Uint8Array.from([...codes(), ...codes(), ...codes()]);
     const expected = Float32Array.from(loose, (code, i) => scale[i >> 5]! * code + min[i >> 5]!);
     const matrix = fromMinimum(4, { rows: 1, codeBits: 4, codes: loose, scale, min });
-    // 7 in the low half and 1 in the high half; then 0, whose digits are their zero points in the middle of the range.
+    // 7 in the low half, 1 in the high half; then 0, whose digits are zero points in the middle of the range.
     expect([...matrix.zero]).toEqual([0x17, 0x80]);
     expect([matrix.corrected, matrix.codes.length, matrix.scale.length]).toEqual([true, 4 * 16, 4]);
     expectWeights(weightsOf(matrix), expected, 32, 1e-6);
@@ -83,7 +83,7 @@ describe("stacking", () => {
     return { matrix: toKernelMatrix(type, bytes, [rows, cols], bits), weights: dequantize(type, bytes, rows * cols) };
   };
 
-  /** The bound of the error, as a share of the largest weight in a row. */
+  /** The bound on the error, as a fraction of the largest weight in a row. */
   const BOUND = 1 / 238;
 
   test.each<[string, GgmlType[], KernelForm]>([

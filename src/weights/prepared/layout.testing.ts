@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { CodeBits } from "../../graph/index.ts";
 import type { KernelMatrix } from "./layout.ts";
 
-/** scale · (code − zero), row-major, in float64; a corrected row's weights are followed by two digits per block. */
+/** Computes scale · (code − zero), row-major, in float64; two digits per block follow a corrected row. */
 export function weightsOf({ rows, block: size, bits, corrected, codes, scale, zero }: KernelMatrix): Float64Array {
   const stored = scale.length / rows;
   const zeros = loose(zero, bits, rows, stored);
@@ -20,7 +20,7 @@ export function weightsOf({ rows, block: size, bits, corrected, codes, scale, ze
   });
 }
 
-/** One byte for each of a row's `width` values; 4-bit values start in the low half of each byte. */
+/** Unpacks each of a row's `width` values into one byte; 4-bit values start in the low half of each byte. */
 function loose(values: Uint8Array, bits: CodeBits, rows: number, width: number): number[] {
   const bytes = values.length / rows;
   return Array.from({ length: rows * width }, (_, i) => {
@@ -29,7 +29,7 @@ function loose(values: Uint8Array, bits: CodeBits, rows: number, width: number):
   });
 }
 
-/** Checks that each weight is off by at most `tolerance` times the largest of its block. */
+/** Checks that each weight is off by at most `tolerance` times the largest weight in its block. */
 export function expectWeights(got: Float64Array, expected: Float32Array, block: number, tolerance: number): void {
   expect(got.length).toBe(expected.length);
   for (let from = 0; from < got.length; from += block) {

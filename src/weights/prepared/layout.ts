@@ -12,10 +12,10 @@ import {
 export interface KernelMatrix {
   rows: number;
   block: Block;
-  /** Bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
+  /** The number of bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
   bits: CodeBits;
   corrected: boolean;
-  /** [rows × columns·bits/8]; a correction's codes follow the row's others. */
+  /** [rows × columns·bits/8]; the codes of a correction follow the other codes of its row. */
   codes: Uint8Array<ArrayBuffer>;
   /** [rows × blocks] */
   scale: Float32Array<ArrayBuffer>;
@@ -24,7 +24,7 @@ export interface KernelMatrix {
 }
 
 /**
- * A matrix with one byte per code and zero point, all below 2^bits, packed into that many bits. Takes ownership of its
+ * Packs a matrix with one byte per code and zero point, all below 2^bits, into that many bits. Takes ownership of its
  * arrays.
  */
 export function packed(bits: CodeBits, matrix: Omit<KernelMatrix, "bits" | "corrected">): KernelMatrix {
@@ -45,7 +45,7 @@ function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** Every `of`-th row, from row `at` on. */
+/** Every `of`-th row, starting at row `at`. */
 export function everyRow(matrix: KernelMatrix, { at, of }: { readonly at: number; readonly of: number }): KernelMatrix {
   const rows = matrix.rows / of;
   const pick = <T extends Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(all: T): T => {
@@ -67,14 +67,14 @@ export interface MinimumMatrix extends Pick<KernelMatrix, "rows" | "codes" | "sc
 }
 
 /**
- * The kernels have only whole zero points. 4-bit codes stay unchanged, and a correction holds the distance from the
- * nearest zero point; 8-bit codes have room for a factor that makes the minimum nearly a whole number of steps. Takes
- * ownership of `codes` and `scale`.
+ * The kernels support only integer zero points. 4-bit codes stay unchanged, and a correction stores the distance from
+ * the nearest zero point; 8-bit codes leave room for a factor that makes the minimum nearly an integer number of steps.
+ * Takes ownership of `codes` and `scale`.
  */
 export const fromMinimum = (bits: CodeBits, matrix: MinimumMatrix): KernelMatrix =>
   bits === 8 ? inWholeSteps(matrix) : withDigits(matrix);
 
-/** Off by at most 1/248 of the block's largest weight; in ggml files, by 0.2 % of the weights (docs/log.md). */
+/** The error is at most 1/248 of the block's largest weight; in ggml files, 0.2 % of the weights (docs/log.md). */
 function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
   const most = 2 ** codeBits - 1;
   const zero = new Uint8Array(scale.length);
@@ -98,9 +98,7 @@ function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): Ker
   return packed(8, { rows, block: CORRECTED_BLOCK, codes, scale, zero });
 }
 
-/**
- * The factor for codes up to `most` that brings `minimum`, in steps, nearest to a whole number; 0 if none fits a byte.
- */
+/** The factor for codes up to `most` that brings `minimum`, in steps, nearest to an integer; 0 if none fits a byte. */
 function nearestFactor(minimum: number, most: number): number {
   const largest = Math.floor(255 / Math.max(most, -minimum, most + minimum));
   let [best, off] = [0, Number.POSITIVE_INFINITY];
@@ -112,7 +110,7 @@ function nearestFactor(minimum: number, most: number): number {
   return best;
 }
 
-/** Codes from zero on for nearly equal weights of the same sign; returns their step. */
+/** Respreads nearly equal weights of one sign over the codes from zero on; returns the step. */
 function respread(codes: Uint8Array, step: number, min: number, most: number): number {
   const furthest = Math.abs(min + step * most) > Math.abs(min) ? min + step * most : min;
   const wide = furthest / 255;
@@ -120,12 +118,12 @@ function respread(codes: Uint8Array, step: number, min: number, most: number): n
   return wide;
 }
 
-/** Steps of a correction digit on each side of its zero point. */
+/** The number of steps of a correction digit on each side of its zero point. */
 const HALF = 8;
-/** The largest number of units in two digits. */
+/** The largest number of units that two digits represent. */
 const LARGEST = (HALF - 1) * (1 + 1 / DIGITS);
 
-/** Off by at most 1/238 of the largest correction among the blocks that share digits. */
+/** The error is at most 1/238 of the largest correction among the blocks that share digits. */
 function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
   const most = 2 ** codeBits - 1;
   const blocks = scale.length / rows;
@@ -143,16 +141,16 @@ function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): Kerne
       const shared = lacking.subarray(row * blocks + first, row * blocks + Math.min(blocks, first + SHARING));
       const unit = shared.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / LARGEST;
       matrix.scale[row * stored + to] = unit;
-      // Two digits are two codes: one byte.
+      // Two digits are two 4-bit codes: one byte.
       const digits = matrix.codes.subarray(row * bytes + (to * CORRECTED_BLOCK) / 2);
       for (const [i, value] of shared.entries()) digits[i] = inDigits(unit === 0 ? 0 : value / unit);
     }
   return matrix;
 }
 
-/** A number of units as two digits, the first in the low half of a byte. */
+/** Writes a number of units as two digits, the first in the low half of a byte. */
 function inDigits(units: number): number {
-  // The second digit reaches one step less upwards than downwards.
+  // The second digit covers one step less upwards than downwards.
   const first = Math.round(units + 0.5 / DIGITS);
   const second = Math.round((units - first) * DIGITS);
   return first + HALF + ((second + HALF) << 4);
@@ -183,7 +181,7 @@ function widened<T extends Uint8Array | Float32Array>(values: T, longer: T, rows
   return longer;
 }
 
-/** Stacks matrices with the same columns, bits and blocks; all are corrected if one is. @throws RangeError if bits or blocks differ */
+/** Stacks matrices; all are corrected if one is. @throws RangeError unless columns, bits and blocks are equal */
 export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   if (matrices.length === 1) return matrices[0]!;
   const { bits, block } = matrices[0]!;

@@ -4,7 +4,7 @@ import { VERSION } from "./store-index.ts";
 
 /** The contents of the prepared weights folder. */
 export interface Held {
-  /** Bytes in total. */
+  /** The total number of bytes. */
   readonly bytes: number;
   /** Folders with another version's layout, which this version does not use. */
   readonly stale: readonly { readonly folder: string; readonly bytes: number }[];
@@ -17,7 +17,7 @@ export function preparedHeld(programs: string): Held {
   return { bytes: bytesIn(programs), stale: old.map((folder) => ({ folder, bytes: bytesIn(folder) })) };
 }
 
-/** Older versions did not keep each form in a separate folder. */
+/** Older versions did not store each form in a separate folder. */
 const isOldModel = (model: string): boolean => entriesOf(model).some((entry) => entry.isFile());
 
 /** Weights being written for the first time have no index yet, and are ignored. */
@@ -45,6 +45,6 @@ export function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch {
-    return []; // gone meanwhile, or it never existed
+    return []; // removed meanwhile, or never created
   }
 }

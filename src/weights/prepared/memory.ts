@@ -1,10 +1,10 @@
 import os from "node:os";
 import { UserError } from "../../util/errors.ts";
 
-/** Bytes per weight in 8-bit blocks: a code, plus a scale and a zero point per 32 weights. */
+/** The number of bytes per weight in 8-bit blocks: a code, plus a scale and a zero point per 32 weights. */
 const BLOCK_BYTES = 1 + 5 / 32;
 
-/** The memory available to this process, in bytes: the machine's, or its container's share. */
+/** The memory available to this process, in bytes: the machine's, or its container's limit. */
 export function memoryLimit(): number {
   const share = process.constrainedMemory?.() ?? 0;
   return share > 0 ? Math.min(share, os.totalmem()) : os.totalmem();
@@ -12,7 +12,7 @@ export function memoryLimit(): number {
 
 export const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
-/** @throws UserError if a model's weights do not fit in memory, with both figures and what would fit */
+/** @throws UserError if a model's weights do not fit in memory, with both sizes and the model size that would fit */
 export function checkMemory(path: string, weights: number, limit: number): void {
   if (weights <= limit) return;
   const most = `${(limit / BLOCK_BYTES / 1e9).toFixed(1)} billion parameters in 8 bits`;

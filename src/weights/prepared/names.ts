@@ -1,11 +1,11 @@
 import type { Rows } from "../checkpoint.ts";
 
-/** The location in a checkpoint of a tensor with a canonical name, that is, GGUF's (`blk.0.attn_q.weight`). */
+/** Where a checkpoint stores a tensor with a canonical name, that is, GGUF's (`blk.0.attn_q.weight`). */
 export interface Stored {
   readonly name: string;
   /**
-   * True if stored as [inputs, outputs], as in GPT-2's Conv1D, for a model that expects [outputs, inputs]; in a stack, it
-   * applies to each matrix.
+   * True if stored as [inputs, outputs], as in GPT-2's Conv1D, for a model that expects [outputs, inputs]; for a stack,
+   * it applies to each matrix.
    */
   readonly transposed?: true;
   /** The outputs to take from a fused tensor. */
@@ -14,15 +14,15 @@ export interface Stored {
   readonly shape?: readonly number[];
   /** One matrix of a stack [matrices, rows, columns], or one of `of` equally high blocks of a matrix. */
   readonly block?: StackBlock;
-  /** Some of its rows or columns; in a stack, of each matrix. */
+  /** A selection of its rows or columns; in a stack, of each matrix's. */
   readonly every?: Every;
   /** Added to every element: Gemma's gains are stored minus one. */
   readonly plus?: number;
 }
 
 /**
- * Row or column `at` of every `of`: for interleaved matrices of equal size. Or, in "blocks of columns", the `at`-th
- * of `of` adjacent blocks.
+ * Row or column `at` of every `of`, for interleaved matrices of equal size. For "blocks of columns", the `at`-th of
+ * `of` adjacent blocks.
  */
 export interface Every {
   readonly at: number;
@@ -30,7 +30,7 @@ export interface Every {
   readonly side: "rows" | "columns" | "blocks of columns";
 }
 
-/** The `at`-th of `of` blocks of rows in a stack of matrices: an expert's matrix, or half of one. */
+/** The `at`-th of `of` blocks of rows in a stack of matrices: one expert's matrix, or half of it. */
 export interface StackBlock {
   readonly at: number;
   readonly of: number;
@@ -43,6 +43,6 @@ export type Names = (canonical: string) => string | Stored;
 
 export const identity: Names = (canonical) => canonical;
 
-/** A key for the stored tensor. */
+/** A key that identifies how a tensor is stored. */
 export const keyOf = ({ name, transposed, rows, every, plus }: Stored): string =>
   `${name}${transposed ? "ᵀ" : ""}${rows ? `[${rows.join(":")}]` : ""}${every ? `(${every.at}/${every.of})` : ""}${plus ? `+${plus}` : ""}`;

@@ -5,18 +5,18 @@ import { everyRow, type KernelMatrix } from "./layout.ts";
 import { type Every, keyOf, type Names, type StackBlock, type Stored } from "./names.ts";
 import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 
-/** Weights converted to float32 at a time while a matrix is rounded. */
+/** The number of weights converted to float32 at a time while a matrix is rounded. */
 const CHUNK = 2 ** 22;
 
-/** One tensor in the model's shape: all or a slice of a stored one, transposed if necessary. */
+/** One tensor in the model's shape: a stored tensor or a slice of it, transposed if necessary. */
 export class Part {
   readonly #stored: Stored;
   readonly #tensor: StoredTensor | undefined;
-  /** The number of rows of its matrix in a stack. */
+  /** The rows of the tensor's matrix in a stack. */
   readonly #matrix: Rows | undefined;
-  /** The model's shape. */
+  /** The shape that the model expects. */
   readonly shape: readonly number[];
-  /** The fault in the checkpoint: "is missing", or its shape if that is wrong. */
+  /** The tensor's fault in the checkpoint: "is missing", or its shape if that is wrong. */
   readonly problem: string | undefined;
 
   constructor(
@@ -42,7 +42,7 @@ export class Part {
       (own ? misfit(own, stored, this.shape) : "is missing");
   }
 
-  /** The checkpoint's own name. */
+  /** The name in the checkpoint. */
   get name(): string {
     return this.#stored.name;
   }
@@ -52,7 +52,7 @@ export class Part {
     return this.#tensor?.type ?? "";
   }
 
-  /** Bytes in the file. */
+  /** The number of bytes in the file. */
   get stored(): number {
     return this.#tensor ? (this.#tensor.bytes * volume(this.shape)) / volume(this.#tensor.shape) : 0;
   }
@@ -67,19 +67,19 @@ export class Part {
     return keyOf({ ...this.#stored, ...(rows && { rows }) });
   }
 
-  /** Its storage type's form in blocks. */
+  /** The block form of the storage type. */
   get storedForm(): KernelForm | undefined {
     const { transposed, plus, every } = this.#stored;
     const isTurned = transposed || plus || (every && every.side !== "rows");
     return this.#tensor && !isTurned ? this.checkpoint.form(this.#tensor) : undefined;
   }
 
-  /** True if it is a matrix that can be rounded to blocks. */
+  /** True for a matrix that can be rounded to blocks. */
   get blockable(): boolean {
     return this.shape.length === 2 && isBlockable(this.shape[1]!);
   }
 
-  /** True for the token table and the head: every position uses them, so rounding costs the most there. */
+  /** True for the token table and the head: every position uses them, so rounding costs the most in these. */
   get ofTokens(): boolean {
     return this.canonical === "token_embd.weight" || this.canonical === "output.weight";
   }
@@ -89,7 +89,7 @@ export class Part {
     return /\.ssm_(x|dt)\.weight$/.test(this.canonical);
   }
 
-  /** Its first `rows` rows (default: all), in the kernels' form. */
+  /** The first `rows` rows (default: all), in the kernels' form. */
   blocks(bits: CodeBits, rows = this.shape[0]!): KernelMatrix {
     const { every } = this.#stored;
     const first = (this.#matrix ?? this.#stored.rows)?.[0] ?? 0;
@@ -97,7 +97,7 @@ export class Part {
     return every ? everyRow(read(every.of * rows), every) : read(rows);
   }
 
-  /** Rounds to `to` bits in blocks of `block`, with codes of `bits`. */
+  /** Rounds to `to` bits in blocks of `block` weights, with codes of `bits` bits. */
   rounded(to: Bits, bits: CodeBits, block: Block): KernelMatrix {
     const [rows, cols] = this.shape as [number, number];
     const rounding = new Rounding(to, rows, cols, block);
@@ -105,14 +105,14 @@ export class Part {
     return rounding.matrix(bits);
   }
 
-  /** A matrix in pieces of whole rows, each with the index of its first row: a large matrix may not fit in memory as float32. */
+  /** Yields pieces of whole rows, each with its first row's index: a large matrix may not fit in memory. */
   *pieces(): Generator<[values: Float32Array<ArrayBuffer>, row: number]> {
     const [rows, cols] = this.shape as [number, number];
     const step = Math.max(1, this.#stored.transposed ? rows : Math.floor(CHUNK / cols));
     for (let row = 0; row < rows; row += step) yield [this.floats(row, Math.min(rows, row + step)), row];
   }
 
-  /** Float32, row-major in `shape`, for indices `from` to `to` − 1 of the outermost dimension. */
+  /** The weights as float32, row-major in `shape`, for indices `from` to `to` − 1 of the outermost dimension. */
   floats(from = 0, to = this.shape[0]!): Float32Array<ArrayBuffer> {
     const { transposed, rows, plus } = this.#stored;
     if (this.#stored.shape) return this.#reshaped(from, to);
@@ -124,7 +124,7 @@ export class Part {
     return plus ? values.map((v) => v + plus) : values;
   }
 
-  /** Rows of a matrix that is transposed in a stack or interleaved with others, read with strides. */
+  /** Reads rows of a matrix that is transposed in a stack, or interleaved with others, with strides. */
   #strided(from: number, to: number): Float32Array<ArrayBuffer> {
     const { transposed, every = WHOLE } = this.#stored;
     const [height, width] = asInFile(this.shape, this.#stored) as [number, number];
@@ -146,7 +146,7 @@ export class Part {
   }
 }
 
-/** The steps between rows and between columns, and the first element, in a matrix of `width` columns. */
+/** The strides between rows and between columns, and the first element's index, in a matrix of `width` columns. */
 function stridesOf({ at, of, side }: Every, width: number) {
   switch (side) {
     case "rows":
@@ -158,21 +158,21 @@ function stridesOf({ at, of, side }: Every, width: number) {
   }
 }
 
-/** Every row. */
+/** Selects every row. */
 const WHOLE: Every = { at: 0, of: 1, side: "rows" };
 
 const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
-/** Rows of a block. */
+/** The number of rows in a block. */
 const heightOf = ({ shape }: StoredTensor, { of }: StackBlock): number => volume(shape.slice(0, -1)) / of;
 
-/** A stack of matrices as one matrix. */
+/** Reshapes a stack of matrices to one matrix. */
 const flattened = (tensor: StoredTensor): StoredTensor => ({
   ...tensor,
   shape: [volume(tensor.shape.slice(0, -1)), tensor.shape.at(-1)!],
 });
 
-/** Both shapes, if a stack's shape does not match its blocks of `rows` rows. */
+/** A message with both shapes, if a stack's shape does not match its blocks of `rows` rows. */
 function misstacked(
   shape: readonly number[],
   { of, matrices, rows }: StackBlock & { readonly rows: number },
@@ -183,14 +183,14 @@ function misstacked(
   return `has shape [${shape.join(", ")}], expected [${expected.join(", ")}]`;
 }
 
-/** The model's shape of a stored tensor, or of one matrix of a stack. */
+/** The model's shape for a stored tensor, or for one matrix of a stack. */
 function turned(shape: readonly number[], { transposed, rows, every }: Stored): readonly number[] {
   const own = every ? scaledSide(shape, every, 1 / every.of) : shape;
   const whole = transposed ? own.toReversed() : own;
   return rows ? whole.with(0, rows[1] - rows[0]) : whole;
 }
 
-/** The shape in the file of all matrices interleaved with one of this shape. */
+/** The shape of a tensor in the file if it interleaves matrices of this shape. */
 function asInFile(shape: readonly number[], { transposed, every }: Stored): readonly number[] {
   const own = transposed ? shape.toReversed() : shape;
   return every ? scaledSide(own, every, every.of) : own;
@@ -199,7 +199,7 @@ function asInFile(shape: readonly number[], { transposed, every }: Stored): read
 const scaledSide = (shape: readonly number[], { side }: Every, factor: number): readonly number[] =>
   side === "rows" ? shape.with(0, shape[0]! * factor) : shape.with(-1, shape.at(-1)! * factor);
 
-/** Both shapes in the checkpoint's form, if a stored tensor does not have the `expected` shape. */
+/** A message with both shapes, in the checkpoint's form, if a stored tensor does not have the `expected` shape. */
 function misfit(shape: readonly number[], stored: Stored, expected: readonly number[]): string | undefined {
   const { transposed, rows } = stored;
   if (stored.shape) {
@@ -213,7 +213,7 @@ function misfit(shape: readonly number[], stored: Stored, expected: readonly num
   return `has shape [${shape.join(", ")}], expected [${(transposed ? whole.toReversed() : whole).join(", ")}]`;
 }
 
-/** Columns `from` to `to` − 1 of a matrix of `width` columns, as rows. */
+/** Reads columns `from` to `to` − 1 of a matrix of `width` columns, as rows. */
 function columns(values: Float32Array, width: number, from: number, to: number): Float32Array<ArrayBuffer> {
   const height = values.length / width;
   const out = new Float32Array((to - from) * height);

@@ -24,11 +24,11 @@ export const quantOptions = z.object({
     ),
 });
 
-/** The form in which a model's weights run, as far as results depend on it; stored with everything learnt from them. */
+/** The form in which a model's weights run, as far as results depend on it; stored with calibrations. */
 export const modelForm = z.object({
   /** Absent in older files. */
   quant: z.enum(quants).optional(),
-  /** Bits of the codes of its 4-bit types; absent if it has none, and in older files. */
+  /** The code width of the 4-bit types; absent if there are none, and in older files. */
   codes: z.literal([4, 8]).optional(),
 });
 export type ModelForm = Readonly<z.output<typeof modelForm>>;
@@ -46,7 +46,7 @@ export const mayHaveFourBits = (checkpoint: Checkpoint, quant: Quant): boolean =
     quant !== "q8r" &&
     [...checkpoint.tensors.values()].some((tensor) => checkpoint.form(tensor)?.bits === 4));
 
-/** The bits to which a checkpoint's float matrices are rounded; undefined if they are not rounded. */
+/** The number of bits to which a checkpoint's float matrices are rounded; undefined if they are not rounded. */
 function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
   switch (quant) {
     case "f32":
@@ -67,7 +67,7 @@ export type Form = { readonly kind: "float32" } | BlockForm | BytesForm;
 /** Codes in blocks that share a scale. */
 export interface BlockForm extends KernelForm {
   readonly kind: "blocks";
-  /** The bits after rounding; absent if the codes are the file's. */
+  /** The number of bits after rounding; absent if the file's own codes are used. */
   readonly rounded?: Bits;
 }
 
@@ -79,7 +79,7 @@ export interface BytesForm extends ByteForm {
 export const FLOAT32: Form = { kind: "float32" };
 
 /**
- * The form of stacked matrices: blocks if all have blocks, with 8 bits if any needs them; else the form of the first
+ * The form of stacked matrices: blocks if all have blocks, with 8 bits if any needs 8; else the form of the first
  * matrix without blocks.
  */
 export function stackedForm(forms: readonly Form[]): Form {
@@ -93,10 +93,10 @@ export function stackedForm(forms: readonly Form[]): Form {
   };
 }
 
-/** The bytes of `q8r`. */
+/** The byte form that `q8r` uses. */
 const ROTATED: BytesForm = { kind: "bytes", digits: 1, rotation: 32 };
 
-/** Bytes of a matrix [rows, cols] in blocks, by part. */
+/** The number of bytes in each part of a matrix [rows, cols] in blocks. */
 export function partBytes(form: BlockForm, [rows, cols]: readonly [rows: number, cols: number]) {
   const { bits, block } = form;
   const blocks = isCorrected(form) ? storedBlocks(cols / block) : cols / block;
@@ -110,7 +110,7 @@ export function partBytes(form: BlockForm, [rows, cols]: readonly [rows: number,
 /** True if minima are stored beside the codes. */
 export const isCorrected = ({ bits, minimum }: KernelForm): boolean => minimum && bits === 4;
 
-/** Bytes of a tensor in memory. */
+/** The number of bytes that a tensor takes in memory. */
 export function bytesIn(form: Form, shape: readonly number[]): number {
   const [rows, cols] = shape as [number, number];
   switch (form.kind) {
@@ -123,7 +123,7 @@ export function bytesIn(form: Form, shape: readonly number[]): number {
   }
 }
 
-/** A form in words. */
+/** Describes a form in words. */
 export function formName(form: Form): string {
   switch (form.kind) {
     case "float32":
@@ -151,12 +151,12 @@ export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest:
   return form ? { ...form, kind: "blocks", bits: fewest === 8 ? 8 : form.bits } : FLOAT32;
 }
 
-/** A GGUF's form. A rounded head has larger blocks, because each token waits for the whole head (docs/log.md). */
+/** The form of a GGUF's matrix. A rounded head has larger blocks, because each token waits for it (docs/log.md). */
 function storedForm({ storedForm: form, ofTokens }: Part): KernelForm | undefined {
   return form?.rounded && ofTokens ? { ...form, block: 64 } : form;
 }
 
-/** The form of 4-bit GGUF files: a minimum per block, and 8 bits for the token table and the head. */
+/** The form that 4-bit GGUF files use: a minimum per block, and 8 bits for the token table and the head. */
 function roundedForm({ ofTokens }: Part, wanted: Bits | undefined): Omit<BlockForm, "kind"> | undefined {
   const rounded = ofTokens ? wanted && 8 : wanted;
   return rounded && { bits: rounded, block: 32, minimum: rounded === 4, rounded };

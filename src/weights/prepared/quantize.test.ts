@@ -5,7 +5,7 @@ import { type Bits, Rounding } from "./quantize.ts";
 
 const [ROWS, COLS] = [3, 64];
 const random = seededRandom(4);
-/** Different blocks: weights of the same sign, all zero, one huge weight, and ordinary ones. */
+/** Various blocks: weights of the same sign, all zeros, one huge weight, and ordinary weights. */
 const values = Float32Array.from({ length: ROWS * COLS }, (_, i) => {
   const [block, r] = [Math.floor(i / 32), random() - 0.4];
   return [r, Math.abs(r), 0, -Math.abs(r), i % 32 === 5 ? 1e4 : r, 1e-30 * r][block]!;

@@ -4,10 +4,10 @@ import { fromMinimum, type KernelMatrix, packed } from "./layout.ts";
 /** The default number of weights that share a scale. */
 const BLOCK = 32;
 
-/** Bits of weights rounded at load time. */
+/** The number of bits of weights rounded at load time. */
 export type Bits = 4 | 8;
 
-/** True if rows of `cols` weights consist of whole blocks. */
+/** True if rows of `cols` weights fill whole blocks. */
 export const isBlockable = (cols: number): boolean => cols % BLOCK === 0;
 
 /** Codes of one byte each and one scale per block; with 4 bits, also the value of code 0 per block. */
@@ -25,7 +25,7 @@ export class Rounding {
     private readonly to: Bits,
     private readonly rows: number,
     cols: number,
-    /** Weights that share a scale. */
+    /** The number of weights that share a scale. */
     private readonly block: Block = BLOCK,
   ) {
     const blocks = (rows * cols) / block;
@@ -33,14 +33,14 @@ export class Rounding {
     this.#rounded = { codes: new Uint8Array(rows * cols), scale: new Float32Array(blocks), min };
   }
 
-  /** Takes whole rows; `at` is the index of the first weight in the matrix. */
+  /** Rounds whole rows; `at` is the index of the first weight in the matrix. */
   add(values: Float32Array, at: number): void {
     for (let i = 0; i < values.length; i += this.block)
       if (this.to === 8) roundTo8(this.#rounded, values, i, at + i, this.block);
       else roundTo4(this.#rounded, values, i, at + i);
   }
 
-  /** The whole matrix, in codes of `bits`. */
+  /** Returns the entire matrix, with codes of `bits` bits. */
   matrix(bits: CodeBits): KernelMatrix {
     const { codes, scale, min } = this.#rounded;
     const shared = { rows: this.rows, codes, scale };
@@ -49,7 +49,7 @@ export class Rounding {
   }
 }
 
-/** Symmetric, as Q8_0: w ≈ scale · (code − 128), codes 1 to 255. */
+/** Rounds symmetrically, as Q8_0 does: w ≈ scale · (code − 128), codes 1 to 255. */
 function roundTo8({ codes, scale }: Rounded, values: Float32Array, from: number, at: number, block: Block): void {
   let most = 0;
   for (let i = from; i < from + block; i++) {
@@ -58,12 +58,12 @@ function roundTo8({ codes, scale }: Rounded, values: Float32Array, from: number,
   }
   const step = most / 127;
   scale[at / block] = step;
-  // Adding half a step makes the store's truncation round to nearest.
+  // Adding half a step turns the truncation on storing into rounding to nearest.
   const perStep = step === 0 ? 0 : 127 / most;
   for (let i = 0; i < block; i++) codes[at + i] = values[from + i]! * perStep + 128.5;
 }
 
-/** 15 steps from the smallest to the greatest weight, like Q4_1. */
+/** Rounds to 15 steps from the smallest to the greatest weight, as Q4_1 does. */
 function roundTo4({ codes, scale, min }: Rounded, values: Float32Array, from: number, at: number): void {
   let [least, most] = [values[from]!, values[from]!];
   for (let i = from; i < from + BLOCK; i++) {

@@ -18,22 +18,22 @@ import {
 import { Rounding } from "./quantize.ts";
 import type { Span, StoredFloats, StoredMatrix } from "./store.ts";
 
-/** The tensors of one storage type in one form. */
+/** The tensors that have one storage type and one form. */
 export interface Holding {
   readonly type: string;
   readonly form: string;
-  /** True if the form holds exactly the file's weights. */
+  /** True if the form represents the file's weights exactly. */
   readonly exact: boolean;
   /** The relative error of rounded weights, from a sample. */
   readonly error?: number;
   tensors: number;
-  /** Bytes in the file. */
+  /** The number of bytes in the file. */
   stored: number;
-  /** Bytes in memory. */
+  /** The number of bytes in memory. */
   bytes: number;
 }
 
-/** Replaces the store while a model is traced to find the tensors it needs: reads nothing, and finds all faults at once. */
+/** Replaces the store while a model is traced to find its tensors: reads no weights, and collects all faults. */
 export class Review {
   readonly #problems = new Map<string, string>();
   readonly #used = new Set<string>();
@@ -47,14 +47,14 @@ export class Review {
     if (problem !== undefined) this.#problems.set(name, problem);
   }
 
-  /** Records a part's `own` form and the form of its stack; `copy` identifies this use of the part. */
+  /** Records a part's `own` form and the form of its stack; `copy` identifies this copy of the part. */
   hold(part: Part, copy: string, own = FLOAT32, stacked = own): void {
     const rounded = own.kind === "blocks" && stacked.kind === "blocks" && own.rounded && { rounded: own.rounded };
     const form = { ...stacked, ...rounded };
     this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, own, form });
   }
 
-  /** The tensors by storage type and form; reads a sample of the rounded ones. */
+  /** The tensors by storage type and form; reads a sample of the rounded tensors. */
   get holdings(): Holding[] {
     const rows = new Map<string, Holding>();
     const counted = new Set<string>();
@@ -72,7 +72,7 @@ export class Review {
     return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
   }
 
-  /** A matrix [rows, cols] in blocks, with its final size. */
+  /** Describes a matrix [rows, cols] in blocks, with its final size. */
   matrix(name: string, [rows, cols]: readonly [number, number], form: BlockForm): StoredMatrix {
     const { codes, scale, zero } = partBytes(form, [rows, cols]);
     const spans = { codes: span(codes), scale: span(scale), zero: span(zero) };
@@ -92,12 +92,12 @@ export class Review {
     return { shape: [...shape], data };
   }
 
-  /** Bytes of all requested tensors. */
+  /** The number of bytes of all requested tensors. */
   get bytes(): number {
     return [...this.#bytes.values()].reduce((a, b) => a + b, 0);
   }
 
-  /** @throws UserError with everything that is missing, misshapen or unexpected: the first three, and the total number */
+  /** @throws UserError with all missing, misshapen or unexpected tensors: the first three, and the total number */
   check(): void {
     const { path, tensors } = this.checkpoint;
     for (const name of unexpected(tensors.keys(), this.#used)) this.#problems.set(name, "is unexpected");
@@ -136,7 +136,7 @@ function errorOf(part: Part, own: Form, form: Form): number | undefined {
   return relativeError(values, (i) => back[Math.floor(i / cols)]![i % cols]!);
 }
 
-/** The root mean square error over the root mean square of the values. */
+/** The root-mean-square error, divided by the root mean square of the values. */
 function relativeError(values: Float32Array, back: (i: number) => number): number {
   const squares = (of: (i: number) => number) => values.reduce((sum, _, i) => sum + of(i) ** 2, 0);
   return Math.sqrt(squares((i) => back(i) - values[i]!) / (squares((i) => values[i]!) || 1));
@@ -155,7 +155,7 @@ function weightsIn({ rows, codes, scale, zero, ...form }: KernelMatrix): Float64
 
 /**
  * Unused tensors that would change a model's results: tensors of layers beyond the last, tensors beside a used one in
- * its module (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) do not matter.
+ * its module (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) are ignored.
  */
 export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): string[] {
   const kinds = new Set([...used].map(kindOf));
@@ -170,7 +170,7 @@ export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): 
   );
 }
 
-/** The name with its numbers replaced: the same for all layers. */
+/** The name with its numbers replaced, so that it is the same for all layers. */
 const kindOf = (name: string): string => name.replace(/\d+/g, "*");
 
 /** `model.layers.0.self_attn.q_proj` of `model.layers.0.self_attn.q_proj.weight`. */

@@ -10,7 +10,7 @@ export type AddConstant = (
   bytes: Uint8Array<ArrayBuffer>,
 ) => Tensor;
 
-/** Rows of a matrix in a prepared file, by index. */
+/** Reads rows of a matrix in a prepared file, by index. */
 export function someRowsOf(
   file: string,
   { rows, bits, corrected, codes, scale, zero }: StoredMatrix,
@@ -34,7 +34,7 @@ export function someRowsOf(
   }
 }
 
-/** Rows of a float32 matrix with `width` columns, by index. */
+/** Selects rows of a float32 matrix with `width` columns, by index. */
 export function someFloats(values: Float32Array, width: number, wanted: readonly number[]): Float32Array<ArrayBuffer> {
   const taken = new Float32Array(wanted.length * width);
   for (const [i, row] of wanted.entries()) taken.set(values.subarray(row * width, (row + 1) * width), i * width);

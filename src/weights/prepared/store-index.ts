@@ -5,7 +5,7 @@ import { z } from "zod";
 import { unopened } from "../../util/system-errors.ts";
 import { fileState } from "../file-state.ts";
 
-/** In a folder: the weights, their index, and (below) the state when they were last known to be sound. */
+/** The files in a folder: the weights, their index, and (below) the state in which they were last known to be sound. */
 export const [FILE, INDEX] = ["weights.bin", "weights.json"] as const;
 const STATE = "weights.state";
 
@@ -30,12 +30,12 @@ const indexSchema = z.object({
 });
 
 export type Span = z.infer<typeof span>;
-/** The places of a quantised matrix's parts in the prepared file. */
+/** Where the parts of a quantised matrix are in the prepared file. */
 export type StoredMatrix = z.infer<typeof matrix>;
 export type StoredFloats = z.infer<typeof floats>;
 export type Index = z.infer<typeof indexSchema>;
 
-/** Incremented with every change of the layout; files of other versions are made again. */
+/** Incremented with every change of the layout; files with other versions are prepared again. */
 export const VERSION = 6;
 
 export const emptyIndex = (source: string): Index => ({
@@ -54,8 +54,8 @@ const spans = ({ matrices, floats }: Index): Span[] => [
 export const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
 /**
- * The index of sound weights made from `source` in a folder; undefined if there is none. Changed weights are verified
- * in full, except in a read-only folder, where every start would repeat it.
+ * The index of sound weights made from `source` in a folder; undefined if there is none. Weights that changed are
+ * verified in full, except in a read-only folder, where every start would verify them again.
  */
 export function soundIndex(folder: string, source: string): Index | undefined {
   const index = readIndex(folder);
@@ -66,7 +66,7 @@ export function soundIndex(folder: string, source: string): Index | undefined {
   return index;
 }
 
-/** The index in a folder; undefined if it is missing, has another version, or its weights are truncated. */
+/** Reads the index in a folder; undefined if it is missing, has another version, or its weights are truncated. */
 function readIndex(folder: string): Index | undefined {
   try {
     const index = indexSchema.parse(JSON.parse(readFileSync(path.join(folder, INDEX), "utf8")));
@@ -92,13 +92,13 @@ export function noteSound(folder: string): void {
   } catch {}
 }
 
-/** Verifies a folder's weights in full; undefined if this version would not use them anyway. */
+/** Verifies a folder's weights in full; undefined if this version does not use them. */
 export function isFolderSound(folder: string): boolean | undefined {
   const index = readIndex(folder);
   return index && isSound(path.join(folder, FILE), index.seals);
 }
 
-/** Removes a folder's weights; they are made again when needed. */
+/** Removes a folder's weights, which are prepared again when needed. */
 export function discard(folder: string): void {
   for (const name of [INDEX, STATE, FILE]) rmSync(path.join(folder, name), { force: true });
 }
@@ -110,10 +110,10 @@ interface Seal {
   readonly sha256: string;
 }
 
-/** Bytes read at a time. */
+/** The number of bytes read at a time. */
 const PIECE = 2 ** 20;
 
-/** Reads a whole file: true if the bytes match all its seals. */
+/** Reads an entire file: true if the bytes match all its seals. */
 function isSound(file: string, seals: readonly Seal[]): boolean {
   const fd = openSync(file, "r");
   try {

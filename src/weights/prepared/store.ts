@@ -25,7 +25,7 @@ const ALIGNMENT = 64;
 /**
  * Weights in the kernels' layout, written once into the model's cache folder; the runtime maps them at every later
  * start. Missing weights are appended to a draft file, which `commit` renames: a kill leaves nothing half-written. A
- * file that changed since its last check is verified in full before use; a damaged one is made again.
+ * file that changed since its last check is verified in full before use; a damaged file is prepared again.
  */
 export class PreparedStore {
   readonly file: string;
@@ -34,7 +34,7 @@ export class PreparedStore {
   #known: Index | undefined;
   #draft: { readonly fd: number; readonly from: number; end: number; readonly hash: Hash } | undefined;
 
-  /** `source` identifies the origin of the weights; weights of a different origin are made again. */
+  /** `source` identifies the origin of the weights; weights of a different origin are prepared again. */
   constructor(
     readonly folder: string,
     private readonly source: string,
@@ -98,13 +98,13 @@ export class PreparedStore {
     makeFolders(this.folder);
     removeOrphans(this.folder);
     const end = this.bytes;
-    // Existing parts keep their places: graphs may refer to them, and other processes have the file mapped.
+    // Existing parts keep their offsets: graphs may refer to them, and other processes have the file mapped.
     if (end > 0) copyFileSync(this.file, this.#draftFile);
     const fd = openSync(this.#draftFile, end > 0 ? "r+" : "w");
     return { fd, from: end, end, hash: createHash("sha256") };
   }
 
-  /** Runs a write; a full disk or another refusal becomes a UserError, and nothing half-written remains. */
+  /** Runs a write; a full disk or another failure becomes a UserError, and nothing half-written remains. */
   #guarded<T>(write: () => T): T {
     try {
       return write();
@@ -141,7 +141,7 @@ export class PreparedStore {
   }
 }
 
-/** Removes drafts of processes that were killed. */
+/** Removes drafts left by processes that were killed. */
 function removeOrphans(folder: string): void {
   for (const name of readdirSync(folder)) {
     const pid = /^weights\.(?:json\.)?(\d+)\.tmp$/.exec(name)?.[1];

@@ -3,9 +3,9 @@ import type { WritableTensor } from "../safetensors/write.ts";
 import type { Every, Names, Stored } from "./names.ts";
 
 /**
- * Converts tensors with canonical names to a checkpoint's names and layout, given by `names`: the inverse of reading a
- * `Part`. Matrices are given as [outputs, inputs]; slices of a stored tensor are joined. @throws Error if blocks, earlier
- * rows or interleaved matrices are missing
+ * Converts tensors with canonical names to a checkpoint's names and layout, which `names` defines: the inverse of
+ * reading a `Part`. Matrices are given as [outputs, inputs]; slices of a stored tensor are joined. @throws Error if
+ * blocks, earlier rows or interleaved matrices are missing
  */
 export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
   const all = new Map<string, WritableTensor>();
@@ -41,13 +41,13 @@ export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTens
   return all;
 }
 
-/** Some rows of a stored tensor. */
+/** A range of rows of a stored tensor. */
 interface Slice {
   readonly rows: Rows;
   readonly tensor: WritableTensor;
 }
 
-/** Slices joined into the tensor with all their rows. */
+/** Joins slices into the tensor with all of its rows. */
 function joined(name: string, slices: readonly Slice[]): WritableTensor {
   const parts = slices.toSorted((a, b) => a.rows[0] - b.rows[0]);
   const height = parts.reduce((end, { rows: [from, to] }) => {
@@ -98,7 +98,7 @@ interface Stack {
   readonly blocks: (WritableTensor | undefined)[];
 }
 
-/** Blocks of rows as a stack of matrices. */
+/** Joins blocks of rows into a stack of matrices. */
 function stacked(name: string, { matrices, blocks }: Stack): WritableTensor {
   const parts = blocks.filter((block) => block !== undefined);
   if (parts.length < blocks.length) throw new Error(`${name} has ${parts.length} of its ${blocks.length} blocks`);

@@ -1,4 +1,4 @@
-/** The models that run in rotated bytes by default are the measured ones, with their results. */
+/** The models that run in rotated bytes by default are those measured, with their results. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { rotatedLosses } from "./tuning.ts";
@@ -17,8 +17,8 @@ const results = new URL("../../../research/forms/int8-prefill/rotated/", import.
 const read = (file: string): string => readFileSync(new URL(file, results), "utf8");
 
 /**
- * The hash of a model's weights, and an upper bound on the nats per token that it loses in rotated bytes against its
- * default form.
+ * The hash of a model's weights, and an upper bound on the nats per token that it loses in rotated bytes compared with
+ * its default form.
  */
 function measured(model: string): [sha256: string, nats: number] {
   const lines = read(`${model}.jsonl`).trim().split("\n");

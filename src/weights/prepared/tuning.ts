@@ -55,7 +55,7 @@ const tunings = z.record(z.string(), tuning);
 
 const fileOf = (folder: string): string => path.join(folder, "tuning.json");
 
-/** False if MODICUM_TUNE is `off`: forms then follow from the processor's instructions. */
+/** False if MODICUM_TUNE is `off`, so that the processor's instructions decide the forms. */
 export const tunes = (): boolean => process.env["MODICUM_TUNE"] !== "off";
 
 /** Everything on this machine that affects times, and the last digits of results. */
@@ -89,13 +89,13 @@ function readTunings(folder: string): z.infer<typeof tunings> {
   }
 }
 
-/** The code width for 4-bit types: the one chosen for the model, or else the processor's default. */
+/** The code width for 4-bit types: the width chosen for the model, or else the processor's default. */
 export const chosenBits = (folder: string): CodeBits => tuningOf(folder)?.bits ?? processorBits();
 
 /**
- * Bounds on the nats per token that models lose in rotated bytes against their default form, by the SHA-256 of their
- * weights: the upper ends of 95 % intervals over 16,352 held-out tokens (research/forms/log.md). Only these models may
- * run in rotated bytes by default.
+ * Bounds on the nats per token that models lose in rotated bytes compared with their default form, by the SHA-256 of
+ * their weights: the upper ends of 95 % intervals over 16,352 held-out tokens (research/forms/log.md). Only these
+ * models may run in rotated bytes by default.
  */
 export const rotatedLosses: Readonly<Record<string, number>> = {
   // smollm2

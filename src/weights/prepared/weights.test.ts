@@ -142,7 +142,7 @@ test.each<[Quant, number, CodeBits, CodeBits]>([
     expect(weights.inBlocks("turned.weight")).toBe(true);
     const matrix = blocks(weights.matrix(new Graph(), 32, { "turned.weight": 3 }));
     expect(matrix.bits).toBe(bits);
-    // A block of weights; with 4 bits, also one of its correction.
+    // One block of weights; with 4 bits, also one block of the correction.
     const stored = bits === 4 ? 2 : 1;
     expect([matrix.codes.shape, matrix.scale.shape, matrix.zero.shape]).toEqual([
       [3, stored, 4 * bits],

@@ -34,7 +34,7 @@ export class Weights implements WeightSource {
     folder: string,
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
-    /** The smallest code width to use: the fastest here, not the smallest possible. */
+    /** The smallest code width to use: the fastest on this machine, not the smallest possible. */
     private readonly fewestBits: CodeBits = quant === "q8r" ? 8 : chosenBits(folder),
     /** An adapter that is separate from the weights. */
     readonly loraLayers?: LoraLayers,
@@ -116,7 +116,7 @@ export class Weights implements WeightSource {
     return { kind: "stacked", factors: lowRank(graph, name, loraLayer, size, gain) };
   }
 
-  /** DoRA's factors of stacked outputs, which are computed from the checkpoint's weights once. */
+  /** DoRA's factors for stacked outputs, computed once from the checkpoint's weights. */
   #gains(name: string, layer: LoraLayer, inputs: number, outputs: Sizes): Float32Array<ArrayBuffer> {
     const known = this.#gainsByName.get(name);
     if (known) return known;
@@ -149,8 +149,9 @@ export class Weights implements WeightSource {
   }
 
   /**
-   * Before any read, checks the tensors that `trace` requests, unless they are prepared, and that all fit in memory.
-   * @throws UserError that lists missing, misshapen or unexpected tensors, or says how much memory is needed
+   * Before any read, checks the tensors that `trace` requests, unless they are prepared, and that all of them fit in
+   * memory.
+   * @throws UserError that lists missing, misshapen or unexpected tensors, or states the memory needed
    */
   review(trace: () => unknown): void {
     const fresh = this.store.bytes === 0 ? this.#reviewed(trace).review : undefined;
@@ -159,8 +160,8 @@ export class Weights implements WeightSource {
   }
 
   /**
-   * The result of `trace`, and the forms and bytes of its tensors, the largest share first. Reads only a sample of
-   * rounded tensors, and allocates nothing.
+   * Returns the result of `trace`, and the forms and bytes of its tensors, the largest share first. Reads only a sample
+   * of rounded tensors, and allocates nothing.
    * @throws UserError like `review`, except for memory
    */
   survey<T>(trace: () => T): { readonly traced: T; readonly holdings: Holding[]; readonly bytes: number } {
@@ -169,7 +170,7 @@ export class Weights implements WeightSource {
     return { traced, holdings: review.holdings, bytes: review.bytes };
   }
 
-  /** The result of `trace` for a model with a configuration but no weights: every tensor has the expected shape. */
+  /** Traces a model with a configuration but no weights, as if every tensor had the expected shape. */
   imagined<T>(trace: () => T): T {
     return this.#reviewed(trace).traced;
   }
@@ -308,13 +309,13 @@ function stateOf(files: readonly string[]): string {
 }
 
 /**
- * Each choice of bits has a separate folder, if bits matter. So does each version, because two versions in use must not
- * keep replacing each other's files.
+ * Each code width has a separate folder, if the form depends on it. So does each version, because two versions in use
+ * must not keep replacing each other's files.
  */
 const folderName = (quant: Quant, fewest: CodeBits): string =>
   `${quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`}.v${VERSION}`;
 
-/** A part of a stack, with its own rounding, in codes and blocks of the stack's form. */
+/** Converts a part of a stack, with its own rounding, to the stack's codes and blocks. */
 const inForm = (part: Part, own: Form, { bits, block }: BlockForm): KernelMatrix =>
   own.kind === "blocks" && own.rounded ? part.rounded(own.rounded, bits, block) : part.blocks(bits);
 

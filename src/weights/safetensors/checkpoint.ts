@@ -33,7 +33,7 @@ function weightsOf(path: string): WeightFiles {
   }
 }
 
-/** A model without weights, from a folder's configuration; undefined if it has no readable one. */
+/** Opens a folder's configuration as a model without weights; undefined if it cannot be read. */
 function configAlone(folder: string): Checkpoint | undefined {
   const none = () => {
     throw new Error(`${folder} has no weights`);
@@ -57,7 +57,7 @@ function configAlone(folder: string): Checkpoint | undefined {
   }
 }
 
-/** Checkpoints without blocks. */
+/** A checkpoint that stores nothing in blocks. */
 const plain = (weights: WeightFiles, path: string): ReturnType<typeof readablePacked> => ({
   ...readable(readTensors(weights)),
   form: () => undefined,
@@ -101,7 +101,7 @@ function originalMamba(config: JsonObject): string | undefined {
 /** The supported quantisation method. */
 const MXFP4 = "mxfp4";
 
-/** A model's quantisation method; undefined if it has none. */
+/** A model's quantisation method; undefined if there is none. */
 function methodOf({ quantization_config: quantisation }: JsonObject): unknown {
   if (quantisation === undefined || quantisation === null) return undefined;
   return (quantisation as JsonObject)["quant_method"] ?? null;

@@ -55,8 +55,8 @@ function decodeFloats(type: "F16" | "BF16" | "F64"): Decode {
 }
 
 /**
- * 8-bit float of "FP8 Formats for Deep Learning" (Micikevicius et al. 2022): bias 7, no infinities, NaN if all other
- * bits are set.
+ * 8-bit float of "FP8 Formats for Deep Learning" (Micikevicius et al. 2022): bias 7, no infinities, NaN if all bits
+ * except the sign are set.
  */
 function e4m3(byte: number): number {
   const sign = byte & 0x80 ? -1 : 1;

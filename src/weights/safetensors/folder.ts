@@ -10,7 +10,7 @@ export interface WeightFiles {
   /** The folder with `config.json`. */
   readonly folder: string;
   readonly files: readonly string[];
-  /** The same file in diffusers, whose folders also hold files of other precisions. */
+  /** The index, if there is one: its path, and the files that it names. */
   readonly index?: { readonly path: string; readonly files: ReadonlyMap<string, string> };
 }
 
@@ -50,7 +50,7 @@ function nothing(folder: string, names: readonly string[]): UserError {
   return new NoWeights(`${folder}: there are no weights in this folder, expected ${WHOLE} or ${INDEX}`);
 }
 
-/** A folder holds no weights in any format. */
+/** Thrown if a folder holds no weights in any format. */
 export class NoWeights extends UserError {}
 
 /** True if the name is that of a Python pickle, the format of PyTorch checkpoints. */
@@ -76,7 +76,7 @@ function sharded(folder: string, index: string): WeightFiles {
   };
 }
 
-/** A file beside the index, never elsewhere. */
+/** The name of a file beside the index; a path that leads elsewhere is refused. */
 function shardName(index: string, name: unknown): string {
   if (typeof name === "string" && /^[^/\\]+\.safetensors$/.test(name)) return name;
   throw new UserError(`${index}: ${JSON.stringify(name)} is not the name of a safetensors file in the same folder`);

@@ -8,7 +8,7 @@ import { parseHeader } from "./header.ts";
 import { memoryFile, withHeader, writeSafetensors } from "./safetensors.testing.ts";
 
 const MUTATIONS = 20_000;
-/** Function calls for all mutations together. */
+/** The maximum number of function calls for all mutations together. */
 const MOST_CALLS = 15e6;
 const MOST_BYTES = 4 * 2 ** 20;
 
@@ -66,7 +66,7 @@ const mutations: ((bytes: Buffer, random: Random) => Buffer)[] = [
   },
   (bytes, random) => bytes.subarray(0, below(random, bytes.length)),
   (bytes, random) => Buffer.concat([bytes, Buffer.alloc(1 + below(random, 16))]),
-  /** Replaces one word of the header and fixes the length, to get past the length check. */
+  /** Replaces one word of the header and corrects the header's length, to pass the length check. */
   (bytes, random) => {
     const header = bytes.subarray(8, 8 + bytes.readUInt32LE(0)).toString("latin1");
     const tokens = [...header.matchAll(/"[^"]*"|\d+|[[\]{}:,]/g)];

@@ -6,7 +6,7 @@ import type { OpenFile } from "../read-file.ts";
 import { bytesOf, type Dtype, dtypes, isDtype } from "./dtypes.ts";
 import { Scanner } from "./scanner.ts";
 
-/** A tensor of a safetensors file: `offset` is the start of its data, in bytes from the start of `file`. */
+/** A tensor in a safetensors file; `offset` is the start of its data, in bytes from the start of `file`. */
 export interface SafeTensor extends StoredTensor {
   readonly type: Dtype;
   readonly file: string;
@@ -20,7 +20,7 @@ interface Entry {
   data_offsets?: number[];
 }
 
-/** The format's own limit. */
+/** The limit that the format itself sets. */
 const MAX_HEADER = 100_000_000;
 /** The header length, a little-endian u64. */
 const LENGTH_BYTES = 8;

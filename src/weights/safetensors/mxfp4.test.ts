@@ -30,7 +30,7 @@ describe.each(Object.entries(reference.sha256))("%s", (name, digest) => {
   });
 });
 
-/** The numbers of a matrix in the kernels' codes. */
+/** The values of a matrix in the kernels' codes. */
 function numbersOf(part: Part): Float32Array {
   const { codes, scale, zero, block } = part.blocks(8);
   return Float32Array.from(codes, (code, i) => {

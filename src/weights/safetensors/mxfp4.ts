@@ -15,7 +15,7 @@ interface Packed {
   readonly scales: SafeTensor;
 }
 
-/** Tensors with their readers. An MXFP4 tensor has the common name of its two stored tensors. */
+/** Tensors, and functions that read them. An MXFP4 pair appears as one tensor, under its common name. */
 export function readablePacked(
   tensors: ReadonlyMap<string, SafeTensor>,
 ): Pick<Checkpoint, "tensors" | "floats" | "form" | "blocks"> {
@@ -38,7 +38,7 @@ export function readablePacked(
   };
 }
 
-/** The MXFP4 pairs by common name. @throws UserError for a pair with wrong shapes */
+/** Finds the MXFP4 pairs, by common name. @throws UserError for a pair with wrong shapes */
 function packedIn(tensors: ReadonlyMap<string, SafeTensor>): Map<string, Packed> {
   const pairs = new Map<string, Packed>();
   for (const [name, blocks] of tensors) {

@@ -17,7 +17,8 @@ export const isPipeline = (folder: string): boolean => existsSync(path.join(fold
 
 /**
  * A pipeline's networks as one checkpoint: tensor names begin with the network's name (`unet.conv_in.weight`), and the
- * configuration holds those of the networks and the scheduler by name. `architecture` is the pipeline's class.
+ * configuration holds the configurations of the networks and the scheduler, by name. `architecture` is the pipeline's
+ * class.
  * @throws UserError
  */
 export function pipelineCheckpoint(folder: string): Checkpoint {

@@ -5,7 +5,7 @@ import { withFile } from "../read-file.ts";
 import { decoderOf } from "./dtypes.ts";
 import { parseHeader, type SafeTensor } from "./header.ts";
 
-/** Weights as float32, row-major; only `rows` of the outermost dimension. @throws UserError if they cannot be read */
+/** Reads weights, or `rows` of them, as float32, row-major. @throws UserError if they cannot be read */
 export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayBuffer> {
   const decode = decoderOf(tensor.type);
   if (!decode)
@@ -17,15 +17,15 @@ export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayB
   return decode(readBytes(tensor, begin, end).buffer);
 }
 
-/** Bytes `begin` to `end` − 1 of a tensor's data. */
+/** Reads bytes `begin` to `end` − 1 of a tensor's data. */
 export const readBytes = ({ name, file, offset }: SafeTensor, begin: number, end: number) =>
   withFile(file, ({ read }) => read(offset + begin, end - begin, `tensor ${quote(name)}`));
 
-/** Tensors with their float32 reader. */
+/** Tensors, and a function that reads them as float32. */
 export const readable = (tensors: ReadonlyMap<string, SafeTensor>): Pick<Checkpoint, "tensors" | "floats"> => ({
   tensors,
   floats: ({ name, shape }, rows) => readFloats({ ...tensors.get(name)!, shape }, rows),
 });
 
-/** The weights of one safetensors file, which need not be a whole model. @throws UserError if it is malformed */
+/** The weights in one safetensors file, which need not be an entire model. @throws UserError if it is malformed */
 export const safetensorsFile = (file: string): ReturnType<typeof readable> => readable(withFile(file, parseHeader));

@@ -4,12 +4,12 @@ import { jsonIn } from "../json.ts";
 
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-/** No list in a header has a tenth of this length. */
+/** The lists in real headers are less than a tenth of this long. */
 const MAX_LIST = 64;
 
 /**
  * Reads JSON of a known form, and refuses any deviation where it starts, so that nothing else in a hostile header is
- * ever built in memory.
+ * built in memory.
  */
 export class Scanner {
   #at = 0;
@@ -27,7 +27,7 @@ export class Scanner {
     );
   }
 
-  /** An object: `field` reads the value of each key; keys must be unique. */
+  /** Reads an object: `field` reads the value of each key; keys must be unique. */
   object(field: (key: string) => void): void {
     this.#expect("{");
     const keys = new Set<string>();

@@ -2,16 +2,16 @@ import path from "node:path";
 import { writeWhole } from "../../util/write-whole.ts";
 import type { JsonObject } from "../json.ts";
 
-/** Keys of numbers, or lists of them, that transformers accepts only as floats. */
+/** Keys whose values, numbers or lists of numbers, transformers accepts only as floats. */
 const FLOAT =
   /^( *"(?!floor_scale)\w*(?:softcapping|multipliers?|scaling|scale|factor|eps|theta|freq|alpha|limit|noise|dropout)": )(\[[^\]]*\]|-?\d+)(?=,?$)/gm;
 const WHOLE = /(?<![\d.e-])-?\d+(?![\d.e])/g;
 
-/** JSON has no infinity, which a limit may be; Python reads and writes the word. */
+/** A placeholder for infinity, which a limit may be and JSON lacks; Python reads and writes the word. */
 const INFINITY = "\0";
 const marked = (_: string, value: unknown): unknown => (value === Number.POSITIVE_INFINITY ? INFINITY : value);
 
-/** Writes a model's `config.json` whole. @throws UserError if the disk refuses it */
+/** Writes a model's `config.json` atomically. @throws UserError if the disk refuses it */
 export const writeConfig = (folder: string, config: JsonObject): Promise<void> =>
   writeWhole(path.join(folder, "config.json"), `${textOf(config)}\n`);
 

@@ -3,7 +3,7 @@ import { fillWhole } from "../../util/write-whole.ts";
 import { toBrainFloats, toHalves } from "../gguf/half.ts";
 import { bytesOf } from "./dtypes.ts";
 
-/** A tensor to write. Its numbers are computed when it is written. */
+/** A tensor to write, whose numbers are computed when it is written. */
 export interface WritableTensor {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
@@ -14,12 +14,12 @@ export interface WritableTensor {
 
 const NARROWED = { F16: toHalves, BF16: toBrainFloats };
 
-/** The data begin at a multiple of this many bytes. */
+/** Data begins at a multiple of this many bytes. */
 const ALIGNMENT = 8;
 
 /**
- * Writes tensors by name as a safetensors file (the format's README), whole or not at all, and synced to disk on
- * return. `onBytes` receives the number of weight bytes written so far.
+ * Writes tensors by name as a safetensors file (the format's README), atomically, and synced to disk on return.
+ * `onBytes` receives the number of weight bytes written so far.
  * @throws UserError if the disk refuses it
  */
 export async function writeTensors(
@@ -49,7 +49,7 @@ function headerOf(tensors: ReadonlyMap<string, WritableTensor>): Buffer {
     end += sizeOf(shape) * bytesOf(dtype);
     return [name, { dtype, shape, data_offsets: [begin, end] }] as const;
   });
-  // transformers opens a file only if its metadata name the framework of its tensors.
+  // transformers opens a file only if its metadata names the framework of its tensors.
   const text = Buffer.from(JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) }));
   const length = Math.ceil(text.length / ALIGNMENT) * ALIGNMENT;
   const header = Buffer.alloc(8 + length, " ");

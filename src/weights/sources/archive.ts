@@ -11,9 +11,9 @@ import { ensureSpace, makeFolder } from "./disk.ts";
 /** A package from a registry: many files in one. If a path leads outside, the whole archive is refused. */
 export interface Archive {
   path: string;
-  /** The kind in error messages: `wheel`. */
+  /** The name of the kind in error messages, such as `wheel`. */
   kind: string;
-  /** Bytes of every plain file in it, by path. @throws UserError */
+  /** The number of bytes of every plain file in the archive, by path. @throws UserError */
   sizes(): Promise<ReadonlyMap<string, number>>;
   /** Passes the contents of the named files to `visit`, once each, in the archive's order. @throws UserError */
   read(names: readonly string[], visit: (name: string, content: Readable) => Promise<void>): Promise<void>;
@@ -23,7 +23,7 @@ export interface Archive {
 export interface Member {
   /** Its path in the archive. */
   name: string;
-  /** The target: written to a temporary file, checked, then renamed. */
+  /** The target path; the contents are written to a temporary file, checked, then renamed. */
   to: string;
   /** Its required SHA-256, in hex. */
   sha256?: string | undefined;
@@ -65,7 +65,7 @@ export async function extractMembers(archive: Archive, members: Member[], signal
   return members.map(({ name }) => done.get(name)!);
 }
 
-/** One member of each archive, joined in order into one file. @throws UserError like `extractMembers` */
+/** Joins one member of each archive, in order, into one file. @throws UserError like `extractMembers` */
 export async function joinMembers(
   pieces: readonly { archive: Archive; name: string }[],
   { to, sha256 }: Omit<Member, "name">,
@@ -99,7 +99,7 @@ function find(archive: Archive, sizes: ReadonlyMap<string, number>, name: string
   throw new UserError(`${basename(archive.path)} has no file ${name}; ${nearby(name, sizes)}`);
 }
 
-/** Names with sizes, the largest first: users look for a model's file. */
+/** Lists names by size, the largest first, because users look for a model's file. */
 function nearby(name: string, sizes: ReadonlyMap<string, number>): string {
   const near = nearest(name, sizes.keys());
   if (near !== undefined) return `did you mean ${near}?`;
@@ -107,7 +107,7 @@ function nearby(name: string, sizes: ReadonlyMap<string, number>): string {
   return `its largest files are ${largest.map(([file]) => file).join(", ")}`;
 }
 
-/** Writes `to` whole or not at all, synced to disk (its hash is checked only this once); returns the hash. */
+/** Writes `to` atomically and syncs it to disk (its hash is checked only this once); returns the hash. */
 async function writeAside(
   archive: Archive,
   to: string,
@@ -127,7 +127,7 @@ async function writeAside(
       try {
         await pipeline(content, (chunks) => hashed(chunks, hash), sink, { ...(signal && { signal }) });
       } finally {
-        // After an early stop, the file could otherwise still be created after its removal.
+        // If stopped early, the file could otherwise still be created after its removal.
         await closed;
       }
     });
@@ -152,6 +152,6 @@ async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGene
 function explain(error: unknown, archive: Archive, to: string): unknown {
   if (error instanceof UserError || (error instanceof Error && error.name === "AbortError")) return error;
   const written = writeError(error, to);
-  // The remaining errors are caused by the archive, such as a broken deflate stream or a wrong declared size.
+  // All other errors are caused by the archive, such as a broken deflate stream or a wrong declared size.
   return written === error && error instanceof Error ? damaged(archive.path, archive.kind, error) : written;
 }

@@ -5,7 +5,7 @@ export interface ZipMember {
   data: Buffer;
   /** Unix mode with file type. */
   mode?: number;
-  /** A false size in the directory. */
+  /** A false size, stated in the directory. */
   claimed?: number;
 }
 
@@ -45,7 +45,7 @@ export interface TarMember {
   /** `0` a file, `2` a symbolic link, `5` a folder (POSIX ustar). */
   type?: string;
   link?: string;
-  /** A false size in the header. */
+  /** A false size, stated in the header. */
   claimed?: number;
 }
 

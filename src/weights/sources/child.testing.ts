@@ -8,7 +8,7 @@ export interface Child {
   lines: string[];
   /** Resolves at the first matching line; fails if the process ends without one. */
   until(fits: (line: string) => boolean): Promise<string>;
-  /** Kills it with a signal and waits for its end. */
+  /** Kills the process with a signal and waits for its end. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** Its exit status. */
   ended: Promise<number | null>;

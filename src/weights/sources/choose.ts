@@ -3,17 +3,17 @@ import { suggest, UserError } from "../../util/errors.ts";
 
 /** A model's files in a repository or a package. */
 export interface Choice {
-  /** Their folder; `""` is the root. */
+  /** The folder of the files; `""` is the root. */
   folder: string;
-  /** Their paths. */
+  /** The paths of the files. */
   files: readonly string[];
   /** The file to open; if absent, the folder itself. */
   file?: string;
 }
 
 /**
- * The model among `names`: the GGUF file (with all parts of a split one) or the folder of safetensors with its other
- * files, at `path`; without a path, there must be only one model. Pickles are never used.
+ * Chooses a model among `names`: the GGUF file (with all parts of a split file) or the folder of safetensors with its
+ * other files, at `path`; without a path, there must be only one model. Pickles are never used.
  * @throws UserError, naming `where`
  */
 export function chooseModel(names: readonly string[], path: string | undefined, where: string): Choice {
@@ -51,7 +51,7 @@ const pickle = (what: string): UserError =>
 
 const splitName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/i;
 
-/** All parts of a split file, opened by the first. @throws UserError if some are missing */
+/** All parts of a split file, of which the first is opened. @throws UserError if some are missing */
 function ofGguf(names: readonly string[], file: string, where: string): Choice {
   const [, stem, , count] = splitName.exec(file) ?? [];
   if (stem === undefined) return { folder: folderOf(file), files: [file], file };
@@ -109,7 +109,7 @@ function companions(names: readonly string[], folder: string): string[] {
 
 const inFolder = (names: readonly string[], folder: string): string[] => names.filter((name) => isUnder(name, folder));
 
-/** The whole file if there is one, else the shards, else any safetensors: the same weights are never taken twice. */
+/** The single file of weights, else the shards, else any safetensors: the same weights are never taken twice. */
 function weights(names: readonly string[], folder: string): string[] {
   const files = names.filter((name) => isSafetensors(name) && folderOf(name) === folder);
   const local = (pattern: RegExp) => files.filter((name) => pattern.test(posix.basename(name)));

@@ -1,20 +1,20 @@
 import { asDropped, Dropped, refusal, Stall } from "./network.ts";
 
-/** The source of bytes, and its name in messages. */
+/** Where bytes come from, and how messages name the source. */
 export interface Remote {
   url: string;
   /** The name of the file in messages. */
   what: string;
   /** Sent to the host of `url`; `fetch` removes `authorization` when a request is redirected to another host. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** A host-specific message for a status; undefined for the general one. */
+  /** A host-specific error for a status; undefined to use the general one. */
   explain?: ((response: Response) => Error | undefined) | undefined;
 }
 
 export interface Pace {
-  /** Consecutive failures (without a new kilobyte) before the download stops. */
+  /** The number of consecutive failures (without a new kilobyte) before the download stops. */
   attempts: number;
-  /** The wait before the second attempt, in ms; it doubles with each failure. */
+  /** The wait before the second attempt, in ms; it doubles with each further failure. */
   delayMs: number;
   /** A connection that delivers (almost) no data for this long, in ms, counts as dropped. */
   stallMs: number;

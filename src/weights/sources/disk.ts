@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 
-/** `93.4 MB`: decimal, as on disks and networks. */
+/** Formats bytes as `93.4 MB`: decimal, as usual for disks and networks. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** @throws UserError if `folder` has less than `bytes` free, with both figures; `what` names the data to write */
@@ -17,7 +17,7 @@ export async function ensureSpace(folder: string, bytes: number, what: string): 
   );
 }
 
-/** Free bytes on the disk of a folder, or of its nearest existing parent. */
+/** The number of free bytes on the disk of a folder, or of its nearest existing parent. */
 export async function freeBytes(folder: string): Promise<number> {
   let there = folder;
   while (!existsSync(there)) there = dirname(there);
@@ -34,5 +34,5 @@ export function makeFolder(folder: string): void {
   }
 }
 
-/** Size of a file; undefined if it is missing. */
+/** The size of a file; undefined if it is missing. */
 export const heldBytes = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;

@@ -16,11 +16,11 @@ export interface Download extends Omit<Remote, "what"> {
   /** The file's name in messages; default: the name of `to`. */
   what?: string | undefined;
   digest: Digest;
-  /** Bytes that the caller will write to the same disk afterwards. */
+  /** The number of bytes that the caller will write to the same disk afterwards. */
   reserve?: number | undefined;
-  /** Called with the bytes held and the total; `total` is 0 until the server sends it. */
+  /** Called with the number of bytes present and the total, which is 0 until the server sends it. */
   onProgress?: ((done: number, total: number) => void) | undefined;
-  /** A sentence for the user: a dropped connection, a wait. */
+  /** Called with a sentence for the user: a connection was dropped, or the download waits. */
   onNotice?: ((sentence: string) => void) | undefined;
   signal?: AbortSignal | undefined;
   pace?: Pace | undefined;
@@ -28,7 +28,7 @@ export interface Download extends Omit<Remote, "what"> {
 
 export const patient: Pace = { attempts: 5, delayMs: 500, stallMs: 30_000 };
 
-/** Bytes of a remote file, or 0 if its server does not say. @throws UserError */
+/** The size of a remote file in bytes, or 0 if its server does not send it. @throws UserError */
 export async function remoteBytes(
   remote: Remote,
   options: Pick<Download, "signal" | "pace" | "onNotice">,
@@ -43,16 +43,15 @@ export async function remoteBytes(
 
 /**
  * Downloads `url` into `to` over several connections, resuming an earlier run, and returns once the file has the right
- * hash. The file on disk is always a prefix of the whole: its length is its only state. Only one process at a time may
- * download into a file: callers hold a lock (`withLock`).
- *
- * A resumed request has no `If-Range`: the hash already identifies the bytes. A file mixed from two versions, or
- * damaged on disk, fails the hash and is downloaded once more from the start.
+ * hash. The partial file on disk is always a prefix of the whole file, and its length is the only state. Only one
+ * process at a time may download into a file: callers hold a lock (`withLock`). A resumed request has no `If-Range`:
+ * the hash already identifies the bytes. A file mixed from two versions, or damaged on disk, fails the hash and is
+ * downloaded once more from the start.
  * @throws UserError on a refusal, a network that stays down, a full disk or a wrong hash; an `AbortError` on `signal`
  */
 export async function download(job: Download): Promise<void> {
   const partPath = `${job.to}.part`;
-  // A whole file from an earlier run is checked like a partial one.
+  // A complete file from an earlier run is checked like a partial one.
   if (existsSync(job.to)) await rename(job.to, partPath);
   for (;;) {
     const { digest, resumed } = await fill(job, partPath);
@@ -74,7 +73,7 @@ function mismatch(job: Download, digest: string): UserError {
 
 interface Filled {
   digest: string;
-  /** True if part of it came from an earlier run. */
+  /** True if part of the file came from an earlier run. */
   resumed: boolean;
 }
 
@@ -82,7 +81,7 @@ async function fill(job: Download, path: string): Promise<Filled> {
   const part = await Part.open(path, job.digest);
   try {
     const before = part.bytes;
-    // An earlier run may have been killed between the last byte and the rename.
+    // The file may be complete, if an earlier run was killed between the last byte and the rename.
     if (part.digest() !== job.digest.hex) await fetchRest(job, part);
     return { digest: part.digest(), resumed: before > 0 };
   } catch (error) {
@@ -99,7 +98,7 @@ const interrupted = (job: Download, part: Part): DOMException =>
   new DOMException(`the download of ${nameOf(job)} was interrupted${keptSoFar(part)}`, "AbortError");
 
 async function fetchRest(job: Download, part: Part): Promise<void> {
-  // Ends the other connections after one has failed for good.
+  // Ends the other connections once one has failed for good.
   const end = new AbortController();
   const work: Persistence = {
     remote: { ...job, what: nameOf(job) },
@@ -119,7 +118,7 @@ async function fetchRest(job: Download, part: Part): Promise<void> {
   }
 }
 
-/** If several connections fail together, the user is told only once. */
+/** Tells the user only once, even if several connections fail together. */
 function once(say: ((sentence: string) => void) | undefined): (sentence: string) => void {
   let last = "";
   return (sentence) => {
@@ -128,11 +127,11 @@ function once(say: ((sentence: string) => void) | undefined): (sentence: string)
   };
 }
 
-/** Requests the first missing range; the part is emptied if the server starts over or cannot continue there. */
+/** Requests the first missing range; the part is emptied if the server starts over, or cannot continue from it. */
 async function begin({ remote, pace, signal }: Persistence, part: Part): Promise<Connection> {
   const from = part.bytes;
   const connection = await Connection.open(remote, pace, signal, from, from + laneBytes).catch(async (error) => {
-    // 416: the server has no more bytes, but the hash is wrong.
+    // Status 416: the server has no more bytes, but the hash is wrong.
     if (error instanceof Dropped && from > 0 && error.status === 416) await part.reset();
     throw error;
   });

@@ -51,7 +51,7 @@ export const programsFolder = (): string => join(home(), "programs");
 /** Holds one folder per search index. */
 export const indexesFolder = (): string => join(home(), "indexes");
 
-/** Holds a model's states over texts, for training exits. */
+/** Holds a model's hidden states over texts, from which exits are trained. */
 export const statesFolder = (): string => join(home(), "states");
 
 /** Holds chunks of prompts that servers computed. */

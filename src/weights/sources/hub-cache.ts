@@ -7,8 +7,8 @@ import { codeOf, writeError } from "../../util/system-errors.ts";
 import { hubFolder } from "./home.ts";
 
 /**
- * The folder of one repository in the cache shared by all hub clients: `blobs/<etag>` hold contents, `refs/<revision>` a
- * commit, `snapshots/<commit>/<path>` links to blobs.
+ * The folder of one repository in the cache shared by all hub clients: `blobs/<etag>` hold contents, `refs/<revision>`
+ * a commit, and `snapshots/<commit>/<path>` are links to blobs.
  */
 const repoFolder = (repo: string): string =>
   join(hubFolder(), (isDataset(repo) ? repo : `models/${repo}`).replaceAll("/", "--"));
@@ -32,7 +32,7 @@ export const repoLock = (repo: string): string =>
 
 const commitPattern = /^[0-9a-f]{40}$/;
 
-/** The commit last seen here for a revision, if any. */
+/** The last commit seen on this machine for a revision, if any. */
 export function knownCommit(repo: string, revision: string): string | undefined {
   if (commitPattern.test(revision)) return revision;
   try {
@@ -50,7 +50,7 @@ export async function snapshotFiles(folder: string): Promise<string[]> {
   return files.map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
 }
 
-/** Makes a snapshot from contents among the blobs, and names it after the revision. */
+/** Creates a snapshot from contents among the blobs, and records it under the revision. */
 export async function writeSnapshot(
   repo: string,
   revision: string,
@@ -70,7 +70,7 @@ export async function writeSnapshot(
   }
 }
 
-/** A relative link, so the cache can be moved; a hard link if the system does not allow symbolic ones. */
+/** Creates a relative link, so that the cache can be moved; a hard link if the system does not allow symbolic ones. */
 async function pointTo(blob: string, path: string): Promise<void> {
   makeFolders(dirname(path));
   refuseEscape(dirname(path));
@@ -94,7 +94,7 @@ export function refuseEscape(path: string, repo: string = repoOf(path)): void {
 const repoOf = (path: string): string => /^(.*)[\\/]snapshots[\\/][0-9a-f]{40}([\\/]|$)/.exec(path)?.[1] ?? path;
 
 /**
- * Size of a file in a snapshot, through its link; undefined if it is missing.
+ * The size of a file in a snapshot, following its link; undefined if it is missing.
  * @throws UserError for a link that leads outside
  */
 export function snapshotBytes(path: string): number | undefined {
@@ -104,7 +104,7 @@ export function snapshotBytes(path: string): number | undefined {
   return found.size;
 }
 
-/** Removes files of a snapshot, contents that no other snapshot uses, and the repository if it is then empty. */
+/** Removes files of a snapshot, contents that no other snapshot uses, and then the repository if it is empty. */
 export async function dropFromSnapshot(files: readonly string[]): Promise<void> {
   if (files.length === 0) return;
   const repo = repoOf(files[0]!);

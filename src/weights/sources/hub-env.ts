@@ -11,7 +11,7 @@ export function endpoint(): string {
   throw new UserError(`HF_ENDPOINT is "${text}", expected the address of a hub, such as https://host`);
 }
 
-/** The hub's host, if it has answered before. @throws Error saying why it has not */
+/** Checks whether the hub answers; returns its host. @throws Error with the reason if it does not */
 export async function hubAnswers(signal: AbortSignal): Promise<string> {
   if (isOffline()) throw new Error("HF_HUB_OFFLINE is set");
   const url = endpoint();
@@ -39,6 +39,6 @@ export function token(): string | undefined {
 export const isOffline = (call?: boolean): boolean =>
   call || /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
 
-/** The message that says that `what` is missing and may not be fetched. */
+/** A message that `what` is missing and may not be fetched. */
 export const notFetched = (what: string): string =>
   `${what} is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE)`;

@@ -73,7 +73,7 @@ function fileOf(item: unknown): HubFile {
 /** The size limit of an answer about a repository; the largest answers take a few megabytes. */
 const mostBytes = 64 * 2 ** 20;
 
-/** `fetch` for the hub's client: it retries, and is restricted to the hub's host, because it sends the token. */
+/** A `fetch` for the hub's client: it retries, and is restricted to the hub's host, because it sends the token. */
 function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pace = patient, onNotice }: PullOptions) {
   return async (input: string | URL | Request): Promise<Response> => {
     const url = String(input);
@@ -88,7 +88,7 @@ function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pa
   };
 }
 
-/** The hint if the hub does not answer. */
+/** A hint for the user if the hub does not answer. */
 const advice = (): string =>
   process.env["HF_ENDPOINT"] ? "; check HF_ENDPOINT, which selects this hub" : "; is the network up?";
 

@@ -5,9 +5,9 @@ import { parseSpec } from "./spec.ts";
 import type { ResolvedModel } from "./store.ts";
 
 /**
- * The name under which other tools find a model, for an adapter's base: a repository of the Hugging Face hub. A
- * user's own file is identified by its hash; an unknown one keeps the user's name, and a model that the package ships
- * has its folder's path.
+ * The name under which other tools find a model, for an adapter's base: a repository of the Hugging Face hub. A user's
+ * own file is identified by its hash; an unknown file keeps the user's name, and a model that the package ships is
+ * named by its folder's path.
  */
 export async function hubName(spec: string, model: ResolvedModel): Promise<string> {
   const parsed = parseSpec(spec);

@@ -51,7 +51,7 @@ async function failure(attempt: Promise<unknown>): Promise<string> {
   return (error as UserError).message;
 }
 
-/** The cache holds nothing that its readers, or Modicum, would take for a model or one of its files; whole contents may stay. */
+/** Expects no model or model file in the cache, as its readers and Modicum see it; complete contents may remain. */
 function expectNothing(): void {
   expect(existsSync(join(repoFolder(), "snapshots"))).toBe(false);
   expect(existsSync(join(repoFolder(), "refs"))).toBe(false);
@@ -432,7 +432,7 @@ describe("a link out of the cache is refused:", () => {
     rmSync(join(path, "config.json"));
     symlinkSync(outside(), join(path, "config.json"));
     expect(await failure(resolveModel("hf:org/tiny"))).toContain("outside the hub's cache; refused");
-    // The rest is still listed.
+    // The other models are still listed.
     writeAt(join(modelFolder("other"), "m.gguf"), "GGUF!");
     const hash = sha256(Buffer.from("GGUF!"));
     const other = await keepModel({ name: "other", file: "m.gguf", bytes: 5, sha256: hash, source: "pypi:x:m.gguf" });

@@ -8,15 +8,15 @@ export interface HubServed {
   body: Buffer;
   large?: boolean;
   serving?: Partial<Serving>;
-  /** False claims that the hub makes about the file. */
+  /** False claims about the file, made by the hub. */
   claims?: { oid?: string; size?: number; path?: string };
 }
 
 export interface HubOptions {
   files: Record<string, HubServed>;
-  /** Error answers: status and `X-Error-Code`, for requests whose path matches. */
+  /** Error responses: the status and `X-Error-Code` for requests whose path matches. */
   refusals?: { path: RegExp; status: number; code?: string; times?: number; headers?: Record<string, string> }[];
-  /** Entries per page of the list. */
+  /** The number of entries per page of the list. */
   page?: number;
   /** The claimed host of the list's next page. */
   nextHost?: string;
@@ -96,7 +96,7 @@ function answer(hub: TestHub, request: IncomingMessage, response: ServerResponse
   return resolveFile(hub, decodeURIComponent(path!), request, response);
 }
 
-/** Information about the repository; Python's client reads the file list here. */
+/** Information about the repository, which contains the file list that Python's client reads. */
 const infoOf = ({ commit, options }: TestHub) => ({
   ...{ _id: "1", id: "org/tiny", sha: commit, lastModified: "2026-01-01T00:00:00.000Z", gated: false },
   siblings: Object.keys(options.files).map((rfilename) => ({ rfilename })),

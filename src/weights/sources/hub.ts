@@ -16,7 +16,7 @@ import { keepModel, type ResolvedModel } from "./store.ts";
 
 /**
  * Plans a model's download from the hub into the cache shared by all clients; files already fetched by another client
- * are not fetched again. If the hub cannot be reached, the cache decides.
+ * are not fetched again. If the hub cannot be reached, the cached files are used.
  */
 export async function planHub(mirror: HubMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
   try {
@@ -71,7 +71,7 @@ function choose(names: readonly string[], { repo, file }: HubMirror, { files }: 
   return { folder: "", files: paths, ...(paths.length === 1 && { file: paths[0]! }) };
 }
 
-/** Checks a snapshot's files, and records them as the model. */
+/** Checks a snapshot's files, and records them as the downloaded model. */
 async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: Choice): Promise<ResolvedModel> {
   const folder = cache.snapshotFolder(mirror.repo, commit);
   const files: { path: string; local: string; bytes: number; sha256: string }[] = [];
@@ -95,7 +95,7 @@ async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: C
   });
 }
 
-/** SHA-256 of a file in the cache. A large file's content is named by its hash, which its downloader has checked. */
+/** The SHA-256 of a file in the cache. A large file is named by its hash, which its downloader has checked. */
 async function contentHash(path: string): Promise<string> {
   const name = basename(realpathSync(path));
   if (/^[0-9a-f]{64}$/.test(name)) return name;

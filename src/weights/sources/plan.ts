@@ -12,18 +12,18 @@ export interface Wanted {
   mirrors: readonly Mirror[];
   /** The model's files, if known in advance; each must have its hash, from any mirror. */
   files?: readonly AliasFile[] | undefined;
-  /** True to ask the source again for a local model: a branch may have moved. */
+  /** If true, the source is asked again for a local model: a branch may have moved. */
   refresh?: boolean | undefined;
-  /** True to verify all files of a local model, even unchanged ones. */
+  /** If true, all files of a local model are verified, even unchanged ones. */
   verify?: boolean | undefined;
 }
 
 export interface PullOptions {
-  /** Called with fetched and total bytes; `total` is 0 while unknown. */
+  /** Called with the number of bytes fetched and the total, which is 0 while unknown. */
   onProgress?: ((done: number, total: number) => void) | undefined;
-  /** A sentence for the user: waiting for another process, trying again after a dropped connection. */
+  /** Called with a sentence for the user: waiting for another process, or trying again after a dropped connection. */
   onNotice?: ((sentence: string) => void) | undefined;
-  /** Stops the download; fetched bytes are kept for the next one. */
+  /** Stops the download; fetched bytes are kept for the next attempt. */
   signal?: AbortSignal | undefined;
   pace?: Pace | undefined;
   /** Uses only what is on this machine; a missing file is an error. */
@@ -32,7 +32,7 @@ export interface PullOptions {
 
 /** One file to fetch. */
 export interface Fetch extends Pick<Download, "url" | "to" | "what" | "digest" | "headers" | "explain"> {
-  /** Its size, or 0 if the source does not give it. */
+  /** The size, or 0 if the source does not state it. */
   bytes: number;
 }
 
@@ -41,7 +41,7 @@ export interface Plan<T = ResolvedModel> {
   /** The source, as shown by `list`. */
   source: string;
   fetches: readonly Fetch[];
-  /** Bytes written to disk in addition to the downloaded ones. */
+  /** The number of bytes written to disk in addition to the downloaded ones. */
   unpacked: number;
   /** A file to lock during the download, if the folder is shared. */
   lock?: string;
@@ -49,7 +49,7 @@ export interface Plan<T = ResolvedModel> {
   finish(): Promise<T>;
 }
 
-/** Fetches all files, one after another with one byte count, if the disk has room for all. */
+/** Fetches all files, one after another with one shared byte count, if the disk has room for all. */
 export async function carryOut<T>(plan: Plan<T>, name: string, options: PullOptions): Promise<T> {
   if (plan.lock === undefined) {
     await fetchAll(plan, name, options);

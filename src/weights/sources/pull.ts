@@ -24,7 +24,7 @@ export async function pull(wanted: Wanted, options: PullOptions): Promise<Resolv
   });
 }
 
-/** The local model. Damaged files are removed, because a file of the right size would not be fetched again. */
+/** The local model, if sound. Removes damaged files: a file of the right size would not be fetched again. */
 async function soundOrRemoved(
   { name, files, verify }: Wanted,
   { onNotice }: PullOptions,
@@ -59,7 +59,7 @@ async function cachedPlan(wanted: Wanted): Promise<Plan> {
 export const planPull = (wanted: Wanted, options: PullOptions): Promise<Plan> =>
   isOffline(options.offline) ? cachedPlan(wanted) : fromMirrors(wanted, options, async (plan) => plan);
 
-/** The time limits for a source if a further one is left to ask. */
+/** The time limits for a source if there is another one to try. */
 const hasty: Pace = { attempts: 2, delayMs: 250, stallMs: 10_000 };
 
 async function fromMirrors<T>(wanted: Wanted, options: PullOptions, use: (plan: Plan) => Promise<T>): Promise<T> {

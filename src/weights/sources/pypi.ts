@@ -26,8 +26,8 @@ const report = z.object({
 });
 
 /**
- * Asks pip for the package's wheel without downloading or installing it: the user's settings (index, proxy,
- * certificates) apply. Source distributions are refused, because pip runs their code to inspect them.
+ * Asks pip for a package's wheel without downloading or installing it: the user's settings (index, proxy, certificates)
+ * apply. Source distributions are refused, because pip runs their code to inspect them.
  * @throws UserError if pip is missing or too old, the network is down, or there is no such package, version or wheel
  */
 export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundWheel> {
@@ -63,7 +63,7 @@ function explain(requirement: string, stderr: string): string {
     return `the package registry has no wheel of ${requirement}, only of other versions`;
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
-  // A stack trace has only this word before it, and the message at its end.
+  // Before a stack trace, pip prints only this word; the message is at the end.
   const errors = [...stderr.matchAll(/^ERROR: (?!Exception:$)(.*)$/gm)].map(([, line]) => line);
   return `pip could not find ${requirement}: ${errors.at(-1) ?? lastLine(stderr)}`;
 }

@@ -11,7 +11,7 @@ export interface KeptFile {
   sha256?: string;
 }
 
-/** `model.json`, written last into a model's folder: without it, a model is incomplete. */
+/** `model.json`, written last into a model's folder: a model without it is incomplete. */
 export interface ModelRecord {
   name: string;
   /** The file or folder to open: in the model's folder, or absolute if the files are in another cache. */
@@ -34,7 +34,7 @@ export async function readRecord(path: string): Promise<ModelRecord | undefined>
   }
 }
 
-/** Checked without a schema library, which would take longer to load than everything else before the first token. */
+/** Checks without a schema library, which would take longer to load than everything else before the first token. */
 function isRecord(value: unknown): value is ModelRecord {
   const texts = ["name", "file", "sha256", "source"] as const;
   const fields = value as Partial<Record<keyof ModelRecord, unknown>> | null;

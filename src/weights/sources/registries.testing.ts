@@ -50,11 +50,11 @@ exit 1
   return folder;
 }
 
-/** npm's answer on one tarball. */
+/** npm's answer about one tarball. */
 export const npmDist = (tarball: string, body: Buffer, unpackedSize?: number): string =>
   JSON.stringify({ tarball, integrity: `sha512-${createHash("sha512").update(body).digest("base64")}`, unpackedSize });
 
-/** pip's report on one wheel. */
+/** pip's report about one wheel. */
 export const pipReport = (url: string, hash?: string): string =>
   JSON.stringify({
     version: "1",

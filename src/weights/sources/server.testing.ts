@@ -16,7 +16,7 @@ export interface Serving {
   cuts?: number[];
   /** Sends nothing after this byte of the file, and keeps the connection open, until the value changes. */
   holdAt?: number | undefined;
-  /** Bytes sent at a time; default: 16 KiB. */
+  /** The number of bytes sent at a time; default: 16 KiB. */
   piece?: number;
   /** Pause after each piece, in ms. */
   paceMs?: number;

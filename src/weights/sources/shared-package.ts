@@ -5,7 +5,7 @@ import { aliases, type Mirror, type PackageMirror } from "./aliases.ts";
 import { packageFolder } from "./home.ts";
 import { recordPath } from "./record.ts";
 
-/** The folder of a package that several aliases share and that is fetched once; undefined for a package of one alias. */
+/** The folder of a package that several aliases share, downloaded once; undefined if only one alias uses it. */
 export const sharedFolder = (mirror: PackageMirror): string | undefined =>
   sharers(mirror).length > 1 ? packageFolder(`${mirror.kind}:${mirror.package}==${mirror.version}`) : undefined;
 
@@ -27,7 +27,7 @@ export async function dropShared(mirrors: readonly Mirror[]): Promise<void> {
   }
 }
 
-/** The aliases that are in the same package. */
+/** The aliases whose models are in the same package. */
 const sharers = (mirror: Mirror): string[] =>
   Object.keys(aliases).filter((name) => aliases[name]!.mirrors.some((other) => isSame(mirror, other)));
 

@@ -9,7 +9,7 @@ import { ModelFault } from "../model-fault.ts";
 import { modelFolder } from "./home.ts";
 import { filesOf, INNER, identity, type KeptFile, type ModelRecord } from "./record.ts";
 
-/** A downloaded model's files differ from the download. */
+/** Thrown if the files of a downloaded model differ from the download. */
 export class DamagedModel extends ModelFault {
   constructor(
     model: string,
@@ -21,7 +21,7 @@ export class DamagedModel extends ModelFault {
 
 /**
  * Verifies a model's files in full, unless they are unchanged since the last check; a cache that cannot be written to
- * is trusted. `anew` verifies them in any case.
+ * is trusted. if `anew`, verifies them in any case.
  * @throws DamagedModel
  */
 export async function checkSound(record: ModelRecord, anew: boolean): Promise<void> {
@@ -32,7 +32,7 @@ export async function checkSound(record: ModelRecord, anew: boolean): Promise<vo
   await writeFile(stateFile(record), state).catch(() => {}); // A cache may be read-only, or full.
 }
 
-/** Stores the state in which the files were last known to be sound. */
+/** The file that stores the state in which the model's files were last known to be sound. */
 const stateFile = ({ name }: ModelRecord): string => join(modelFolder(name), "model.state");
 
 const notedState = (record: ModelRecord): Promise<string | undefined> =>
@@ -55,7 +55,7 @@ async function damagedFiles(record: ModelRecord): Promise<string[]> {
   return identity(named) === record.sha256 ? [] : files.map(({ path }) => path);
 }
 
-/** A file's name in the list behind the model's hash. */
+/** A file's name in the list whose hash is the model's. */
 function nameOf(path: string, { name }: ModelRecord): string {
   const inSnapshot = /[\\/]snapshots[\\/][0-9a-f]{40}[\\/](.*)$/.exec(path)?.[1];
   return (inSnapshot ?? relative(join(modelFolder(name), INNER), path)).split(sep).join("/");

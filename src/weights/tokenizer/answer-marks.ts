@@ -15,27 +15,27 @@ export const HARMONY = {
   return: "<|return|>",
 } as const;
 
-/** The division of a model's answers by its chat template: tags around the reasoning, or messages in channels. */
+/** How a model's chat template divides answers: tags around the reasoning, or messages in channels. */
 export type AnswerMarks = "think" | "harmony";
 
-/** Undefined if answers are undivided text. */
+/** Finds how a tokenizer's template divides answers; undefined if answers are undivided text. */
 export function answerMarks({ templates }: Pick<Tokenizer, "templates">): AnswerMarks | undefined {
   const written = (mark: string) => [templates.chat, templates.tools].some((template) => template?.includes(mark));
   if (written(HARMONY.channel) && written(HARMONY.message)) return "harmony";
   return written(THINK) || written(END_THINK) ? "think" : undefined;
 }
 
-/** More tokens than a chat template adds at the end of a prompt. */
+/** More tokens than any chat template adds at the end of a prompt. */
 const LAST_WORDS = 16;
 
 /** The text at the end of a prompt, including names of special tokens. */
 export const promptEnd = (tokenizer: Tokenizer, ids: readonly number[]): string =>
   Buffer.concat(ids.slice(-LAST_WORDS).map((id) => tokenizer.bytes(id))).toString();
 
-/** True if a prompt ends inside reasoning: some templates open it. */
+/** True if a prompt ends inside reasoning, which some templates open. */
 export const endsInReasoning = (prompt: string): boolean => /<think>\s*$/.test(prompt);
 
-/** The text between a prompt and an answer already begun, which is not reasoning unless it is marked as such. */
+/** The text between a prompt and an answer already begun; the answer is not reasoning unless it is marked as such. */
 export function beforeBegun(marks: AnswerMarks | undefined, prompt: string, begun: string): string {
   if (begun.trim() === "") return "";
   if (marks === "harmony") return `${HARMONY.channel}final${HARMONY.message}`;

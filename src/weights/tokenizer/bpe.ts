@@ -11,7 +11,7 @@ export interface BpeOptions {
   fuseUnk?: boolean | undefined;
   /** If true, writes a missing character as its bytes, `<0xE2>` and so on. */
   byteFallback?: boolean | undefined;
-  /** A word that is itself a token is taken whole, regardless of merges. */
+  /** If true, a word that is itself a token is not split, regardless of merges. */
   ignoreMerges?: boolean | undefined;
   /** Prefix of every character of a word except the first. */
   prefix?: string | undefined;

@@ -104,7 +104,7 @@ describe("halves of a special token", () => {
     );
   });
 
-  /** Allowed matches by the origin of the rendered characters, from the pieces themselves. */
+  /** The allowed matches, derived from the pieces' origins. */
   function expected(pieces: { text: string; own: boolean }[]): string[] {
     const text = textOf(pieces);
     const own = pieces.flatMap((piece) => Array.from(piece.text, () => piece.own));

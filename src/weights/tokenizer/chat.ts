@@ -6,7 +6,7 @@ import { type Gap, type Segment, tokenTexts, withGaps } from "./segments.ts";
 import { renderTemplate } from "./template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** One turn of a chat; other fields (tool calls, names) are left to the template. */
+/** One turn of a chat; other fields (tool calls, names) are passed to the template. */
 export interface ChatMessage {
   role: string;
   content: Json;
@@ -23,7 +23,7 @@ interface Turns {
   tools?: readonly Json[] | undefined;
   /** Other variables of the template, such as Qwen3's `enable_thinking`. */
   variables?: TemplateVariables | undefined;
-  /** Text around one of the template's tokens, inserted by the model's processor. */
+  /** Text that the model's processor inserts around one of the template's tokens. */
   gap?: Gap | undefined;
 }
 
@@ -31,16 +31,16 @@ interface Turns {
 export type TemplateVariables = Readonly<Record<string, Json>>;
 
 export interface ChatOptions extends Turns {
-  /** Texts of the special tokens; in the result, only the template's own count as special. */
+  /** Texts of the special tokens; in the result, only those that the template wrote count as special. */
   specialTokens: readonly string[];
   bos?: string | undefined;
   eos?: string | undefined;
 }
 
 /**
- * The chat rendered by its Jinja template (Hugging Face's conventions: `messages`, `tools`, `add_generation_prompt`,
- * `bos_token`, `eos_token`). Special tokens typed by a user stay plain text: no special segment holds a character of the
- * messages, except for roles and types. @throws UserError if the template fails or refuses the chat
+ * Renders a chat with its Jinja template (Hugging Face's conventions: `messages`, `tools`, `add_generation_prompt`,
+ * `bos_token`, `eos_token`). Special tokens typed by a user stay plain text: no special segment contains a character of
+ * the messages, except for roles and types. @throws UserError if the template fails or refuses the chat
  */
 export function renderChat(template: string, messages: readonly ChatMessage[], options: ChatOptions): Segment[] {
   messages.forEach(checkRole);
@@ -59,7 +59,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** A chat rendered by the model's own template. @throws UserError if it has none, or like `renderChat` */
+/** Renders a chat with the model's own template. @throws UserError if it has none, or like `renderChat` */
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
@@ -76,7 +76,7 @@ export function chatSegments(
   return gap ? withGaps(segments, gap) : segments;
 }
 
-/** Ids of a chat, by the model's own template. A final assistant turn is the beginning of the answer. */
+/** Encodes a chat with the model's own template. A final assistant turn is the beginning of the answer. */
 export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[], turns: Turns): number[] {
   const begun = turns.addGenerationPrompt ? begunAnswer(messages) : undefined;
   if (begun === undefined) return tokenizer.encodeSegments(chatSegments(tokenizer, messages, turns));
@@ -86,7 +86,7 @@ export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[
   return tokenizer.encodeSegments(extended(written.reduce(joined, before), begun));
 }
 
-/** The last turn's text, if the assistant has begun an answer there without a call. */
+/** The last turn's text, if that turn is an assistant's answer without a call. */
 export function begunAnswer(messages: readonly ChatMessage[]): string | undefined {
   const last = messages.at(-1);
   if (messages.length < 2 || last?.role !== "assistant" || last["tool_calls"] !== undefined) return undefined;
@@ -95,10 +95,10 @@ export function begunAnswer(messages: readonly ChatMessage[]): string | undefine
   return typeof last.content === "string" ? last.content : undefined;
 }
 
-/** Segments with plain text appended. */
+/** Appends plain text to segments. */
 const extended = (segments: readonly Segment[], text: string): Segment[] => joined(segments, { text, special: false });
 
-/** Segments with one more appended. No token spans two segments, so plain text joins plain text. */
+/** Appends one segment. No token spans two segments, so plain text joins plain text. */
 function joined(segments: readonly Segment[], next: Segment): Segment[] {
   const last = segments.at(-1);
   if (!last || last.special || next.special) return [...segments, next];

@@ -2,15 +2,15 @@ import { z } from "zod";
 import { checked } from "../../util/checked.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 
-/** Makes a component of a tokenizer.json from its specification, an object with a `type`. */
+/** Creates a component of a tokenizer.json from its specification, an object with a `type`. */
 export type Kind<T> = (specification: unknown) => T;
 
-/** A component type that checks its options first. */
+/** Defines a component type that checks its options first. */
 export function kind<S extends z.ZodType, T>(options: S, make: (options: z.output<S>) => T): Kind<T> {
   return (specification) => make(checked(options, specification));
 }
 
-/** Makes a component by its type. @throws UserError for an unknown type, without the file's name, which the caller adds */
+/** Creates a component by its type. @throws UserError for an unknown type; the caller adds the file's name */
 export function component<T>(what: string, kinds: Readonly<Record<string, Kind<T>>>, specification: unknown): T {
   const { type } = checked(z.looseObject({ type: z.string() }), specification);
   if (!Object.hasOwn(kinds, type)) {

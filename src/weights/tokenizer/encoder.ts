@@ -12,7 +12,7 @@ export interface Model {
 export interface AddedToken {
   id: number;
   content: string;
-  /** If true, it is searched in the normalised text, by its normalised content. */
+  /** If true, the token is searched for in the normalised text, by its normalised content. */
   normalized?: boolean;
   strip?: Strip;
 }
@@ -37,7 +37,7 @@ export class Encoder {
     this.normalized = new Finder(added.filter(after).map((token) => ({ ...token, content: content(token) })));
   }
 
-  /** Ids of `text`. `first` is true if it begins the whole text; some vocabularies then add a space before it. */
+  /** Encodes `text`. `first` is true if it begins the entire text; some vocabularies then add a space before it. */
   encode(text: string, first: boolean): number[] {
     const into: number[] = [];
     let start = first;

@@ -96,7 +96,7 @@ function byteLevelFile(source: TokenizerSource): OwnFile {
   };
 }
 
-/** The format of transformers' converter (`SpmConverter`): the whole text is one word, and the scores become a list of merges. */
+/** As transformers' `SpmConverter` writes it: the entire text is one word, and scores become a list of merges. */
 function sentencePieceFile(source: TokenizerSource, special: ReadonlySet<number>): OwnFile {
   const { unk, addSpacePrefix: prefix = true } = source;
   const tokens = published(source);
@@ -118,7 +118,7 @@ function sentencePieceFile(source: TokenizerSource, special: ReadonlySet<number>
   };
 }
 
-/** Every pair of tokens that forms a token: first the higher score, then the longer parts. */
+/** Every pair of tokens that forms a token, sorted by higher score, then by longer parts. */
 function mergesOf(
   tokens: readonly string[],
   special: ReadonlySet<number>,

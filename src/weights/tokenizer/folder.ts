@@ -148,7 +148,7 @@ function optional<T>(specification: unknown, make: (specification: unknown) => T
 }
 
 /**
- * A post-processor defines the tokens around a text; if there is none, two flags of tokenizer_config.json define them.
+ * The tokens around a text, which a post-processor defines; if there is none, two flags of tokenizer_config.json do.
  */
 function frame(
   specification: unknown,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { component, kind } from "./component.ts";
 
-/** A special token, or one of the texts, with the segment (token type) that it belongs to. */
+/** A special token, or one of the texts, with the segment (token type) to which it belongs. */
 export type FramePiece = { id: number; type: number } | { text: "A" | "B"; type: number };
 
 /** The tokens that a model expects around one text, and around two. */
@@ -10,11 +10,11 @@ export interface Frame {
   pair: readonly FramePiece[];
 }
 
-/** An encoder's input: ids, and for each the text it belongs to (0 or 1, `token_type_ids`). */
+/** An encoder's input: ids, and for each id the text to which it belongs (0 or 1, `token_type_ids`). */
 export interface Input {
   ids: number[];
   types: number[];
-  /** The number of leading ids that the others see; default: all. */
+  /** The number of leading ids that other ids attend to; default: all. */
   seen?: number;
 }
 
@@ -52,7 +52,7 @@ export function robertaFrame(cls: number, sep: number): Frame {
   return { single, pair: [...single, { id: sep, type: 0 }, ...pair.slice(single.length)] };
 }
 
-/** `frame` around the texts' ids, cut to `limit` ids in total: the longer text first, like transformers' `longest_first`. */
+/** Frames the texts' ids, cut to `limit` ids in total: the longer text first, as in transformers' `longest_first`. */
 export function framed(
   { single, pair }: Frame,
   a: readonly number[],

@@ -52,7 +52,7 @@ test("a tokenizer goes from a GGUF to a folder and back; the model's further row
   expect(field("merges")).toEqual(["array", "string", ["a b"]]);
   expect(field("eos_token_id")).toEqual(["uint32", 3]);
   expect(field("padding_token_id")).toEqual(["uint32", 4]);
-  // llama.cpp knows `<|endoftext|>` by its text.
+  // llama.cpp recognises `<|endoftext|>` by its text.
   expect(field("eot_token_id")).toBeUndefined();
   expect(field("add_bos_token")).toEqual(["bool", false]);
   expect(fields.get("tokenizer.chat_template")).toEqual(["string", source.chatTemplate]);

@@ -27,7 +27,7 @@ const byteLevel = z.object({
 const MOST_BYTES = 2 ** 27;
 
 /**
- * The tokenizer of a Hugging Face folder as a GGUF's metadata; `vocabulary`: the model's number of tokens.
+ * Converts the tokenizer of a Hugging Face folder to a GGUF's metadata; `vocabulary`: the model's number of tokens.
  * @throws UserError if it is not byte-level, or has a pre-tokenizer without a GGUF name
  */
 export function ggufTokenizer(folder: string, vocabulary: number): Map<string, Field> {
@@ -40,7 +40,7 @@ export function ggufTokenizer(folder: string, vocabulary: number): Map<string, F
     if (id < vocabulary) types[id] = special ? TokenType.control : TokenType.userDefined;
   const last = parts.frame.single.at(-1);
   const texts = Array.from(types, (type, id) => (type === TokenType.unused ? `[PAD${id}]` : parts.tokens[id]!));
-  // llama.cpp finds well-known texts itself.
+  // llama.cpp recognises well-known texts itself.
   const known = namedEnds(parts.special, parts.tokens);
   const turn = [...parts.stopIds].find((id) => id !== parts.eos && !known.includes(id));
   const ids = { bos: parts.bos, eos: parts.eos, padding: parts.pad, unknown: parts.unk, mask: parts.mask, eot: turn };

@@ -5,11 +5,11 @@ import type { Parts } from "./parts.ts";
 import { type TokenizerSource, TokenType } from "./source.ts";
 import { idsOfType } from "./special.ts";
 
-/** The parts that differ between kinds of vocabulary. */
+/** The parts of a tokenizer that differ between kinds of vocabulary. */
 export type Own = Pick<Parts, "encoder" | "detokenizer" | "frame"> & { tokens?: readonly string[] };
 export type Kind = (source: TokenizerSource, special: ReadonlySet<number>) => Own;
 
-/** Control tokens are found only in a template's own text, user-defined tokens in any text. */
+/** Control tokens are found only in text that a template wrote, user-defined tokens in any text. */
 export function userDefined(source: TokenizerSource, tokens: readonly string[]): AddedToken[] {
   return idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
 }
@@ -29,7 +29,7 @@ interface Edges {
 }
 
 /**
- * Between two texts, RoBERTa has `</s></s>`, which GGUF calls a separator; ModernBERT's file says the same, but the
+ * Between two texts, RoBERTa has `</s></s>`, which GGUF calls a separator; ModernBERT's file contains the same, but the
  * model expects only one separator.
  */
 export type Separators = "one" | "two";

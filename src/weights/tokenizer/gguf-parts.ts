@@ -93,14 +93,14 @@ export function published(source: TokenizerSource): readonly string[] {
   return tokens;
 }
 
-/** The same converter gives user-defined tokens the score −1000; SentencePiece has 0 for them, so they merge first. */
+/** The same converter gives user-defined tokens the score −1000; in SentencePiece it is 0, so that they merge first. */
 export function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): ArrayLike<number> {
   const values = Float32Array.from(scores);
   for (const id of idsOfType(source, TokenType.userDefined)) values[id] = 0;
   return values;
 }
 
-/** llama.cpp's converter writes a token that begins a word with ▁, and a continuing one without BERT's ##. */
+/** llama.cpp's converter marks a token that begins a word with ▁, and omits BERT's ## from continuing tokens. */
 function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
   const { path, unk, eos, bos, cls = bos, sep = eos } = source;
   if (unk === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.unknown_token_id" is missing`);
@@ -109,7 +109,7 @@ function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
     return token.startsWith("▁") ? token.slice(1) : `##${token}`;
   });
   const ids = plainIds(tokens, special);
-  // The file does not record whether case matters: a vocabulary with capitals keeps case.
+  // The file does not record whether case matters: a vocabulary with capitals distinguishes case.
   const lowercase = !Array.from(ids.keys()).some((token) => token !== token.toLowerCase() && !token.startsWith("["));
   const model = new WordPiece({ ids, unk, prefix: "##", longest: 100 });
   const encoder = new Encoder({
@@ -149,8 +149,8 @@ function wordsOf({ addSpacePrefix = true, removeExtraWhitespaces = false }: Toke
 }
 
 /**
- * llama.cpp's converter gives tokens that are not pieces a score that would make unknown characters more expensive;
- * SentencePiece has 0 for them.
+ * llama.cpp's converter gives tokens that are not pieces a score that would make unknown characters more expensive; in
+ * SentencePiece, that score is 0.
  */
 function normalScores(source: TokenizerSource): ArrayLike<number> {
   const { tokenTypes } = source;

@@ -4,14 +4,14 @@ import type { Merges } from "./merges.ts";
 export class Merger {
   private next = new Int32Array(0);
   private previous = new Int32Array(0);
-  /** The current rank at which a piece merges with the next one; any other rank in the queue is out of date. */
+  /** The rank at which a piece now merges with the next one; queue entries with other ranks are out of date. */
   private ranks = new Float64Array(0);
   private joined = new Int32Array(0);
   private readonly queue = new Queue();
 
   constructor(private readonly merges: Merges) {}
 
-  /** Merges `ids` until no neighbours merge: always the pair of the lowest rank, the leftmost among equals. Changes `ids`. */
+  /** Merges `ids` in place until no pair merges: the pair with the lowest rank first, the leftmost among equals. */
   merge(ids: number[]): number[] {
     this.fit(ids.length);
     const { queue, next, previous, ranks } = this;
@@ -58,7 +58,7 @@ export class Merger {
   }
 }
 
-/** A heap of places by rank: the lowest rank first, the leftmost among equals. */
+/** A heap of positions by rank: the lowest rank first, the leftmost among equals. */
 class Queue {
   /** The rank of the last removed item. */
   rank = 0;
@@ -79,7 +79,7 @@ class Queue {
     places[at] = place;
   }
 
-  /** Removes the first item; false if none. */
+  /** Removes the first item; returns false if there is none. */
   pop(): boolean {
     if (this.ranks.length === 0) return false;
     this.rank = this.ranks[0]!;

@@ -9,7 +9,7 @@ export interface Merges {
 }
 
 /**
- * Merges in a file's order, the first to merge first. `missing` is called for a merge with a token outside `ids`,
+ * Merges in a file's order, the highest priority first. `missing` is called for a merge with a token outside `ids`,
  * which is then skipped.
  */
 export function listedMerges(
@@ -67,7 +67,7 @@ abstract class LearntMerges implements Merges {
   }
 }
 
-/** Merges in a GGUF's order, "left right", the first to merge first. */
+/** Merges in a GGUF's order, "left right", the highest priority first. */
 export class WrittenMerges extends LearntMerges {
   private readonly ranks = new Map<string, number>();
 
@@ -104,7 +104,7 @@ export class ScoredMerges extends LearntMerges {
     return this.bases[joined]! + shape * this.stride(joined);
   }
 
-  /** The number of tokens that share the score of `id`: among these, the parts' lengths decide before the id. */
+  /** The number of tokens with the same score as `id`: among these, the parts' lengths decide before the id. */
   private stride = (id: number): number => this.ties.get(id) ?? 1;
   private readonly ties = new Map<number, number>();
 
@@ -133,7 +133,7 @@ function lengthOf(text: string): number {
   return length;
 }
 
-/** A hash table from pairs of ids to a rank and an id, in flat arrays: a vocabulary has half a million pairs. */
+/** A hash table in flat arrays from pairs of ids to a rank and an id: a vocabulary has half a million pairs. */
 class PairTable {
   private mask: number;
   private left: Int32Array;
@@ -165,7 +165,7 @@ class PairTable {
     return this.joineds[slot]!;
   }
 
-  /** Returns the pair's index. */
+  /** Stores a pair; returns its index. */
   set(left: number, right: number, rank: number, joined: number): number {
     if (this.size * 4 > this.mask * 3) this.grow();
     const slot = this.slot(left, right);

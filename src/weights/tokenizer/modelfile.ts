@@ -12,8 +12,8 @@ interface Turns {
 }
 
 /**
- * Ollama's Modelfile; `from` names the files. A GGUF's tokenizer adds its chat template, in Ollama's own language, and the
- * stop strings.
+ * Writes Ollama's Modelfile; `from` names the files. A GGUF's tokenizer adds its chat template, in Ollama's own
+ * language, and the stop strings.
  */
 export function modelfile(from: readonly string[], tokenizer: Tokenizer | undefined): string {
   return `${[...from, ...(tokenizer ? chatLines(tokenizer) : [])].join("\n")}\n`;
@@ -34,17 +34,17 @@ function templateLines({ system, user, answer, usual }: Turns): string[] {
   return [`TEMPLATE """${text}"""`, ...(usual === undefined ? [] : [`SYSTEM """${usual}"""`])];
 }
 
-/** Contents that occur in no template. */
+/** Contents that no template contains. */
 const [SYSTEM, USER, ANSWER, NEXT] = ["\u2460s\u2460", "\u2461u\u2461", "\u2462a\u2462", "\u2463n\u2463"] as const;
 const message = (role: string, content: string): ChatMessage => ({ role, content });
 
-/** The turns of a template, found in rendered chats; undefined if its texts around them vary. */
+/** The texts of a template around turns, found in rendered chats; undefined if they vary. */
 function turnsOf(tokenizer: Tokenizer): Turns | undefined {
   const bos = tokenizer.addBos && tokenizer.bos !== undefined ? tokenizer.text(tokenizer.bos) : "";
   const write = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => {
     const segments = chatSegments(tokenizer, messages, { addGenerationPrompt });
     const text = segments.map((segment) => segment.text).join("");
-    // Ollama itself adds it before the prompt.
+    // Ollama itself adds the token before the prompt.
     return text.startsWith(bos) ? text.slice(bos.length) : text;
   };
   const [system, user, answer] = [message("system", SYSTEM), message("user", USER), message("assistant", ANSWER)];
@@ -60,7 +60,7 @@ function turnsOf(tokenizer: Tokenizer): Turns | undefined {
   }
 }
 
-/** The texts before, between and after some parts of a text; undefined if one is missing. */
+/** Splits a text at the given parts; undefined if one is missing. */
 function split(text: string, parts: readonly string[]): string[] | undefined {
   const pieces: string[] = [];
   let rest = text;
@@ -95,7 +95,7 @@ function turnsIn(
   if (beforePlain !== beforeUser && !isUsual) return undefined;
   const usual = beforePlain === beforeUser ? undefined : beforePlain!.slice(head.length, -tail.length);
   const all = [head, behindSystem, beforeUser, behindUser, beforeAnswer, behindAnswer, usual ?? ""];
-  // Marks of Ollama's own languages.
+  // These marks have a meaning in Ollama's own languages.
   if (all.some((text) => text.includes("{{") || text.includes('"""'))) return undefined;
   return {
     ...{ system: [head, behindSystem], user: [beforeUser, behindUser], answer: [beforeAnswer, behindAnswer] },

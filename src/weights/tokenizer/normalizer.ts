@@ -8,7 +8,7 @@ export type Normalizer = (text: string) => string;
 
 const form = (name: "NFC" | "NFD" | "NFKC" | "NFKD") => kind(z.unknown(), () => (text: string) => text.normalize(name));
 
-/** Character by character as in Rust, so that a final sigma gets no special form. */
+/** Lowercases character by character, as in Rust, so that a final sigma gets no special form. */
 const lower: Normalizer = (text) =>
   /Σ/.test(text) ? Array.from(text, (c) => c.toLowerCase()).join("") : text.toLowerCase();
 

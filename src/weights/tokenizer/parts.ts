@@ -20,9 +20,9 @@ export interface Parts {
   encoder: Encoder;
   detokenizer: Detokenizer;
   frame: Frame;
-  /** Tokens that only a template or a frame may write. */
+  /** Tokens that only a template or a frame may add. */
   special: ReadonlySet<number>;
-  /** White space that special tokens absorb, by token text. */
+  /** The white space that special tokens absorb, by token text. */
   strips: ReadonlyMap<string, Strip>;
   /** Ids that end an answer. */
   stopIds: ReadonlySet<number>;
@@ -31,12 +31,12 @@ export interface Parts {
   pad?: number | undefined;
   unk?: number | undefined;
   mask?: number | undefined;
-  /** Named as in the file. */
+  /** Tokens for filling in the middle, named as in the file. */
   fim?: Fim | undefined;
   templates: Templates;
 }
 
-/** Ids by text, without the special tokens: text never encodes to one. */
+/** Ids by text, without the special tokens, which text must never encode to. */
 export function plainIds(tokens: readonly string[], special: ReadonlySet<number>): Map<string, number> {
   const ids = new Map<string, number>();
   for (let id = 0; id < tokens.length; id++) if (!special.has(id) && tokens[id] !== "") ids.set(tokens[id]!, id);

@@ -9,12 +9,12 @@ export type Pattern = z.output<typeof patternSchema>;
 /** Unicode's white space, which differs from JavaScript's `\s`. */
 export const SPACE = String.raw`\p{White_Space}`;
 
-/** The part of the library in use; its own declarations do not resolve in an ES module. */
+/** The part of the library that is used; its own declarations do not resolve in an ES module. */
 const { SplitPreTokenizer } = library as unknown as {
   SplitPreTokenizer: new (options: { pattern: Pattern; invert: boolean }) => { pattern: RegExp };
 };
 
-/** The library translates it and handles the dialects' differences: `\s`, `\d`, `(?i:`, `$`. */
+/** The library translates the pattern and handles the dialects' differences: `\s`, `\d`, `(?i:`, `$`. */
 export function compile(pattern: Pattern): RegExp {
   try {
     return new SplitPreTokenizer({ pattern, invert: true }).pattern;
@@ -24,7 +24,7 @@ export function compile(pattern: Pattern): RegExp {
 }
 
 export const behaviourSchema = z.enum(["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]);
-/** The treatment of the matches when a text is split. */
+/** What happens to the matches when a text is split. */
 export type Behaviour = z.output<typeof behaviourSchema>;
 
 interface Range {
@@ -33,7 +33,7 @@ interface Range {
   match: boolean;
 }
 
-/** `text` split at the matches of `pattern` (between them, if `invert`); empty parts are left out. */
+/** Splits `text` at the matches of `pattern` (between them, if `invert`); omits empty parts. */
 export function cut(text: string, pattern: RegExp, behaviour: Behaviour, invert = false): string[] {
   if (behaviour === "Isolated") return isolated(text, pattern);
   const ranges = rangesOf(text, pattern).map((range) => ({ ...range, match: range.match !== invert }));
@@ -41,7 +41,7 @@ export function cut(text: string, pattern: RegExp, behaviour: Behaviour, invert 
   return parts.map(({ start, end }) => text.slice(start, end));
 }
 
-/** The matches and the parts between them, as separate pieces: the usual case. */
+/** Returns the matches and the parts between them as separate pieces: the usual case. */
 function isolated(text: string, pattern: RegExp): string[] {
   const parts: string[] = [];
   let at = 0;

@@ -9,19 +9,19 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  */
 const PROTOCOL = new Set(["role", "type"]);
 
-/** Unicode reserves these for internal use: no character has them. */
+/** Unicode reserves these for internal use; no text should contain them. */
 const NONCHARACTERS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i));
 
 /**
- * Keeps the texts of a chat from forming special tokens, alone or joined with the template's text around them. A mark
- * breaks each place where a special token could include a user's character. The template renders marks with the text,
- * and they are then removed, so the model reads the same text. Most texts have no mark. Filters still work with
+ * Prevents the texts of a chat from forming special tokens, alone or joined with the template's text around them. A
+ * mark splits each place where a special token could include a user's character. The template renders marks with the
+ * text, and they are then removed, so the model reads the same text. Most texts get no mark. Filters still work with
  * marks: `trim` sees the same white space. Special tokens are assumed to contain no white space.
  */
 export class PlainText {
   private readonly mark: string;
 
-  /** `unmarked`: all text that the mark must not occur in. */
+  /** `unmarked`: all texts that must not contain the mark. */
   constructor(
     private readonly specialTokens: TokenTexts,
     unmarked: string,
@@ -32,7 +32,7 @@ export class PlainText {
     this.mark = mark;
   }
 
-  /** `value` with every text in it protected. */
+  /** Returns `value` with every text in it protected. */
   guard(value: Json): Json {
     if (typeof value === "string") return this.edges(this.inside(value));
     if (typeof value !== "object" || value === null) return value;
@@ -52,7 +52,7 @@ export class PlainText {
     return this.guard(value);
   }
 
-  /** Breaks each special token in `text` after its first character. */
+  /** Splits each special token in `text` after its first character. */
   private inside(text: string): string {
     let broken = "";
     let from = 0;

@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { presetOf } from "./presets.ts";
 import { fixture } from "./tokenizer.testing.ts";
 
-/** Results of Hugging Face's tokenizers: tools/reference/pretokenizers.py. */
+/** Results from Hugging Face's tokenizers: tools/reference/pretokenizers.py. */
 const file = new URL("./fixtures/pretokenizers.json.gz", import.meta.url);
 const words: Record<string, number[][]> = JSON.parse(gunzipSync(readFileSync(file)).toString());
 const texts = fixture<string[]>("texts");

@@ -5,8 +5,8 @@ import { type PreTokenizer, preTokenizer } from "./pretokenizer.ts";
 
 const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
 /**
- * The published patterns have (?i:'s|…). There, Oniguruma also matches the long s, and JavaScript has no such flag, so
- * this spells out the cases.
+ * The published patterns use (?i:'s|…), in which Oniguruma also matches the long s. JavaScript has no such flag, so the
+ * cases are spelled out.
  */
 const CONTRACTION = "'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]";
 const BREAKS = String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`;
@@ -23,7 +23,7 @@ const CASED =
 const THREE_DIGITS = String.raw`\p{N}{1,3}`;
 const DIGIT = String.raw`\p{N}`;
 
-/** Falcon's tokenizer.json: runs of punctuation, GPT-2's words, and groups of three digits. */
+/** Falcon's tokenizer.json: runs of punctuation, words as in GPT-2, and groups of three digits. */
 const FALCON = [String.raw`[\p{P}$+<=>^~|\x60]+`, GPT2, "[0-9][0-9][0-9]"];
 /** BLOOM's words: everything between white space and these marks, with one preceding space. */
 const BLOOM = String.raw` ?[^(\s|.,!?…。，、।۔،)]+`;
@@ -37,11 +37,11 @@ const SEED_CODER = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^
 export interface Preset {
   normalizer?: Normalizer;
   preTokenizer: PreTokenizer;
-  /** Both have the form of a tokenizer.json. */
+  /** Both, in the form of a tokenizer.json. */
   written: { normalizer: object | null; pre_tokenizer: object };
-  /** A word that is itself a token is taken whole, regardless of merges. */
+  /** If true, a word that is itself a token is not split, regardless of merges. */
   ignoreMerges?: true;
-  /** The default for prompts that begin with bos. */
+  /** If true, prompts begin with bos by default. */
   addBos?: true;
   separators?: Separators;
 }
@@ -55,10 +55,10 @@ const deepseek3 = byteLevel([THREE_DIGITS, "[一-龥\u3040-ゟ゠-ヿ]+", DEEPSE
 const gpt4o = () => ({ ...byteLevel([cased(THREE_DIGITS, `(?:${CONTRACTION})?`)])(), ignoreMerges: true }) as const;
 
 /**
- * Presets by GGUF's names. Patterns come from the tokenizer.json files of the named models (SmolLM2, StarCoder,
- * GPT-2, Qwen2, Llama 3, GPT-OSS, DeepSeek, Mistral NeMo, Falcon, BLOOM, Seed-Coder, Ling); llama.cpp's list says
- * which names share a pattern (llama-vocab.cpp). Normal forms, which that list omits, come from Qwen2, Command R and
- * GPT-NeoX, whose tokenizer OLMo and MPT use.
+ * Presets by GGUF's names. Patterns come from the tokenizer.json files of the named models (SmolLM2, StarCoder, GPT-2,
+ * Qwen2, Llama 3, GPT-OSS, DeepSeek, Mistral NeMo, Falcon, BLOOM, Seed-Coder, Ling); llama.cpp's list shows which names
+ * share a pattern (llama-vocab.cpp). Normal forms, which that list omits, come from Qwen2, Command R and GPT-NeoX,
+ * whose tokenizer OLMo and MPT use.
  */
 const families: readonly (readonly [names: string, preset: () => Preset])[] = [
   ["smollm starcoder refact codeshell exaone minerva-7b", starcoder],
@@ -113,7 +113,7 @@ const PROBE = [
   "camelCaseHTTPServer2Go (a|b)!! /* x */ ...\n}\n  if (x) {\r\n\treturn y; }\n",
 ].join("\n");
 
-/** GGUF's name for a tokenizer.json's pre-tokenizer; undefined if it has none. */
+/** GGUF's name for a tokenizer.json's pre-tokenizer; undefined if there is none. */
 export function presetName(own: Pick<Preset, "normalizer" | "preTokenizer" | "ignoreMerges">): string | undefined {
   const words = (preset: typeof own) => JSON.stringify(preset.preTokenizer(preset.normalizer?.(PROBE) ?? PROBE, true));
   const wanted = words(own);
@@ -124,7 +124,7 @@ export function presetName(own: Pick<Preset, "normalizer" | "preTokenizer" | "ig
   return found?.[0].split(" ")[0];
 }
 
-/** @throws UserError for a missing or unsupported pre-tokenizer: a wrong one would silently spoil the model's answers */
+/** @throws UserError for a missing or unsupported pre-tokenizer: a wrong one would silently spoil answers */
 export function presetOf({ path, pre }: { path: string; pre?: string | undefined }): Preset {
   if (pre === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.pre" is missing`);
   const preset = presets.get(pre);

@@ -3,7 +3,7 @@ import { bytesAsText } from "./alphabet.ts";
 import { component, kind } from "./component.ts";
 import { type Behaviour, behaviourSchema, compile, cut, patternSchema, SPACE } from "./pattern.ts";
 
-/** Cuts a word into smaller ones. `first` is true if the word begins the whole text. */
+/** Cuts a word into smaller ones. `first` is true if the word begins the entire text. */
 export type PreTokenizer = (word: string, first: boolean) => string[];
 
 const GPT2 = compile({ Regex: String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+` });

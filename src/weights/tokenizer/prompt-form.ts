@@ -10,7 +10,7 @@ export type PromptForm = (typeof promptForms)[number];
 export const formNames: Readonly<Record<PromptForm, string>> = { chat: "a chat", raw: "plain text" };
 
 /**
- * The questions of a measurement: prompts of one form, or `scored` if existing texts were scored and none were
+ * The form of a measurement's questions: prompts of one form, or `scored` if given texts were scored and none were
  * generated.
  */
 export const questionForm = z.enum([...promptForms, "scored"]);

@@ -4,13 +4,13 @@ export interface Segment {
   special: boolean;
 }
 
-/** A special token, and the plain text to insert on both sides of it. */
+/** Plain text to insert on both sides of a special token. */
 export interface Gap {
   readonly token: string;
   readonly text: string;
 }
 
-/** Segments with a gap's text around each of its tokens, joined to adjacent plain text. */
+/** Adds a gap's text around each of its tokens, joined to adjacent plain text. */
 export function withGaps(segments: readonly Segment[], { token, text }: Gap): Segment[] {
   const all: Segment[] = [];
   const put = (segment: Segment) => {
@@ -62,7 +62,7 @@ export class TokenTexts {
     return length === undefined ? undefined : text.slice(place, place + length);
   }
 
-  /** Splits `text` at its tokens: the first one, or the longest if several begin there. Empty segments are omitted. */
+  /** Splits `text` at tokens; at the longest, if several begin at one place. Omits empty segments. */
   split(text: string): Segment[] {
     const segments: Segment[] = [];
     let from = 0;
@@ -126,7 +126,7 @@ function grouped(texts: Iterable<string>, key: (text: string) => string): Map<st
   return groups;
 }
 
-/** `segments` without the white space that special ones absorb. */
+/** Removes the white space that special segments absorb from `segments`. */
 export function strip(segments: readonly Segment[], strips: ReadonlyMap<string, Strip>): readonly Segment[] {
   if (strips.size === 0) return segments;
   return segments.map((segment, i) => {

@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** T5's name of the sentinel for the k-th blank of a text. */
+/** The name of T5's sentinel for the k-th blank of a text. */
 export const sentinelName = (k: number): string => `<extra_id_${k}>`;
 
 /** Modes of models trained by UL2R; a prompt begins with one (Tay et al. 2022, section 3.1.2). */
@@ -13,9 +13,9 @@ export const modeToken = (mode: Mode): string => `[${mode}]`;
 
 /** A text with blanks. */
 export interface Blanked {
-  /** The texts around the blanks, one more than the blanks, without the space before a blank. */
+  /** The texts around the blanks, one more than there are blanks, without the space before a blank. */
   readonly texts: readonly string[];
-  /** True for blanks with a space before them. */
+  /** Whether each blank has a space before it. */
   readonly spaced: readonly boolean[];
 }
 
@@ -27,7 +27,7 @@ export function parseBlanks(text: string): Blanked {
   if (wrong >= 0) throw new UserError(`the prompt's blanks: expected ${sentinelName(wrong)}, got ${found[wrong]}`, 2);
   const texts = text.split(/<extra_id_\d+>/);
   const spaced = texts.slice(0, -1).map((before) => before.endsWith(" "));
-  // A model's words begin with their spaces, so the space belongs to the blank.
+  // A token includes the space before its word, so the space belongs to the blank.
   return { texts: texts.map((each, k) => (spaced[k] ? each.slice(0, -1) : each)), spaced };
 }
 
@@ -59,7 +59,7 @@ export function fillBlanks({ texts, spaced }: Blanked, tokens: readonly number[]
   return { text, blanks: filled.map((each, k) => (spaced[k] ? each.slice(1) : each)) };
 }
 
-/** The tokens of a blank: after its sentinel, up to the next special token. */
+/** The tokens that fill a blank: after its sentinel, up to the next special token. */
 function blankOf(tokens: readonly number[], k: number, tokenizer: Tokenizer): readonly number[] {
   const from = k === 0 ? 0 : tokens.indexOf(tokenizer.specialId(sentinelName(k))!) + 1;
   if (k > 0 && from === 0) return [];

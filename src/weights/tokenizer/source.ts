@@ -4,7 +4,9 @@ import type { Metadata } from "../gguf/index.ts";
 export interface TokenizerSource {
   /** The path that names the file in every error. */
   path: string;
-  /** Kind: "gpt2" for byte-level BPE, "llama" for SentencePiece's BPE, "gemma4" for the same with its merges, "t5" for its Unigram, "bert" for WordPiece. */
+  /**
+   * "gpt2": byte-level BPE; "llama": SentencePiece's BPE; "gemma4": also with merges; "t5": Unigram; "bert": WordPiece.
+   */
   model: string;
   /** Pre-tokenizer, which splits the text into words before the merges ("gpt2"). */
   pre?: string | undefined;
@@ -12,7 +14,7 @@ export interface TokenizerSource {
   tokens: readonly string[];
   /** `TokenType` of each token. */
   tokenTypes?: ArrayLike<number> | undefined;
-  /** Pairs "left right", the first to be merged first ("gpt2", "gemma4"). */
+  /** Pairs "left right", the highest priority first ("gpt2", "gemma4"). */
   merges?: readonly string[] | undefined;
   /** The score of each token: a higher one merges earlier ("llama"), or its log probability ("t5"). */
   scores?: ArrayLike<number> | undefined;
@@ -33,7 +35,7 @@ export interface TokenizerSource {
   fimMiddle?: number | undefined;
   addBos?: boolean | undefined;
   addEos?: boolean | undefined;
-  /** True if a second separator follows between two texts. */
+  /** True if there are two separators between two texts. */
   addSep?: boolean | undefined;
   /** True if a space is added before a text's first word ("llama", "gemma4", "t5"). */
   addSpacePrefix?: boolean | undefined;

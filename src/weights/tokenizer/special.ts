@@ -16,7 +16,7 @@ const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|endoftext|>",
   "<end_of_turn>",
   "<EOT>",
-  // In fill-in models, what follows is padding, or another file.
+  // In fill-in models, padding or another file follows these tokens.
   "<|fim_pad|>",
   "<|repo_name|>",
   "<|file_sep|>",
@@ -53,9 +53,7 @@ export function checkIds(source: TokenizerSource): void {
   }
 }
 
-/**
- * Tokens that no text encodes to: control tokens, and tokens with a special role, whatever types the file gives them.
- */
+/** Tokens that no text encodes to: control tokens, and tokens with a special role, whatever their types in the file. */
 export function specialIds(source: TokenizerSource): ReadonlySet<number> {
   const roles = [source.bos, source.eos, source.cls, source.sep, source.eot, source.eom].filter(
     (id) => id !== undefined,
@@ -70,14 +68,14 @@ export function stopIds(source: TokenizerSource, special: ReadonlySet<number>): 
   );
 }
 
-/** Special tokens that end an answer by their texts. */
+/** Special tokens whose texts mark the end of an answer. */
 export function namedEnds(special: ReadonlySet<number>, tokens: readonly string[]): number[] {
   const all = Array.from(special);
   const ends = isHarmony(all.map((id) => tokens[id])) ? HARMONY_ENDS : END_OF_ANSWER;
   return all.filter((id) => ends.has(tokens[id]));
 }
 
-/** `<|end|>` ends a message there, but not the answer. */
+/** In harmony, `<|end|>` ends a message, but not the answer. */
 const HARMONY_ENDS: ReadonlySet<string | undefined> = new Set([HARMONY.return, HARMONY.call, "<|endoftext|>"]);
 
 const isHarmony = (special: readonly (string | undefined)[]): boolean =>
@@ -105,7 +103,7 @@ const FIM_NAMES = [
   ["▁<PRE>", "▁<SUF>", "▁<MID>"],
 ] as const;
 
-/** Undefined if the vocabulary lacks one of them. */
+/** Finds a vocabulary's tokens for filling in; undefined if it lacks one of them. */
 export function fimNamed(tokens: readonly string[]): Fim | undefined {
   for (const names of FIM_NAMES) {
     const [prefix, suffix, middle] = names.map((name) => tokens.indexOf(name)) as [number, number, number];
@@ -114,7 +112,7 @@ export function fimNamed(tokens: readonly string[]): Fim | undefined {
   return undefined;
 }
 
-/** The texts of mask tokens, LLaDA's and Dream's. New models use the first. */
+/** The texts of the mask tokens of LLaDA and Dream. New models use the first. */
 const MASKS = ["<|mdm_mask|>", "<|mask|>"] as const;
 export const [MASK_TOKEN] = MASKS;
 

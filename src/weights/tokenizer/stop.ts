@@ -11,7 +11,7 @@ export class StopStrings {
     if (stops.includes("")) throw new UserError("a stop string is empty, expected at least one character");
   }
 
-  /** The text that is certain now. The result does not depend on how calls split the text. */
+  /** Returns the text that is now certain. The result does not depend on how calls split the text. */
   push(text: string): string {
     if (this.matched !== undefined) return "";
     const pending = this.held + text;
@@ -38,7 +38,7 @@ export class StopStrings {
     return found.sort((a, b) => end(a) - end(b) || a.start - b.start)[0];
   }
 
-  /** Length of the longest suffix of `text` that begins a stop string. */
+  /** The length of the longest suffix of `text` that begins a stop string. */
   private uncertain(text: string): number {
     return Math.max(0, ...this.stops.map((stop) => overlap(text, stop)));
   }

@@ -16,8 +16,8 @@ export class TokenStream {
   ) {}
 
   /**
-   * The text that `id` completes, often empty. All these texts and that of `flush()`, joined, equal `tokenizer.decode`
-   * of the ids.
+   * Returns the text that `id` completes, often empty. Joined, these texts and that of `flush()` equal
+   * `tokenizer.decode` of the ids.
    */
   push(id: number): string {
     if (this.tokenizer.isSpecial(id) && !this.shown?.has(id)) return "";

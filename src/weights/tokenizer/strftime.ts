@@ -20,7 +20,7 @@ const directives: Readonly<Record<string, (date: Date) => string>> = {
   b: (date) => english(date, { month: "short" }),
 };
 
-/** `date` in Python's format, local time, English names; unknown directives stay unchanged. */
+/** Formats `date` in Python's format, in local time, with English names; unknown directives stay unchanged. */
 export function strftime(date: Date, format: string): string {
   return format.replace(/%(.)/g, (directive, letter: string) =>
     Object.hasOwn(directives, letter) ? directives[letter]!(date) : directive,

@@ -23,7 +23,7 @@ interface Interpreter {
   evaluate(statement: Statement, environment: Environment): Value;
 }
 
-/** The part of the library in use; its own declarations do not resolve in an ES module. */
+/** The part of the library that is used; its own declarations do not resolve in an ES module. */
 const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
   Environment: new () => Environment;
   Interpreter: new (environment: Environment) => Interpreter;
@@ -130,7 +130,7 @@ function withDeadline<T>(work: () => T): T {
   }
 }
 
-/** V8 stops it at the deadline, in any state. */
+/** Runs `work`; V8 stops it at the deadline, whatever its state. */
 function untilStopped<T>(work: () => T): T {
   context.work = work;
   try {

@@ -15,7 +15,7 @@ export function fixture<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), "utf8"));
 }
 
-/** The 256 bytes and a few special tokens: a vocabulary for every text. */
+/** The 256 bytes and a few special tokens, a vocabulary that can encode every text. */
 export function byteSource(
   specialTokens: readonly string[] = [],
   rest: Partial<TokenizerSource> = {},
@@ -27,7 +27,7 @@ export function byteSource(
 
 function characterOf(byte: number): string {
   const codes = Array.from({ length: 0x144 }, (_, code) => String.fromCharCode(code));
-  // From the end: below U+0021, a character is its own UTF-8 and not in the alphabet.
+  // Searched from the end: below U+0021, a character is its own UTF-8 and not in the alphabet.
   return codes.findLast((character) => bytesOfToken(character).length === 1 && bytesOfToken(character)[0] === byte)!;
 }
 

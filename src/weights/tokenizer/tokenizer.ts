@@ -8,7 +8,7 @@ import { TokenStream } from "./stream.ts";
 
 const utf8 = new TextEncoder();
 
-/** Text to token ids and back, with exactly transformers' ids. */
+/** Converts text to token ids and back, with exactly the same ids as transformers. */
 export class Tokenizer {
   /** The path that names the model's file in errors. */
   readonly path: string;
@@ -20,7 +20,7 @@ export class Tokenizer {
   readonly mask: number | undefined;
   /** Ids that end an answer: end of text, of turn, of message. */
   readonly stopIds: ReadonlySet<number>;
-  /** Texts of the tokens that only a template may write. */
+  /** Texts of the tokens that only a template may add. */
   readonly specialTokens: readonly string[];
   readonly templates: Templates;
 
@@ -47,7 +47,7 @@ export class Tokenizer {
     this.specialTokens = Array.from(this.specialIds.keys());
   }
 
-  /** True if a plain prompt begins with `bos`. The caller adds it; `input` includes it. */
+  /** True if a plain prompt begins with `bos`. Callers of `encode` add it; `input` includes it. */
   get addBos(): boolean {
     const [first] = this.frame.single;
     return this.bos !== undefined && first !== undefined && "id" in first && first.id === this.bos;
@@ -58,7 +58,7 @@ export class Tokenizer {
     return this.specialIds.get(text);
   }
 
-  /** The id of any token by its vocabulary text; undefined if none. */
+  /** The id of any token by its vocabulary text; undefined if there is none. */
   tokenId(text: string): number | undefined {
     const id = this.parts.tokens.indexOf(text);
     return id < 0 ? undefined : id;
@@ -75,7 +75,7 @@ export class Tokenizer {
   }
 
   /**
-   * Ids of `text`. Special tokens in it are plain text, unless `special` says that a template wrote it. As in
+   * Encodes `text`. Special tokens in it count as plain text, unless `special`: a template wrote it. As in
    * transformers, bytes that the vocabulary lacks are skipped (SmolLM2's has no U+0004); a lone surrogate counts as
    * U+FFFD.
    */
@@ -111,7 +111,7 @@ export class Tokenizer {
     return ids.map((id) => stream.push(id)).join("") + stream.flush();
   }
 
-  /** A token's bytes, also for a special one; they need not be whole characters. Some differ for the `first` token of a text. */
+  /** A token's bytes, perhaps incomplete characters. Some differ for the `first` token of a text. */
   bytes(id: number, first = false): Uint8Array {
     // Ids of rows that only pad a model's table to a round size have no text.
     if (id >= this.vocabSize) return new Uint8Array();

@@ -8,7 +8,7 @@ export interface UnigramOptions {
   byteFallback: boolean;
 }
 
-/** The cost of an unknown character beyond the least likely token (`K_UNK_PENALTY` in Hugging Face's tokenizers). */
+/** The penalty of an unknown character over the least likely token (`K_UNK_PENALTY` in Hugging Face's tokenizers). */
 const PENALTY = 10;
 const utf8 = new TextEncoder();
 
@@ -40,7 +40,7 @@ export class Unigram implements Model {
     this.unknown(unknown, into);
   }
 
-  /** For every place in the word, the start and the id of the last token on the best path to it. */
+  /** For every position in the word, the start and the id of the last token on the best path to it. */
   private lattice(word: string): { ends: Int32Array; ids: Int32Array } {
     const best = new Float64Array(word.length + 1).fill(Number.NaN);
     const ends = new Int32Array(word.length + 1);

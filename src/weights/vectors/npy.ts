@@ -37,7 +37,7 @@ export function readNpy(file: string, bytes: Uint8Array): NpyMatrix {
 const latin = (bytes: Uint8Array, at: number, length: number): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.min(length, bytes.length - at)).toString("latin1");
 
-/** The header is a Python dictionary of texts, numbers, tuples and booleans. */
+/** The header is a Python dictionary of strings, numbers, tuples and booleans. */
 function parsedHeader(file: string, text: string): z.output<typeof header> {
   const json = text
     .replaceAll("'", '"')
@@ -51,7 +51,7 @@ function parsedHeader(file: string, text: string): z.output<typeof header> {
   throw new UserError(`${file}: the header's "${path.join(".")}": ${message}, got ${text.trim()}`);
 }
 
-/** Copied, because the header may leave them unaligned. */
+/** Copies the floats, because the header may leave them unaligned. */
 const floats = (bytes: Uint8Array, at: number, count: number): Float32Array =>
   new Float32Array(bytes.buffer.slice(bytes.byteOffset + at, bytes.byteOffset + at + count * 4));
 

@@ -22,7 +22,7 @@ export class WordVectors {
     return this.matrix.width;
   }
 
-  /** Indices of a text's words in the vocabulary, in lower case; unknown words are skipped. */
+  /** Indices of a text's words in the vocabulary, after lowercasing; unknown words are skipped. */
   places(text: string): number[] {
     const words = text.toLowerCase().match(WORD) ?? [];
     return words.flatMap((word) => this.#places.get(word.replace("’", "'")) ?? []);

@@ -8,7 +8,7 @@ import { joinedPieces } from "./draft.ts";
 import type { FinishReason, Piece, Usage } from "./generate.ts";
 import { checkLength } from "./sequence.ts";
 
-/** A whole answer. */
+/** A complete answer. */
 export interface Answer extends Pick<Piece, "text" | "reasoning" | "reasoningTokens" | "tokens"> {
   readonly prompt?: readonly Sampled[] | undefined;
   readonly reason: FinishReason;

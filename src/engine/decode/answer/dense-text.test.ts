@@ -36,7 +36,7 @@ afterAll(() => model[Symbol.dispose]());
 test("each saving whose page claims dense's text is here", () => {
   const page = (name: string) => readFileSync(new URL(`../../../../docs/savings/${name}.md`, import.meta.url), "utf8");
   const claims = savings.map(({ name }) => name).filter((name) => page(name).includes("text is dense's"));
-  // The network of draft is not SmolLM2's: draft.test.ts compares its answers.
+  // The network that `draft` uses is not SmolLM2's: draft.test.ts compares its answers.
   expect([...Object.keys(denseTextRecipes), "draft"].toSorted()).toEqual(claims.toSorted());
 });
 
@@ -84,7 +84,7 @@ test("answers beside others, of any number, have the logits of each alone", asyn
     const prompt = encoded(PROMPTS[i % PROMPTS.length]!);
     const options = generateOptions.parse({ maxTokens: TOKENS - 2 * i, temperature: 0 });
     const observed = { ...options, observe: (logits: Float32Array) => void own.push(logits.slice()) };
-    // Each runs as on a fresh engine: tokens shared with other prompts would run in different chunks.
+    // Each runs as if on a fresh engine: tokens shared with other prompts would run in different chunks.
     return { prompt, options: observed, plan: i % 4 === 0 ? lease.plan(prompt.length) : densePlan, alone: true };
   });
   await generateAll(engine, tokenizer, requests);

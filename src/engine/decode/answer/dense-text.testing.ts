@@ -15,33 +15,33 @@ export const denseTextRecipes: Readonly<Record<string, readonly string[]>> = {
 /** A turn that continues an answer. */
 const NEXT_TURN = "\nNow say it once more.";
 
-/** An answer, and the state that the next request finds. */
+/** An answer, and the state that it leaves for the next request. */
 export interface ObservedAnswer {
   readonly tokens: readonly number[];
-  /** Logits [vocabulary] behind each token's choice. */
+  /** Logits [vocabulary] from which each token was chosen. */
   readonly logits: readonly Float32Array[];
   readonly drafts: number;
   readonly accepted: number;
-  /** Tokens that the next turn finds in the cache, and the logits after that turn. */
+  /** The number of tokens that the next turn finds in the cache, and the logits after that turn. */
   readonly cached: number;
   readonly next: Float32Array;
 }
 
 /** Two answers to the same prompt. */
 export interface Comparison {
-  /** Positions decided after the same tokens. */
+  /** The number of positions decided after the same tokens. */
   readonly positions: number;
-  /** The greatest difference of log-probabilities there, over the whole vocabulary. */
+  /** The greatest difference of log-probabilities at these positions, over the whole vocabulary. */
   readonly worst: number;
-  /** The first different token, counted from 0; absent if there is none. */
+  /** The index of the first different token; absent if there is none. */
   readonly differsAt?: number;
-  /** Nats between dense's two likeliest tokens there. */
+  /** Nats between dense's two likeliest tokens at that position. */
   readonly gap?: number;
   /** True if the next turn finds the same number of cached tokens, and has bit-equal log-probabilities. */
   readonly sameState: boolean;
 }
 
-/** The greedy answer of a recipe ("dense" for none) on an engine with an empty cache. */
+/** Returns the greedy answer of a recipe ("dense" for none) on an engine with an empty cache. */
 export async function observe(
   model: LanguageModel,
   recipe: string,
@@ -76,7 +76,7 @@ async function run({ engine, tokenizer }: LanguageModel, plan: Plan, prompt: rea
   throw new Error("an answer ended without its last piece");
 }
 
-/** An answer compared with dense's, up to the first different token. */
+/** Compares an answer with dense's, up to the first different token. */
 export function compare(dense: ObservedAnswer, other: ObservedAnswer): Comparison {
   const length = Math.max(dense.tokens.length, other.tokens.length);
   const first = Array.from({ length }, (_, i) => i).find((i) => dense.tokens[i] !== other.tokens[i]);

@@ -18,7 +18,7 @@ export class Guesses {
     private readonly ends: (id: number) => boolean,
   ) {}
 
-  /** True if nothing can follow the last one. */
+  /** True if nothing can follow the last draft. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -39,14 +39,14 @@ export class Guesses {
 
 /** A piece without its request's usage. */
 export interface UnbilledPiece extends Omit<Piece, "finish"> {
-  /** Why this piece is the last; absent if it is not. */
+  /** Why this piece is the last; absent if more pieces follow. */
   readonly reason: FinishReason | undefined;
 }
 
 /** The part of an answer that a piece adds. */
 type Added = Pick<Piece, "text" | "reasoning" | "reasoningTokens" | "tokens">;
 
-/** Consecutive pieces, joined. */
+/** Joins consecutive pieces. */
 export function joinedPieces(all: readonly Added[]): Added {
   const reasoning = all.map((piece) => piece.reasoning ?? "").join("");
   const reasoningTokens = all.at(-1)?.reasoningTokens;
@@ -60,9 +60,9 @@ export function joinedPieces(all: readonly Added[]): Added {
 
 /** Tokens chosen from the model's own logits after drafts. */
 export interface Checked extends UnbilledPiece {
-  /** The number of logits used: one more than the drafts that were right. */
+  /** The number of logits used: one more than the number of correct drafts. */
   readonly used: number;
-  /** The number of right drafts. */
+  /** The number of correct drafts. */
   readonly right: number;
 }
 
@@ -73,13 +73,13 @@ function limited(
   constraint: Hold | undefined,
 ): Hold | undefined {
   if (budget === undefined || form === undefined) return constraint;
-  // A format may not allow white space before the text.
+  // A format may forbid white space before the text.
   const text = constraint ? form.closing.trimEnd() : form.closing;
   const closing = tokenizer.encode(text, { special: true });
   return new ReasoningLimit({ form, tokenizer, budget, closing }, constraint);
 }
 
-/** A growing answer: its tokens, chosen from logits, and its text as far as it is certain. */
+/** A growing answer: its tokens, chosen from logits, and the part of its text that is certain. */
 export class Draft {
   readonly #sampler: Sampler;
   readonly #constraint: Hold | undefined;
@@ -91,9 +91,9 @@ export class Draft {
   readonly #repetition: Repetition | undefined;
   readonly #observe: GenerateOptions["observe"];
   readonly #end: number | undefined;
-  /** Tokens so far. */
+  /** The number of tokens so far. */
   completion = 0;
-  /** Reasoning tokens among them, including its tags. */
+  /** The number of reasoning tokens so far, including the tags. */
   #reasoningTokens = 0;
   #last = 0;
   #guesses: Guesses | undefined;
@@ -116,7 +116,7 @@ export class Draft {
     this.#end = options.end;
   }
 
-  /** Chooses a token from the last step's logits; `last` ends the answer with it. */
+  /** Chooses a token from the last step's logits; if `last`, the answer ends with it. */
   take(logits: Float32Array, last = false): UnbilledPiece {
     // The sampler may modify them.
     this.#observe?.(logits);
@@ -144,7 +144,7 @@ export class Draft {
     return parts;
   }
 
-  /** Parts in a piece's form; the last has the total number of reasoning tokens. */
+  /** The parts in the form of a piece; the last piece includes the total number of reasoning tokens. */
   #shown({ text, reasoning }: Parts, last = false): Omit<Added, "tokens"> {
     return {
       text,
@@ -160,7 +160,7 @@ export class Draft {
   }
 
   /**
-   * Chooses tokens from the model's own logits instead of the drafts, in order, until one differs. `ahead`: drafts made
+   * Replaces the drafts by tokens chosen from the model's own logits, in order, until one differs. `ahead`: drafts made
    * without logits.
    */
   check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): Checked {
@@ -184,7 +184,7 @@ export class Draft {
     return this.#guesses?.ids.at(-1) ?? this.#last;
   }
 
-  /** Tokens that may still follow. */
+  /** The number of tokens that may still follow. */
   get left(): number {
     return this.most - this.completion;
   }

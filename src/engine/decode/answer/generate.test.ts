@@ -162,7 +162,7 @@ describe("AbortSignal", () => {
     for await (const _ of model.generate(STORY, { maxTokens: 200, onStopped })) break;
     const [aborted, left] = bills;
     expect(bills).toHaveLength(2);
-    // Both had the whole prompt except its last token in the cache.
+    // Both found the whole prompt except its last token in the cache.
     expect(aborted!.tokens).toEqual({ ...whole.receipt.tokens, cached: aborted!.tokens.prompt - 1 });
     expect(left!.tokens.completion).toBe(1);
     const again = await model.complete(STORY, { maxTokens: 5 });
@@ -309,14 +309,14 @@ test("without savings the receipt says dense = spent, to the FLOP by the closed 
   expect(receipt.flops).toMatchObject({ overhead: 0, saved: 0 });
   const before = 576 * 576 + 2 * 576 * 192;
   const after = 576 * 576 + 3 * 576 * 1536;
-  // The last token is sampled but never run; the head begins after the last attention.
+  // The last token is sampled but not run; the head begins after the last attention.
   const runs = [prompt, ...Array<number>(completion - 1).fill(1)];
   const head = completion * 2 * (after + 576 * 49152);
   const expected = llamaFlops(30 * before + 29 * after, 30 * 4 * 9 * 64, head, 0, runs);
   expect(Math.abs(receipt.flops.spent / expected - 1)).toBeLessThan(1e-9);
 });
 
-/** All is in float32, so a different order of summation changes little. */
+/** All values are in float32, so a different order of summation changes little. */
 describe("a model of random weights in float32", () => {
   let tiny: Model;
   beforeAll(async () => {

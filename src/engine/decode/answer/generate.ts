@@ -34,7 +34,7 @@ export const generateOptions = samplingOptions.extend({
 
 /** Options with defaults applied, and the constraint on the answer, if any. */
 export type GenerateOptions = z.output<typeof generateOptions> & {
-  /** Constrains the answer: from its first token on, or after each `trigger`. */
+  /** Constrains the answer, from its first token or after each `trigger`. */
   grammar?: LazyGrammar | undefined;
   trigger?: Trigger | undefined;
   /** How the answer is divided into reasoning and text; if absent, it is all text. */
@@ -45,11 +45,11 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   continues?: boolean | undefined;
   /** A token that ends the answer, in addition to the model's own. */
   end?: number | undefined;
-  /** Scores the prompt's own tokens, each with this many of the likeliest tokens; expects a small number. */
+  /** Scores the prompt's own tokens, and returns this many of the likeliest tokens for each; use a small number. */
   promptLogprobs?: number | undefined;
-  /** False to ignore cached tokens of the prompt. */
+  /** If false, cached tokens of the prompt are ignored. */
   cachePrompt?: boolean | undefined;
-  /** True for bit-equal results, whatever the cache holds and whichever requests run at the same time. */
+  /** If true, results are bit-equal, whatever the cache holds and whichever requests run at the same time. */
   deterministic?: boolean | undefined;
   /** Called with each step's raw logits, one per vocabulary token, before a token is chosen; they are valid until it returns. */
   observe?: ((logits: Float32Array) => void) | undefined;
@@ -62,7 +62,7 @@ export type GenerateInput = z.input<typeof generateOptions>;
  */
 export type FinishReason = "stop" | "length" | "repetition" | "stopped";
 
-/** The usage of one request, for its receipt. Times are of this request only. */
+/** The usage of one request, for its receipt. Times cover this request only. */
 export interface Usage extends ReturnType<Meter["total"]>, Timed {
   tokens: { prompt: number; cached: number; completion: number };
 }
@@ -81,7 +81,7 @@ export interface Piece {
 }
 
 /**
- * Generates after `prompt`, one step per piece read, so a reader that pauses or leaves stops the computation. `signal`
+ * Generates after `prompt`, one step per piece read, so computation stops when the reader pauses or leaves. `signal`
  * stops it within one step with an AbortError, and frees the slot.
  * @throws UserError if the prompt is empty or longer than the context
  */

@@ -11,7 +11,7 @@ const TINY = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", i
 const documents = ["Tokyo is the capital of Japan.", "Bake a pie.", "Japan is an island."];
 const query = "What is the capital of Japan?";
 
-/** The logits after a prompt, in a separate run. */
+/** Returns the logits after a prompt, in a separate run. */
 async function logitsAfter({ language: { engine } }: Model, prompt: readonly number[]): Promise<number[]> {
   engine.forget();
   const slot = engine.acquire(prompt);

@@ -11,7 +11,7 @@ const TINY = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", i
 const some = (count: number, vocabulary: number) =>
   Array.from({ length: count }, (_, i) => 3 + ((i * 31 + (i % 7) * 11) % (vocabulary - 3)));
 
-/** Scores from the lab's program, which takes 64 rows at once. */
+/** Scores from the lab's program, which runs 64 rows at once. */
 async function reference({ language: { engine, recipes } }: Model, ids: readonly number[], save: string[] = []) {
   using lease = await recipes.use(parseRecipe(save));
   using likelihoods = await Likelihoods.create(engine, lease.plan);
@@ -22,7 +22,7 @@ async function reference({ language: { engine, recipes } }: Model, ids: readonly
   return { found, bill: meter.total() };
 }
 
-/** Checks whether the likeliest token is the token itself, and whether each list is sorted. */
+/** Checks whether the top token is marked as the likeliest, and whether each list is sorted. */
 function compare(scored: readonly Sampled[] | undefined, ids: readonly number[], found: readonly TokenScore[]): void {
   expect(scored!.map(({ id }) => id)).toEqual(ids);
   const [first, ...rest] = scored!;

@@ -8,7 +8,7 @@ import type { Sampled } from "../sampling/sampler.ts";
 /** The number of rows whose logits the head computes at once: a megabyte each for the largest vocabularies. */
 const ROWS = 16;
 
-/** Log-probabilities of a prompt's tokens, as far as it has run. */
+/** Log-probabilities of the tokens of a prompt that have run. */
 export class PromptScores implements Disposable {
   /**
    * The prompt's first tokens, each with its log-probability and the `top` likeliest at its position; the first token has no
@@ -30,8 +30,8 @@ export class PromptScores implements Disposable {
   }
 
   /**
-   * Scores the tokens that the next run of the prompt predicts. Yields after every few rows, so that other answers need
-   * not wait.
+   * Scores the tokens that the next run of the prompt predicts. Yields after every few rows, so that other answers can
+   * proceed.
    */
   async *read(run: Run): AsyncGenerator<undefined> {
     const rows = Math.min(run.tokens, this.prompt.length - this.found.length);

@@ -2,7 +2,7 @@
 const LONGEST = 64;
 /** The smallest number of repeats of a pattern. */
 const TIMES = 12;
-/** The fewest tokens of a loop. Patterns without a letter, as in a table of numbers, need more. */
+/** The minimum number of tokens in a loop. Patterns without a letter, as in a table of numbers, need more. */
 const LEAST = { words: 96, others: 256 } as const;
 
 /**
@@ -13,7 +13,7 @@ export class Repetition {
   readonly #tokens: number[] = [];
   /** For each length of the answer, the number of its tokens that contain a letter. */
   readonly #words: number[] = [0];
-  /** For each period, the number of last tokens that equal the token one period earlier. */
+  /** For each period, the number of trailing tokens that equal the token one period earlier. */
   readonly #equal = new Uint32Array(LONGEST + 1);
 
   /** Adds the next token and its text; true if the answer loops. */
@@ -29,7 +29,7 @@ export class Repetition {
     return loops;
   }
 
-  /** The fewest tokens of a loop whose pattern is like the last `period` tokens. */
+  /** The minimum number of tokens in a loop whose pattern resembles the last `period` tokens. */
   #length(period: number): number {
     const hasWords = this.#words.at(-1)! > this.#words.at(-1 - period)!;
     return Math.max(TIMES * period, hasWords ? LEAST.words : LEAST.others);

@@ -46,7 +46,7 @@ export class Sequence implements Disposable {
   readonly #time: Stopwatch;
   #prefilled = false;
   #begun = false;
-  /** Tokens that the current step checks. */
+  /** The drafted tokens that the current step checks. */
   #ahead: readonly number[] | undefined;
   #ended = false;
 
@@ -77,7 +77,7 @@ export class Sequence implements Disposable {
     this.#chunks = most > 0 ? this.#run(alone) : this.#read();
   }
 
-  /** True for a prompt with scored tokens, or one that may not use the cache. */
+  /** True for a prompt with scored tokens, or one that must not use the cache. */
   get #whole(): boolean {
     return this.#scores !== undefined || this.options.cachePrompt === false;
   }
@@ -96,7 +96,7 @@ export class Sequence implements Disposable {
     return this.engine.chunks(this.slot, this.prompt, this.#terms, this.#scores);
   }
 
-  /** Runs the part of the prompt that is neither cached nor on disk, and writes its whole chunks there. */
+  /** Runs the part of the prompt that is neither cached nor on disk, and writes its whole chunks to disk. */
   async *#withDisk(prefixes: DiskPrefixes): ReturnType<Engine["chunks"]> {
     const { slot, prompt, engine } = this;
     const { plan } = this.#terms;
@@ -128,8 +128,8 @@ export class Sequence implements Disposable {
   }
 
   /**
-   * Runs a chunk of the prompt, or of all tokens again. The last chunk returns the answer's next piece, or its end if
-   * the ceiling cuts it.
+   * Runs a chunk of the prompt, or of all tokens again. The last chunk returns the answer's next piece, or its final
+   * piece if the ceiling cuts it.
    */
   async advance(): Promise<Piece | undefined> {
     const { value: logits, done } = await this.#chunks.next();
@@ -141,7 +141,7 @@ export class Sequence implements Disposable {
     return logits ? this.take({ kind: "token", logits }) : this.cut();
   }
 
-  /** Tokens left to run chunk by chunk, at least 1, because the last ones may still need scores; 0 while decoding. */
+  /** Tokens left to run chunk by chunk: at least 1, because the last ones may still need scores; 0 while decoding. */
   get left(): number {
     return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
   }
@@ -151,7 +151,7 @@ export class Sequence implements Disposable {
     return this.left / chunkAfter(this.engine.programs, this.slot.tokens.length);
   }
 
-  /** Its part in the next decode step, after a piece that was not the last. */
+  /** This sequence's part in the next decode step, after a piece that was not the last. */
   next(): Step {
     const step = this.#step();
     this.#ahead = this.#guessed(step.token);
@@ -173,7 +173,7 @@ export class Sequence implements Disposable {
     return ahead.length > 0 ? ahead : undefined;
   }
 
-  /** Processes the outcome of the last step. Returns the next piece, if any token is certain. */
+  /** Processes the outcome of the last step. Returns the next piece, if it makes any token certain. */
   take(stepped: Stepped): Piece | undefined {
     switch (stepped.kind) {
       case "token":
@@ -215,7 +215,7 @@ export class Sequence implements Disposable {
     return { ...piece, ...this.#scored(), finish: this.#finish(reason, cut) };
   }
 
-  /** If the next token makes the sequence long enough for the long rope factors, all of its tokens run again as a prompt. */
+  /** Runs all tokens again as a prompt if the next one makes the sequence long enough for the long rope factors. */
   #runAgain(): void {
     const { slot } = this;
     if (slot.fits(slot.tokens.length + 1)) return;
@@ -250,12 +250,12 @@ export class Sequence implements Disposable {
     return flops !== undefined && this.#meter.spent().flops >= flops;
   }
 
-  /** True once it has returned its last piece. */
+  /** True once the last piece has been returned. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Its usage so far; of the prompt, only what has run. Not valid after its slot is released. */
+  /** Its usage so far; only the part of the prompt that has run counts. Not valid after its slot is released. */
   usage(): Usage {
     const prompt = this.#prefilled ? this.prompt.length : this.slot.tokens.length;
     const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };
@@ -303,7 +303,7 @@ const tooLong = (tokens: string, context: number): ContextExceeded =>
 /** The number of characters above which a prompt's length is checked before templating and encoding, which take a second per million. */
 const LONG = 2 ** 20;
 const PIECE = 2 ** 16;
-/** Tokens that a cut between pieces may add, with a wide margin. */
+/** A wide bound on the number of tokens that cutting a text into pieces may add. */
 const CUT = 16;
 
 /** Encodes a very long text in pieces, up to the context's length. @throws UserError if it is longer */

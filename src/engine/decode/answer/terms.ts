@@ -11,11 +11,11 @@ export type OnStopped = (usage: Usage) => void;
 export interface Terms {
   /** The owner of the request in a scheduler: keys have equal shares. */
   readonly key?: string | undefined;
-  /** Stops it within one step; it ends with the signal's reason. */
+  /** Stops the request within one step; the request ends with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   readonly onStopped?: OnStopped | undefined;
   readonly ceiling?: Ceiling | undefined;
-  /** A time of `performance.now()`: a running answer then ends as it is; a waiting request is refused. */
+  /** A timestamp of `performance.now()` at which a running answer ends as it is, and a waiting request is refused. */
   readonly deadline?: number | undefined;
   /** Started when the request arrived; if absent, the request arrives with the call. */
   readonly time?: Stopwatch | undefined;

@@ -1,5 +1,5 @@
 /**
- * Exit drafts that the deep layers check, on a float32 model of four layers, and on one whose last two layers do
+ * Drafts from exits, checked by the deep layers, on a float32 model of four layers and on one whose last two layers do
  * nothing.
  */
 import { cp, mkdtemp, rm } from "node:fs/promises";
@@ -22,7 +22,7 @@ import { type GenerateInput, type GenerateOptions, generate, generateOptions, ty
 
 const source = fileURLToPath(new URL("../../../../packages/models/expertrag-world", import.meta.url));
 
-/** A model whose last layers add nothing to the stream, so its exits are always right. */
+/** A model whose last layers add nothing to the residual stream, so its exits are always right. */
 async function quietModel(folder: string): Promise<LanguageModel> {
   await cp(source, folder, { recursive: true });
   const checkpoint = openCheckpoint(source);

@@ -14,18 +14,18 @@ export const joinedParts = (a: Parts, b: Parts): Parts => ({
 });
 
 /**
- * The place of an answer's next token: before the first word, in the reasoning, in the text, or in neither, for example
- * in a header.
+ * The position of an answer's next token: before the first word, in the reasoning, in the text, or outside both, for
+ * example in a header.
  */
 type Place = "begin" | "reasoning" | "text" | "aside";
 
-/** True if a format constrains this place. */
+/** True if a format constrains this position. */
 export const isHeld = (place: Place): boolean => place === "begin" || place === "text";
 
 /** Divides an answer into reasoning and text, token by token. */
 export interface PartReader {
   readonly place: Place;
-  /** The function whose arguments come here, if calls are separate from the text. */
+  /** The function to which these arguments belong, if calls are separate from the text. */
   readonly call?: string | undefined;
   /** Continues with a token's text, or with the name of a dividing token. */
   push(text: string, mark?: string): Parts;
@@ -35,7 +35,7 @@ export interface PartReader {
   fork(): PartReader;
 }
 
-/** The division of the answer to one prompt. */
+/** How the answer to one prompt is divided. */
 export interface AnswerForm {
   /** The dividing tokens, in the vocabulary's form. */
   readonly marks: ReadonlySet<string>;

@@ -13,7 +13,7 @@ export interface AnsweredPrompt {
   readonly name: string | undefined;
 }
 
-/** The division of the answer after a prompt. */
+/** How the answer to a prompt is divided. */
 export function formAfter(marks: AnswerMarks, { tokenizer, ids, begun = "", name }: AnsweredPrompt): AnswerForm {
   switch (marks) {
     case "think":

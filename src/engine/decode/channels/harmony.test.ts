@@ -6,7 +6,7 @@ import { HarmonyReader, harmonyForm } from "./harmony.ts";
 const { start, channel, constrain, message, end, call } = HARMONY;
 const MARK = /(<\|\w+\|>)/;
 
-/** Pushes an answer's tokens: special ones whole, text in pieces of `size` characters. */
+/** Pushes an answer's tokens: special tokens whole, text in pieces of `size` characters. */
 function pushed(reader: PartReader, answer: string, size: number): Parts[] {
   const parts: Parts[] = [];
   for (const part of answer.split(MARK))

@@ -5,7 +5,7 @@ import { type AnswerForm, joinedParts, NOTHING, type PartReader, type Parts } fr
 /** The content of a message. */
 type Kind = "reasoning" | "text" | "preamble" | "call";
 
-/** A message of an answer, from the end of its header on. */
+/** A message of an answer, starting at the end of its header. */
 interface Message {
   readonly kind: Kind;
   /** The function of a call. */
@@ -14,8 +14,8 @@ interface Message {
 
 /**
  * Reads an answer of messages in channels, each `header <|message|> body <|end|>`: `analysis` is reasoning, a message
- * to a function is a call, and all other messages are text. A call is returned whole, with the tags that all models'
- * calls have here.
+ * to a function is a call, and all other messages are text. A call is returned whole, in the tags that this engine uses
+ * for every model's calls.
  */
 export class HarmonyReader implements PartReader {
   #message: Message | undefined;
@@ -25,7 +25,7 @@ export class HarmonyReader implements PartReader {
   #begun: Record<keyof Parts, boolean> = { text: false, reasoning: false };
   /** True if the next message is not the first of its part. */
   #apart = false;
-  /** True once there has been a message. */
+  /** True once any message has begun. */
   #any = false;
 
   /** `opening`: the message that the prompt has begun. */
@@ -37,7 +37,7 @@ export class HarmonyReader implements PartReader {
   get place(): PartReader["place"] {
     const kind = this.#message?.kind;
     if (kind === "reasoning" || kind === "text") return kind;
-    // If the prompt begins the call, the whole answer is its arguments.
+    // If the prompt begins the call, the entire answer is its arguments.
     return kind === "call" && this.#message === this.opening ? "text" : "aside";
   }
 
@@ -66,7 +66,7 @@ export class HarmonyReader implements PartReader {
   }
 
   flush(): Parts {
-    // An answer without any message has no channels: it is another model's answer, or was cut.
+    // An answer without any message has no channels: another model wrote it, or it was cut off.
     if (!this.#any) return { ...NOTHING, text: this.#held.replaceAll(/<\|\w+\|>/g, "") };
     return this.#close();
   }
@@ -131,7 +131,7 @@ function messageOf(header: string): Message {
   return { kind: channel === "commentary" ? "preamble" : "text", name };
 }
 
-/** A call in call tags; the prompt has the opening tag if it begins the call. Invalid JSON arguments become text. */
+/** A call in call tags; the prompt contains the opening tag if it begins the call. Invalid JSON becomes text. */
 function callText({ name }: Message, body: string, begun: boolean): string {
   const json = body.trim() === "" ? "{}" : body;
   try {
@@ -145,7 +145,7 @@ function callText({ name }: Message, body: string, begun: boolean): string {
 const MARKS: ReadonlySet<string> = new Set(Object.values(HARMONY));
 const CLOSING = `${HARMONY.end}${HARMONY.start}assistant${HARMONY.channel}final${HARMONY.message}`;
 
-/** The division of an answer in channels; `begun`: the part already in the prompt, either a function call or text. */
+/** How an answer in channels is divided; `begun`: the part that the prompt already begins, a call or text. */
 export function harmonyForm(begun?: { readonly call: string } | "text"): AnswerForm {
   return { marks: MARKS, calls: true, closing: CLOSING, reader: () => new HarmonyReader(openingOf(begun)) };
 }

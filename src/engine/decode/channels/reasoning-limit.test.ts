@@ -25,7 +25,7 @@ function allowed(hold: Hold, logits = new Float32Array(think.vocabSize).fill(1))
   return [...logits.keys()].filter((id) => logits[id] !== Number.NEGATIVE_INFINITY);
 }
 
-/** An answer that takes the only allowed token, if there is only one, and otherwise the model's choice. */
+/** An answer that takes the only allowed token if there is just one, and otherwise the model's choice. */
 function answer(limit: Hold, written: string, tokenizer = think): string {
   const [ids, free] = [[] as number[], idsOf(tokenizer, written)];
   for (;;) {

@@ -14,7 +14,7 @@ interface Terms {
 interface State {
   readonly reader: PartReader;
   readonly reasoningTokens: number;
-  /** Closing tokens so far. */
+  /** The number of closing tokens so far. */
   readonly closed: number;
 }
 

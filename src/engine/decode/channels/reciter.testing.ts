@@ -1,4 +1,4 @@
-/** Models that recite a script, to test the processing of answers. */
+/** Models that recite a script, for tests of answer processing. */
 import { type Field, writeGguf } from "../../../weights/gguf/gguf.testing.ts";
 import { TokenType } from "../../../weights/tokenizer/source.ts";
 import { byteSource } from "../../../weights/tokenizer/tokenizer.testing.ts";

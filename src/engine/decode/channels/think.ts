@@ -1,7 +1,7 @@
 import { END_THINK, endsInReasoning, THINK, type Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { type AnswerForm, NOTHING, type PartReader, type Parts } from "./answer-form.ts";
 
-/** A reader's place. White space `after` reasoning belongs to neither part. */
+/** The reader's position. White space `after` reasoning belongs to neither part. */
 type State = "begin" | "reasoning" | "after" | "text";
 
 /** Reads an answer that may begin with reasoning between `<think>` and `</think>`; later tags are text. */
@@ -66,7 +66,7 @@ export class ThinkReader implements PartReader {
   }
 }
 
-/** Characters at the end of `text` that may begin the closing tag. */
+/** The number of characters at the end of `text` that may begin the closing tag. */
 function begunTag(text: string): number {
   let length = Math.min(text.length, END_THINK.length - 1);
   while (length > 0 && !text.endsWith(END_THINK.slice(0, length))) length--;
@@ -76,7 +76,7 @@ function begunTag(text: string): number {
 const MARKS: ReadonlySet<string> = new Set([THINK, END_THINK]);
 const CLOSING = `\n${END_THINK}\n\n`;
 
-/** The division of the answer after a prompt; `begun`: the answer's text already in the prompt. */
+/** How the answer to a prompt is divided; `begun`: the answer's text already in the prompt. */
 export function thinkForm(tokenizer: Tokenizer, prompt: string, begun: string): AnswerForm {
   const state = stateAfter(prompt, begun);
   const opening = state === "begin" ? (tokenizer.specialId(THINK) ?? tokenizer.tokenId(THINK)) : undefined;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { splitAt } from "./place.ts";
 import { endIn, scopeOf, trimmed } from "./scope.ts";
 
-/** The scope at the mark `|` of a text. */
+/** The scope at the mark `|` in a text. */
 function at(marked: string) {
   const [before, after] = marked.split("|") as [string, string];
   return scopeOf({ before, after });
@@ -30,7 +30,7 @@ describe("how far a completion goes", () => {
   });
 });
 
-/** The answer is kept up to the mark, and nothing is decided before its end is visible. */
+/** Returns the answer up to its end. Checks that no shorter prefix of the answer yields a different end. */
 function inScope(marked: string, answer: string): string {
   const scope = at(marked);
   const end = endIn(answer, scope);

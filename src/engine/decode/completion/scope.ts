@@ -1,13 +1,13 @@
 import type { Split } from "./place.ts";
 
-/** The extent of a completion: to the end of its line, or of the block that it is in or opens. */
+/** How far a completion extends: to the end of its line, or of the block that it is in or opens. */
 export interface Scope {
   readonly kind: "line" | "block" | "opened block";
-  /** The beginning of its first line, from the text before it. */
+  /** The beginning of the completion's first line, from the text before it. */
   readonly begun: string;
-  /** The rest of its line, without surrounding spaces. */
+  /** The rest of that line, without surrounding spaces. */
   readonly rest: string;
-  /** The next non-empty line after its own. */
+  /** The next non-empty line after that line. */
   readonly next: string | undefined;
 }
 
@@ -33,7 +33,7 @@ function kindOf(linePrefix: string, rest: string): Scope["kind"] {
   return OPENS.test(linePrefix) && /^(}|$)/.test(rest) ? "opened block" : "line";
 }
 
-/** The end of a completion with this text, in characters; undefined if more may follow. */
+/** The end of a completion with this text, in characters; undefined if it may continue. */
 export function endIn(text: string, scope: Scope): number | undefined {
   const [first, ...others] = text.split("\n") as [string, ...string[]];
   if (others.length === 0) return undefined;
@@ -80,7 +80,7 @@ function verdict(line: string, whole: boolean, { scope, base, last }: Around): V
 /** True for a line at block level: a blank line after it separates two parts. */
 const isSettled = (line: string, base: number): boolean => indent(line) <= base && !OPENS.test(line);
 
-/** Columns of white space at the start of a line; a tab extends to the next multiple of 4. */
+/** The number of columns of white space at the start of a line; a tab extends to the next multiple of 4. */
 function indent(line: string): number {
   let columns = 0;
   for (const character of line) {
@@ -102,7 +102,7 @@ export function trimmed(text: string, scope: Scope): string {
 
 const PAIRS: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
-/** The index of the first closing bracket of a kind that the text itself does not open; undefined if none. */
+/** The index of the first closing bracket of a kind that the text itself does not open; undefined if there is none. */
 function unmatched(text: string, closing: string): number | undefined {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {

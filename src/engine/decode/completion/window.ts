@@ -10,11 +10,11 @@ export interface Budget {
 
 /** A window begins at a multiple of this many lines: prompts of the next keystrokes then share a cached prefix. */
 const STEP = 16;
-/** Code has about 3 characters per token; a line with more than this per token is cut without counting. */
+/** A line with more than this many characters per token is cut without counting its tokens; code has about 3. */
 const MOST_CHARACTERS = 8;
 
 /**
- * The nearest whole lines before and after a place that fit a budget; if a line does not fit, only its nearest part.
+ * The nearest whole lines before and after a place that fit a budget; of a line that does not fit, the nearest part.
  */
 export const windowOf = ({ before, after }: Split, budget: Budget, count: Count): Split => ({
   before: linesBefore(before, budget.before, count),
@@ -48,7 +48,7 @@ function fitting(lines: readonly string[], budget: number, count: Count): number
   return lines.length;
 }
 
-/** The end of a line, of at most `budget` tokens, starting at a whole character. */
+/** The end of a line, at most `budget` tokens long, starting at a whole character. */
 function nearestPart(line: string, budget: number, count: Count): string {
   let part = line.slice(-budget * MOST_CHARACTERS);
   while (part.length > 1 && count(part) > budget) part = part.slice(part.length >> 1);

@@ -3,7 +3,7 @@ import type { Node } from "./forest.ts";
 import type { Keywords, Schema } from "./keywords.ts";
 import type { SchemaReader } from "./schema.ts";
 
-/** The lists that match a schema. @throws UserError for unsatisfiable keywords */
+/** Returns the lists that match a schema. @throws UserError for unsatisfiable keywords */
 export function arrayNode(reader: SchemaReader, words: Keywords, place: string): Node {
   const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = words;
   const [prefix, prefixItems, items = words.unevaluatedItems ?? true] = itemsOf(words);
@@ -22,7 +22,7 @@ const itemsOf = ({ items, prefixItems = [], additionalItems }: Keywords) =>
     ? (["items", items, additionalItems] as const)
     : (["prefixItems", prefixItems, items as Schema | undefined] as const);
 
-/** Items by position: those from `min` on are optional, together with all that follow. */
+/** Items by position: items from `min` on are optional, together with all that follow. */
 function places({ json }: SchemaReader, first: readonly Node[], min: number, rest: Node): Node {
   const { forest } = json;
   return first.reduceRight((after, item, place) => {

@@ -6,7 +6,7 @@ import { regexNode } from "./pattern.ts";
 import { SchemaReader } from "./schema.ts";
 import { sound } from "./sound.ts";
 
-/** The constraint on an answer: any JSON object, a JSON schema, or a regular expression for the whole answer. */
+/** The constraint on an answer: any JSON object, a JSON schema, or a regular expression for the entire answer. */
 export type Format = "json" | Schema | RegExp;
 
 /** The maximum number of nodes in a schema. */
@@ -14,7 +14,7 @@ const MOST_NODES = 2_000_000;
 
 const tooLarge = () => new UserError("the schema is too large to enforce; simplify it");
 
-/** The texts of a format's answers. @throws UserError if no answer can satisfy it, or it cannot be enforced */
+/** The texts that a format accepts. @throws UserError if there is none, or it cannot be enforced */
 export function compiled(format: Format): { forest: Forest; root: Node } {
   const forest = new Forest();
   return { forest, root: forest.within(MOST_NODES, tooLarge, () => sound(forest, nodeOf(forest, format))) };

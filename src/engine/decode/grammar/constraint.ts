@@ -9,7 +9,7 @@ export interface Hold {
    * @throws UserError if no token is allowed
    */
   restrict(logits: Float32Array): void;
-  /** Continues with a chosen token. */
+  /** Advances by a chosen token. */
   accept(token: number): void;
   /** True if the answer is complete and nothing can be added to it. */
   readonly complete: boolean;

@@ -1,9 +1,9 @@
-/** The decimal digits of numbers, which a grammar follows one by one. */
+/** Splits numbers into decimal digits, which a grammar follows one by one. */
 
-/** The number of digits that a double always keeps. */
+/** The number of decimal digits that a double always preserves. */
 export const DIGITS = 15;
 
-/** The digits before and after the point, without trailing zeros, of a number from 0 to 10^21. */
+/** The digits before and after the point, without trailing zeros, for a number from 0 to 10^21. */
 export function parts(value: number): [whole: string, rest: string] {
   const [whole, rest = ""] = decimal(value).split(".");
   return [whole!, rest.replace(/0+$/, "")];
@@ -18,8 +18,7 @@ function decimal(value: number): string {
 }
 
 /**
- * The remaining digits of a bound whose earlier digits the fraction shares; if none remain, the fraction equals the
- * bound.
+ * The remaining digits of a bound with which the fraction agrees so far; if none remain, the fraction equals the bound.
  */
 export interface Edge {
   readonly digits: string;

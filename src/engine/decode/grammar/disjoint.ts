@@ -47,7 +47,7 @@ function kindsOf(schema: Words): string[] {
 
 const kindOf = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
-/** Values that are equal only if written the same way; undefined if other values are possible. */
+/** Values that are equal only if written the same way; undefined if the schema allows other values. */
 function scalarsOf(schema: Words): string[] | undefined {
   const values = listed(schema);
   const all = Array.isArray(values) && values.every((value) => typeof value !== "object" || value === null);

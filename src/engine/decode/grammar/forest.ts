@@ -2,8 +2,8 @@
 export type Range = readonly [from: number, to: number];
 
 /**
- * A set of texts, as bytes; `nullable`: it includes the empty text. Made by a `Forest`, in which sets of equal construction
- * are one object.
+ * A set of texts, as bytes; `nullable`: it includes the empty text. A `Forest` makes them, and represents sets of equal
+ * construction by one object.
  */
 export type Node = { readonly id: number; readonly nullable: boolean } & (
   | { readonly kind: "none" | "empty" }
@@ -22,7 +22,7 @@ export class Forest {
   readonly none: Node = { kind: "none", id: 0, nullable: false };
   readonly empty: Node = { kind: "empty", id: 1, nullable: true };
   readonly #known = new Map<string, Node>();
-  /** Steps left before the grammar counts as too large. */
+  /** The number of steps left before the grammar counts as too large. */
   #budget = Number.POSITIVE_INFINITY;
 
   /** The number of nodes. */
@@ -30,12 +30,12 @@ export class Forest {
     return this.#known.size;
   }
 
-  /** Forgets known nodes; nodes in use stay valid. */
+  /** Forgets stored nodes; nodes in use stay valid. */
   forget(): void {
     this.#known.clear();
   }
 
-  /** Lets `work` visit at most `most` nodes. @throws the error of `exhausted` if it needs more */
+  /** Runs `work`, which may visit at most `most` nodes. @throws the error from `exhausted` if it needs more */
   within<T>(most: number, exhausted: () => Error, work: () => T): T {
     this.#budget = most;
     try {
@@ -104,7 +104,7 @@ export class Forest {
     return { kind: "ref", id: ++this.#last, nullable: false, body: this.none };
   }
 
-  /** The node for the texts that follow `byte` in `node`: Brzozowski's derivative. */
+  /** The set of texts that follow `byte` in `node`: Brzozowski's derivative. */
   after(node: Node, byte: number): Node {
     this.#spend(1);
     switch (node.kind) {

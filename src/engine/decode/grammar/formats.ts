@@ -1,4 +1,4 @@
-/** Patterns for JSON Schema's named string formats: every matching text is valid by its standard, but some valid texts do not match. */
+/** Patterns for JSON Schema's string formats: every match is valid, but some valid texts do not match. */
 const DAY = "(((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01]))|((0[469]|11)-(0[1-9]|[12]\\d|30))|(02-(0[1-9]|1\\d|2[0-8])))";
 const DATE = `[12]\\d{3}-${DAY}`;
 const TIME = "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-](0\\d|1[0-3]):[0-5]\\d)";
@@ -19,6 +19,6 @@ const FORMATS: Readonly<Record<string, string>> = {
   uuid: "[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
 };
 
-/** The anchored pattern of a format; undefined for unknown ones, which JSON Schema treats as annotations. */
+/** The anchored pattern of a format; undefined for unknown formats, which JSON Schema treats as annotations. */
 export const formatPattern = (format: string): string | undefined =>
   Object.hasOwn(FORMATS, format) ? `^(${FORMATS[format]})$` : undefined;

@@ -9,7 +9,7 @@ import { Constraint, type Format, grammarOf } from "./index.ts";
 import { SCHEMAS } from "./schemas.testing.ts";
 
 let tokenizer: Tokenizer;
-/** Tokens that close a string, object or list, and those that end the answer. */
+/** Tokens that close a string, object or list, and tokens that end the answer. */
 let closers: number[];
 beforeAll(async () => {
   tokenizer = new Tokenizer(fromGguf(openGguf((await resolveModel("smollm2")).path).metadata));

@@ -30,7 +30,7 @@ export class Grammar {
   #states: State[] = [];
   readonly #ids = new Map<Node, number>();
   #maskBytes = 0;
-  /** The root, and white space before it. */
+  /** The root, preceded by white space. */
   readonly spaced: Node;
 
   constructor(
@@ -42,7 +42,7 @@ export class Grammar {
     [this.#classOf, this.#classes] = byteClasses(this.spaced);
   }
 
-  /** One bit per token allowed next, if `node` is the rest; stop tokens if the rest may be empty. */
+  /** One bit per token that may come next if `node` remains; includes stop tokens if `node` may be empty. */
   mask(node: Node): Uint32Array {
     return this.#bounded(() => {
       const id = this.#idOf(node);
@@ -52,7 +52,7 @@ export class Grammar {
     });
   }
 
-  /** The rest after a token; undefined if the token is not allowed. */
+  /** The node that remains after a token; undefined if the token is not allowed. */
   after(node: Node, token: number): Node | undefined {
     return this.afterBytes(node, this.vocabulary.bytesOf(token));
   }
@@ -116,7 +116,7 @@ export class Grammar {
     return mask;
   }
 
-  /** Walks the vocabulary's tree as far as the texts allow. */
+  /** Walks the tree of the vocabulary, only along texts that the state allows. */
   #walk(state: number, allow: (id: number) => void): void {
     const { bytes, depths, ends, tokens, twins } = this.vocabulary;
     const path: number[] = [state];

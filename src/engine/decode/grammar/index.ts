@@ -32,7 +32,7 @@ export class LazyGrammar {
     return this.#grammar !== undefined;
   }
 
-  /** @throws UserError if no answer can satisfy the format, or it cannot be enforced */
+  /** Compiles the format. @throws UserError if no answer can satisfy it, or it cannot be enforced */
   compile(): Grammar {
     if (this.#grammar) return this.#grammar;
     const { forest, root } = compiled(this.format);
@@ -41,7 +41,7 @@ export class LazyGrammar {
   }
 
   /**
-   * Constrains an answer to the format, or only the parts after a trigger; with reasoning, only the text.
+   * Constrains an answer to the format, or only the parts after a trigger; if the model reasons, only the text.
    * @throws UserError like `compile`
    */
   hold(tokenizer: Tokenizer, trigger?: Trigger, form?: AnswerForm): Hold {

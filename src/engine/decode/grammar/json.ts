@@ -5,10 +5,10 @@ import { ALL, has, type Points, points, utf8Node, without } from "./points.ts";
 const ESCAPED: Points = [[0, 0x1f], ...points('"'), ...points("\\")];
 export const PLAIN: Points = without(ALL, ESCAPED);
 
-/** The parts of JSON's own grammar. */
+/** The parts of the JSON grammar. */
 export class Json {
   readonly quote: Node;
-  /** One character of a string in any notation. A surrogate pair counts as one, but half of one does not count as a character. */
+  /** One character of a string in any notation. A surrogate pair counts as one; a lone surrogate is not a character. */
   readonly char: Node;
   readonly space: Node;
   /** Any value. */
@@ -31,7 +31,7 @@ export class Json {
     this.value.body = alt([this.string(), this.number(), this.object, array, ...words]);
   }
 
-  /** One of some ASCII characters. */
+  /** One character from this set of ASCII characters. */
   set(characters: string): Node {
     return utf8Node(this.forest, points(characters));
   }
@@ -48,7 +48,7 @@ export class Json {
     return this.forest.seq(this.quote, content, this.quote);
   }
 
-  /** A number with at most as many digits as a double keeps, so it reads back unchanged. */
+  /** A number with no more digits than a double preserves, so it reads back unchanged. */
   number(): Node {
     const { text, alt, seq, repeat, optional } = bound(this.forest);
     const digit = this.set("0123456789");
@@ -84,7 +84,7 @@ export class Json {
   #within(open: string, content: Node, close: string): Node {
     const { text, seq, alt } = bound(this.forest);
     const inside = seq(this.space, content, this.space);
-    // Empty content has one space, not two.
+    // Empty content is written with one space, not two.
     const whole = content.nullable ? alt([inside, this.space]) : inside;
     return seq(text(open), whole, text(close));
   }
@@ -95,7 +95,7 @@ export class Json {
   }
 }
 
-/** Optional white space, limited because small models tend to write it without end. */
+/** Optional white space, limited because small models tend to repeat it endlessly. */
 export function spaceNode(forest: Forest): Node {
   const { text, alt, seq, repeat } = bound(forest);
   return alt([forest.empty, text(" "), seq(text("\n"), repeat(utf8Node(forest, points(" \t")), 0, 20))]);

@@ -19,7 +19,7 @@ export const TYPES = ["string", "number", "integer", "boolean", "null", "object"
 export type Type = (typeof TYPES)[number];
 const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
 
-/** What the error says was expected if the value has the wrong type; a wrong length has its own message. */
+/** What the error expects of a value of the wrong type; a wrong length has its own message. */
 const listExpected = ({ code }: z.core.$ZodRawIssue) =>
   code === "invalid_type" ? "expected a list of values" : undefined;
 
@@ -43,7 +43,7 @@ export const keywords = z.object({
   propertyNames: schema.optional(),
   minProperties: count.optional(),
   maxProperties: count.optional(),
-  // Up to version 2019-09, a list has the meaning of prefixItems, and additionalItems is for the items after it.
+  // Up to version 2019-09, a list means the same as prefixItems, and additionalItems applies to the items after it.
   items: z.union([schema, schemas], "expected a schema, or a list of schemas").optional(),
   additionalItems: schema.optional(),
   prefixItems: schemas.optional(),

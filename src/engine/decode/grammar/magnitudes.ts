@@ -11,7 +11,7 @@ export interface Bound {
 /** Numbers without a sign. */
 export class Magnitudes {
   readonly #digit: Node;
-  /** Digits after the point. */
+  /** The digits after the point. */
   readonly #fraction: number;
 
   constructor(
@@ -73,7 +73,7 @@ export class Magnitudes {
     return alt([nothing, seq(text("."), this.#digitsWithin(low, high, room, 0))]);
   }
 
-  /** Digits within the edges; at least one if none has come yet. */
+  /** Digits within the edges; at least one if there is none so far. */
   #digitsWithin(low: Edge | undefined, high: Edge | undefined, room: number, count: number): Node {
     const { alt, seq, repeat } = bound(this.forest);
     const end = count > 0 && ends(low, high) ? this.forest.empty : this.forest.none;
@@ -94,7 +94,7 @@ export class Magnitudes {
 
 /**
  * The number of digits that lead to a bound. Beyond a double's precision, a number may be read as the open bound
- * itself, so no digits lead there.
+ * itself, so no digits lead to it.
  */
 const reach = (edge: Edge | undefined): number =>
   !edge || (edge.open && edge.digits.replace(/^0+/, "").length > DIGITS) ? 0 : edge.digits.length;

@@ -41,7 +41,7 @@ export function patternNode(json: Json, source: string, { min, max }: Lengths): 
 }
 
 /**
- * Texts that match an ECMAScript regular expression as a whole; its flags are not used.
+ * Texts that match an ECMAScript regular expression as a whole; ignores its flags.
  * @throws UserError if it has parts that a grammar cannot express
  */
 export function regexNode(forest: Forest, { source }: RegExp): Node {

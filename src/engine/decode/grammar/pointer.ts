@@ -2,17 +2,17 @@ import { jsonOf } from "../../../util/checked.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Schema } from "./keywords.ts";
 
-/** A name as a step of a JSON pointer (RFC 6901). */
+/** A name as one segment of a JSON pointer (RFC 6901). */
 export const step = (name: string): string => name.replaceAll("~", "~0").replaceAll("/", "~1");
 
-/** The place in a schema that a `$ref` in the resource at `base` points to. @throws UserError for a place outside the schema */
+/** The place in a schema that a `$ref` in the resource at `base` refers to. @throws UserError if it is outside */
 export function placeOf(reference: string, base: string): string {
   if (!/^#(\/|$)/.test(reference))
     throw new UserError(`"$ref" points to ${jsonOf(reference)}, expected a place within the schema`);
   return base + plain(reference.slice(1));
 }
 
-/** The schema at a JSON pointer. @throws UserError if none */
+/** The schema at a JSON pointer. @throws UserError if there is none */
 export function schemaAt(whole: Schema, place: string): Schema {
   const names = place.split("/").slice(1);
   const target = names.map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~")).reduce<unknown>(member, whole);

@@ -3,7 +3,7 @@ import type { Forest, Node, Range } from "./forest.ts";
 /** A set of code points: ascending ranges that do not touch. */
 export type Points = readonly Range[];
 
-/** All code points except surrogates, which UTF-8 does not encode. */
+/** All code points except surrogates, which UTF-8 cannot encode. */
 export const ALL: Points = [
   [0, 0xd7ff],
   [0xe000, 0x10ffff],
@@ -36,7 +36,7 @@ export const has = (set: Points, point: number): boolean => set.some(([from, to]
 export const utf8Node = (forest: Forest, set: Points): Node =>
   forest.alt(set.flatMap(([from, to]) => byLength(from, to).map(([a, b]) => between(forest, encode(a), encode(b)))));
 
-/** Splits a range at changes of the number of UTF-8 bytes. */
+/** Splits a range where the number of UTF-8 bytes changes. */
 function byLength(from: number, to: number): Range[] {
   const cuts = [0, 0x80, 0x800, 0x10000, 0x110000];
   return cuts

@@ -125,7 +125,7 @@ export class RandomSchemas {
     return { schema: { anyOf: parts.map(({ schema }) => schema) }, value: () => this.#one(parts).value() };
   }
 
-  /** A type next to alternatives that have a different type or none. */
+  /** A type beside alternatives that have a different type, or no type. */
   private typed(): Drawn {
     const anyOf = [{ maximum: -3 }, { minimum: 3 }, { type: "string" }, true];
     return { schema: { type: "integer", anyOf: anyOf.slice(Math.floor(this.random() * 3)) }, value: () => 5 };

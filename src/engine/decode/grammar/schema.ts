@@ -16,7 +16,7 @@ const MOST_SCHEMAS = 5000;
 /** Nesting limit for schemas, and for chains of references. */
 const MOST_DEPTH = 100;
 
-/** Reads one schema, and the schemas that it refers to. */
+/** Reads a schema, and the schemas that it refers to. */
 export class SchemaReader {
   readonly #refs = new Map<string, Ref>();
   #count = 0;
@@ -34,7 +34,7 @@ export class SchemaReader {
    * @throws UserError that names the place and the keyword that cannot be satisfied or enforced
    */
   node(schema: Schema, place: string): Node {
-    if (++this.#count > MOST_SCHEMAS) throw new UserError(`the schema has more than ${MOST_SCHEMAS} schemas in it`);
+    if (++this.#count > MOST_SCHEMAS) throw new UserError(`the schema contains more than ${MOST_SCHEMAS} schemas`);
     if (schema === true) return this.json.value;
     if (schema === false) return this.json.forest.none;
     return at(place, () => {
@@ -68,7 +68,7 @@ export class SchemaReader {
     if (beside) throw new UserError(`"${beside}" with "enum" or "const" cannot be enforced`);
     if (isConst && listed) throw new UserError(`"enum" with "const" cannot be enforced`);
     const meant = (listed ?? [only]).filter((value) => !type || type.some((name) => isOf(value, name)));
-    if (meant.length === 0) throw new UserError(`no value of "enum" or "const" is of its "type"`);
+    if (meant.length === 0) throw new UserError(`no value of "enum" or "const" matches its "type"`);
     return this.json.forest.alt(meant.map((value) => this.json.literal(value)));
   }
 
@@ -129,7 +129,7 @@ function at<T>(place: string, read: () => T): T {
   }
 }
 
-/** The keywords beside `keyword`. @throws UserError for those that are not enforced there */
+/** The keywords beside `keyword`. @throws UserError for keywords that are not enforced there */
 function besideOnly({ type, unevaluatedItems, unevaluatedProperties, ...words }: Keywords, keyword: Keyword): Beside {
   const [other] = Object.keys(words).filter((name) => name !== keyword);
   if (other !== undefined) throw new UserError(`"${other}" with "${keyword}" cannot be enforced`);

@@ -35,7 +35,7 @@ function mapEdges(forest: Forest, node: Node, keep: (node: Node) => Node): Node 
   }
 }
 
-/** The nodes that match some finite text. */
+/** The nodes that match at least one finite text. */
 function endingOf(nodes: readonly Node[]): ReadonlySet<Node> {
   const ending = new Set<Node>();
   for (let before = -1; before < ending.size; ) {

@@ -16,7 +16,7 @@ export function stringNode(json: Json, { minLength = 0, maxLength, pattern, form
   return json.string(json.forest.repeat(json.char, lengths.min, lengths.max));
 }
 
-/** zod adds its own pattern to a format, often one that a grammar cannot express; the format has the same meaning. */
+/** Whether zod added this pattern to a format of the same meaning; grammars often cannot express the pattern. */
 const isZods = (pattern: string): boolean => zodsPatterns().has(pattern);
 
 let known: ReadonlySet<unknown> | undefined;

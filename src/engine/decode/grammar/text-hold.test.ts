@@ -5,7 +5,7 @@ import { thinkForm } from "../channels/think.ts";
 import { grammarOf } from "./index.ts";
 
 const source = byteSource();
-/** A token that ends the reasoning and begins the text. */
+/** A token that both ends the reasoning and begins the text. */
 const BOTH = 256;
 const tokenizer = new Tokenizer({
   ...source,

@@ -3,17 +3,17 @@ import { type AnswerForm, advance, isHeld, type PartReader } from "../channels/a
 import type { Hold } from "./constraint.ts";
 
 interface Terms {
-  /** Constrains a text that begins at once. */
+  /** Constrains a text that begins immediately. */
   readonly hold: Hold;
   /** Constrains a text that follows reasoning and begins with these bytes. */
   readonly after: (begun: Uint8Array) => Hold;
   readonly form: AnswerForm;
   readonly tokenizer: Tokenizer;
-  /** True if reasoning may not end the answer: text must follow. */
+  /** True if the answer must not end with reasoning: text must follow. */
   readonly required: boolean;
 }
 
-/** Constrains the text of an answer, and leaves its reasoning free. */
+/** Constrains the text of an answer, and leaves its reasoning unconstrained. */
 export class TextHold implements Hold {
   constructor(
     private readonly terms: Terms,
@@ -54,7 +54,7 @@ export class TextHold implements Hold {
   }
 }
 
-/** Applies the restriction to all tokens except one. */
+/** Applies the restriction to all tokens except `free`. */
 function restrictBut(free: number | undefined, hold: Hold, logits: Float32Array): void {
   const logit = free === undefined ? undefined : logits[free];
   hold.restrict(logits);

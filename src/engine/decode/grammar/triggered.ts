@@ -2,7 +2,7 @@ import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { Constraint, type Hold } from "./constraint.ts";
 import type { Grammar } from "./grammar.ts";
 
-/** Constrains parts of an answer to a grammar; the rest is free. */
+/** Constrains parts of an answer to a grammar; the rest is unconstrained. */
 export interface Trigger {
   /** The ASCII text before constrained text. */
   readonly text: string;
@@ -11,11 +11,11 @@ export interface Trigger {
 }
 
 /**
- * Leaves an answer free until it writes the trigger; the text after it, and after white space, is constrained to the
- * grammar until the grammar ends.
+ * Leaves an answer unconstrained until it writes the trigger, then constrains the text after it, except white space, to
+ * the grammar until the grammar ends.
  */
 export class Triggered implements Hold {
-  /** The end of the free text, one character per byte. */
+  /** The end of the unconstrained text, one character per byte. */
   #tail = "";
   #held: Constraint | undefined;
   #done = false;
@@ -51,7 +51,7 @@ export class Triggered implements Hold {
   }
 
   /**
-   * A token may end the trigger and begin the constrained text; a beginning that the grammar does not match stays free.
+   * A token may end the trigger and begin the constrained text; a beginning outside the grammar is left unconstrained.
    */
   #look(token: number): void {
     const { text } = this.trigger;

@@ -44,10 +44,10 @@ export function isOf(value: unknown, type: Type): boolean {
   }
 }
 
-/** Keywords beside a reference or alternatives, which apply to each of them. */
+/** Keywords beside a reference or alternatives, which apply to each alternative. */
 export type Beside = Pick<Keywords, "type" | "unevaluatedProperties" | "unevaluatedItems">;
 
-/** `schema` with the keywords beside the reference to it. */
+/** `schema` with the keywords that stand beside the reference to it. */
 export function narrowed(schema: Schema, { type, ...others }: Beside): Schema {
   const words = schema === true ? {} : schema;
   if (words === false) return false;
@@ -58,7 +58,7 @@ export function narrowed(schema: Schema, { type, ...others }: Beside): Schema {
   return both.length > 0 && { ...others, ...words, type: both };
 }
 
-/** Unknown types stay; they are refused when the schema is read. */
+/** Unknown types are retained; reading the schema refuses them. */
 function shared(name: unknown, types: readonly Type[]): unknown[] {
   if (name === "number" && !types.includes("number") && types.includes("integer")) return ["integer"];
   const within = !TYPES.includes(name as Type) || types.includes(name as Type);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** The tiny random Llama with a longer context, whose tokens `0` to `'` are capital letters, and `j`, `q`, `z` brackets. */
+/** The tiny random Llama with a longer context; tokens `0` to `'` are capital letters, `j`, `q`, `z` brackets. */
 export function tinyWithLetters(): Buffer {
   const gguf = readFileSync(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
   const [from, to] = ["0123456789.,?!-'jqz", "ABCDEFGHIJKLMNOP[]>"];

@@ -11,7 +11,7 @@ export const letterOf = (place: number): string => String.fromCharCode(65 + plac
 /** Ids of tokens by letter: all tokens that are only the letter, with or without spaces. */
 export type Letters = readonly (readonly number[])[];
 
-/** The first `count` letters. @throws UserError if one has no token of its own */
+/** The tokens of the first `count` letters. @throws UserError if a letter is not a token */
 export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
   const all = cache.get(tokenizer) ?? allLetters(tokenizer);
   cache.set(tokenizer, all);

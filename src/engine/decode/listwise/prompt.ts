@@ -6,7 +6,7 @@ import { oneLine } from "./text.ts";
 
 export const SYSTEM = "You are a search assistant that ranks passages by how relevant they are to a query.";
 
-/** The layout of castorini/rank_llm's alphabetical prompts, reworded; passages are one line each. */
+/** The layout of castorini/rank_llm's alphabetical prompts, reworded; each passage is on one line. */
 export function question(query: string, passages: readonly string[]): string {
   const { length } = passages;
   return [
@@ -20,7 +20,7 @@ export function question(query: string, passages: readonly string[]): string {
 export const task = (query: string, passages: number): string =>
   `Query: "${query}".\nRank all ${passages} passages above, the most relevant first. Answer with their alphabetical identifiers in the form [] > [], such as [B] > [A]. Write the ranking alone, without a word of explanation.`;
 
-/** The answer with this order, including the bracket at the prompt's end. */
+/** The answer that states this order, including the bracket at the prompt's end. */
 export const answerOf = (order: readonly number[]): string => order.map((place) => `[${letterOf(place)}]`).join(" > ");
 
 /** The maximum number of words per passage, and of tokens per prompt. */
@@ -68,7 +68,7 @@ export class Prompts {
     );
   }
 
-  /** Tokens of a whole answer that ranks `count` passages, after the prompt's bracket. */
+  /** The number of tokens in a complete answer that ranks `count` passages, after the prompt's bracket. */
   answerTokens(count: number): number {
     const order = Array.from({ length: count }, (_, place) => place);
     return this.#encode("", answerOf(order)).length - this.#encode("", "[").length;
@@ -93,7 +93,7 @@ export class Prompts {
     const last = segments.at(-1);
     const joined = last && !last.special ? [...segments.slice(0, -1), plain(last.text + answer)] : undefined;
     const { bos, addBos, chatTemplate } = this.tokenizer;
-    // A chat template writes the begin token itself.
+    // A chat template adds the begin token itself.
     const begin = chatTemplate === undefined && addBos && bos !== undefined ? [bos] : [];
     return [...begin, ...this.tokenizer.encodeSegments(joined ?? [...segments, plain(answer)])];
   }

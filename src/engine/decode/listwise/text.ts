@@ -1,4 +1,4 @@
-/** Windows-1252's characters for the bytes 0x80 to 0x9f; Node 20's decoder for it is Latin-1's. */
+/** Windows-1252's characters for the bytes 0x80 to 0x9f; Node 20's decoder maps these bytes as in Latin-1. */
 const UNLIKE_LATIN_1 = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
 /** Bytes by their Windows-1252 characters. */
 const shownAs = new Map<string, number>(
@@ -23,7 +23,7 @@ function decoded(characters: string): string {
   }
 }
 
-/** Text without traces of wrong decoding; control characters become spaces. */
+/** Repairs wrongly decoded text; control characters become spaces. */
 const repaired = (text: string): string =>
   text
     .replace(MOJIBAKE, decoded)

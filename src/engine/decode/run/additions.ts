@@ -3,8 +3,8 @@ import { bytesPerElement } from "../../../graph/tensor.ts";
 import type { Chunk, ChunkJob } from "./chunk-run.ts";
 
 /**
- * Rows of the stream that replace token embeddings, by ids below 0 in a prompt: [hidden] each, then [hidden] for each of
- * the first layers with an addition to the stream.
+ * Rows of the stream that replace token embeddings, keyed by ids below 0 in a prompt: [hidden] each, then [hidden] for
+ * each of the first layers that add to the stream.
  */
 export type Embeddings = ReadonlyMap<number, Float32Array>;
 
@@ -17,7 +17,7 @@ export function rowOf(embeddings: Embeddings | undefined, id: number): Float32Ar
 
 /** Adds images' rows to the stream after the decoder's first layers, at the images' positions (DeepStack: Meng et al. 2024). */
 export class Additions {
-  /** The depths of the additions, from 1 on. */
+  /** The depths of the additions, counted from 1. */
   readonly depths: readonly number[];
 
   constructor(
@@ -29,7 +29,7 @@ export class Additions {
     this.depths = Array.from({ length: widest / hidden - 1 }, (_, i) => i + 1);
   }
 
-  /** The depths of additions to a chunk's tokens within its layers. */
+  /** The depths at which vectors are added to a chunk's tokens within its layers. */
   depthsOf({ layers: { from, to }, positions }: ChunkJob): readonly number[] {
     if (!positions.some((at) => this.prompt[at]! < 0)) return [];
     return this.depths.filter((depth) => depth > from && depth <= to);

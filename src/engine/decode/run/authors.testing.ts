@@ -1,4 +1,4 @@
-/** Prompts with an image through the decoder of tools/reference/authors/common.py, under any recipe. */
+/** Runs prompts with an image through the decoder of tools/reference/authors/common.py, under any recipe. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,12 +13,12 @@ import { Engine } from "./engine.ts";
 import { Recipes } from "./recipes.ts";
 import { promptOfSpans } from "./spans.ts";
 
-/** The hash in files for this model. */
+/** The hash that files contain for this model. */
 export const HASH = "a".repeat(64);
 
 export interface ImagePrompt {
   readonly before: readonly number[];
-  /** Rows of a square image; each cell's embedding is drawn from `seed`. */
+  /** The number of rows in a square image; each cell's embedding is drawn from `seed`. */
   readonly side: number;
   readonly seed: number;
   readonly after: readonly number[];
@@ -26,7 +26,7 @@ export interface ImagePrompt {
 
 export class AuthorsModel implements Disposable {
   private constructor(
-    /** For a test's files; removed with the model. */
+    /** For a test's files; removed together with the model. */
     readonly folder: string,
     private readonly engine: Engine,
     private readonly recipes: Recipes,

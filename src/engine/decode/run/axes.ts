@@ -6,8 +6,8 @@ export type AxisPositions = Readonly<Record<keyof Pick<Place, "positions" | "hei
 
 /**
  * Positions of a sequence's tokens by time, height and width (M-RoPE: Wang et al. 2024, Qwen2-VL, section 2.1). Text
- * advances equally on all axes. An image's tokens share one time and have the row and column of their grid; what follows
- * comes after its longer side.
+ * advances equally on all axes. An image's tokens share one time and have the row and column of their grid; the tokens
+ * after it continue from its longer side.
  */
 export class Axes {
   readonly #time: number[] = [];
@@ -16,7 +16,7 @@ export class Axes {
   /** The position of the first token after the prompt. */
   readonly #next: number;
 
-  /** Ids below 0 are rows of images. */
+  /** Ids below 0 stand for rows of images. */
   constructor(prompt: readonly number[]) {
     let next = 0;
     let start = 0;

@@ -17,7 +17,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-batch-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("rows that join and leave at any step have the logits that they have alone", () => {
-  // Every decoder architecture. No text is long enough to change LongRoPE's factors, which would run it again.
+  // Every decoder architecture. No text is long enough to change LongRoPE's factors, which would make it run again.
   const folders = readdirSync(fixture("")).filter((name) => existsSync(fixture(`${name}/reference.json`)));
   const files = ["llama-tiny.gguf", ...folders.map((name) => `${name}/model.safetensors`)];
   test.each(files)("%s, more of them than rows of one cache", async (file) => {
@@ -99,7 +99,7 @@ describe("many prompts at once", () => {
 
   test("an abort ends all, and their slots are free again", async () => {
     const { engine, tokenizer } = model.language;
-    // No text ends before the last has started, because a later one would take its slot.
+    // No text ends before the last has started, because a later text would take its slot.
     const logitBias = Object.fromEntries([...tokenizer.stopIds].map((id) => [id, -100]));
     const endless = { maxTokens: 150, stop: [], logitBias };
     const eight = requests.slice(0, 8).map((r) => ({ ...r, options: { ...r.options, ...endless } }));

@@ -36,7 +36,7 @@ async function alone(engine: Engine, { prompt, next }: Text): Promise<Float32Arr
 }
 
 /**
- * Like `alone`, for all texts at once: each joins at a random step, skips some steps, and leaves when its text ends.
+ * Like `alone`, for all texts together: each joins at a random step, skips some steps, and leaves when its text ends.
  */
 async function together(engine: Engine, all: readonly Text[]): Promise<Float32Array[][]> {
   const logits: Float32Array[][] = all.map(() => []);
@@ -68,7 +68,7 @@ function worst(got: readonly Float32Array[], expected: readonly Float32Array[]):
   return pairs.reduce((a, b) => (Number.isNaN(b) ? Number.POSITIVE_INFINITY : Math.max(a, b)), 0);
 }
 
-/** Compares every row of a random run of many texts with a separate run of the same text. */
+/** Compares every row of a run of many texts, at random steps, with a separate run of the same text. */
 export async function compareWithAlone(engine: Engine, all: readonly Text[]): Promise<void> {
   const expected: Float32Array[][] = [];
   for (const text of all) expected.push(await alone(engine, text));

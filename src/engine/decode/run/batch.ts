@@ -11,7 +11,7 @@ import { Slot } from "../state/slot.ts";
 import { type Found, Probes } from "./probes.ts";
 import { type BoundStack, type Span, StackBuffers, type Stream } from "./stack-buffers.ts";
 
-/** The number of rows in one cache, which decode together. Memory is allocated as rows are written. */
+/** The number of rows in one cache, which are decoded together. Memory is allocated as rows are written. */
 export const BATCH_ROWS = 8;
 
 /** Adjacent rows of a run. */
@@ -31,7 +31,7 @@ export class Batch implements Disposable {
   readonly #cache: KvCache | DeviceRows;
   readonly #buffers: StackBuffers;
   readonly #probes: Probes;
-  /** Keyed by the first layer of a range. */
+  /** Lengths, keyed by the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
   readonly #stacks = new Map<string, BoundStack>();
@@ -53,7 +53,7 @@ export class Batch implements Disposable {
     this.slots = Array.from({ length: this.#rows }, (_, row) => new Slot(programs, cache.span(row, 1)));
   }
 
-  /** Groups of adjacent slots among these. */
+  /** Groups of adjacent slots among `taking`. */
   adjacent(taking: ReadonlySet<Slot>): Rows[] {
     const runs: { first: number; rows: number }[] = [];
     for (const [row, slot] of this.slots.entries()) {
@@ -75,7 +75,7 @@ export class Batch implements Disposable {
   }
 
   /**
-   * Runs layers, which no row's groups divide, over the rows' new tokens: from the embedding on, or from their stream
+   * Runs layers that no row's groups divide over the rows' new tokens, from the embedding on, or from their stream
    * after `done` segments. Groups that end with these layers record the entry. Returns the number of segments run.
    */
   async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {
@@ -109,7 +109,7 @@ export class Batch implements Disposable {
   }
 
   /**
-   * Computes logits of the rows from their stream after `done` segments, by an exit's own head or the model's: see
+   * Computes logits from the rows' stream after `done` segments, with an exit's own head or the model's: see
    * `logitsOf`.
    */
   async head(of: Rows, done: number, exit?: ExitHead): Promise<void> {
@@ -117,7 +117,7 @@ export class Batch implements Disposable {
     await this.#chain(`head ${done % 2} ${keyOf(of)} ${exit?.key}`, of, () => [this.#boundHead(of, done, program)]);
   }
 
-  /** Lets a probe read the newest token of each row, in one run. */
+  /** Runs a probe on the newest token of each row, in one run. */
   probe(of: Rows, done: number, probe: StepProbe): Promise<Found[]> {
     const rows = { first: of.first, slots: this.slotsOf(of) };
     return this.#probes.read(probe, rows, `${done % 2} ${keyOf(of)}`, () => this.#buffers.stream(done, spanOf(of)));
@@ -167,7 +167,7 @@ export class Batch implements Disposable {
     return known;
   }
 
-  /** Runs programs that stay bound to these rows. */
+  /** Runs programs, which stay bound to these rows. */
   #chain(key: string, { rows }: Rows, bind: () => BoundProgram[]): Promise<void> {
     const known = this.#chains.get(key);
     if (known) return known();

@@ -15,19 +15,19 @@ export interface Chunk {
   /** The buffers with the stream, and the number of segments run. */
   readonly buffers: StackBuffers;
   readonly done: number;
-  /** The stream of `count` tokens from `first` on, after the model's last layer. */
+  /** The stream of `count` tokens, starting at `first`, after the model's last layer. */
   rows(first: number, count: number): Promise<Stream>;
-  /** The runs for those rows and their logits. */
+  /** The runs that compute those rows and their logits. */
   headRuns(first: number, count: number): Promise<readonly PartRun[]>;
   /** The last token's qkv in the last layer run, [1, 1, (heads + 2·kvHeads)·headSize], before rotary embedding. */
   qkv(): Promise<View>;
 }
 
-/** Some layers over some tokens; their stream is at the start of the buffers. */
+/** A run of some layers over some tokens; the tokens' stream is at the start of the buffers. */
 export interface ChunkJob {
   readonly slot: Slot;
   readonly layers: LayerRange;
-  /** Segments run before them. */
+  /** The number of segments run before these layers. */
   readonly done: number;
   /** Positions of the tokens in the sequence. */
   readonly positions: readonly number[];
@@ -48,7 +48,7 @@ export async function embedTokens(
   await programs.embedding.bind({ ...lengths.views(0, 1, tokens.length), ...buffers.entry(span) }).run();
 }
 
-/** Runs a chunk through whole segments, cut at `borders`, with weights of this form. */
+/** Runs a chunk through complete segments, cut at `borders`, with weights in this form. */
 export async function runSegments(
   { slot, layers, done: before, positions, meter }: ChunkJob,
   borders: readonly number[],
@@ -61,7 +61,7 @@ export async function runSegments(
     ...{ tokens, buffers, done },
     rows: (first, count) => tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done),
     headRuns: async (_, tokens) => [{ cost: programs.headCost, tokens, past: 0 }],
-    // A cut that needs qkv ends a segment of one layer, whose input is still in its buffer.
+    // A cut that needs qkv comes after a segment of one layer, whose input is still in its buffer.
     qkv: () => qkvOf(programs, buffers, { layer: layers.to - 1, done: done - 1, at: tokens - 1 }, meter),
   };
 }

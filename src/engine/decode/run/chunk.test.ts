@@ -16,7 +16,7 @@ test("chunks get shorter as the past gets longer, so that none takes longer than
   using engine = await Engine.create(decoder, weights);
   const { programs } = engine;
   const flops = (tokens: number, past: number) => evalCost(programs.stackCost, { batch: 1, tokens, past, windowPast: past }).flops; // biome-ignore format: one line
-  // Attention to the past is weighted by the time that it takes.
+  // The cost of attention to earlier tokens is weighted by its run time.
   const cost = (tokens: number, past: number) => 1.4 * flops(tokens, past) - 0.4 * flops(tokens, 0);
   const first = cost(PREFILL_CHUNK, 0);
   let before = PREFILL_CHUNK;

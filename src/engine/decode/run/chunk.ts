@@ -9,7 +9,7 @@ import { looksAhead, undividedEnd, type WholeImage } from "./whole-images.ts";
  */
 export const PREFILL_CHUNK = 256;
 
-/** Chunks are multiples of this, to limit the number of bound lengths. */
+/** Chunk lengths are multiples of this, to limit the number of different lengths that are bound. */
 const STEP = 32;
 const sizes = Array.from({ length: PREFILL_CHUNK / STEP }, (_, i) => PREFILL_CHUNK - i * STEP);
 
@@ -21,7 +21,7 @@ const ATTENTION = 1.4;
 
 /**
  * The number of tokens in the next chunk after `past`. Attention to the past makes tokens more expensive, so later
- * chunks are shorter: no chunk takes longer than the first, and concurrent answers wait no longer.
+ * chunks are shorter: concurrent answers never wait longer than for the first chunk.
  */
 export function chunkAfter(
   { decoder, stackCost }: Pick<DecoderPrograms, "decoder" | "stackCost">,
@@ -39,7 +39,7 @@ export function chunkAfter(
 interface DenseChunk {
   readonly past: number;
   readonly tokens: number;
-  /** True if the chunk's image tokens see later ones. */
+  /** True if the chunk's image tokens see later tokens. */
   readonly ahead: boolean;
 }
 

@@ -14,20 +14,20 @@ import { billExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type 
 interface Asking {
   readonly slot: Slot;
   readonly cut: StepCut;
-  /** The findings of the cut's probe; undefined if it has none. */
+  /** The values that the cut's probe found; undefined if it has no probe. */
   readonly found: Found | undefined;
 }
 
-/** A row that leaves there. */
+/** A row that exits at a cut. */
 interface Leaving extends Asking {
   readonly fill: StateFill;
 }
 
-/** Rows of one batch that go through the layers together, from cut to cut. */
+/** Rows of one batch that run through the layers together, from cut to cut. */
 export class DecodeStep {
   readonly #programs: DecoderPrograms;
   readonly #steps: ReadonlyMap<Slot, Step>;
-  /** Rows that have not left. */
+  /** Rows that have not exited. */
   readonly #active: Set<Slot>;
   readonly #outcomes = new Map<Slot, Stepped>();
   readonly #borders: readonly number[];
@@ -45,7 +45,7 @@ export class DecodeStep {
     this.#borders = [...new Set(steps.flatMap(({ slot }) => slot.borders))].sort((a, b) => a - b);
   }
 
-  /** The outcome of each row. */
+  /** Returns the outcome of each row. */
   async run(): Promise<ReadonlyMap<Slot, Stepped>> {
     await this.#programs.prepareCuts(this.#borders);
     const { layers } = this.#programs.decoder.config;
@@ -61,7 +61,7 @@ export class DecodeStep {
     return this.#outcomes;
   }
 
-  /** Records a row's new token. A row without one runs its waiting tokens, and one with guesses checks them. */
+  /** Records a row's new token, or runs the waiting tokens of a row without one, or checks a row's guesses. */
   async #end(step: Step): Promise<void> {
     const { slot, token } = step;
     if (step.ahead) {
@@ -87,7 +87,7 @@ export class DecodeStep {
     for (const of of this.#rows()) this.#done = await this.batch.run(of, range, this.#borders, before);
   }
 
-  /** Decides whether rows with a cut after `after` layers go on. */
+  /** Decides whether rows with a cut after `after` layers continue. */
   async #decide(after: number): Promise<void> {
     const leaving: Leaving[] = [];
     for (const asking of await this.#asking(after)) {
@@ -100,7 +100,7 @@ export class DecodeStep {
     await this.#exit(leaving, after);
   }
 
-  /** Rows with a cut here, with their probes' findings: one run for adjacent rows with the same probe. */
+  /** Rows with a cut here, with their probes' results: one run for adjacent rows with the same probe. */
   async #asking(after: number): Promise<Asking[]> {
     const rows = [...this.#active].flatMap((slot) => {
       const cut = stepCut(planOf(this.#step(slot)), after);
@@ -122,7 +122,7 @@ export class DecodeStep {
     return all;
   }
 
-  /** Decides the tokens of rows that leave, and fills the state of the layers they skip. */
+  /** Decides the tokens of rows that exit, and fills the state of the layers they skip. */
   async #exit(leaving: readonly Leaving[], after: number): Promise<void> {
     const deciding = leaving.filter((row) => !probedLogits(row));
     for (const [head, slots] of byKey(deciding, ({ cut }) => cut.head))
@@ -146,7 +146,7 @@ export class DecodeStep {
     this.#leave(slot, await stopOf(this.#step(slot), after));
   }
 
-  /** Continues a row separately from the batch, with its tokens that waited here. */
+  /** Continues a row separately from the batch, together with its tokens that waited at this cut. */
   async #goAlone(slot: Slot, after: number): Promise<void> {
     this.#bill(slot, after);
     holdBack(this.#at(slot, after));
@@ -168,7 +168,7 @@ export class DecodeStep {
     this.#active.delete(slot);
   }
 
-  /** Bills the layers that a row has run, as if no other row had run. */
+  /** Bills a row for the layers that it has run, as if no other row had run. */
   #bill(slot: Slot, depth: number): void {
     const step = this.#step(slot);
     const { meter } = step;
@@ -186,10 +186,10 @@ export class DecodeStep {
   }
 }
 
-/** A probe's logits for a row, used if the exit has no head of its own. */
+/** A probe's logits for a row, which are used if the exit has no head of its own. */
 const probedLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
 
-/** Rows grouped by the key of their probe or head. */
+/** Groups rows by the key of their probe or head. */
 function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead>(
   rows: readonly T[],
   of: (row: T) => U | undefined,
@@ -204,7 +204,7 @@ function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead
   return all;
 }
 
-/** Runs a row's token and the guesses after it in one pass, in the form of decode steps; `Engine.keep` decides which stay. */
+/** Runs a row's token and the guesses after it in one pass, as in steps; `Engine.keep` decides which are kept. */
 async function runAhead(step: Step): Promise<Stepped> {
   const { slot, meter, ahead = [] } = step;
   const { programs } = slot;

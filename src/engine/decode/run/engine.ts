@@ -21,13 +21,13 @@ import { computedBy } from "./fills.ts";
 import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
 import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./stepped.ts";
 
-/** Tokens at a prompt's end whose stream a drafter reads. */
+/** The number of tokens at the end of a prompt whose residual stream a drafter reads. */
 const READ_BY_DRAFTER = 64;
 
-/** A model's weights, programs and rows, shared by all requests, whatever their plans. Runs prompts in chunks, and decode steps. */
+/** A model's weights, programs and rows, shared by all requests and plans. Runs prompt chunks and decode steps. */
 export class Engine implements Disposable {
   readonly slots: Slots;
-  /** Prompt chunks on disk, if the server keeps them. */
+  /** Prompt chunks on disk, if the server stores any. */
   prefixes: DiskPrefixes | undefined;
   readonly #onDevice: boolean;
   #disposed = false;
@@ -37,7 +37,7 @@ export class Engine implements Disposable {
     this.#onDevice = programs.device !== "cpu" && fitsDevice(programs.decoder.config);
   }
 
-  /** `shared` are weights in common with other engines; `openBytes` opens the decoder over byte weights. */
+  /** `shared`: weights shared with other engines; `openBytes` opens the decoder with byte weights. */
   static async create(
     decoder: Decoder,
     weights: Weights,
@@ -65,7 +65,7 @@ export class Engine implements Disposable {
     if (plan.drafter) await this.#prepareDrafts(plan.drafter, plan.cuts.length > 0);
   }
 
-  /** Compiles the checks of a drafter's drafts; also in pieces if layers are divided, or a window may move within a draft. */
+  /** Compiles programs that check drafts; also in pieces if layers are divided, or a window may move within a draft. */
   async #prepareDrafts({ lengths }: Drafter, divided: boolean): Promise<void> {
     const { decoder } = this.programs;
     const whole = !divided && runApart(decoder);
@@ -85,7 +85,7 @@ export class Engine implements Disposable {
 
   /**
    * A free slot for a sequence under a plan. It holds the longest prefix of `prompt`, without its last token, in any
-   * cache under an equivalent plan; if `exact`, only whole chunks of dense prompts, whose bits the prompt itself would give.
+   * cache under an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to this prompt's.
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan, exact = false): Slot {
     this.#check();
@@ -115,12 +115,12 @@ export class Engine implements Disposable {
     return this.#begin(slot, prompt, plan);
   }
 
-  /** Savings read keys and values on the host, so only dense requests have them on the device. */
+  /** Savings read keys and values on the host, so only dense requests may keep them on the device. */
   #take(prompt: readonly number[], key: string | undefined, plan: Plan): Slot {
     return this.slots.take(prompt, key, cutsOf(plan), this.#onDevice && plan === densePlan);
   }
 
-  /** Prepares a row for a plan: divides its layers at the cuts, and offers only reusable tokens. */
+  /** Prepares a row for a plan: divides its layers at the cuts, and offers only tokens that others may reuse. */
   #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
     for (const { after } of cuts) slot.split(after);
     if (state.prompt === undefined) slot.offerOnly(0);
@@ -128,7 +128,7 @@ export class Engine implements Disposable {
     return slot;
   }
 
-  /** Prepares a used slot for another prompt. The common prefix stays if both plans leave the same state. */
+  /** Prepares a used slot for another prompt. The common prefix is kept if both plans leave the same state. */
   restart(slot: Slot, prompt: readonly number[], plan: Plan): void {
     if (slot.onDevice && plan !== densePlan)
       throw new UserError("a saving that acts on only some of the texts does not run on webgpu");
@@ -151,13 +151,13 @@ export class Engine implements Disposable {
     if (this.#disposed) throw new UserError("a model was used after it was disposed");
   }
 
-  /** Runs the part of `prompt` that is not in the slot's cache yet; returns the logits after its last token. */
+  /** Runs the part of `prompt` that the slot's cache lacks; returns the logits after its last token. */
   async prefill(slot: Slot, prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
     for await (const logits of this.chunks(slot, prompt, { meter, plan })) if (logits) return logits;
-    throw new Error("a prompt was prefilled that is in the cache already");
+    throw new Error("the prompt to prefill is already in the cache");
   }
 
-  /** Like `prefill`, one chunk at a time. Only the last chunk yields logits. `scores` reads every chunk. */
+  /** Like `prefill`, one chunk at a time. Only the last chunk returns logits. `scores` reads every chunk. */
   async *chunks(
     slot: Slot,
     prompt: readonly number[],
@@ -178,14 +178,14 @@ export class Engine implements Disposable {
     }
   }
 
-  /** The stream of a run's last tokens, which a drafter reads. */
+  /** The residual stream of a run's last tokens, which a drafter reads. */
   async #lastStream(run: Run, meter: Meter): Promise<LastStream> {
     const count = Math.min(run.tokens, READ_BY_DRAFTER);
     if (this.programs.tail) meter.overheadPart(this.programs.tail.cost, count, 0);
     return run.rows(run.tokens - count, count);
   }
 
-  /** Like `prefill`, some tokens at a time, with the stream of each run. */
+  /** Like `prefill`, but yields each run of some tokens with its residual stream. */
   async *runs(slot: Slot, prompt: readonly number[], terms: RunTerms): AsyncGenerator<Run> {
     for await (const run of new PromptRun(slot, prompt, terms).runs()) {
       this.#check();
@@ -193,14 +193,14 @@ export class Engine implements Disposable {
     }
   }
 
-  /** One decode step; returns the logits after `token`. @throws Error if the plan defers it for verification, or stops */
+  /** One decode step; returns the logits after `token`. @throws Error if the plan defers the token, or stops */
   async step(slot: Slot, token: number, meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
     return tokenLogits((await this.stepAll([{ slot, token, meter, plan }]))[0]!);
   }
 
   /**
-   * One decode step of several sequences together, of any lengths. Returns their outcomes in order. Each is billed as
-   * if it ran alone.
+   * Runs one decode step of several sequences, of any lengths, together. Returns their outcomes in order. Each is
+   * billed as if it ran alone.
    */
   async stepAll(steps: readonly Step[]): Promise<Stepped[]> {
     this.#check();
@@ -217,7 +217,7 @@ export class Engine implements Disposable {
     return steps.map(({ slot }) => outcomes.get(slot)!);
   }
 
-  /** Keeps the first `accepted` of the tokens that a step checked: dense would have run exactly these. */
+  /** Keeps the first `accepted` of the tokens that a step checked: a dense run would have run exactly these. */
   keep(step: Step, checked: number, accepted: number): void {
     const { slot, meter } = step;
     const first = slot.tokens.length - checked;
@@ -230,15 +230,15 @@ export class Engine implements Disposable {
     slot.truncate(first + accepted);
   }
 
-  /** Bills an answer that stopped at a token after `past` others; a dense run would have computed that token. */
+  /** Bills an answer that stopped at a token after `past` other tokens; a dense run would have computed that token. */
   billStop(step: Step, past: number): void {
     this.#billDense(step, past);
     step.meter.count("stops", 0, 1);
   }
 
   /**
-   * Bills dense for a token after `past` others. An existing text is billed by its reader, because dense reads it in
-   * chunks.
+   * Adds a token after `past` other tokens to the dense bill. The caller bills given text, because a dense run reads it
+   * in chunks.
    */
   #billDense(step: Step, past: number): void {
     const { meter, forced = false } = step;

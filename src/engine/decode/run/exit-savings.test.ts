@@ -102,7 +102,7 @@ interface Ran {
   readonly stopped: boolean;
 }
 
-/** Logits after a prompt and after each given token, up to the stop. */
+/** Logits after a prompt and after each token of a given continuation, up to the stop. */
 async function run(...save: string[]): Promise<Ran> {
   model.engine.forget();
   using lease = await model.use(parseRecipe(save));
@@ -119,7 +119,7 @@ async function run(...save: string[]): Promise<Ran> {
   }
 }
 
-/** The tokens chosen after the given ones. */
+/** The tokens chosen after each given token. */
 const choicesOf = ({ logits }: Ran): number[] => logits.slice(1).map((each) => each.indexOf(Math.max(...each)));
 
 const host = async () => ({ sha256: await modelHash(model.source), config: model.decoder.config });

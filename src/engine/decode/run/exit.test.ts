@@ -1,4 +1,4 @@
-/** Tokens that leave after a layer, on a tiny float32 model. */
+/** Tokens that exit after a layer, on a tiny float32 model. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseRecipe } from "../../../savings/recipe.ts";
@@ -97,7 +97,7 @@ describe("random exits", () => {
     const dense = await run(prompt, next);
     const meter = await run(prompt, next, "exit:layer=1,mode=random,rate=0.5,seed=4,fill=recompute");
     const whole = dense.logits.flatMap((row, r) => (worst([row], [meter.logits[r]!]) < 1e-5 ? [r] : []));
-    // Some left and were recomputed; some went on.
+    // Some tokens exited and were recomputed; some ran through all layers.
     expect(whole.length).toBeGreaterThan(2);
     expect(whole.length).toBeLessThan(next.length + 1);
     const { layers: counted } = meter.spent.work;
@@ -108,7 +108,7 @@ describe("random exits", () => {
   test("more tokens than are held back: all deeper layers see them in time", async () => {
     const many = ids(200);
     const short = ids(4);
-    // All exit, except when too many are held back.
+    // All tokens exit, except when too many are held back.
     const { spent } = await run(short, many, "exit:layer=1,mode=random,rate=1,fill=recompute");
     expect(spent.work["layers"]!.run).toBe(layers + many.length);
   });

@@ -20,13 +20,13 @@ function column(g: Graph, { config: { hidden } }: Decoder, name: string, zero = 
   return g.constant(name, { dtype: "f32", shape: [hidden, 1] }, data);
 }
 
-/** Finds one number by a random weight. */
+/** Outputs one number, computed with a random weight. */
 export const linearProbe = (key: string): StepProbe => ({
   key,
   trace: (g, decoder, stream) => ({ found: linear(stream, column(g, decoder, key)) }),
 });
 
-/** Finds the sum of such numbers over all tokens read. */
+/** Outputs the sum of such numbers over all tokens read. */
 export const summingProbe = (key: string): StepProbe => ({
   ...{ key, stateSize: 1 },
   trace: (g, decoder, stream, state) => added(linear(stream, column(g, decoder, key)), state!),
@@ -38,7 +38,7 @@ export const countingProbe = (key: string): StepProbe => ({
   trace: (g, decoder, stream, state) => added(ones(linear(stream, column(g, decoder, key, true))), state!),
 });
 
-/** 1 for each zero. */
+/** Adds 1 to each element. */
 const ones = (zeros: Tensor): Tensor => {
   const data = { kind: "memory", bytes: new Uint8Array(Float32Array.of(1).buffer) } as const;
   return plus(zeros, zeros.graph.constant("one", { dtype: "f32", shape: [1] }, data));
@@ -49,7 +49,7 @@ const added = (numbers: Tensor, state: Tensor) => ({
   state: plus(sum(numbers, 1), state),
 });
 
-/** A small Mamba-2 mixer with random weights that finds one number. */
+/** A small Mamba-2 mixer with random weights that outputs one number. */
 export const mixerProbe: StepProbe = {
   key: "mixer",
   stateSize: mamba2StateSize(mamba2Config(192, { outputs: 1 })),
@@ -65,7 +65,7 @@ export const mixerProbe: StepProbe = {
   },
 };
 
-/** Finds only NaN. */
+/** Outputs only NaN. */
 export const nanProbe: StepProbe = {
   key: "nan",
   trace(g, decoder, stream) {
@@ -74,7 +74,7 @@ export const nanProbe: StepProbe = {
   },
 };
 
-/** The model's own head, whose logits decide the token of a row that leaves. */
+/** The model's own head, whose logits decide the token of a row that exits. */
 export const headProbe: StepProbe = {
   ...{ key: "head", shared: true },
   trace(g, decoder, stream) {
@@ -134,7 +134,7 @@ export async function begin(
   return { slot, meter, plan, logits: [(await engine.prefill(slot, prompt, meter, plan)).slice()] };
 }
 
-/** One step of all rows together; every row must decide a token. */
+/** Runs one step of all rows together; every row must decide a token. */
 export async function stepRows(
   { engine }: Pick<LanguageModel, "engine">,
   rows: readonly ExitRow[],

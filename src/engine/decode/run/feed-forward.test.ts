@@ -39,7 +39,7 @@ async function without(layer: number, share: number): Promise<LanguageModel> {
   return open(name);
 }
 
-/** Attention is dense; tokens selected by a rule run a share of one layer's feed-forward. */
+/** Attention is dense; for tokens that a rule selects, one layer runs only a share of its feed-forward. */
 function planOf(layer: number, share: number, takes: (position: number) => boolean): Plan {
   const saving: AttentionSaving = {
     chunk: 16,

@@ -1,4 +1,4 @@
-/** Entries that deeper layers keep for a token that left, on a float32 model of four layers. */
+/** Entries that deeper layers keep for a token that exited, on a float32 model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KvCache } from "../../../models/state/cache.ts";

@@ -11,14 +11,14 @@ import { layerBinding } from "./stack-buffers.ts";
 /** A row whose token is at a cut; the batch's streams are those after `done` segments. */
 export interface AtCut {
   readonly slot: Slot;
-  /** Layers that have run. */
+  /** The number of layers that have run. */
   readonly after: number;
   readonly batch: Batch;
   readonly done: number;
   readonly meter: Meter;
 }
 
-/** True if the token waits and deeper layers get its own state later. */
+/** True if the token waits until deeper layers compute its own state. */
 export const waits = (how: StateFill): boolean => how === "recompute" || how === "verify";
 
 /** Writes the state that deeper layers keep for a token that exited at a cut. */
@@ -49,7 +49,7 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
 export const holdBack = ({ slot, after, batch, done }: AtCut): void =>
   slot.held.add(batch.streamBuffers(done), batch.slots.indexOf(slot), [slot.tokens.length], after);
 
-/** The layers whose fills run as programs; undefined if there are none. */
+/** The layers that a fill computes with programs; undefined if there are none. */
 export function computedBy(how: StateFill): Filled | undefined {
   switch (how) {
     case "ssm-partial":

@@ -1,8 +1,8 @@
 import { type StreamMemory, StreamRows } from "./stream-rows.ts";
 
 /**
- * A row's exited tokens, which wait until a later one goes deeper, with their streams in order. A later token never
- * waits deeper than an earlier one: tokens waiting at a cut continue with the next token that goes on.
+ * A row's exited tokens, which wait until a later one runs deeper layers, with their streams in order. A later token
+ * never waits deeper than an earlier one: tokens waiting at a cut continue with the next token that does.
  */
 export class HeldBack implements Disposable {
   readonly #streams: StreamRows;
@@ -18,20 +18,20 @@ export class HeldBack implements Disposable {
     return this.#tokens.length;
   }
 
-  /** Layers that the last token has run; undefined if none waits. */
+  /** The number of layers that the last token has run; undefined if none waits. */
   get depth(): number | undefined {
     return this.#tokens.at(-1)?.depth;
   }
 
-  /** Layers that each token has run. */
+  /** The number of layers that each token has run. */
   get depths(): number[] {
     return this.#tokens.map(({ depth }) => depth);
   }
 
-  /** Adds tokens at these positions, after `depth` layers, from index `first` on in other streams. */
+  /** Adds tokens at these positions, after `depth` layers, from other streams, starting at index `first`. */
   add(from: StreamMemory, first: number, positions: readonly number[], depth: number): void {
     if (positions.length === 0) return;
-    if (depth > (this.depth ?? depth)) throw new Error(`a token waits after ${depth} layers behind one after fewer`);
+    if (depth > (this.depth ?? depth)) throw new Error(`a token after ${depth} layers cannot follow one after fewer`);
     this.#streams.add(from, first, positions.length);
     this.#tokens.push(...positions.map((position) => ({ position, depth })));
   }

@@ -33,7 +33,7 @@ async function open(name = "granitemoehybrid"): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Logits after a prompt, and how many of its tokens ran. */
+/** Logits after a prompt, and the number of its tokens that ran. */
 async function logitsOf(engine: Engine, prompt: readonly number[], plan: Plan = densePlan) {
   const slot = engine.acquire(prompt, plan);
   const ran = prompt.length - slot.tokens.length;
@@ -48,7 +48,7 @@ const close = (got: ArrayLike<number>, expected: ArrayLike<number>) => {
 
 const text = ids(2 * PREFILL_CHUNK + 40);
 
-/** Every layer's attention through the open seam, densely. */
+/** A plan that runs every layer's attention through the open seam, densely. */
 const seamed: Plan = {
   ...densePlan,
   attention: () => ({
@@ -73,7 +73,7 @@ describe.each([
   test("a prefix is reused as far as the states are kept, though keys can be cut anywhere", async () => {
     using engine = await open(name);
     const turns = [
-      // They diverge from it in the second chunk, which has no stored state.
+      // These prompts diverge from it in the second chunk, which has no stored state.
       { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
       { prompt: [...text, ...ids(3)], runs: 3 },
       { prompt: [...text.slice(0, PREFILL_CHUNK - 1), ...ids(4)], runs: PREFILL_CHUNK + 3 },
@@ -165,7 +165,7 @@ test("a saving of attention acts in the layers that attend, and bills them alone
   expect(Math.max(...narrow.logits.map((v, i) => Math.abs(v - dense.logits[i]!)))).toBeGreaterThan(1e-3);
 });
 
-/** Fills of layers of both kinds: `entries` is the first attention layer after 1 or 2 layers, `state` a deeper recurrent one. */
+/** Both kinds of layers: `entries`: the first attention layer after 1 or 2; `state`: a deeper recurrent layer. */
 const kinds = [
   { name: "granitemoehybrid", exit: 2, entries: 2, state: 3, copyAfter: 3 },
   { name: "falcon_h1", exit: 1, entries: 1, state: 2, copyAfter: 2 },
@@ -250,7 +250,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
   );
 });
 
-/** Each kind of tensor, by part of its name: swapping two rows, or the ends of a vector, must change results. */
+/** Each kind of tensor, given by part of its name: swapping two rows, or the ends of a vector, must change results. */
 test.each([
   ...["mamba.in_proj", "mamba.A_log", "mamba.norm", "self_attn.k_proj", "shared_mlp.input_linear"].map((part) => [
     "granitemoehybrid",

@@ -18,15 +18,15 @@ export async function stopOf(step: Step, after: number): Promise<Stepped> {
   return checked.kind === "checked" ? { ...checked, stops } : checked;
 }
 
-/** A row that goes deeper separately from its batch, together with its waiting tokens. */
+/** A row that runs deeper layers separately from its batch, together with its waiting tokens. */
 export class LoneRow {
-  /** Positions of the tokens on their way. */
+  /** Positions of the tokens that are running. */
   #positions: readonly number[] = [];
   #chunk!: Chunk;
 
   constructor(private readonly step: Step) {}
 
-  /** Runs the tokens that wait after `after` layers, then those that wait deeper, as far as the newest token goes. */
+  /** Runs the tokens that wait after `after` layers, then deeper ones, until the newest exits or finishes. */
   async run(after: number): Promise<Stepped> {
     const { slot, meter } = this.step;
     const { layers } = slot.programs.decoder.config;
@@ -52,7 +52,7 @@ export class LoneRow {
     return apart ? apart.run(job, { total: tokens, whole: tokens }) : runSegments(job, []);
   }
 
-  /** The outcome of the newest token if it leaves after `after` layers. */
+  /** The outcome of the newest token if it exits after `after` layers. */
   async #decide(after: number): Promise<Stepped | undefined> {
     const { slot, token } = this.step;
     const cut = token === undefined ? undefined : stepCut(planOf(this.step), after);
@@ -100,7 +100,7 @@ export class LoneRow {
     this.step.slot.held.add(buffers.streamBuffers(done), 0, positions, after);
   }
 
-  /** The newest token's logits after the last layer, or every token's to check drafts. */
+  /** The newest token's logits after the last layer, or the logits of all tokens to check drafts. */
   async #finish(): Promise<Stepped> {
     const { slot, meter } = this.step;
     const { drafts } = slot.held;

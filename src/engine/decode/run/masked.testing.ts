@@ -15,7 +15,7 @@ export interface Pair {
 type Decoder = LanguageModel["decoder"];
 
 /**
- * For comparisons: float64 attention over only the pairs that a rule allows; a head whose query sees no key gives 0. A
+ * Reference attention in float64, limited to the pairs that a rule allows; a head whose query sees no key gives 0. A
  * second rule, `zeroes`, sets weights to 0 after the softmax.
  */
 export class MaskedAttention implements AttentionSaving, Disposable {

@@ -1,4 +1,4 @@
-/** Many plans on one loaded model, SmolLM2 in float32: 30 layers, cuts within one block and in several. */
+/** Many plans on one loaded model, SmolLM2 in float32: 30 layers, with cuts within one block and in several blocks. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseRecipe } from "../../../savings/recipe.ts";
 import { resolveModel } from "../../../weights/sources/index.ts";

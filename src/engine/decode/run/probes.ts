@@ -27,14 +27,14 @@ class ProbeBuffers implements Disposable {
     this.#stateOut = new Buffer("f32", Math.max(1, rows * stateSize));
   }
 
-  /** Bound for `rows` rows from `first` on; an equal `key` means the same stream. */
+  /** Bound for `rows` rows, starting at `first`; equal keys mean the same stream. */
   bound(key: string, stream: () => Stream, first: number, rows: number): BoundProgram {
     const known = this.#bound.get(key) ?? this.compiled.program.bind(this.#binding(stream(), first, rows));
     this.#bound.set(key, known);
     return known;
   }
 
-  /** The program that reads a prompt's tokens, in the first row. */
+  /** The program that reads a prompt's tokens, bound to the first row. */
   reader(stream: Stream): BoundProgram {
     return this.compiled.reader!.bind({ ...stream, ...this.#states(0, 1) });
   }
@@ -65,12 +65,12 @@ class ProbeBuffers implements Disposable {
     return this.#row(this.#stateOut, row, this.compiled.stateSize).slice();
   }
 
-  /** A copy of the findings in a row. */
+  /** A copy of the values that the probe computed for a row. */
   found(row: number): Float32Array {
     return this.#row(this.#found, row, this.compiled.width).slice();
   }
 
-  /** [vocabulary]; the row's next run overwrites it. Undefined if the probe makes none. */
+  /** [vocabulary]; the row's next run overwrites it. Undefined if the probe computes no logits. */
   logits(row: number): Float32Array | undefined {
     return this.#logits && this.#row(this.#logits, row, this.vocabulary);
   }
@@ -84,22 +84,22 @@ class ProbeBuffers implements Disposable {
   }
 }
 
-/** Rows for a probe: adjacent indices from `first` on, and their sequences. */
+/** Rows for a probe: adjacent indices, starting at `first`, and their sequences. */
 export interface ProbedRows {
   readonly first: number;
   readonly slots: readonly Slot[];
 }
 
-/** A probe's findings in one row. */
+/** A probe's output for one row. */
 export interface Found {
   readonly found: Float32Array;
   /** [vocabulary]; the next run overwrites it. */
   readonly logits: Float32Array | undefined;
-  /** The cost of the probe, by its row's tokens. */
+  /** The cost of the probe, as a function of its row's tokens. */
   readonly cost: Cost;
 }
 
-/** The probes that have run over the rows of some buffers. */
+/** The probes that have run on the rows of some buffers. */
 export class Probes implements Disposable {
   readonly #buffers = new Map<string, ProbeBuffers>();
 
@@ -108,7 +108,7 @@ export class Probes implements Disposable {
     private readonly rows: number,
   ) {}
 
-  /** Reads the newest token of each row in one run; `key` identifies the stream. */
+  /** Runs a probe on the newest token of each row, in one run; `key` identifies the stream. */
   async read(probe: StepProbe, { first, slots }: ProbedRows, key: string, stream: () => Stream): Promise<Found[]> {
     const buffers = await this.#of(probe);
     const bound = buffers.bound(key, stream, first, slots.length);

@@ -12,7 +12,7 @@ import type { Stream } from "./stack-buffers.ts";
 import { StreamRows } from "./stream-rows.ts";
 import { looksAhead } from "./whole-images.ts";
 
-/** A prompt's tokens collected at a cut: their streams, and their positions in the prompt. */
+/** A prompt's tokens gathered at a cut: their streams, and their positions in the prompt. */
 class Gathered extends StreamRows {
   constructor(
     public positions: readonly number[],
@@ -32,15 +32,15 @@ class Gathered extends StreamRows {
   }
 }
 
-/** Some tokens of a prompt that ran together. */
+/** Tokens of a prompt that ran together. */
 export interface Run {
-  /** Tokens that have come through all layers; 0 while the prompt collects at a cut. */
+  /** The number of tokens that have run through all layers; 0 while the prompt gathers at a cut. */
   readonly tokens: number;
   /** True for the prompt's last chunk. */
   readonly last: boolean;
-  /** The stream of `count` of them from `first` on, after the last layer; the next call and the next run overwrite it. */
+  /** The stream of `count` of these tokens from `first` on, after the last layer; valid until the next call or run. */
   rows(first: number, count: number): Promise<Stream>;
-  /** The runs for those rows and their logits: the part after the last attention, and the head. */
+  /** The runs that compute those rows and their logits: the part after the last attention, and the head. */
   headRuns(first: number, count: number): Promise<readonly PartRun[]>;
 }
 
@@ -62,7 +62,7 @@ export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];
   readonly #additions: Additions;
-  /** Bills dense for the tokens run. */
+  /** Adds the tokens run to the dense bill. */
   #dense: (tokens: number) => void = () => {};
 
   constructor(
@@ -78,7 +78,7 @@ export class PromptRun {
     this.#additions = new Additions(prompt, terms.embeddings, hidden);
   }
 
-  /** Runs over the prompt; the last one has the stream of the prompt's last token. */
+  /** Yields runs over the prompt; the last one includes the stream of the prompt's last token. */
   async *runs(): AsyncGenerator<Run> {
     this.slot.begin(this.prompt);
     await this.#prepareAdditions();
@@ -99,7 +99,7 @@ export class PromptRun {
     }
   }
 
-  /** Compiles the segments between the layers after which images add to the stream. */
+  /** Compiles the segments between the layers after which images are added to the stream. */
   async #prepareAdditions(): Promise<void> {
     const { depths } = this.#additions;
     if (depths.length === 0) return;
@@ -116,7 +116,7 @@ export class PromptRun {
     return gathered?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);
   }
 
-  /** Runs all tokens to a cut; the kept ones stay in `reached`. */
+  /** Runs all tokens to a cut; the streams of the kept tokens are left in `reached`. */
   async *#gather(
     layers: LayerRange,
     cut: PromptCut,
@@ -152,7 +152,7 @@ export class PromptRun {
     }
   }
 
-  /** Runs some layers over the tokens that reach them, in chunks as large as allowed. */
+  /** Runs some layers over the tokens that reach them, in chunks of the maximum length. */
   async *#chunks(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Chunk> {
     const { slot, terms } = this;
     const { plan, meter } = terms;
@@ -180,7 +180,7 @@ export class PromptRun {
     }
   }
 
-  /** Runs a chunk through its layers; images add to it on the way, and probes with a state read it. */
+  /** Runs a chunk through its layers; images are added to it on the way, and probes with a state read it. */
   async #through(job: ChunkJob, run: (part: ChunkJob) => Promise<Chunk>): Promise<Chunk> {
     const { from, to } = job.layers;
     const readers = this.terms.plan.cuts.filter(isRecurrent).filter(({ after }) => after > from && after <= to);
@@ -225,7 +225,7 @@ export class PromptRun {
     if (form && typeof form !== "string") meter.count("int8Tokens", 0, tokens.length);
   }
 
-  /** Records tokens whose entries the first layers hold. */
+  /** Records the tokens for which the first layers hold entries. */
   #note({ positions }: ChunkJob, whole: boolean): void {
     const first = positions[0]!;
     const { cuts, state } = this.terms.plan;
@@ -234,7 +234,7 @@ export class PromptRun {
   }
 }
 
-/** The layers after which a plan's segments are cut: its cuts, and the layer before one that a probe reads. */
+/** The layers after which a plan's segments are cut: at its cuts, and before a layer that a probe reads. */
 export const bordersOf = ({ cuts }: Plan): number[] =>
   cuts.flatMap(({ scope, after, probe }) => (scope === "prompt" && probe ? [after - 1, after] : [after]));
 
@@ -247,5 +247,5 @@ function savingIn({ attention }: Plan, { from, to }: LayerRange) {
 }
 
 const refuse = (): never => {
-  throw new Error("a prompt that gathers at a cut has no rows after the last layer");
+  throw new Error("a prompt that gathers tokens at a cut has no rows after the last layer");
 };

@@ -54,7 +54,7 @@ async function run(tokens: readonly number[], save: readonly string[], plan = pl
 const planFrom = (save: readonly string[]) => async (tokens: number) =>
   (await model.recipes.use(parseRecipe(save))).plan(tokens);
 
-/** A plan that records what its cut saw. */
+/** A plan that records what its cut received. */
 function watched(plan: Plan, seen: Float32Array[]): Plan {
   const [cut] = plan.cuts;
   const decide: Cut["decide"] = (at) => {

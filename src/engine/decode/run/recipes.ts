@@ -6,7 +6,7 @@ import { checkSeams, type Recipe } from "../../../savings/recipe.ts";
 import type { PreparedSaving } from "../../../savings/saving.ts";
 import type { SavingHost } from "../../../savings/seams.ts";
 
-/** The number of recipes that stay prepared without a request. */
+/** The number of prepared recipes that are kept when no request uses them. */
 const KEPT = 8;
 
 /** A request so large that every saving acts on it. */
@@ -22,7 +22,7 @@ interface PreparedRecipe {
 /** A prepared recipe in use, until it is disposed of. */
 export interface Lease extends PreparedRecipe, Disposable {}
 
-/** A model's prepared recipes. Each is prepared once; the least recently used are dropped. */
+/** A model's prepared recipes. Each is prepared once; the least recently used ones are dropped. */
 export class Recipes implements Disposable {
   readonly #ready = new Map<string, Entry>();
 
@@ -32,7 +32,7 @@ export class Recipes implements Disposable {
     private readonly prepare: (plan: Plan) => Promise<void>,
   ) {}
 
-  /** @throws UserError if a saving does not support the model, or two take the same seam */
+  /** @throws UserError if a saving does not support the model, or two savings use the same seam */
   async use(written: Recipe): Promise<Lease> {
     const recipe = await withPresets(written, this.host);
     const key = JSON.stringify(recipe.map(({ text }) => text));
@@ -71,7 +71,7 @@ export class Recipes implements Disposable {
     this.#letGo();
   }
 
-  /** The next call prepares it again; current users keep it. */
+  /** Makes the next call prepare the recipe again; current users keep the old one. */
   #retire(key: string, entry: Entry): void {
     this.#ready.delete(key);
     entry.retired = true;
@@ -105,7 +105,7 @@ interface Entry {
 /** False if a file behind a recipe has changed since it was prepared. */
 const isCurrent = ({ prepared = [] }: Entry): boolean => prepared.every((saving) => saving.current?.() ?? true);
 
-/** A recipe that failed to load has nothing to free. */
+/** Frees a recipe's savings; a recipe that failed to load has none. */
 function free({ savings }: Entry): void {
   void savings.then((all) => all.forEach((saving) => void saving[Symbol.dispose]())).catch(() => {});
 }

@@ -28,7 +28,7 @@ async function open(name: string): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Logits after a prompt, and how many of its tokens ran. */
+/** Logits after a prompt, and the number of its tokens that ran. */
 async function logitsOf(engine: Engine, prompt: readonly number[], use?: (slot: Slot) => Promise<unknown>) {
   const slot = engine.acquire(prompt);
   const ran = prompt.length - slot.tokens.length;
@@ -49,7 +49,7 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
     const turn = ids(5);
     const turns = [
       { prompt: text, runs: text.length },
-      // They diverge from it in the second chunk.
+      // These prompts diverge from it in the second chunk.
       { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
       // Continues with the answer unchanged.
       { prompt: [...text, ...turn, ...ids(3)], runs: 3 },
@@ -151,7 +151,7 @@ test("a run that fails leaves a state that is not continued from", async () => {
   engine.forget();
   const slot = engine.acquire(prompt);
   await engine.prefill(slot, prompt, new Meter(engine.programs));
-  // A step begins like this and then fails.
+  // A step that fails has begun like this.
   slot.group(0).begin();
   slot.cache.state(0).fill(7);
   engine.release(slot);

@@ -20,7 +20,7 @@ export class SeamChunks implements Disposable {
   readonly lengths: Lengths;
 
   /**
-   * For chunks of at most `capacity` tokens, with the layers' weights in the form `form`. `apart`: dense attention runs
+   * `capacity`: the maximum length of chunks; `form`: the form of the layers' weights; `apart`: dense attention runs
    * token by token. Its results are bit-equal to decode steps if a row's products do not depend on the number of rows.
    */
   constructor(
@@ -34,7 +34,7 @@ export class SeamChunks implements Disposable {
     this.lengths = new Lengths(slot.programs.decoder.config, 1, capacity);
   }
 
-  /** `total`: all tokens that reach these layers; `whole`: the prompt's tokens. */
+  /** `total`: the number of tokens that reach these layers; `whole`: the number of the prompt's tokens. */
   async run(job: ChunkJob, { total, whole }: { total: number; whole: number }): Promise<Chunk> {
     const { slot, layers, positions } = job;
     const { programs } = slot;
@@ -153,7 +153,7 @@ export class SeamChunks implements Disposable {
     return program.bind({ ...binding, qkv: this.#qkv(job, layer, span) });
   }
 
-  /** Runs the recurrent layers up to the next attention layer. */
+  /** Runs the recurrent layers before the next attention layer. */
   async #recur(job: ChunkJob, at: Place, span: Span): Promise<Place> {
     const { slot, layers, meter } = job;
     const { programs } = slot;
@@ -167,7 +167,7 @@ export class SeamChunks implements Disposable {
     return { ...at, layer: to, done: at.done + segments.length };
   }
 
-  /** Runs the rest of the previous layer, for all tokens. */
+  /** Runs the rest of the previous layer for all tokens. */
   async #leaveWhole(job: ChunkJob, at: Place, span: Span): Promise<Place> {
     const parts = this.#parts(job, at.layer - 1, span);
     await this.#leave(job, at, parts);
@@ -175,7 +175,7 @@ export class SeamChunks implements Disposable {
     return { ...at, done: at.done + 1, open: false };
   }
 
-  /** Runs the rest of the previous layer after its attention, for some tokens. */
+  /** Runs the rest of the previous layer, after its attention, for some tokens. */
   async #leave(job: ChunkJob, at: Place, parts: readonly Part[]): Promise<void> {
     for (const { share, ...span } of parts) {
       const program = await this.#after(job, at, share);
@@ -184,14 +184,14 @@ export class SeamChunks implements Disposable {
     }
   }
 
-  /** The runs that this takes. */
+  /** The runs that `#leave` makes. */
   #runsOf(job: ChunkJob, at: Place, parts: readonly Part[]): Promise<PartRun[]> {
     return Promise.all(
       parts.map(async ({ share, tokens }) => ({ cost: (await this.#after(job, at, share)).cost, tokens, past: 0 })),
     );
   }
 
-  /** The rest of the previous layer. For the model's last layer, it has the model's own form, as in whole segments. */
+  /** The program for the rest of the previous layer; for the model's last layer, the one in whole segments. */
   #after({ slot: { programs } }: ChunkJob, { layer }: Place, share: number): Promise<Program> {
     return programs.after(layer - 1, share, layer < programs.decoder.config.layers ? this.form : "own");
   }
@@ -202,24 +202,24 @@ export class SeamChunks implements Disposable {
   }
 }
 
-/** A chunk's place on its way through the layers. */
+/** A chunk's position on its way through the layers. */
 interface Place {
   /** The next layer. */
   readonly layer: number;
-  /** Segments run. */
+  /** The number of segments run. */
   readonly done: number;
-  /** Attentions run. */
+  /** The number of attention pieces run. */
   readonly pieces: number;
-  /** True if the rest of the previous layer, an attention layer, has not run. */
+  /** True if the rest of the previous layer, an attention layer, has yet to run. */
   readonly open: boolean;
 }
 
-/** Tokens of a chunk with the same share of a feed-forward. */
+/** Tokens of a chunk that run the same share of a feed-forward. */
 interface Part extends Span {
   readonly share: number;
 }
 
-/** The `count` tokens from `first` on, as parts. */
+/** The parts within the `count` tokens that start at `first`. */
 const within = (parts: readonly Part[], first: number, count: number): Part[] =>
   parts.flatMap((part) => {
     const at = Math.max(part.at, first);

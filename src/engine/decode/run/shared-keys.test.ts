@@ -1,4 +1,4 @@
-/** A model whose last layers attend to earlier layers' keys and have their own inputs: its stored state, and tokens that leave early. */
+/** A model with layers that have own inputs or use earlier layers' keys: its stored state, and early exits. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -33,7 +33,7 @@ const ids = (count: number) => Array.from({ length: count }, () => 3 + Math.floo
 const prompt = ids(30);
 const next = ids(12);
 
-/** All but every third token and the last leave after `after` layers. */
+/** All tokens except every third and the last exit after `after` layers. */
 function leaving(after: number, fill: StateFill): Plan {
   const goesOn = (place: number) => place % 3 === 2 || place === next.length - 1;
   const decide = ({ tokens }: { tokens: number }) => (goesOn(tokens - prompt.length) ? GO_ON : leave(fill));

@@ -30,7 +30,7 @@ async function create(): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Logits after a prompt, and how many of its tokens ran. */
+/** Logits after a prompt, and the number of its tokens that ran. */
 async function logitsOf(engine: Engine, prompt: readonly number[], plan: Plan = densePlan) {
   const slot = engine.acquire(prompt, plan);
   const ran = prompt.length - slot.tokens.length;

@@ -110,7 +110,7 @@ test("rows of another width, and one hash for two contents, are refused", () => 
   );
   promptOfSpans([{ embeddings: new Float32Array(8), contentHash: "twice" }], 4);
   expect(() => promptOfSpans([{ embeddings: new Float32Array(4), contentHash: "twice" }], 4)).toThrow(
-    "the content hash twice was given 2 rows before, and now 1",
+    "the content hash twice had 2 rows before, and now has 1",
   );
 });
 

@@ -2,29 +2,29 @@ import type { VisualSpan } from "../../../savings/plan.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Embeddings } from "./additions.ts";
 
-/** A part of a prompt that is not text, such as an image: rows of the stream instead of token embeddings. */
+/** A part of a prompt that is not text, such as an image: rows of the residual stream in place of token embeddings. */
 export interface EmbeddedSpan {
-  /** [rows, width]: like the model's embedding, each row followed by additions after the first layers. */
+  /** [rows, width]: in each row, an embedding like the model's, then additions after the first layers. */
   readonly embeddings: Float32Array;
   /** Identifies the content: only prompts with the same hash share its computed state. */
   readonly contentHash: string;
-  /** Rows and columns of an image's patches, in raster order; their product is the rows of `embeddings`. */
+  /** Rows and columns of an image's patches, in raster order; their product is the number of rows in `embeddings`. */
   readonly grid?: readonly [rows: number, columns: number];
 }
 
-/** A part of a prompt: token ids, or rows of the stream. */
+/** A part of a prompt: token ids, or rows of the residual stream. */
 export type PromptSpan = readonly number[] | EmbeddedSpan;
 
-/** A prompt of spans in the engine's form. */
+/** A prompt made of spans, in the engine's form. */
 export interface SpannedPrompt {
-  /** Token ids; ids below 0 are rows of `embeddings`, with equal ids for equal content. */
+  /** Token ids; ids below 0 stand for rows of `embeddings`, with equal ids for equal content. */
   readonly prompt: number[];
   readonly embeddings: Embeddings;
   /** The spans that have a grid. */
   readonly visual: readonly VisualSpan[];
 }
 
-/** The ids of one content, below 0: the first, their number, and its grid. */
+/** The ids below 0 for one content: the first, their number, and its grid. */
 interface GivenIds {
   readonly first: number;
   readonly rows: number;
@@ -33,11 +33,11 @@ interface GivenIds {
 
 /** Assigned ids, by content. */
 const known = new Map<string, GivenIds>();
-/** The same, in order of assignment. */
+/** The assigned ids in order of assignment. */
 const assignments: GivenIds[] = [];
 let next = -1;
 
-/** The place of an id below 0 in its grid; undefined if it has none. */
+/** The position of an id below 0 in its grid; undefined if it has no grid. */
 export function placeOfId(
   id: number,
 ): { readonly row: number; readonly column: number; readonly grid: readonly [number, number] } | undefined {
@@ -48,7 +48,7 @@ export function placeOfId(
   return { row: Math.floor(at / columns), column: at % columns, grid: found.grid };
 }
 
-/** The index of the content that an id belongs to: first ids descend. */
+/** The index of the content that an id belongs to; the contents' first ids descend. */
 function lastUpTo(id: number): number {
   let [low, high] = [0, assignments.length - 1];
   while (low < high) {
@@ -97,7 +97,7 @@ function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, width: number): 
     );
   const own = known.get(contentHash) ?? { first: next, rows, grid };
   if (own.rows !== rows)
-    throw new UserError(`the content hash ${contentHash} was given ${own.rows} rows before, and now ${rows}`, 2);
+    throw new UserError(`the content hash ${contentHash} had ${own.rows} rows before, and now has ${rows}`, 2);
   if (!known.has(contentHash)) {
     next -= rows;
     assignments.push(own);

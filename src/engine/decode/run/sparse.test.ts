@@ -188,7 +188,7 @@ describe("a tiny model in float32", () => {
 
 describe("SmolLM2", () => {
   const open = new Map<Quant, Loaded>();
-  /** One model per `quant`, however many recipes it runs. */
+  /** Loads one model per `quant`, however many recipes it runs. */
   const load = async (quant: Quant, ...save: string[]): Promise<Loaded> => {
     const model = open.get(quant) ?? (await loaded("smollm2", [], quant));
     open.set(quant, model);
@@ -208,8 +208,8 @@ describe("SmolLM2", () => {
     for (const model of open.values()) model[Symbol.dispose]();
   });
 
-  // Activations are rounded to 8 bits before every product, so a last-bit difference in attention moves some of them by
-  // a whole step. Two runs may then differ by both roundings; in float32, the tolerance is tight.
+  // Activations are rounded to 8 bits before every product, so a last-bit difference in attention changes some of them
+  // by a whole step. Two runs may then differ by both roundings; in float32, the tolerance is tight.
   test("every block kept through the sparse path: in float32 as dense, else as far as two roundings", async () => {
     const options = "xattention:blockSize=64,minLengthForSparse=0,threshold=0.9999999";
     const [exact, exactSparse] = [await load("f32"), await load("f32", options)];

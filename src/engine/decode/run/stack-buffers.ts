@@ -7,25 +7,25 @@ import { isBrief, runChain } from "../../../runtime/chain.ts";
 import type { Binding, BoundProgram } from "../../../runtime/program.ts";
 import type { StreamMemory } from "./stream-rows.ts";
 
-/** Some tokens of a run: `tokens` new ones in each of `rows` rows, from the buffers' token `at` on. */
+/** Tokens of a run: `tokens` new ones in each of `rows` rows, starting at the buffers' token `at`. */
 export interface Span {
   readonly rows: number;
   readonly tokens: number;
   readonly at: number;
 }
 
-/** The stream of a span, [rows, tokens, hidden] each, in the form for segments, the head and probes. */
+/** The residual stream of a span, [rows, tokens, hidden] each, in the form for segments, the head and probes. */
 export type Stream = Readonly<Record<"branch" | "residual", View>>;
 
 /** Programs bound to a span, in order. */
 export interface BoundStack extends Disposable {
-  /** Runs them; layers with a window are bound from token `start` on. */
+  /** Runs the programs; layers with a window are bound from token `start` on. */
   run(start: number): Promise<void>;
 }
 
 /** The buffers for segments. */
 interface Binds {
-  /** Segments run before them. */
+  /** The number of segments run before these. */
   readonly done: number;
   readonly span: Span;
   readonly cache: KvRows;
@@ -34,8 +34,7 @@ interface Binds {
   /** Programs that run before the segments. */
   readonly first?: readonly BoundProgram[];
   /**
-   * The number of tokens that attend separately, and write the cache one after another; if absent, they attend
-   * together.
+   * The number of tokens that attend separately and write the cache one after another; if absent, they attend together.
    */
   readonly apart?: number;
 }
@@ -50,9 +49,9 @@ export class StackBuffers implements Disposable {
   readonly #besides: readonly Buffer[];
   /** Buffers for the output projection's other input, used the same way; empty if it has none. */
   readonly #routes: readonly Buffer[];
-  /** The layers' own inputs, [capacity, layers · layerInput]; undefined if they have none. */
+  /** The layers' own inputs, [capacity, layers · layerInput]; undefined if layers have none. */
   readonly #inputs: Buffer | undefined;
-  /** The stream between segments, which read one pair and write the other. */
+  /** The residual stream between segments, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
   readonly #chains = new Set<WindowChain>();
   #qkv: Buffer | undefined;
@@ -80,7 +79,7 @@ export class StackBuffers implements Disposable {
     this.#idsMemory[at] = BigInt(id);
   }
 
-  /** The embedding's inputs and outputs. */
+  /** The embedding's inputs and outputs, bound to a span. */
   entry(span: Span): Binding {
     const ids = this.#ids.view([span.rows, span.tokens], span.at);
     return { ids, ...this.streamOut(0, span), ...this.#inputViews(span) };
@@ -92,7 +91,7 @@ export class StackBuffers implements Disposable {
     return { layerInputs: this.#inputs.view([rows, tokens, width], at * width) };
   }
 
-  /** [capacity · (heads + 2·kvHeads)·headSize] for the widest layer, made on first use. */
+  /** [capacity · (heads + 2·kvHeads)·headSize] for the widest layer, allocated on first use. */
   get qkv(): Buffer {
     this.#qkv ??= new Buffer("f32", this.capacity * widest(this.#programs.decoder.config, qkvWidth));
     return this.#qkv;
@@ -102,7 +101,7 @@ export class StackBuffers implements Disposable {
     return this.#attended;
   }
 
-  /** The stream after an even or odd number of segments. */
+  /** The residual stream after an even or odd number of segments. */
   stream(after: number, span: Span): Stream {
     const { branch, residual } = this.#streams[after % 2]!;
     return { branch: this.#wide(branch, span), residual: this.#wide(residual, span) };
@@ -113,7 +112,7 @@ export class StackBuffers implements Disposable {
     return { ...this.#streams[after % 2]!, ...(this.#inputs && { inputs: this.#inputs }) };
   }
 
-  /** Like `stream`, under the names of the program's outputs. */
+  /** Like `stream`, with the names of the program's outputs. */
   streamOut(after: number, span: Span): Binding {
     const { branch, residual } = this.stream(after, span);
     return { branchOut: branch, residualOut: residual };

@@ -1,4 +1,4 @@
-/** Tokens that leave a recurrent model early, on fixtures with two layers. */
+/** Tokens that exit early in a recurrent model, on fixtures with two layers. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -25,7 +25,7 @@ const open = async (name: string) => {
 const prompt = [5, 9, 30, 41, 2, 17];
 const next = [3, 66, 12, 8];
 
-/** The tokens of `next` that leave after the first layer. */
+/** The tokens of `next` that exit after the first layer. */
 const leaving = (fill: StateFill, which: ReadonlySet<number>): Plan => ({
   ...densePlan,
   state: { prompt: "", answer: undefined },
@@ -90,10 +90,10 @@ describe.each([
   test("ssm-partial leaves the state that the deeper layer has of the stream at the exit", async () => {
     const [dense, partial] = [await run(plans["dense"]!), await run(plans["partial"]!)];
     for (const [i, state] of dense.states.entries()) close(partial.states[i]!, state);
-    // The tokens after those that left: the last layer's input is the stream at the exit.
+    // Tokens after those that exited: the last layer's input is the stream at the exit.
     for (const i of [2, 3]) close(partial.logits[i]!, dense.logits[i]!);
     expect(partial.spent.flops.overhead).toBeGreaterThan(0);
-    // Without projections of gate and result, it is 32 wide on the outside.
+    // Without the projections of gate and result, the skipped layer is 32 wide on the outside.
     const saved = dense.spent.flops.spent - partial.spent.flops.spent;
     expect(saved).toBeGreaterThanOrEqual(EARLY.size * 2 * (2 * 32 * inner));
   });

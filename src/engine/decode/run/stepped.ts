@@ -12,27 +12,27 @@ export interface Step {
   readonly slot: Slot;
   /** If absent, only tokens that wait for verification run. */
   readonly token?: number | undefined;
-  /** Guesses after `token`; all of them run in one pass that checks them. */
+  /** Guesses for the tokens after `token`; all run in one pass, which checks them. */
   readonly ahead?: readonly number[] | undefined;
   readonly meter: Meter;
-  /** Absent: dense. */
+  /** If absent, the step is dense. */
   readonly plan?: Plan | undefined;
   /** The maximum number of tokens that may wait for verification after this step; DRAFTS if absent. */
   readonly drafts?: number | undefined;
-  /** True for a token of an existing text, which cannot stop like an answer. */
+  /** True for a token of given text, which, unlike an answer, cannot stop early. */
   readonly forced?: boolean | undefined;
 }
 
 /** The outcome of a step for one sequence. The slot's next step overwrites the logits [vocabulary]. */
 export type Stepped =
-  /** The logits give the next token. */
+  /** The next token is chosen from the logits. */
   | { readonly kind: "token"; readonly logits: Float32Array }
   /** The logits give only a draft: the step's token waits for verification. */
   | { readonly kind: "draft"; readonly logits: Float32Array }
   /**
-   * The model's own logits after each waiting token, and after the step's token: `Engine.keep` decides which stay.
-   * `stops`: the answer ends if all drafts were right, including the step's token, which is not kept; it holds the runs
-   * over that token.
+   * The model's own logits after each waiting token, and after the step's token: `Engine.keep` decides which tokens are
+   * kept. `stops`: the answer ends if all drafts were right, including the step's token, which is not kept; `stops`
+   * holds the runs over that token.
    */
   | { readonly kind: "checked"; readonly logits: readonly Float32Array[]; readonly stops?: readonly PartRun[] }
   /** The answer ends without a next token. */
@@ -41,7 +41,7 @@ export type Stepped =
 /** The logits of a step that decides a token. @throws Error if the token waits for verification, or the answer stops */
 export function tokenLogits(stepped: Stepped): Float32Array {
   if (stepped.kind === "token") return stepped.logits;
-  throw new Error(`a step that must decide a token ended as ${stepped.kind}`);
+  throw new Error(`the outcome of a step that must decide a token is ${stepped.kind}`);
 }
 
 export const planOf = ({ plan = densePlan }: Step): Plan => plan;
@@ -56,7 +56,7 @@ export const stepCut = ({ cuts }: Plan, after: number): StepCut | undefined =>
 export type StepDecision = Exclude<Decision, { kind: "keep" }>;
 
 /**
- * A cut's decision on a row with `waiting` tokens held back. The row goes on if its probe found NaN, or if no more
+ * A cut's decision on a row with `waiting` tokens held back. The row continues if its probe computed NaN, or if no more
  * tokens may wait.
  */
 export function decisionAt(cut: StepCut, step: Step, probed: Float32Array, waiting: number): StepDecision {
@@ -74,15 +74,15 @@ function mostWaiting(fill: StateFill, step: Step): number {
   return fill === "recompute" ? most : Number.POSITIVE_INFINITY;
 }
 
-/** The outcome of a token that left with a head's logits. */
+/** The outcome of a token that exited with a head's logits. */
 export const outcomeOf = (fill: StateFill, logits: Float32Array): Stepped => ({
   kind: fill === "verify" ? "draft" : "token",
   logits,
 });
 
 /**
- * Bills an exit whose head has this cost; absent if it has already run. A draft's head is overhead, because the model's
- * own head follows.
+ * Bills an exit whose head has this cost; `head` is undefined if it has already run. A draft's head is overhead,
+ * because the model's own head follows.
  */
 export function billExit(meter: Meter, fill: StateFill, head: Cost | undefined): void {
   meter.count("exits", 0, 1);

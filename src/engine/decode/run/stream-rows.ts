@@ -2,7 +2,7 @@ import { Buffer } from "../../../runtime/buffer.ts";
 
 const sides = ["branch", "residual", "inputs"] as const;
 
-/** The stream of tokens, `hidden` numbers per row, and the layers' own inputs if they have them. */
+/** The residual stream of tokens, `hidden` numbers per row, and the layers' own inputs if they have any. */
 export interface StreamMemory {
   readonly branch: Buffer;
   readonly residual: Buffer;
@@ -23,20 +23,20 @@ export class StreamRows implements Disposable {
     this.#streams = { branch: wide(hidden), residual: wide(hidden), ...(inputs > 0 && { inputs: wide(inputs) }) };
   }
 
-  /** Adds `tokens` tokens from index `first` on in other streams. */
+  /** Adds `tokens` tokens from other streams, starting at index `first`. */
   add(from: StreamMemory, first: number, tokens: number): void {
     this.#copy(from, this.#streams, first, this.count, tokens);
     this.count += tokens;
   }
 
-  /** Drops all tokens except these, given by ascending index. */
+  /** Drops all tokens except those at these ascending indices. */
   keep(indices: ArrayLike<number>): void {
     for (let to = 0; to < indices.length; to++)
       if (to !== indices[to]) this.#copy(this.#streams, this.#streams, indices[to]!, to, 1);
     this.count = indices.length;
   }
 
-  /** Writes `tokens` tokens from index `first` on to the start of other streams. */
+  /** Writes `tokens` tokens, starting at index `first`, to the start of other streams. */
   give(to: StreamMemory, first: number, tokens: number): void {
     this.#copy(this.#streams, to, first, 0, tokens);
   }

@@ -1,4 +1,4 @@
-/** Tokens that leave at several cuts and wait there for later ones, on a float32 model of four layers. */
+/** Tokens that exit at several cuts and wait there for later ones, on a float32 model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { evalCost } from "../../../graph/index.ts";
@@ -23,7 +23,7 @@ const prompt = ids(30);
 const next = ids(24, 500);
 const LAYERS = 4;
 
-/** A plan under which each token leaves after its wanted number of layers; 4: it runs all layers. */
+/** A plan under which each token exits after its wanted number of layers; 4: it runs all layers. */
 function depths(fill: StateFill, wanted: readonly number[], ...further: Plan["cuts"]): Plan {
   const cuts = [1, 2, 3].map((after) => ({
     ...{ after, scope: "step" as const },
@@ -45,7 +45,7 @@ test("recompute: whatever the order of the exits, a token that runs through all 
   }
   expect(mixed.filter((depth) => depth === LAYERS).length).toBeGreaterThan(3);
   expect(spent.work["exits"]).toEqual({ dense: 0, run: mixed.filter((depth) => depth < LAYERS).length });
-  // Tokens still waiting at the end have run only as far as necessary.
+  // Tokens still waiting at the end have run only as many layers as necessary.
   const { dense: whole, run: ran } = spent.work["layers"]!;
   expect(whole).toBe(LAYERS * (next.length + 1));
   expect(ran).toBeGreaterThan(LAYERS + mixed.reduce((sum, depth) => sum + depth, 0));
@@ -122,7 +122,7 @@ describe("tokens held back", () => {
     held.add({ branch, residual }, 0, [40, 41], 3);
     held.add({ branch, residual }, 2, [42], 1);
     expect([held.count, held.depth]).toEqual([3, 1]);
-    expect(() => held.add({ branch, residual }, 3, [43], 2)).toThrow("a token waits after 2 layers behind one");
+    expect(() => held.add({ branch, residual }, 3, [43], 2)).toThrow("a token after 2 layers cannot follow one");
     expect(held.take(1, buffers.streamBuffers(1))).toEqual([42]);
     const { hidden } = model.decoder.config;
     expect(new Float32Array(buffers.streamBuffers(1).branch.memory)[0]).toBe(2 * hidden);

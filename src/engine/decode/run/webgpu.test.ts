@@ -19,10 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const problem = await deviceProblem("webgpu");
 const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url));
 
-/**
- * Logits after a prompt, after one more token, and after a longer prompt that continues with these tokens; and the
- * total bill.
- */
+/** Logits after a prompt, after one more token, and after a longer prompt that continues them; and the total bill. */
 async function logitsOn(device: Device, name: string, quant: Quant) {
   const { decoder, weights } = await openDecoder(
     openCheckpoint(fixture(name)),
@@ -34,7 +31,7 @@ async function logitsOn(device: Device, name: string, quant: Quant) {
   const prompt = [5, 9, 2, 7, 1, 3];
   const slot = engine.acquire(prompt);
   const first = (await engine.prefill(slot, prompt, meter)).slice();
-  // A sequence that runs in between has its own row.
+  // A sequence that runs in between uses a separate row.
   const other = engine.acquire([9, 9]);
   await engine.prefill(other, [9, 9], new Meter(engine.programs));
   const second = (await engine.step(slot, 4, meter)).slice();

@@ -37,7 +37,7 @@ const fixture = fileURLToPath(new URL("../../../models/fixtures/gemma3-vision", 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-whole-images-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The fixture with a longer context than its original, and some changes to its configuration. */
+/** An engine for the fixture, with a longer context than its original and some changes to its configuration. */
 async function engineOf(changes: object = {}): Promise<Engine> {
   const checkpoint = openCheckpoint(fixture);
   if (checkpoint.config.kind !== "huggingface") throw new Error("safetensors were expected");
@@ -61,7 +61,7 @@ const image = (name: string): PromptSpan => ({
   contentHash: `whole images ${name}`,
 });
 
-/** An image across a chunk's end, and a second one. */
+/** An image that crosses a chunk's end, and a second one. */
 const spans = [text(PREFILL_CHUNK - 6), image("a"), text(30), image("b"), text(12)];
 const { prompt, embeddings } = promptOfSpans(spans, 32);
 const END = PREFILL_CHUNK - 6 + 9;

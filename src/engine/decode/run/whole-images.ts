@@ -4,7 +4,7 @@ export interface WholeImage {
   readonly to: number;
 }
 
-/** The images of a prompt: adjacent ids below 0 are the rows of one. */
+/** Finds the images of a prompt: adjacent ids below 0 are the rows of one image. */
 export function wholeImagesIn(prompt: readonly number[]): WholeImage[] {
   const images: WholeImage[] = [];
   for (let from = 0; from < prompt.length; from++) {
@@ -16,18 +16,18 @@ export function wholeImagesIn(prompt: readonly number[]): WholeImage[] {
   return images;
 }
 
-/** The number of later tokens that each of these tokens of a prompt sees. */
+/** For each of these tokens of a prompt, the number of later tokens that it sees. */
 export const aheadOf = (images: readonly WholeImage[], positions: readonly number[]): number[] =>
   positions.map((position) => {
     const own = images.find(({ from, to }) => from <= position && position < to);
     return own ? own.to - 1 - position : 0;
   });
 
-/** True if any of the tokens from `past` to `end`, exclusive, sees a later one. */
+/** True if any of the tokens from `past` to `end`, exclusive, sees a later token. */
 export const looksAhead = (images: readonly WholeImage[], past: number, end: number): boolean =>
   images.some(({ from, to }) => from < end && past < to - 1);
 
-/** The end of a chunk from `past` to `end` that divides no image: before the image, or after it if the chunk begins with it. */
+/** The end of a chunk from `past` to `end` that divides no image: before it, or after an image at `past`. */
 export function undividedEnd(images: readonly WholeImage[], past: number, end: number): number {
   const divided = images.find(({ from, to }) => from < end && end < to);
   if (!divided) return end;

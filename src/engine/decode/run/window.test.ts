@@ -69,7 +69,7 @@ beforeAll(async () => {
   engine = await create();
 });
 
-/** Overwrites freed memory with numbers that would show in any sum. */
+/** Overwrites freed memory with numbers that would show up in any sum. */
 function poison(this: KvRows, _layers: readonly number[], _first: number, gone: number): void {
   const { kvHeads, headSize } = this.config;
   for (const layer of [0, 1, 2, 3, 4])
@@ -120,8 +120,8 @@ test.runIf(process.platform === "linux")(
       const head = new Float32Array(key.memory, 4 * offset, capacity * config.headSize);
       return Array.from({ length: capacity }, (_, t) => head.subarray(t * 16, (t + 1) * 16).some((v) => v !== 0));
     };
-    // A window of 8 tokens, 512 tokens to go back, and steps of 64; less than two pages of 64 tokens are shared with
-    // neighbours.
+    // A window of 8 tokens, 512 tokens that can be rolled back, and steps of 64; less than two pages of 64 tokens are
+    // shared with neighbours.
     for (const layer of [0, 4]) {
       const cells = written(layer);
       expect(cells.slice(1500 - 8 - 512, 1500)).not.toContain(false);
@@ -218,7 +218,7 @@ test("the bill of a step grows by one layer in six only", async () => {
     meter.layers(1, past);
     return meter.total().flops.spent;
   };
-  // A score and its part of the sum: 4 operations for each of 2 heads' 16 elements.
+  // A score and its term of the sum: 4 operations for each of 2 heads' 16 elements.
   const key = 4 * 2 * 16;
   expect(step(1400) - step(1400 - 64)).toBe(64 * key);
   expect(step(1401) - step(1400)).toBe(6 * key);

@@ -36,7 +36,7 @@ async function open(name: string, quant: Quant = "f32"): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Tokens to check: in all these models, windows move among them. */
+/** Tokens to check: in all these models, windows move in this range. */
 const CHECKED = { from: 250, to: 330 };
 
 /** Logits of all tokens in one run. */
@@ -49,7 +49,7 @@ async function wholeRun(checkpoint: ReturnType<typeof checkpointOf>, to: string,
 const worst = (got: ArrayLike<number>, expected: ArrayLike<number>): number =>
   Array.from(got).reduce((most, v, i) => Math.max(most, Number.isNaN(v) ? Infinity : Math.abs(v - expected[i]!)), 0);
 
-/** Every layer's attention through the open seam, densely. */
+/** A plan that runs every layer's attention through the open seam, densely. */
 const seamed: Plan = {
   ...densePlan,
   attention: () => ({ chunk: PREFILL_CHUNK, chunkAfter: () => PREFILL_CHUNK, attend: (call) => call.dense() }),
@@ -118,7 +118,7 @@ describe.each(names)("%s", (name) => {
   });
 });
 
-/** Each kind of tensor, by part of its name: reversing its numbers must change results. */
+/** Each kind of tensor, given by part of its name: reversing its numbers must change results. */
 test.each([
   ...["q_proj", "q_norm", "post_attention_layernorm", "post_feedforward_layernorm", "model.norm"].map((part) => [
     "exaone4",

@@ -16,12 +16,12 @@ export interface Candidates {
   readonly logits: Float32Array;
   readonly count: number;
   readonly max: number;
-  /** Steps of depth per logit: 1 / (temperature · STEP). */
+  /** Units of depth per logit: 1 / (temperature · STEP). */
   readonly scale: number;
   readonly scratch: Scratch;
 }
 
-// Sampling is synchronous, so all samplers share one set of buffers per vocabulary size.
+// Sampling is synchronous, so all samplers share one set of buffers for each vocabulary size.
 const scratches = new Map<number, Scratch>();
 
 /** The shared buffers for `vocabulary` tokens; the next draw overwrites them. */
@@ -39,15 +39,15 @@ export function scratchFor(vocabulary: number): Scratch {
   return buffers;
 }
 
-/** All tokens of `logits` [vocabulary], with the maximum `max`; `temperature` is above 0. */
+/** All tokens of `logits` [vocabulary], whose maximum is `max`; `temperature` is above 0. */
 export function everyToken(logits: Float32Array, max: number, temperature: number): Candidates {
   const scratch = scratchFor(logits.length);
-  // Bounded, since 0 · Infinity would be NaN.
+  // Limited, because 0 · Infinity would be NaN.
   const scale = Math.min(1 / (temperature * STEP), Number.MAX_VALUE);
   return { ids: scratch.identity, logits, count: logits.length, max, scale, scratch };
 }
 
-/** The candidates above `logit`, and those equal to it up to token `id`. */
+/** The candidates with a logit above `logit`, and those with an equal logit and an id up to `id`. */
 export function keep(
   { ids: from, logits: values, count, max, scale, scratch }: Candidates,
   logit: number,
@@ -55,7 +55,7 @@ export function keep(
 ): Candidates {
   const { ids, logits } = scratch;
   let retained = 0;
-  // Four at a time, because most are below. Works in place if they are in the scratch already: `retained` never overtakes `i`.
+  // Four at a time, because most are below. Works in place if they are in the scratch: `retained` never overtakes `i`.
   for (let i = 0; i < count; i += 4) {
     const end = Math.min(i + 4, count);
     if (

@@ -19,7 +19,7 @@ const drawing = [
   "presencePenalty",
 ] as const satisfies readonly (keyof SamplingOptions)[];
 
-/** True if a caller sets how tokens are drawn. A seed, biases and log-probabilities do not count. */
+/** True if a caller sets how tokens are drawn. Seeds, biases and log-probabilities do not count. */
 export const saysHowToDraw = (options: Partial<SamplingInput> | Readonly<Record<string, unknown>>): boolean =>
   drawing.some((option) => options[option] !== undefined);
 
@@ -36,14 +36,14 @@ export function effectiveSampling(options: SamplingOptions): Record<string, numb
 
 /** The default sampling settings of a model. */
 export interface ModelSampling {
-  /** If an option is absent, the caller's value is used. */
+  /** The settings; the caller's value is used if one is absent. */
   readonly settings: Partial<Pick<SamplingOptions, (typeof drawing)[number]>>;
   /** The file with these settings. */
   readonly from: string;
 }
 
 /**
- * A model's own settings: from the list of aliases, else from its GGUF or the `generation_config.json` beside its
+ * A model's own settings, from the list of aliases, else from its GGUF or the `generation_config.json` beside its
  * weights.
  * @throws UserError that names a setting of the file that is out of range
  */
@@ -86,7 +86,7 @@ const ggufKeys = [
 ] as const;
 
 const { shape } = samplingOptions;
-/** GGUF has float32: 0.8 reads as 0.800000012. */
+/** GGUF stores float32: 0.8 reads as 0.800000012. */
 const short = (value: number): number => Number(value.toPrecision(6));
 const share = shape.topP.unwrap().transform(short).nullish();
 const fields = z.object({
@@ -111,7 +111,7 @@ function settingsOf({ do_sample, ...values }: z.output<typeof fields>): ModelSam
   return sampled ? { temperature: values.temperature ?? 1, ...filters, ...penalty } : penalty;
 }
 
-/** Settings of the aliases, whose GGUFs have none. */
+/** Settings for the aliases, whose GGUFs contain none. */
 export const published: Readonly<Record<string, ModelSampling>> = {
   smollm2: {
     settings: { temperature: 0, repetitionPenalty: 1.05 },

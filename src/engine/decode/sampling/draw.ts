@@ -19,8 +19,8 @@ export function weightOf({ logits, max, scale }: Candidates, from: number, to: n
 }
 
 /**
- * If `weights` are laid end to end: the index of the weight that contains `at`, and the offset in it. If rounding moves
- * `at` past the end: the last weight above 0.
+ * Finds the weight that contains `at` if `weights` are laid end to end: its index, and the offset in it. If rounding
+ * moves `at` past the end, returns the last weight above 0.
  */
 function locate(weights: number[], at: number): [index: number, rest: number] {
   let rest = at;
@@ -36,7 +36,7 @@ function locate(weights: number[], at: number): [index: number, rest: number] {
 
 /** The token at the share `u` in [0, 1) of the candidates' summed weight, by ascending id. */
 export function draw(c: Candidates, u: number): number {
-  // First the chunk, then the token in it: one pass over all, storing only one sum per chunk.
+  // Finds the chunk, then the token in it: one pass over all tokens, storing only one sum per chunk.
   const chunks: number[] = [];
   for (let i = 0; i < c.count; i += CHUNK) chunks.push(weightOf(c, i, Math.min(i + CHUNK, c.count)));
   const total = chunks.reduce((sum, weight) => sum + weight, 0);

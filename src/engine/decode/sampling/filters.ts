@@ -1,8 +1,8 @@
 import { type Candidates, keep } from "./candidates.ts";
 import { BOTTOM, decay, STEP } from "./softmax.ts";
 
-// Every filter keeps a head of the candidates sorted by descending logit (ties by ascending id). A histogram over depth
-// finds the bucket at the end of that head, so only the bucket's few tokens need sorting.
+// Every filter keeps the first candidates, sorted by descending logit (ties by ascending id). A histogram over depth
+// finds the bucket at which they end, so only the bucket's few tokens need sorting.
 const buckets = new Float64Array(BOTTOM);
 
 /** Counts the candidates by depth, except those that no draw can reach. */
@@ -30,7 +30,7 @@ function filled(): number {
   return sum;
 }
 
-/** Indices of the candidates in `bucket`, highest logit first, ties by lower id. */
+/** Indices of the candidates in `bucket`, highest logit first; ties go to the lower id. */
 function placesIn({ logits, count, max, scale }: Candidates, bucket: number): number[] {
   const places: number[] = [];
   for (let i = 0; i < count; i++) if ((((max - logits[i]!) * scale) | 0) === bucket) places.push(i);
@@ -38,8 +38,7 @@ function placesIn({ logits, count, max, scale }: Candidates, bucket: number): nu
 }
 
 /**
- * The shortest head of the candidates whose `measure`, as in the filled buckets, sums to `target`, which is at most
- * `filled()`.
+ * The fewest first candidates whose `measure`, as in the filled buckets, sums to `target`, which is at most `filled()`.
  */
 function head(c: Candidates, target: number, measure: (depth: number) => number): Candidates {
   let bucket = 0;
@@ -57,11 +56,11 @@ function head(c: Candidates, target: number, measure: (depth: number) => number)
   return keep(near, near.logits[last]!, near.ids[last]!);
 }
 
-/** The k likeliest candidates, ties by lower id; 0 keeps all. */
+/** The k likeliest candidates; ties go to the lower id. If k is 0, all. */
 export function topK(c: Candidates, k: number): Candidates {
   if (k === 0 || k >= c.count) return c;
   fillCounts(c);
-  // If at most k candidates can be drawn, the others do no harm.
+  // If at most k candidates can be drawn, keeping the others changes nothing.
   return k >= filled() ? c : head(c, k, () => 1);
 }
 

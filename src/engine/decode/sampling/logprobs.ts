@@ -6,7 +6,7 @@ export interface TokenLogprob {
   logprob: number;
 }
 
-/** Ids of the `n` highest logits above −Infinity, highest first, ties by lower id; for small `n` above 0. */
+/** Ids of the `n` highest logits above −Infinity, highest first; ties go to the lower id. For small `n` above 0. */
 function highest(logits: Float32Array, n: number): number[] {
   const ids: number[] = [];
   let bar = -Infinity;

@@ -6,8 +6,8 @@ import { flagHelp } from "../../../util/named-options.ts";
  * one: repetition penalty → frequency and presence penalties → logit bias → temperature → top-k → top-p → min-p → one
  * draw. (Transformers, vLLM and the OpenAI API also put temperature before the filters; llama.cpp puts it after them.)
  *
- * The default is greedy (temperature 0), for the same answer to the same call; 0.7 with topP 0.9 is a usual choice for
- * livelier text.
+ * The default is greedy (temperature 0), so that the same call gives the same answer; 0.7 with topP 0.9 is a common
+ * choice for more varied text.
  */
 export const samplingOptions = z.strictObject({
   temperature: z
@@ -30,7 +30,7 @@ export const samplingOptions = z.strictObject({
     .positive()
     .default(1)
     .describe("divides positive and multiplies negative logits of recent tokens, including the prompt's; 1 is off"),
-  repetitionWindow: z.int().min(1).default(64).describe("number of last tokens that count as recent"),
+  repetitionWindow: z.int().min(1).default(64).describe("number of trailing tokens that count as recent"),
   frequencyPenalty: z
     .number()
     .min(-2)

@@ -12,8 +12,8 @@ function add(counts: Map<number, number>, id: number, n: 1 | -1): void {
 }
 
 /**
- * Penalties that the tokens so far put on the next logits. The repetition penalty (CTRL, Keskar et al. 2019, section
- * 4.1) covers the last `repetitionWindow` tokens, including the prompt's, as in Transformers, vLLM and llama.cpp; the
+ * Penalties on the next logits for the tokens so far. The repetition penalty (CTRL, Keskar et al. 2019, section 4.1)
+ * covers the last `repetitionWindow` tokens, including the prompt's, as in Transformers, vLLM and llama.cpp; the
  * frequency and presence penalties cover only generated tokens (OpenAI API).
  */
 export class Penalties {
@@ -56,7 +56,7 @@ export class Penalties {
     for (const [id, count] of this.#generated) logits[id]! -= count * frequencyPenalty + presencePenalty;
   }
 
-  /** Adds `id` to the window, a ring that overwrites its oldest token once full. */
+  /** Adds `id` to the window, a ring buffer that overwrites its oldest token once full. */
   #slide(id: number): void {
     const oldest = this.#window[this.#oldest];
     if (oldest !== undefined) add(this.#recent, oldest, -1);

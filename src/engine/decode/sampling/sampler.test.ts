@@ -5,7 +5,7 @@ import { Sampler } from "./sampler.ts";
 
 const sampler = (options: SamplingInput, prompt: number[] = []) => new Sampler(samplingOptions.parse(options), prompt);
 
-/** The whole chain in the simple way: sorts the vocabulary, cuts, normalises. Returns each token's probability. */
+/** The complete chain in the simple way: sorts the vocabulary, cuts, normalises. Returns each token's probability. */
 function plainDistribution(logits: Float32Array, options: SamplingInput): number[] {
   const { temperature, topK, topP, minP } = samplingOptions.parse(options);
   const scaled = Array.from(logits, (x) => x / temperature);
@@ -242,7 +242,7 @@ test("a fork chooses what the sampler will choose, and leaves its draws and coun
   const alone = choose(sampler(options, [1, 2]), rows);
   const forked = sampler(options, [1, 2]);
   for (let at = 0; at < rows.length; at += 4) {
-    // A fork may go further than the sampler, and on other logits.
+    // A fork may run ahead of the sampler, and on other logits.
     const fork = forked.fork();
     expect(choose(fork, rows.slice(at, at + 5))).toEqual(alone.slice(at, at + 5));
     expect(choose(forked.fork(), rows.slice(at + 1, at + 3))).not.toEqual(alone.slice(at, at + 2));

@@ -17,7 +17,7 @@ export interface Sampled {
 }
 
 /**
- * Chooses one sequence's tokens, in the order of steps documented in `samplingOptions`. `prompt` are the ids before the
+ * Chooses one sequence's tokens, in the order of steps documented in `samplingOptions`. `prompt`: the ids before the
  * first generated token, for the repetition penalty. The same options, seed, prompt and logits give the same tokens;
  * each draw uses one random number, greedy decoding none.
  */
@@ -51,7 +51,7 @@ export class Sampler {
     return this.constraint?.complete === true;
   }
 
-  /** The next token for `logits` [vocabulary], which do not change. @throws UserError for NaN, or a biased id outside the vocabulary */
+  /** Chooses the next token; does not change `logits` [vocabulary]. @throws UserError for NaN, or an unknown id */
   sample(logits: Float32Array): Sampled {
     const id = this.#choose(this.#adjust(logits));
     return this.#options.logprobs === undefined ? { id } : logprobs(logits, id, this.#options.logprobs);
@@ -59,7 +59,7 @@ export class Sampler {
 
   /**
    * The natural log-probability of `id` in the distribution before filters: after penalties, bias and temperature,
-   * which is above 0. Filters are left out, because a token outside a filter would have none.
+   * which is above 0. Filters are ignored, because a token that a filter removes would have no probability.
    */
   logprobOf(logits: Float32Array, id: number): number {
     const adjusted = this.#adjust(logits);
@@ -112,7 +112,7 @@ class Draws {
     return this.#ahead.shift() ?? this.random();
   }
 
-  /** A preview of the next numbers, which are still to be drawn here. Valid until the next draw. */
+  /** A preview of the next numbers, which remain to be drawn from this object. Valid until the next draw. */
   fork(): Draws {
     let at = 0;
     return new Draws(() => {

@@ -3,15 +3,15 @@ import { NotFinite } from "../../not-finite.ts";
 /** Depth is a logit's distance below the highest, in steps of 1/64. */
 export const STEP = 1 / 64;
 /**
- * From this depth on (50 in logits), a token has less than 2^-72 of the likeliest token's weight, which a draw of 53
- * bits cannot reach.
+ * At this depth (50 in logits), a token has less than 2^-72 of the likeliest token's weight, which a draw of 53 bits
+ * cannot reach.
  */
 export const BOTTOM = 50 / STEP;
 const table = Float64Array.from({ length: BOTTOM }, (_, i) => Math.exp(-(i + 0.5) * STEP));
 
 /**
- * exp(−depth · STEP) for 0 ≤ depth < BOTTOM, with float32's accuracy (relative 1e-7): a table of the steps' midpoints and
- * two terms of the series around them. Takes less than half the time of `Math.exp`.
+ * exp(−depth · STEP) for 0 ≤ depth < BOTTOM, with float32's accuracy (relative 1e-7): a table for the units' midpoints
+ * and two terms of the series around them. Takes less than half of `Math.exp`'s time.
  */
 export function decay(depth: number): number {
   const step = depth | 0;
@@ -20,7 +20,7 @@ export function decay(depth: number): number {
 }
 
 /**
- * Index of the highest logit, the lowest of equals. Refuses logits that cannot be drawn from: NaN or +Infinity
+ * Index of the highest logit; ties go to the lowest index. Refuses logits that cannot be drawn from: NaN or +Infinity
  * anywhere, or nothing above −Infinity. Reads four at a time, because few are new maxima; `!(x <= max)` also catches
  * NaN.
  */

@@ -4,7 +4,7 @@ import { UserError } from "../../../util/errors.ts";
 const CHARACTERS = 16;
 
 /**
- * The ids of `encode(text)`, or of its beginning that fits into `room` tokens.
+ * Returns the ids of `encode(text)`, or of as much of its beginning as fits into `room` tokens.
  * @throws UserError if there is no room
  */
 export function fitted(text: string, room: number, encode: (text: string) => number[]): number[] {

@@ -12,7 +12,7 @@ export const labelled = (text: string, label: string) => ({
 });
 
 /**
- * The continuations whose likelihood decides each text's label; long texts are cut.
+ * The continuations whose likelihoods decide each text's label; long texts are truncated.
  * @throws UserError for invalid labels
  */
 export function labelRequests(
@@ -22,7 +22,7 @@ export function labelRequests(
 ): Continuations[] {
   checkLabels(labels);
   const encoder = encoderOf(model);
-  // The end of the prompt, whatever the text.
+  // The end of the prompt, which does not depend on the text.
   const after = (label: string) => encodePair(encoder, { ...labelled("", label), context: "Label:" }).continuation;
   const continuations = labels.map(after);
   const longest = Math.max(...continuations.map(({ length }) => length));

@@ -14,7 +14,7 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixture
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-likelihood-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Plain sums over the logits of one decode step after another. */
+/** Plain sums over the logits of consecutive decode steps. */
 async function stepwise(engine: Engine, tokens: readonly number[]): Promise<TokenScore[]> {
   const meter = new Meter(engine.programs);
   const slot = engine.acquire(tokens.slice(0, 1));

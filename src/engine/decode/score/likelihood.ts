@@ -11,12 +11,12 @@ import type { Slot } from "../state/slot.ts";
 import { scoreSteps } from "./step-scores.ts";
 
 /**
- * The number of rows that the head takes at once. Their logits need scratch memory, a megabyte per row for the largest
+ * The number of rows that the head runs at once. Their logits need scratch memory, a megabyte per row for the largest
  * vocabularies.
  */
 const ROWS = 64;
 
-/** Log-probabilities, in nats, of a given token and of the likeliest one at its position. */
+/** Log-probabilities, in nats, of a given token and of the likeliest token at its position. */
 export interface TokenScore {
   readonly nats: number;
   readonly best: number;
@@ -37,12 +37,12 @@ export interface Continuations {
   readonly continuations: readonly (readonly number[])[];
 }
 
-/** The plan of a request by its prompt length, in tokens. */
+/** Returns the plan for a request whose prompt has this many tokens. */
 export type PlanFor = (prompt: number) => Plan;
 
 /**
  * Likelihoods of given tokens. `ofText` and `ofPairs` return the results and the bill of a fresh engine, whatever ran
- * before. A saving acts on contexts as on prompts, and on continuations as on answers.
+ * before. Savings treat contexts as prompts, and continuations as answers.
  */
 export class Likelihoods implements Disposable {
   readonly #targets = new Buffer("i64", ROWS);
@@ -59,12 +59,12 @@ export class Likelihoods implements Disposable {
     return new Likelihoods(engine, await engine.programs.likelihoods(), planFor);
   }
 
-  /** A slot for contexts that begin like this one. */
+  /** Acquires a slot for contexts that begin like this one. */
   acquire(context: readonly number[]): Slot {
     return this.engine.acquire(context, this.planFor(context.length));
   }
 
-  /** Scores of a prompt's tokens from index `from` (at least 1). @throws UserError if a saving drops some of them */
+  /** Scores a prompt's tokens from index `from` (at least 1) on. @throws UserError if a saving drops some of them */
   async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<TokenScore[]> {
     const plan = this.planFor(tokens.length - 1);
     if (plan.cuts.some(({ scope }) => scope === "prompt"))
@@ -76,8 +76,8 @@ export class Likelihoods implements Disposable {
   }
 
   /**
-   * Scores of every token of each continuation. Shared context is computed once: equal contexts, common prefixes of
-   * adjacent ones, and whole chunks at the start of the previous call.
+   * Scores every token of each continuation. Shared context is computed once: equal contexts, common prefixes of
+   * adjacent contexts, and complete chunks at the start of the previous call.
    */
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<TokenScore[][]> {
     const scores: TokenScore[][] = pairs.map(() => []);
@@ -98,24 +98,22 @@ export class Likelihoods implements Disposable {
     return scores;
   }
 
-  /**
-   * Contexts to run one after the other in one slot: all of them, or each in its own slot if plans divide the layers.
-   */
+  /** Groups contexts by the slot they run in: all in one, or each in a separate slot if plans divide the layers. */
   #together(contexts: Numbered[][]): Numbered[][][] {
     const apart = contexts.some(([pair]) => this.planFor(pair!.context.length).cuts.length > 0);
     if (apart) return contexts.map((group) => [group]);
     return contexts.length > 0 ? [contexts] : [];
   }
 
-  /** True if the continuation makes the text long enough to change its context's numbers. */
+  /** True if the continuation makes the text long enough to change the rope factors of its context. */
   #switchesRope({ context, continuation }: Pair): boolean {
     const { config } = this.engine.programs.decoder;
     return usesLongRope(config, context.length + continuation.length - 1) && !usesLongRope(config, context.length);
   }
 
   /**
-   * Scores of several continuations of one context. The slot may already hold the context's beginning. Yields after
-   * each run of the stack.
+   * Scores several continuations of one context. The slot may already hold the context's beginning. Yields after each
+   * run of the stack.
    */
   async *ofContext(
     slot: Slot,
@@ -132,13 +130,13 @@ export class Likelihoods implements Disposable {
       const before = [...context, ...continuation.slice(0, -1)];
       slot.truncate(context.length);
       if (byStep) {
-        // Tokens leave one by one, like an answer's.
+        // Tokens exit one by one, like an answer's.
         const rest = yield* scoreSteps(this.engine, slot, { tokens: continuation, plan, meter });
         scores.push([firsts[i]!, ...rest]);
         continue;
       }
       slot.prepare(before.length);
-      // If the cache cannot be used after or before a long continuation, the context runs again.
+      // If a long continuation before or after makes the cache unusable, the context runs again.
       const again = context.length - slot.tokens.length;
       const runs = this.engine.runs(slot, before, { plan: densePlan, meter, signal });
       const rest = { targets: continuation.slice(1), skipped: again, meter };
@@ -147,7 +145,7 @@ export class Likelihoods implements Disposable {
     return scores;
   }
 
-  /** Runs a context; its last row predicts each of the targets. */
+  /** Runs a context; its last row predicts the first token of each continuation. */
   async *#firsts(
     slot: Slot,
     context: readonly number[],
@@ -166,10 +164,10 @@ export class Likelihoods implements Disposable {
       const row = await rows(tokens - 1, 1);
       return await pieces(targets, (some) => this.#score(row, [1, 1, some.length], some));
     }
-    throw new Error("a context was run that is in the cache already");
+    throw new Error("the context to run is already in the cache");
   }
 
-  /** Each row of the runs, except the first `skipped`, predicts the next of `targets`. */
+  /** Scores `targets`: each row of the runs, except the first `skipped`, predicts the next target. */
   async *#scoreRuns(
     slot: Slot,
     runs: AsyncIterable<Run>,
@@ -238,7 +236,7 @@ async function last<T>(steps: AsyncGenerator<void, T>): Promise<T> {
   }
 }
 
-/** Runs the head on as many rows at once as it accepts. */
+/** Runs the head on the maximum number of rows at a time. */
 async function pieces<T>(
   targets: readonly number[],
   run: (some: readonly number[], at: number) => Promise<T[]>,

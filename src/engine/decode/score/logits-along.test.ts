@@ -15,7 +15,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-logits-along-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /**
- * The same, token by token in decode steps, for a text that runs on its own; a text beyond the short rope runs again.
+ * The same logits from decode steps, for a text that runs on its own; a text beyond the short rope factors runs again.
  */
 async function stepwise(engine: Engine, context: readonly number[], text: readonly number[]): Promise<number[][]> {
   const meter = new Meter(engine.programs);

@@ -4,10 +4,10 @@ import type { Engine } from "../run/engine.ts";
 import type { Step } from "../run/stepped.ts";
 import type { Slot } from "../state/slot.ts";
 
-/** Tokens that run in one pass. */
+/** The number of tokens that run in one pass. */
 const TOGETHER = 32;
 
-/** A context and texts after it, each of at least one token. */
+/** A context and several texts that may follow it, each of at least one token. */
 interface Followed {
   readonly context: readonly number[];
   readonly texts: readonly (readonly number[])[];
@@ -17,7 +17,7 @@ interface Followed {
 type OnLogits = (text: number, token: number, logits: Float32Array) => void;
 
 /**
- * The dense model's logits before each token of each text, as if it had answered with this text: tokens run like decode
+ * The dense model's logits before each token of each text, as if this text were its answer: tokens run as in decode
  * steps. The context runs once.
  */
 export async function logitsAlong(
@@ -33,7 +33,7 @@ export async function logitsAlong(
     for (const [i, text] of texts.entries()) {
       slot.truncate(context.length);
       slot.prepare(context.length);
-      // Some caches cannot return to the context.
+      // Some caches cannot be rolled back to the end of the context.
       if (slot.tokens.length < context.length) await engine.prefill(slot, context, meter);
       onLogits(i, 0, first);
       for (let at = 0; at + 1 < text.length; ) {
@@ -47,7 +47,7 @@ export async function logitsAlong(
   }
 }
 
-/** Logits after some tokens, or only after the first if the model runs one at a time. */
+/** Logits after some tokens, or only after the first one if the model runs tokens one at a time. */
 async function stepped(
   engine: Engine,
   slot: Slot,
@@ -64,7 +64,7 @@ async function stepped(
   if (hasRecurrent(config) || config.longRopeBeyond !== undefined) return [await engine.step(slot, token, meter)];
   const step: Step = { slot, token, ahead, meter, forced: true };
   const [outcome] = await engine.stepAll([step]);
-  if (outcome?.kind !== "checked") throw new Error(`tokens that run ahead ended as ${outcome?.kind}`);
+  if (outcome?.kind !== "checked") throw new Error(`the outcome of tokens that run ahead is ${outcome?.kind}`);
   engine.keep(step, outcome.logits.length, outcome.logits.length);
   return outcome.logits;
 }

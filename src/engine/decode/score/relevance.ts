@@ -35,7 +35,7 @@ export function relevanceRequests(
   });
 }
 
-/** The share of "yes" between the two answers: P(yes) / (P(yes) + P(no)). */
+/** The probability of "yes" relative to both answers: P(yes) / (P(yes) + P(no)). */
 export const relevanceOf = (predicted: readonly TokenScore[][]): number =>
   activate(predicted.map(natsOf), "softmax")[0]!;
 

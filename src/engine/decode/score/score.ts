@@ -10,7 +10,7 @@ import { ScoringJob } from "./scoring.ts";
 
 /**
  * Scores every token of the continuations, by context and continuation, as one request in one row of the scheduler.
- * @throws UserError if a context is too long; Refused if there is no room, or if the request is cut off
+ * @throws UserError if a context is too long; Refused if there is no room, or the request is cut off
  */
 export async function scoreContinuations(
   engine: Engine,

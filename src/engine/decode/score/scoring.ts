@@ -10,8 +10,8 @@ import type { Slot } from "../state/slot.ts";
 import type { Continuations, Likelihoods, TokenScore } from "./likelihood.ts";
 
 /**
- * Scores the continuations of many contexts in one row of a scheduler, one run of the stack at a time. A prefix in
- * common with the previous context (or the cache, for the first context) does not run again.
+ * Scores the continuations of many contexts in one row of a scheduler, one run of the stack at a time. A prefix that a
+ * context shares with the previous one (the first: with the cache) does not run again.
  */
 export class ScoringJob implements Work {
   /** Scores so far, by context, continuation and token. */
@@ -19,7 +19,7 @@ export class ScoringJob implements Work {
   readonly #slot: Slot;
   readonly #meter: Meter;
   readonly #runs: AsyncGenerator<void, void>;
-  /** The number of tokens at the start of all contexts; they stay in the cache at the end. */
+  /** The number of leading tokens that all contexts share; they stay in the cache at the end. */
   readonly #shared: number;
 
   constructor(
@@ -47,7 +47,7 @@ export class ScoringJob implements Work {
     return this.found.length === this.requests.length;
   }
 
-  /** Tokens still to run, at least 1: it ends without a step. */
+  /** The number of tokens still to run, at least 1: the job ends without a step. */
   get left(): number {
     const [now, ...later] = this.requests.slice(this.found.length);
     const here = Math.max(0, (now?.context.length ?? 0) - this.#slot.tokens.length);
@@ -79,7 +79,7 @@ export class ScoringJob implements Work {
     throw new Error("a scoring job takes no steps");
   }
 
-  /** Its prompt is everything it read, most of which may come from the cache. */
+  /** Everything that the job read counts as its prompt, most of which may come from the cache. */
   usage(): Usage {
     const whole = this.requests.slice(0, this.found.length).reduce((sum, one) => sum + read(one), 0);
     const prompt = whole + (this.#ended ? 0 : this.#slot.tokens.length);
@@ -94,6 +94,6 @@ export class ScoringJob implements Work {
   }
 }
 
-/** Tokens read for it; the last token of a continuation is predicted, not read. */
+/** The number of tokens read for a context; the last token of a continuation is predicted, not read. */
 const read = ({ context, continuations }: Continuations): number =>
   continuations.reduce((sum, { length }) => sum + length - 1, context.length);

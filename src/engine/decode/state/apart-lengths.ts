@@ -3,13 +3,13 @@ import { Lengths } from "../../../models/state/lengths.ts";
 import type { Binding } from "../../../runtime/program.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 
-/** The lengths of a sequence's new tokens that attend separately, one row each. */
+/** The lengths of a sequence's new tokens, which attend separately, one row each. */
 export class ApartLengths implements Disposable {
   #rows: Lengths | undefined;
 
   constructor(private readonly config: DecoderConfig) {}
 
-  /** Sets new tokens after `entries` others; each counts the ones before it. */
+  /** Sets new tokens after `entries` others; each token's length includes the new ones before it. */
   set(entries: number, positions: readonly number[], longRope: boolean): void {
     this.#lengths.setApart(positions.map((position, at) => ({ entries: entries + at, positions: position, longRope })));
   }
@@ -18,7 +18,7 @@ export class ApartLengths implements Disposable {
     return this.#lengths.viewsApart(tokens);
   }
 
-  /** Made on first use. */
+  /** Allocated on first use. */
   get #lengths(): Lengths {
     this.#rows ??= new Lengths(this.config, PREFILL_CHUNK, 1);
     return this.#rows;

@@ -1,11 +1,11 @@
 import type { BoundStack } from "../run/stack-buffers.ts";
 
-/** The number of stacks that stay bound, limited because each takes 50 kB, and prompt lengths vary. */
+/** The number of stacks that stay bound; limited, because each takes 50 kB and prompt lengths vary. */
 const MOST_STACKS = 12;
 
-/** A slot's stacks by binding; the most recently used stay bound. */
+/** A slot's stacks, by binding; the most recently used ones stay bound. */
 export class BoundStacks {
-  /** The most recently used last. */
+  /** In order of use, the most recently used last. */
   readonly #stacks = new Map<string, BoundStack>();
 
   /** The stack with these bindings, bound on first use. */

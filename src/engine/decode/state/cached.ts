@@ -7,21 +7,21 @@ import { groupOf } from "../../../models/state/state-groups.ts";
 export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
   length > longRopeBeyond;
 
-/** Answer tokens whose memory is kept between two sequences of a row: keeping it costs less than allocating it again. */
+/** The number of answer tokens whose memory a row keeps between sequences, because allocating it again costs more. */
 export const SPARE = 64;
 
-/** Tokens whose state is in one row of a cache, kept per group of layers that hold entries for the same tokens. */
+/** Tokens whose state is in one row of a cache, tracked per group of layers that hold entries for the same tokens. */
 export class Cached {
   tokens: number[] = [];
-  /** Ordered by depth; one group, unless a plan cuts the row's layers apart. */
+  /** Ordered by depth; a single group, unless a plan divides the row's layers. */
   groups: readonly StateGroup[];
   /** True if the keys were rotated with the long rope factors. */
   longRope = false;
-  /** The time of its last use, on the owner's clock. */
+  /** The time of the last use, on the owner's clock. */
   used = 0;
   /** The number of leading tokens that other sequences may reuse; all of them if undefined. */
   #offered: number | undefined;
-  /** Ends of the whole chunks run densely, one after another, from the first token on. */
+  /** The ends of the chunks that ran whole and densely, one after another from the first token on. */
   #ends: number[] = [];
   /** For each token, the key of the plan that wrote it. */
   #keys: (string | undefined)[] = [];
@@ -40,12 +40,12 @@ export class Cached {
     this.groups = splitAt(this.groups, at);
   }
 
-  /** Offers only the first `length` tokens to other sequences; the others are dropped when the sequence ends. */
+  /** Offers only the first `length` tokens to other sequences; the rest is dropped when the sequence ends. */
   offerOnly(length: number): void {
     this.#offered = Math.min(length, this.#offered ?? length);
   }
 
-  /** Ends the sequence; its reusable tokens stay. */
+  /** Ends the sequence; tokens that others may reuse are kept. */
   settle(): void {
     this.truncate(this.#offered ?? this.tokens.length);
     if (this.groups.length > 1) this.groups = [joined(this.groups)];
@@ -53,42 +53,42 @@ export class Cached {
   }
 
   /**
-   * Records tokens added to the row, under the key of a plan's state; groups record them when they are written.
+   * Records tokens added to the row, under the key of a plan's state; groups record tokens when they are written.
    * `whole`: a chunk of a dense prefill.
    */
   grow(tokens: readonly number[], key: string | undefined, whole = false): void {
     const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
     this.tokens.push(...tokens);
     if (!this.fits(this.tokens.length) && !this.longRope)
-      throw new Error(`${this.tokens.length} tokens were rotated as a shorter sequence's are`);
+      throw new Error(`${this.tokens.length} tokens were rotated with the factors for a shorter sequence`);
     if (whole && follows) this.#ends.push(this.tokens.length);
     for (const _ of tokens) this.#keys.push(key);
   }
 
   /**
-   * How many of the first `length` tokens can be continued from: all, or up to the last snapshot in a model with
-   * recurrent layers, or 0 if the window before them was freed.
+   * The number of the first `length` tokens from which a sequence can continue: all, or up to the last snapshot in a
+   * model with recurrent layers, or 0 if the window before them was freed.
    */
   continuable(length: number): number {
     const most = Math.min(this.tokens.length, ...this.groups.map((group) => group.reusable(length)));
     return most === length ? most : this.continuable(most);
   }
 
-  /** The number of a prompt's tokens that need not run again; its last one always runs. `key`: the key of its plan's state. */
+  /** The number of a prompt's tokens that need not run again; the last always runs. `key`: its plan's state. */
   reusable(prompt: readonly number[], key: string | undefined): number {
     if (key === undefined || !this.fits(prompt.length)) return 0;
     const other = this.#keys.findIndex((own) => own !== key);
     return this.#offers(commonPrefix(this.tokens, prompt), prompt.length, other < 0 ? this.tokens.length : other);
   }
 
-  /** Tokens of another sequence that it could reuse here. */
+  /** The number of tokens of another sequence that could be reused here. */
   shares(other: Cached): number {
     const { tokens } = other;
     if (!this.fits(tokens.length)) return 0;
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
   }
 
-  /** How many of the `common` tokens a sequence of `length` may start from, if at most `alike` were written under its plan. */
+  /** How many of the `common` tokens a sequence of `length` may start from, if `alike` have its plan's key. */
   #offers(common: number, length: number, alike: number): number {
     return this.continuable(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }
@@ -107,7 +107,7 @@ export class Cached {
 
   /**
    * The part of `reusable` that ran as whole chunks of a dense prefill. Continuing from there is bit-equal to running
-   * the prompt alone. 0 if a longer text has freed keys that the windows need.
+   * the prompt alone. It is 0 if a longer text has freed keys that the windows need.
    */
   chunksOf(prompt: readonly number[], key: string | undefined = ""): number {
     const reusable = this.reusable(prompt, key);
@@ -115,7 +115,7 @@ export class Cached {
     return this.groups.every((group) => group.isFresh(end)) ? end : 0;
   }
 
-  /** The whole chunk that the sequence ends with, if all before it ran as whole chunks. */
+  /** The whole chunk that the sequence ends with, if all chunks before it ran whole. */
   get lastChunk(): { readonly first: number; readonly end: number } | undefined {
     const [first = 0, end] = [this.#ends.at(-2), this.#ends.at(-1)];
     return end === this.tokens.length ? { first, end } : undefined;
@@ -131,7 +131,7 @@ export class Cached {
     this.mark();
   }
 
-  /** Truncates the cache to its first `length` tokens, or to the part that is `continuable`. */
+  /** Truncates the cache to its first `length` tokens, or to as many of them as are `continuable`. */
   truncate(length: number): void {
     const available = this.continuable(length);
     for (const group of this.groups) group.truncate(available);
@@ -141,17 +141,17 @@ export class Cached {
     if (available === 0) this.used = 0;
   }
 
-  /** Marks the end of a prompt's chunk, which later sequences may continue from. */
+  /** Marks the end of a prompt's chunk, from which later sequences may continue. */
   mark(): void {
     for (const group of this.groups) group.mark();
   }
 
-  /** Frees memory that a longer sequence wrote, if it is much, before a sequence of `length` tokens begins. */
+  /** Frees memory that a longer sequence wrote, if there is much of it, before a sequence of `length` tokens begins. */
   trim(length: number): void {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }
 
-  /** Replaces its contents with the first `length` tokens of another, which its `continuable` allows. */
+  /** Replaces the contents with the first `length` tokens of another cache, which its `continuable` allows. */
   copy(from: Cached, length: number): void {
     const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);

@@ -20,8 +20,8 @@ export class DiskPrefixes {
   ) {}
 
   /**
-   * Reads into a slot what the folder has of a prompt beyond the slot's own tokens; yields the number of tokens read after
-   * each chunk. The last token always runs.
+   * Reads the part of a prompt that the folder has, and the slot lacks, into the slot; yields the number of tokens read
+   * after each chunk. The last token always runs.
    */
   async *restore(slot: Slot, prompt: readonly number[], plan: Plan, used: Date): AsyncGenerator<number> {
     if (!applies(slot, plan)) return;
@@ -29,7 +29,7 @@ export class DiskPrefixes {
     const chunks: Stored[] = [];
     for (const chunk of this.#chunks(slot, prompt, plan)) {
       if (!(await this.folder.has(chunk.name))) break;
-      // Later chunks are of no use without earlier ones, so they go first.
+      // Later chunks are useless without earlier ones, so they are deleted first.
       await this.folder.touch(chunk.name, new Date(used.getTime() - chunk.end));
       chunks.push(chunk);
     }
@@ -65,14 +65,14 @@ export class DiskPrefixes {
     }
   }
 
-  /** Equal for equal tokens under plans that leave the same state. */
+  /** Equal for equal tokens if the plans leave the same state. */
   #name({ longRope }: Slot, tokens: readonly number[], { state }: Plan): string {
     const hash = createHash("sha256").update(JSON.stringify([this.bound, state.prompt, longRope]));
     return hash.update(Int32Array.from(tokens)).digest("hex");
   }
 }
 
-/** Has a model, opened with these adapters, keep chunks of prompts in a folder. */
+/** Makes a model, opened with these adapters, keep chunks of prompts in a folder. */
 export async function keepPrefixes(
   model: LanguageModel,
   folder: PrefixFolder,
@@ -91,6 +91,6 @@ interface Stored {
   readonly end: number;
 }
 
-/** True if the slot's memory can be read, and the plan leaves state that others may reuse, alike in all layers. */
+/** True if the slot's memory can be read, and the plan leaves the same state in all layers, which others may reuse. */
 const applies = ({ onDevice }: Slot, { cuts, state }: Plan): boolean =>
   !onDevice && cuts.length === 0 && state.prompt !== undefined;

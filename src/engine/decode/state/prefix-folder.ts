@@ -5,13 +5,13 @@ import { makeFolders } from "../../../util/make-folders.ts";
 import { writeError } from "../../../util/system-errors.ts";
 import { fillWhole } from "../../../util/write-whole.ts";
 
-/** Bytes of a SHA-256, which follows the contents of each file. */
+/** The number of bytes in a SHA-256, which follows the contents of each file. */
 const DIGEST = 32;
 
 /** The maximum number of chunks in memory that wait for the disk; further ones are not written. */
 const WAITING = 8;
 
-/** The fraction of the limit that is written between two checks of the folder's size, and left free after each. */
+/** The fraction of the limit that is written between two checks of the folder's size, and that a check leaves free. */
 const SPARE = 0.05;
 
 /**
@@ -55,7 +55,7 @@ export class PrefixFolder {
 
   /** Marks a chunk as used. */
   async touch(name: string, used: Date): Promise<void> {
-    // Another server may have dropped it.
+    // Another server may have deleted it.
     await utimes(this.#file(name), used, used).catch(() => {});
   }
 
@@ -92,7 +92,7 @@ export class PrefixFolder {
     if (this.#unseen > SPARE * this.limit) await this.#bound();
   }
 
-  /** Drops the least recently used chunks until some room is left. */
+  /** Deletes the least recently used chunks until some room is left. */
   async #bound(): Promise<void> {
     const names = await readdir(this.folder);
     const found = await Promise.all(
@@ -115,6 +115,6 @@ export class PrefixFolder {
   }
 }
 
-/** Computed in another thread. */
+/** Computes a digest in another thread. */
 const digestOf = async (bytes: Uint8Array): Promise<Uint8Array> =>
   new Uint8Array(await webcrypto.subtle.digest("SHA-256", bytes));

@@ -3,7 +3,7 @@ import { ProbeMemory } from "./probe-memory.ts";
 
 const state = (value: number) => Float32Array.of(value);
 
-/** The state of key "a" after each of several lengths, going back from the longest. */
+/** The states for key "a" after each of several lengths, truncating from the longest down. */
 function goingBack(memory: ProbeMemory, lengths: readonly number[]): (number | undefined)[] {
   return lengths.map((length) => {
     memory.truncate(length);
@@ -16,7 +16,7 @@ test("goes back to what was kept: the prompt's state, and those since the least 
   memory.beginPrompt(10);
   memory.put("a", 6, state(6), 6);
   memory.put("a", 10, state(10), 10);
-  // The last two of five tokens may still be cut.
+  // The last two of five tokens may still be removed.
   for (const [tokens, least] of [
     [11, 10],
     [12, 11],

@@ -4,10 +4,10 @@ interface Remembered {
   readonly state: Float32Array;
 }
 
-/** The states of a row's probes between tokens, by probe key: the last state, and those that it may return to. */
+/** The states of a row's probes between tokens, by probe key: the last state, and those that truncation may restore. */
 export class ProbeMemory {
   readonly #states = new Map<string, Remembered[]>();
-  /** The prompt's tokens, whose states stay. */
+  /** The number of the prompt's tokens, whose states are kept. */
   #prompt = 0;
 
   /** The last state; undefined before the first token. */
@@ -15,7 +15,7 @@ export class ProbeMemory {
     return this.#states.get(key)?.at(-1)?.state;
   }
 
-  /** Stores a state after `tokens` tokens; drops earlier ones unless the row may be cut back to them, or to `least`. */
+  /** Stores a state after `tokens` tokens; drops earlier ones that truncation to `least` or more cannot need. */
   put(key: string, tokens: number, state: Float32Array, least: number): void {
     const known = this.#states.get(key) ?? [];
     const from = tokens > least ? known.findLastIndex((one) => one.tokens <= least) : known.length;
@@ -28,7 +28,7 @@ export class ProbeMemory {
     this.#prompt = tokens;
   }
 
-  /** Returns to the states after the first `tokens` tokens; those inside a prompt are not stored. */
+  /** Restores the states after the first `tokens` tokens; states inside a prompt are not stored. */
   truncate(tokens: number): void {
     if (tokens < this.#prompt) {
       this.#states.clear();

@@ -35,7 +35,7 @@ export class Slot extends Cached implements Disposable {
   busy = false;
   readonly programs: DecoderPrograms;
   readonly buffers: StackBuffers;
-  /** Keyed by the first layer of a range. */
+  /** Lengths, keyed by the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   #logits: Buffer;
   readonly #stacks = new BoundStacks();
@@ -60,19 +60,19 @@ export class Slot extends Cached implements Disposable {
     this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
   }
 
-  /** True if its keys and values are on the programs' device: it only runs densely. */
+  /** True if its keys and values are on the programs' device; then it runs only densely. */
   get onDevice(): boolean {
     return this.cache instanceof DeviceRows;
   }
 
-  /** Exited tokens that wait for a later one that goes deeper; made on first use. */
+  /** Exited tokens that wait for a later one that runs deeper layers; created on first use. */
   get held(): HeldBack {
     const { config } = this.programs.decoder;
     this.#held ??= new HeldBack(PREFILL_CHUNK, config.hidden, inputWidth(config));
     return this.#held;
   }
 
-  /** Runs tokens with results bit-equal to decode steps; made on first use. */
+  /** Runs tokens with results bit-equal to decode steps; created on first use. */
   get apart(): SeamChunks {
     this.#apart ??= new SeamChunks(this, () => undefined, PREFILL_CHUNK, true);
     return this.#apart;
@@ -93,7 +93,7 @@ export class Slot extends Cached implements Disposable {
     return this.groups.slice(1).map(({ layers }) => layers.from);
   }
 
-  /** Deeper layers never get tokens that were held back. */
+  /** Tokens that were held back never reach deeper layers. */
   override truncate(length: number): void {
     this.#held?.clear();
     super.truncate(length);
@@ -105,7 +105,7 @@ export class Slot extends Cached implements Disposable {
     return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
   }
 
-  /** The runs of the first `depth` layers over one token; `later` is the number of a group's entries after it. */
+  /** The runs of the first `depth` layers over one token; `later` returns the number of a group's entries after it. */
   runsOf(depth: number, later: (group: StateGroup) => number = () => 0): PartRun[] {
     return this.groupsOf({ from: 0, to: depth }).map((group) => {
       const { from, to } = group.layers;
@@ -123,9 +123,9 @@ export class Slot extends Cached implements Disposable {
   }
 
   /**
-   * Runs the layers from `from` to `to` − 1 over tokens whose stream is in the buffers after `done` segments; segments
-   * are also cut at `borders`, with weights of this form. Records the entries of groups whose last layer ran, and bills
-   * the meter. Returns the number of segments run.
+   * Runs the layers from `from` to `to` − 1, with weights in this form, over tokens whose stream is in the buffers
+   * after `done` segments; segments are also cut at `borders`. Records the entries of groups whose last layer ran, and
+   * bills the meter. Returns the number of segments run.
    */
   async pass(
     range: LayerRange,
@@ -157,18 +157,18 @@ export class Slot extends Cached implements Disposable {
     this.#images = wholeImages ? wholeImagesIn(prompt) : [];
   }
 
-  /** The prompt's images, in a model whose images' tokens see each other. */
+  /** The prompt's images, if the model lets an image's tokens see each other. */
   get wholeImages(): readonly WholeImage[] {
     return this.#images;
   }
 
-  /** Positions of the prompt's tokens by time, height and width, in a model with these axes. */
+  /** Positions of the prompt's tokens by time, height and width, if the model uses these axes. */
   axesOf(positions: readonly number[]): [number[], number[], number[]] | undefined {
     const axes = this.#axes?.at(positions);
     return axes && [axes.positions, axes.height, axes.width];
   }
 
-  /** Without explicit positions, the kernel counts from the entry's number. */
+  /** Without explicit positions, the kernel uses the number of the entry. */
   placeIn(group: StateGroup, positions: readonly number[]): Place {
     if (this.#axes) return { entries: group.length, ...this.#axes.at(positions) };
     const first = positions[0]!;
@@ -178,7 +178,7 @@ export class Slot extends Cached implements Disposable {
     return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope, ...ahead };
   }
 
-  /** True if these new tokens all bind their windows from the same token on. */
+  /** True if the windows of all these new tokens are bound from the same token on. */
   windowStays(tokens: number): boolean {
     const { config } = this.programs.decoder;
     const past = this.tokens.length;
@@ -210,7 +210,7 @@ export class Slot extends Cached implements Disposable {
     return segments.length;
   }
 
-  /** The lengths of a run that starts at `layer`. */
+  /** The lengths for a run that starts at `layer`. */
   lengthsFrom(layer: number): Lengths {
     const known = this.#lengths.get(layer) ?? new Lengths(this.programs.decoder.config, 1, PREFILL_CHUNK);
     this.#lengths.set(layer, known);

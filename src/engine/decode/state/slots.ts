@@ -9,8 +9,8 @@ import type { Slot } from "./slot.ts";
 const KEPT_BYTES = 256 * 2 ** 20;
 
 /**
- * The number of shared tokens from which copying them from another row beats running them, because each costs a
- * hundredth of a run, and the copy a few calls per layer.
+ * The minimum number of shared tokens for which copying them from another row beats running them again: copying a token
+ * costs a hundredth of running it, plus a few calls per layer.
  */
 export const WORTH_COPYING = 8;
 
@@ -23,7 +23,7 @@ const WORTH_MOVING = 2048;
 /** The key of a plan's state; undefined for state that is never reused. */
 type StateKey = string | undefined;
 
-/** A sequence whose row was given to another, stored in a cache of its own length. */
+/** A sequence whose row was given to another sequence, stored in a cache of its own length. */
 class Shelved extends Cached implements Disposable {
   readonly #own: KvCache;
 
@@ -55,7 +55,7 @@ export class Slots implements Disposable {
   readonly #batches: Batch[] = [];
   #shelf: Shelved[] = [];
   #clock = 0;
-  /** The maximum number of bytes kept for ended sequences; the last sequence is always kept. */
+  /** The maximum number of bytes kept for ended sequences; the last sequence is kept in any case. */
   limit = KEPT_BYTES;
 
   constructor(private readonly programs: DecoderPrograms) {}
@@ -69,12 +69,12 @@ export class Slots implements Disposable {
     return this.#reusable().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Bytes of all sequences, running or kept. */
+  /** The number of bytes of all sequences, running or kept. */
   get bytes(): number {
     return [...this.#all(), ...this.#shelf].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Tokens of running sequences. */
+  /** The number of tokens in running sequences. */
   get busyTokens(): number {
     return this.#all().reduce((sum, { busy, tokens }) => sum + (busy ? tokens.length : 0), 0);
   }
@@ -84,14 +84,14 @@ export class Slots implements Disposable {
     return this.#all().some((slot) => slot.busy);
   }
 
-  /** Tokens of a prompt that `take` would reuse. */
+  /** The number of a prompt's tokens that `take` would reuse. */
   reusable(prompt: readonly number[], key: StateKey): number {
     return Math.max(0, ...[...this.#all(), ...this.#shelf].map((held) => held.reusable(prompt, key)));
   }
 
   /**
-   * A free row with as much of `prompt` as is stored anywhere under the key of a plan's state; its last token always
-   * runs. `cuts` are the plan's. A row on the device keeps only its own earlier contents.
+   * Returns a free row with as much of `prompt` as is stored anywhere under the key of a plan's state; the last token
+   * always runs. `cuts`: the plan's cuts. A row on the device reuses only its own earlier contents.
    */
   take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = [], onDevice = false): Slot {
     const slot = this.#beside(this.#choose(prompt, key, onDevice), cuts);
@@ -122,15 +122,15 @@ export class Slots implements Disposable {
     for (const held of this.#reusable()) this.#drop(held);
   }
 
-  /** Keeps nothing. */
+  /** Drops everything that is kept. */
   forget(): void {
     for (const slot of this.#free()) slot.truncate(0);
     for (const held of this.#shelf.splice(0)) held[Symbol.dispose]();
   }
 
   /**
-   * The row that loses the least: the one that shares most with the prompt, unless most of its contents would be lost
-   * while there is room; else the least recently used.
+   * Returns the row that loses the least: the one that shares most with the prompt, unless most of its contents would
+   * be lost while there is room; else the least recently used.
    */
   #choose(prompt: readonly number[], key: StateKey, onDevice: boolean): Slot {
     const free = this.#free().filter((slot) => slot.onDevice === onDevice);
@@ -141,8 +141,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * The slot, or one with more busy neighbours and the slot's contents, because adjacent rows step as one batch, at
-   * half the price of separate rows. Neighbours with the same cuts stay adjacent to the end of the layers.
+   * Returns the slot, or moves its contents to one with more busy neighbours, because adjacent rows step as one batch,
+   * at half the price of separate rows. Neighbours with the same cuts stay adjacent up to the last layer.
    */
   #beside(slot: Slot, cuts: readonly number[]): Slot {
     const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;
@@ -154,14 +154,14 @@ export class Slots implements Disposable {
     return best;
   }
 
-  /** Shelves a row's contents if most of it is stored nowhere else; `coming` tokens will replace it. */
+  /** Shelves a row's contents if no other row stores most of it; `coming` tokens will replace it. */
   #shelve(slot: Slot, coming = 0): void {
     if (slot.onDevice) return;
     const others = [...this.#onHost(), ...this.#shelf].filter((held) => held !== slot);
     const elsewhere = Math.max(0, ...others.map((held) => held.shares(slot)));
     if (2 * elsewhere >= slot.tokens.length || slot.bytes >= this.limit) return;
     const next = this.#nextToGo(coming);
-    // Writing to used memory takes a fraction of the time of fresh memory.
+    // Writing to used memory takes a fraction of the time of writing to fresh memory.
     if (next && next.used < slot.used && next.cache.capacity >= slot.tokens.length) next.hold(slot);
     else this.#shelf.push(new Shelved(slot));
   }
@@ -173,7 +173,7 @@ export class Slots implements Disposable {
     return this.#shelf.toSorted((a, b) => a.used - b.used)[0];
   }
 
-  /** Drops the least recently used until the rest is within the limit. */
+  /** Drops the least recently used sequences until the rest is within the limit. */
   #bound(): void {
     for (const held of this.#reusable()
       .toSorted((a, b) => a.used - b.used)

@@ -6,8 +6,8 @@ import type { Tool } from "./tools.ts";
 import { WholeCall } from "./whole-call.ts";
 
 /**
- * The reader of calls in an answer; undefined if it may have none. `form`: the model's own form of calls, if it differs from
- * the usual one.
+ * The reader for calls in an answer; undefined if the answer may contain none. `form`: the model's own form of calls,
+ * if it is unusual.
  */
 export function answerReader(
   { tools = [], toolChoice = "auto" }: CallOptions,

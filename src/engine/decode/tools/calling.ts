@@ -12,22 +12,22 @@ export interface CallOptions {
   readonly parallelToolCalls?: boolean | undefined;
 }
 
-/** The effect on the answer: the tools in the prompt, the answer's beginning, and its constraint. */
+/** How tools and formats affect the answer: the tools in the prompt, the answer's beginning, and its constraint. */
 export interface Calling {
   readonly tools: readonly Tool[];
   /** Text to put before the answer. */
   readonly begin: string;
-  /** True if special tokens in the prompt count as special. */
+  /** True if special tokens in `begin` count as special. */
   readonly isSpecial?: true;
-  /** The function whose call it begins, in harmony: the answer is then only the arguments. */
+  /** The function whose call `begin` opens, in harmony: the answer is then only the arguments. */
   readonly name?: string;
   readonly format: Format | undefined;
   readonly trigger: Trigger | undefined;
 }
 
 /**
- * `marks`: the division of the model's answers.
- * @throws UserError if a choice names no tool, names are not unique, or a format is requested beside calls
+ * Derives the effect of the options; `marks`: how the model's answers are divided.
+ * @throws UserError if a choice names no tool, names are not unique, or a format is requested together with calls
  */
 export function callingOf(
   { format, tools = [], toolChoice = "auto", parallelToolCalls = true }: CallOptions,
@@ -43,12 +43,12 @@ export function callingOf(
   return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
 }
 
-/** In harmony, a function's name is in its call's message header. @throws UserError if there are several functions */
+/** Begins a call in harmony, whose message header names the function. @throws UserError for several functions */
 function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling {
   const [tool, ...others] = chosen;
   if (others.length > 0)
     throw new UserError(
-      `the model's chat format begins a call with the function's name: expected the name of one function, got ${chosen.length} to choose from`,
+      `the model's chat format begins a call with the function's name: expected one function, got ${chosen.length} to choose from`,
       2,
     );
   const { name } = tool!.function;
@@ -57,8 +57,8 @@ function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling
 }
 
 /**
- * The same for a model with its own form of calls and this chat template: it writes calls in that form. Required calls use
- * it if the form can be enforced.
+ * Adapts `calling` to a model with its own form of calls and this chat template: it writes calls in that form. Required
+ * calls use the form if it can be enforced.
  */
 export function inForm(
   calling: Calling,

@@ -2,26 +2,26 @@ import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
-/** After this many closings without a call, an opening is text. A call's text may contain some of them. */
+/** The number of closings without a call after which an opening is text. A call's text may contain some of them. */
 const MOST_CLOSINGS = 8;
 
 /** Reads calls in a model's own form from an answer. */
 export class FormReader implements AnswerReader {
   /** Unread text; it begins with the opening while calls are open. */
   #text = "";
-  /** The index after the closings that ended no call. */
+  /** The index after the closings that did not end a call. */
   #tried = 0;
   #closings = 0;
   /** White space after calls does not belong to the answer's text. */
   #afterCalls = false;
 
-  /** `tools`: those that may be called. */
+  /** `tools`: the tools that may be called. */
   constructor(
     private readonly form: CallForm,
     private readonly tools: readonly Tool[],
   ) {}
 
-  /** Text that turns out not to be a call stays text. */
+  /** Text that turns out not to be a call is returned as text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];
@@ -65,7 +65,7 @@ export class FormReader implements AnswerReader {
     return found;
   }
 
-  /** Calls of allowed functions. */
+  /** Reads calls of allowed functions. */
   #read(text: string): readonly ToolCall[] | undefined {
     const found = this.form.read(text, this.tools);
     return found?.every(({ name }) => this.tools.some((tool) => tool.function.name === name)) ? found : undefined;

@@ -7,7 +7,7 @@ export interface ToolCall {
 }
 
 export interface Read {
-  /** Text outside calls, as far as it is certain. */
+  /** The part of the text outside calls that is certain. */
   readonly text: string;
   readonly calls: readonly ToolCall[];
 }
@@ -30,7 +30,7 @@ export class CallReader implements AnswerReader {
     this.#text = begun ? OPEN : "";
   }
 
-  /** Text that turns out not to be a call stays text. */
+  /** Text that turns out not to be a call is returned as text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];
@@ -57,7 +57,7 @@ export class CallReader implements AnswerReader {
     return free;
   }
 
-  /** Takes one whole call, from its opening to its end; undefined if none is complete. */
+  /** Takes one complete call, from its opening to its end; undefined if there is none. */
   #takeCall(last: boolean): string | undefined {
     if (!this.#text.startsWith(OPEN)) return undefined;
     const end = closeOf(this.#text, last);
@@ -71,7 +71,7 @@ export class CallReader implements AnswerReader {
 /** JSON up to a call's end tag; a string in it may contain the tag. */
 const CALL = /^(?:[^"<]|"(?:[^"\\]|\\.)*"|<(?!\/tool_call>))*(?=<\/tool_call>)/s;
 
-/** The end of the call at the start of `text`; -1 if it is not there yet. */
+/** The end of the call at the start of `text`; -1 if it has not arrived yet. */
 function closeOf(text: string, last: boolean): number {
   const plain = text.indexOf(CLOSE);
   const length = plain < 0 ? undefined : CALL.exec(text)?.[0].length;
@@ -79,7 +79,7 @@ function closeOf(text: string, last: boolean): number {
   return length ?? (last ? plain : -1);
 }
 
-/** Characters at the end of `text` that may begin `word`. */
+/** The number of characters at the end of `text` that may begin `word`. */
 export function begunOf(text: string, word: string): number {
   for (let length = Math.min(text.length, word.length - 1); length > 0; length--)
     if (word.startsWith(text.slice(-length))) return length;

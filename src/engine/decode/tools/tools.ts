@@ -47,7 +47,7 @@ export const toolChoice = z.union(
 );
 export type ToolChoice = z.output<typeof toolChoice>;
 
-/** The keys of a call's function and arguments, and the text before them. */
+/** The keys under which a call has its function and arguments, and fields before them. */
 interface CallKeys {
   readonly name: string;
   readonly arguments: string;
@@ -77,7 +77,7 @@ export const argumentsOf = ({ function: { parameters } }: Tool) => ({ type: OBJE
 /** The arguments of a function without parameters. */
 const NOTHING = { additionalProperties: false };
 
-/** Tools for a template, without absent fields. */
+/** Tools in the form that a template reads, without absent fields. */
 export const asJson = (tools: readonly Tool[]): Json[] => JSON.parse(JSON.stringify(tools)) as Json[];
 
 /** Calls in free text, at most one unless `parallel`. */

@@ -32,7 +32,7 @@ export class WholeCall {
     return this.#rest.kind !== "none";
   }
 
-  /** The call, if the answer is one; undefined otherwise, or if its arguments do not match the tool's schema. */
+  /** The call; undefined if the answer is not one, or if its arguments do not match the tool's schema. */
   get call(): ToolCall | undefined {
     if (!this.#rest.nullable) return undefined;
     const { name, arguments: args } = JSON.parse(this.#text.replaceAll(FENCE, "")) as Call;
@@ -48,7 +48,7 @@ interface Call {
 
 const FENCE = /^\s*```[a-z]*|```\s*$/gi;
 
-/** A bare or fenced call of one of some functions, with any arguments. */
+/** Matches a bare or fenced call of one of some functions, with any arguments. */
 function callNode(forest: Forest, names: readonly string[]): Node {
   const { seq, alt, repeat, text } = bound(forest);
   const json = new Json(forest);
@@ -78,7 +78,7 @@ function meets(args: JsonObject, tool: Tool): boolean {
 class TooMuch extends Error {}
 const tooMuch = () => new TooMuch();
 
-/** A value with its properties in the schema's order, as grammars expect. */
+/** A value whose properties are sorted into the schema's order, as grammars expect. */
 function inOrder(value: unknown, schema: unknown, whole: JsonObject): unknown {
   if (!isObject(schema)) return value;
   const { $ref, anyOf, oneOf, allOf, properties, items } = schema;

@@ -42,21 +42,21 @@ const MOST_KEPT = 2 ** 25;
 
 /** An image of which only the header has been read. */
 export interface UnreadImage extends Pick<PlacedImage, "rows" | "tokens"> {
-  /** Decodes and encodes it. @throws UserError if it cannot be decoded */
+  /** Decodes and encodes the image. @throws UserError if it cannot be decoded */
   read(): Promise<SeenImage>;
 }
 
-/** An image in a decoder's stream. */
+/** An image as part of a decoder's residual stream. */
 export interface SeenImage {
-  /** Rows and tokens that replace its token. */
+  /** The rows and tokens that replace the image's token. */
   readonly spans: readonly PromptSpan[];
-  /** Rows of the stream. */
+  /** The number of rows in the residual stream. */
   readonly rows: number;
   /** The cost of the encoder; zeros if the rows were cached. */
   readonly spent: Spent;
 }
 
-/** The image part of a loaded model. */
+/** The image encoder of a loaded model. */
 export class ImageReader implements Disposable {
   /** Rows by content, the most recently used last. */
   readonly #cache = new Map<string, EmbeddedSpan>();
@@ -66,7 +66,7 @@ export class ImageReader implements Disposable {
     readonly vision: Vision,
     private readonly place: PlaceImage,
     private readonly encoder: PictureEncoder,
-    /** The text around an image's token that chat templates leave out. */
+    /** The text around an image's token that chat templates omit. */
     readonly gap: Gap | undefined,
   ) {}
 
@@ -83,7 +83,7 @@ export class ImageReader implements Disposable {
     return new ImageReader(source.path, vision, place, await compile(graph!), gapOf(vision, tokenizer));
   }
 
-  /** The smallest number of rows of an image. */
+  /** The minimum number of rows of an image. */
   get leastTokens(): number {
     return this.vision.pictures === "patches" ? 1 : this.vision.tokens;
   }
@@ -113,7 +113,7 @@ export class ImageReader implements Disposable {
     return span;
   }
 
-  /** Drops the stored rows, so that the next image has the bill of a first one. */
+  /** Drops the stored rows, so that the next image is billed in full. */
   forget(): void {
     this.#cache.clear();
   }
@@ -143,7 +143,7 @@ interface Reading {
   compile(graph: Graph): Promise<PictureEncoder>;
 }
 
-/** From the processor in the model's folder. @throws UserError */
+/** Reads the processor in the model's folder. @throws UserError */
 function readingOf(vision: Vision, folder: string, tokenizer: Tokenizer): Reading {
   switch (vision.pictures) {
     case "one": {

@@ -5,11 +5,11 @@ import type { EmbeddedSpan } from "../run/spans.ts";
 export interface TileGrid {
   readonly rows: number;
   readonly columns: number;
-  /** Rows of the stream along a tile's side. */
+  /** The number of rows along a tile's side. */
   readonly side: number;
   /** The image's own height and width. */
   readonly original: readonly [height: number, width: number];
-  /** The row after each line, [hidden]. */
+  /** The row that ends each line, [hidden]. */
   readonly lineEnd: Float32Array;
 }
 
@@ -59,7 +59,7 @@ function unpadded({ rows, columns, side, original }: TileGrid): { down: Unpadded
   return { down: all(high), across: middle(wide, width * (high / height)) };
 }
 
-/** Rounded to seven digits first, as in transformers. */
+/** The unpadded part in the middle of an axis. The size is rounded to seven digits first, as in transformers. */
 function middle(all: number, size: number): UnpaddedPart {
   const from = Math.floor((all - Math.trunc(Number(size.toFixed(7)))) / 2);
   return { from, count: all - 2 * from };

@@ -10,12 +10,12 @@ import type { Pixels } from "../../images/pixels/pixels.ts";
 import { normalisePixels, type PixelScale } from "../../images/pixels/processor.ts";
 import type { EmbeddedSpan } from "../run/spans.ts";
 
-/** An image as rows of the stream, and their cost. */
+/** An image as rows of the residual stream, and their cost. */
 export interface EncodedPicture extends Pick<EmbeddedSpan, "embeddings" | "grid"> {
   readonly cost: Spent;
 }
 
-/** Turns images of supported sizes into rows of the decoder's stream. */
+/** Encodes images of supported sizes as rows of the decoder's residual stream. */
 export interface PictureEncoder extends Disposable {
   run(picture: Pixels): Promise<EncodedPicture>;
 }
@@ -67,7 +67,7 @@ function bufferOf(values: PatchInput["values"]): Buffer {
 
 /** Runs the encoder of images in any number of whole squares of patches. */
 export class PatchRunner implements PictureEncoder {
-  /** The running image, and those that wait for it. */
+  /** Resolves when the running image, and those that wait for it, are done. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(

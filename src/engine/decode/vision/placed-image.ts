@@ -11,20 +11,20 @@ import { joinedRows, joinedTiles } from "./joined-tiles.ts";
 
 /** An image in the form of a model's encoder, and its place in a prompt. */
 export interface PlacedImage {
-  /** Rows of the stream. */
+  /** The number of rows in the residual stream. */
   readonly rows: number;
-  /** Rows, plus the tokens around them. */
+  /** The number of rows, plus that of the tokens around them. */
   readonly tokens: number;
   /** The images that the encoder reads one by one. */
   pictures(picture: Pixels): Promise<readonly Pixels[]>;
-  /** The parts that replace the image's token: the rows of its images, in order, and tokens around them. */
+  /** The parts that replace the image's token: the rows of the encoded images, in order, and the tokens around them. */
   spans(rows: readonly EmbeddedSpan[]): PromptSpan[];
 }
 
-/** Places an image by its size, before it is decoded. @throws UserError if the model reads no image of that size */
+/** Places an image by its size, before it is decoded. @throws UserError if the model does not support that size */
 export type PlaceImage = (size: PictureSize) => PlacedImage;
 
-/** An image as one picture, replaced by its rows only. */
+/** An image as one picture, which is replaced by its rows alone. */
 export const placeWhole =
   (sized: (picture: Pixels) => Promise<Pixels>, rowsOf: (size: PictureSize) => number): PlaceImage =>
   (size) => {
@@ -41,7 +41,7 @@ export const placeFramed =
     spans: (spans) => [[begin], ...spans, [end]],
   });
 
-/** An image as tiles and a whole, with their rows between two tokens. */
+/** An image as tiles and the entire image, with their rows between two tokens. */
 export const placeShaped =
   (processor: ShapedProcessor, tokenizer: Tokenizer, { frame, tokens }: InternVision): PlaceImage =>
   (size) => {
@@ -54,7 +54,7 @@ export const placeShaped =
     };
   };
 
-/** An image as tiles, each after its name, and the whole at the end, like transformers' `Idefics3Processor`. */
+/** An image as tiles, each after its name, and the entire image at the end, like transformers' `Idefics3Processor`. */
 export const placeTiles =
   (
     processor: TileProcessor,
@@ -78,7 +78,7 @@ export const placeTiles =
     };
   };
 
-/** An image as a whole, followed by the tiles of the best-fitting size, joined to one picture. */
+/** The entire image, followed by the tiles of the best-fitting size, which are joined to one picture. */
 export const placeFitted =
   (processor: FittedProcessor, { lineEnd, encoder, tokens }: FittedVision): PlaceImage =>
   (size) => {

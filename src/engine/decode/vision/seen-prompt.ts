@@ -18,18 +18,18 @@ import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
 import type { Tool } from "../tools/tools.ts";
 import type { SeenImage, UnreadImage } from "./image-reader.ts";
 
-/** A prompt with images in the engine's form. */
+/** A prompt with images, in the engine's form. */
 export interface SeenPrompt extends SpannedPrompt {
   readonly images: ImageBill;
   /** Started at the request's arrival. */
   readonly time: Stopwatch;
 }
 
-/** The refusal of images by a model without an image encoder. */
+/** The error for images sent to a model without an image encoder. */
 export const blind = (model: string): UserError =>
   new UserError(`${model} reads only text, but got an image; expected a model that reads images, such as a LLaVA`, 2);
 
-/** How a prompt is read: see `LanguageModel.formOf`, with functions that the model may call. */
+/** How a prompt is read: see `LanguageModel.formOf`; and the functions that the model may call. */
 interface Reading {
   readonly raw?: boolean | undefined;
   readonly tools: readonly Tool[];
@@ -38,8 +38,8 @@ interface Reading {
 }
 
 /**
- * Ids of a prompt with a token in the place of each image. In a text, images come first. In a chat, they take the
- * places of its parts `{ type: "image" }`, in order; without such parts, they come first in the last user turn.
+ * Ids of a prompt with a token in the place of each image. In a text, images come first. In a chat, they replace its
+ * parts `{ type: "image" }`, in order; without such parts, they come first in the last user turn.
  * @throws UserError like `LanguageModel.encode`
  */
 export function encodeWithPlaces(
@@ -68,8 +68,8 @@ export function encodeWithPlaces(
 }
 
 /**
- * Reads images and puts their rows in the places of their token among a prompt's ids. The headers give the prompt's
- * length before any image is decoded.
+ * Reads images and replaces their tokens in a prompt's ids by their rows. The headers give the prompt's length before
+ * any image is decoded.
  * @throws UserError if an image cannot be read, the prompt is too long, or the numbers of places and images differ
  */
 export async function seenPrompt(
@@ -85,7 +85,7 @@ export async function seenPrompt(
   const { imageToken } = reader.vision.config;
   const places = ids.filter((id) => id === imageToken).length;
   if (places !== images.length)
-    throw new UserError(`the prompt has ${places} places for images, but ${images.length} images were given`, 2);
+    throw new UserError(`the prompt has places for ${places} images, but got ${images.length}`, 2);
   time.enter("encode");
   const unread: UnreadImage[] = [];
   for (const [i, image] of images.entries()) unread.push(await reader.readHeader({ image }, i));
@@ -140,7 +140,7 @@ const MARK = "mark";
 
 const known = new WeakMap<Tokenizer, boolean>();
 
-/** A chat in the form that a model's template reads: many templates of models with images ignore text outside parts. */
+/** A chat in the form that a model's template reads: many templates for images ignore text outside parts. */
 export const readableTurns = (tokenizer: Tokenizer, turns: readonly ChatMessage[]): readonly ChatMessage[] =>
   showsTexts(tokenizer)
     ? turns
@@ -155,7 +155,7 @@ function showsTexts(tokenizer: Tokenizer): boolean {
   return shows;
 }
 
-/** A text turn rendered by the template; "" if it refuses one. */
+/** Renders a text turn with the template; "" if the template rejects one. */
 function rendered(tokenizer: Tokenizer): string {
   try {
     const segments = chatSegments(tokenizer, [{ role: "user", content: MARK }], { addGenerationPrompt: true });

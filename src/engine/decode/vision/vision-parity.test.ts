@@ -65,7 +65,7 @@ describe.each(names)("%s", (name) => {
   });
 });
 
-/** Models whose images are squares of patches. */
+/** Models that divide an image into squares of patches. */
 const patched = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl", "qwen3-vl-moe"];
 
 /** Tensors to reverse, of the encoder and of the decoder. */
@@ -89,7 +89,7 @@ describe.each(patched)("%s", (name) => {
   const folder = fixture(name);
   const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
 
-  /** Opens the image part of a checkpoint that may have other weights. */
+  /** Opens the image encoder of a checkpoint that may have other weights. */
   async function patchReader(checkpoint: Checkpoint, weightsFolder: string) {
     const { vision, weights } = await openVision(checkpoint, weightsFolder, "f32");
     if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");

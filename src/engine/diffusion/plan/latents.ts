@@ -20,19 +20,19 @@ import { plannerPrompt, type Template } from "./template.ts";
 export const sources = ["plan", "constant", "question", "executor"] as const;
 export type Source = (typeof sources)[number];
 
-/** The terms of the vectors, one per plan token. */
+/** The terms for computing the vectors, one per plan token. */
 export type LatentTerms = Omit<PlanTerms, "states">;
 
 /** Latent vectors of a question: `states` is [terms.tokens, width]. */
 type Latents = Omit<PlanResult, "states"> & { readonly states: Float32Array };
 
-/** Makes the vectors of one source. */
+/** Computes the vectors of one source. */
 export interface LatentSource extends Disposable {
   readonly width: number;
   latents(question: string, terms: LatentTerms, signal?: AbortSignal): Promise<Latents>;
 }
 
-/** A model's checkpoint with its tokenizer, and the folder of its prepared weights. */
+/** A model's checkpoint with its tokenizer, and the folder of the prepared weights. */
 interface OpenedModel {
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
@@ -46,7 +46,7 @@ interface Around {
   readonly template: Template;
 }
 
-/** Opens a source; the caller keeps owning the planner. */
+/** Opens a source; the caller still owns the planner. */
 export async function openSource(source: Source, around: Around): Promise<LatentSource> {
   switch (source) {
     case "plan":
@@ -67,7 +67,7 @@ const free = (): Pick<PlanResult, "ids" | "text" | "passes" | "spent"> => ({
 });
 const nothing = { [Symbol.dispose]: () => {} };
 
-/** The states of the planner's plans. */
+/** A source of the states of the planner's plans. */
 function planStates({ planner, template }: Pick<Around, "planner" | "template">): LatentSource {
   return {
     width: widthOf(planner),
@@ -92,7 +92,7 @@ function constant({ planner }: Around): LatentSource {
   };
 }
 
-/** Rows of the planner's token table for the last tokens of its prompt. */
+/** A source of rows of the planner's token table, for the last tokens of its prompt. */
 async function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: Around): Promise<LatentSource> {
   const width = widthOf(planner);
   const table = new Part(
@@ -112,7 +112,7 @@ async function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: 
   };
 }
 
-/** The executor's states at the tokens of a plan that it writes itself, always with the likeliest token. */
+/** The executor's states at the tokens of a plan that it writes itself, choosing the likeliest token each time. */
 class OwnStates implements LatentSource {
   private constructor(
     private readonly around: Around,

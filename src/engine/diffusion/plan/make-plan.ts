@@ -5,7 +5,7 @@ import type { DiffusionOptions } from "../options.ts";
 
 /** The options of a plan. */
 export interface PlanTerms {
-  /** Tokens of the plan. */
+  /** The number of tokens in the plan. */
   readonly tokens: number;
   readonly diffusion: DiffusionOptions;
   readonly temperature: number;
@@ -19,9 +19,9 @@ export interface PlanResult {
   readonly ids: readonly number[];
   /** The plan without its end tokens; empty if it consists only of end tokens. */
   readonly text: string;
-  /** The last layer's normalised states at the plan's places, [tokens, hidden]. */
+  /** The last layer's normalised states at the plan's positions, [tokens, hidden]. */
   readonly states?: Float32Array;
-  /** Forward passes of the planner. */
+  /** The number of the planner's forward passes. */
   readonly passes: number;
   readonly spent: Spent;
 }
@@ -29,7 +29,7 @@ export interface PlanResult {
 /**
  * Makes a plan by filling in masks after a prompt (Berrayana et al. 2025, arXiv 2510.15244). The states come from one
  * more pass over the whole sequence.
- * @throws UserError if the prompt is too long, or the schedule does not divide
+ * @throws UserError if the prompt is too long, or the schedule does not divide the plan
  */
 export async function makePlan(
   model: DiffusionModel,

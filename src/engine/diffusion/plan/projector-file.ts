@@ -16,7 +16,7 @@ const projectorFile = z.strictObject({
   planner: model,
   executor: model,
   sizes: z.strictObject({ from: count, inner: count, to: count }),
-  /** Tokens of a plan; a projector is trained for one number. */
+  /** The number of tokens in a plan; a projector is trained for one number. */
   tokens: count,
   source: z.enum(sources),
   template: z.enum(templates),
@@ -50,7 +50,7 @@ function projectorFolders(own = path.join(home(), "plans")): string[] {
   return [...namesIn(own).map((name) => path.join(own, name)), ...bundledFolders("plan", "plan.json")];
 }
 
-/** The folder of the projector for two models, by their hashes; undefined if none. */
+/** The folder of the projector for two models, by their hashes; undefined if there is none. */
 export const projectorFor = (own: { planner: string; executor: string }): string | undefined =>
   projectorFolders().find((folder) => {
     const { planner, executor } = readProjector(folder);

@@ -9,7 +9,7 @@ import { parseHeader } from "../../../weights/safetensors/header.ts";
 import type { EmbeddedSpan } from "../../decode/run/spans.ts";
 import { type ProjectorFile, projectorTensors, readProjector } from "./projector-file.ts";
 
-/** A trained projector from latent vectors to rows of the executor's stream. */
+/** A trained projector from latent vectors to rows of the executor's residual stream. */
 export class Projector implements Disposable {
   private constructor(
     readonly metadata: ProjectorFile,
@@ -48,7 +48,7 @@ export class Projector implements Disposable {
   }
 }
 
-/** Rows of the stream as part of a prompt. */
+/** Rows of the residual stream as part of a prompt. */
 export const spanOf = (embeddings: Float32Array): EmbeddedSpan => ({
   embeddings,
   contentHash: createHash("sha256").update(new Uint8Array(embeddings.buffer)).digest("hex"),

@@ -3,7 +3,7 @@ import { bosOf } from "../../decode/language-model.ts";
 
 /**
  * Wordings of the planner's and the executor's prompts. A version never changes, because a projector is trained for
- * one. `bare-1` puts marks around the plan, for models trained on them; `chat-1` uses chat templates. `half-1` has
+ * one. `bare-1` puts marks around the plan, for models trained on them; `chat-1` uses chat templates. `half-1` uses
  * bare-1's wording for the planner and chat-1's for the executor.
  */
 export const templates = ["bare-1", "chat-1", "half-1"] as const;
@@ -19,7 +19,7 @@ const ask = (question: string): string =>
   `Write a short plan for the question: how to solve it, without the answer.\n\n${question}`;
 const answer = (question: string, plan: string): string => `${question}\n\n${plan}Give the answer alone.`;
 
-/** The planner's prompt. */
+/** Encodes the planner's prompt. */
 export function plannerPrompt(tokenizer: Tokenizer, template: Template, question: string): number[] {
   switch (template) {
     case "bare-1":
@@ -30,7 +30,7 @@ export function plannerPrompt(tokenizer: Tokenizer, template: Template, question
   }
 }
 
-/** The executor's prompt around a plan's place; without a plan, the place is empty. */
+/** Encodes the executor's prompt around the plan's place; without a plan, the place is empty. */
 export function executorPrompt(tokenizer: Tokenizer, template: Template, question: string, planned: boolean): Around {
   switch (template) {
     case "bare-1":
@@ -51,7 +51,7 @@ const chat = (tokenizer: Tokenizer, content: string): Segment[] => {
 const plain = (tokenizer: Tokenizer, question: string): number[] =>
   tokenizer.encodeSegments(chat(tokenizer, answer(question, "")));
 
-/** A character that occurs in no question. */
+/** A character that no question contains. */
 const PLACE = "\u{F0000}";
 
 function aroundPlan(tokenizer: Tokenizer, question: string): Around {

@@ -8,7 +8,7 @@ import { Program } from "../../../runtime/program.ts";
 export class ImageRunner implements Disposable {
   readonly #pixels: Buffer;
   readonly #out: Buffer;
-  /** The running image, and those that wait for it. */
+  /** Resolves when the running image, and those that wait for it, are done. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(

@@ -48,7 +48,7 @@ type Prepared =
 /** A loaded model that maps images and texts to one space. */
 export class ImageTextModel implements Loaded {
   readonly kind = "encoder of images and texts";
-  /** Keyed by layer, compiled when its tokens are first needed. */
+  /** Runners by layer, each compiled when its tokens are first needed. */
   readonly #tokens = new Map<FeatureLayer, Promise<ImageRunner>>();
 
   private constructor(
@@ -102,8 +102,8 @@ export class ImageTextModel implements Loaded {
   }
 
   /**
-   * The probability of each label for each image, from the cosines of their vectors and the model's scale: over all labels
-   * or for each separately, as in the model's training. Labels are used unchanged.
+   * The probability of each label for each image, from the cosines of their vectors and the model's scale: over all
+   * labels or for each label separately, as in the model's training. Labels are used unchanged.
    * @throws UserError if an image cannot be read, or the labels are not at least one, all different
    */
   async classify(
@@ -174,7 +174,7 @@ export class ImageTextModel implements Loaded {
     return sum;
   }
 
-  /** An image's tokens count as prompt tokens, and have a separate counter. */
+  /** The usage of a call. An image's tokens count as prompt tokens, and have a separate counter. */
   #usage(bill: Spent & { readonly tokens: number }, images: number, timed: Timed): Usage {
     const ofImages = images * this.model.image.tokens;
     return {
@@ -221,7 +221,7 @@ export class ImageTextModel implements Loaded {
     return this.#filled(head);
   }
 
-  /** Padding comes last, if the model was trained with padding. */
+  /** Pads a text at the end, if the model was trained with padding. */
   #filled(text: readonly number[]): Input {
     const ids = Array.from({ length: this.model.traits.textLength ?? text.length }, (_, i) => text[i] ?? this.#pad);
     return { ids, types: ids.map(() => 0) };
@@ -240,10 +240,10 @@ export class ImageTextModel implements Loaded {
   }
 }
 
-/** Vectors are compared with vectors from elsewhere, so floats are not rounded by default. */
+/** Results are compared with vectors computed elsewhere, so floats are not rounded by default. */
 export const exact = (quant: Quant): Quant => (quant === "auto" ? "f32" : quant);
 
-/** @throws UserError unless there is at least one label, and all are different and not empty */
+/** @throws UserError unless there is at least one label, and all labels are different and not empty */
 export function checkLabels(labels: readonly string[]): void {
   if (labels.length === 0) throw new UserError("no labels are given, expected some to choose among", 2);
   const again = labels.find((label, i) => labels.indexOf(label) !== i);

@@ -2,7 +2,7 @@ import type { ImageEncoderConfig } from "../../../models/images/image-encoder.ts
 import { UserError } from "../../../util/errors.ts";
 import { type ImageProcessor, readImageProcessor } from "../../images/pixels/processor.ts";
 
-/** The side of the squares that a folder's processor makes. @throws UserError if it makes none */
+/** The side of the square images that a folder's processor makes. @throws UserError if they are not square */
 export function squareOf(folder: string, { width, height }: ImageProcessor): number {
   if (width === height) return width;
   throw new UserError(`${folder}: the processor makes images of ${width} × ${height}, expected squares`);

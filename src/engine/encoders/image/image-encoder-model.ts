@@ -25,7 +25,7 @@ import { squareOf } from "../image-text/processor-for.ts";
 import { type Classification, type ClassifierSettings, classification, readClassifier } from "../text/classifier.ts";
 import type { Answers, ReadTerms } from "../text/encoder-model.ts";
 
-/** A result for an image, compiled on first use. */
+/** A kind of result for an image; its program is compiled on first use. */
 type Output = "vector" | "scores";
 
 /** A loaded image-only model: image vectors, and a classifier's labels if it has a head. */

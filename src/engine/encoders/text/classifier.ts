@@ -61,7 +61,7 @@ export function readClassifier(
   };
 }
 
-/** A GGUF's labels in config.json's form. */
+/** A GGUF's labels in the form of config.json. */
 function ggufConfig({ metadata }: Extract<ConfigSource, { kind: "gguf" }>): object {
   const labels = metadata.strings(`${metadata.string("general.architecture")}.classifier.output_labels`, []);
   return { id2label: Object.fromEntries(labels.entries()) };
@@ -80,7 +80,7 @@ function relevanceOf(file: string, name: string): ClassifierSettings["relevance"
 }
 
 /**
- * The classification from logits [labels]; with `among`, over those labels only.
+ * The classification from logits [labels]; with `among`, over those labels alone.
  * @throws UserError for an unknown label
  */
 export function classification(
@@ -109,7 +109,7 @@ function placeOf(labels: readonly string[], label: string): number {
   throw new UserError(`the model has no label "${label}", expected some of ${labels.join(", ")}`, 2);
 }
 
-/** Scores of logits, from 0 to 1 unless there is no activation. */
+/** The scores of logits, from 0 to 1 unless there is no activation. */
 export function activate(logits: readonly number[], activation: Activation): number[] {
   switch (activation) {
     case "none":

@@ -10,7 +10,7 @@ import { safetensorsFile } from "../../../weights/safetensors/read.ts";
 export interface DenseModule extends DenseLayer {
   /** The safetensors file with its weights; undefined if they are among the model's own weights. */
   readonly file: string | undefined;
-  /** Its weights' name in that file, without `.weight`. */
+  /** The name of its weights in that file, without `.weight`. */
   readonly name: string;
 }
 
@@ -31,7 +31,7 @@ export function readDense(folder: string): DenseModule {
   throw new UserError(`${file}: the activation "${name}" is not supported, expected Identity or Tanh`);
 }
 
-/** The layers that EmbeddingGemma's GGUFs may have, by llama.cpp's names: without biases and activations. */
+/** The layers that EmbeddingGemma's GGUFs may have, under llama.cpp's names; they have no biases or activations. */
 export const storedDense = ({ config, tensors }: Checkpoint): DenseModule[] =>
   config.kind === "huggingface"
     ? []
@@ -40,7 +40,7 @@ export const storedDense = ({ config, tensors }: Checkpoint): DenseModule[] =>
         return weight ? [{ file: undefined, name, outputs: weight.shape[0]!, activation: "none" as const }] : [];
       });
 
-/** The checkpoint including the weights of linear layers after it, under the graphs' names. */
+/** The checkpoint, including the weights of linear layers after it, under the graphs' names. */
 export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[]): Checkpoint {
   if (modules.length === 0) return checkpoint;
   const layers = new Map<string, { readonly tensor: StoredTensor; readonly source: Source }>();
@@ -52,7 +52,7 @@ export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[
     }
   }
   const added = [...layers].map(([name, { tensor }]) => [name, { ...tensor, name }] as const);
-  /** The file of a tensor, and the tensor's description in it. */
+  /** Returns the file of a tensor, and the tensor's description in it. */
   const stored = (tensor: StoredTensor): [Source, StoredTensor] => {
     const layer = layers.get(tensor.name);
     return layer ? [layer.source, { ...layer.tensor, shape: tensor.shape }] : [checkpoint, tensor];

@@ -3,7 +3,7 @@ import { add, addSpent, type Dim, evalCost, mul, sym } from "../../../graph/inde
 import { seededRandom } from "../../../util/random.ts";
 import { BATCH_TOKENS, nextBatch, sharesOf } from "./encoder-batches.ts";
 
-/** Takes batches until nothing is left. Returns each batch's lengths, by list, and its padded length. */
+/** Takes batches until nothing is left. Returns the lengths in each batch, by list, and its padded length. */
 function batchesOf(lists: readonly (readonly number[])[], limit?: number) {
   const remaining = lists.map((lengths) => [...lengths]);
   const batches: { lengths: number[][]; tokens: number }[] = [];

@@ -1,17 +1,17 @@
 import { evalCost, type Spent } from "../../../graph/index.ts";
 import type { Cost } from "../../../graph/op.ts";
 
-/** Tokens of one batch, including padding: enough to keep the matrix products busy, few enough for their results to stay in the cache. */
+/** Tokens per batch, including padding: enough to keep matrix products busy, few enough for the cache. */
 export const BATCH_TOKENS = 1024;
 
-/** The largest share of padding in a row. Only attention pays for padding; beyond this, another batch is cheaper. */
+/** The largest share of padding in a row. Only attention computes padding; beyond this, another batch is cheaper. */
 const MOST_PADDING = 1 / 4;
-/** Padding tokens that are always accepted. */
+/** The number of padding tokens that is always accepted. */
 const LITTLE_PADDING = 8;
 
 const fits = (length: number, row: number): boolean => row - length <= Math.max(LITTLE_PADDING, row * MOST_PADDING);
 
-/** The part of a list of texts in a batch: `count` texts from an index. */
+/** A list's part of a batch: `count` texts from an index. */
 interface Part {
   readonly from: number;
   readonly count: number;
@@ -25,8 +25,8 @@ export interface TextBatch {
 
 /**
  * The next batch of texts, from lists of their lengths, each with the longest first. It contains the longest text of
- * the first list, and has the padded length that lets the most other tokens run in the batch. It has at most `limit`
- * tokens, including padding, or one text.
+ * the first list, at the padded length with which the most other tokens fit into the batch. It has at most `limit`
+ * tokens, including padding, or a single text.
  */
 export function nextBatch(lists: readonly (readonly number[])[], limit: number = BATCH_TOKENS): TextBatch {
   const lead = lists[0]![0]!;
@@ -42,7 +42,7 @@ const tokensOf = (lists: readonly (readonly number[])[], { parts }: TextBatch): 
     return lengths.slice(from, from + count).reduce((a, b) => a + b, sum);
   }, 0);
 
-/** Texts that fit in rows of `tokens`; the first list has precedence. */
+/** The texts that fit in rows of `tokens` tokens; the first list has precedence. */
 function batchOf(lists: readonly (readonly number[])[], tokens: number, limit: number): TextBatch {
   let room = Math.max(1, Math.floor(limit / tokens));
   const parts = lists.map((lengths) => {

@@ -33,12 +33,12 @@ export interface Answers<T> {
   readonly usage: Usage;
 }
 
-/** The terms on which texts are read. */
+/** The conditions under which texts are read. */
 export interface ReadTerms extends EncodeTerms {
   /** Requests with more FLOPs are refused before anything runs. */
   readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
   readonly onStopped?: OnStopped | undefined;
-  /** Default: true. */
+  /** Whether long texts are cut; true if absent. */
   readonly truncate?: Truncate | undefined;
   /** The task whose prompt is written before each text to embed, such as `query`; the model's default if absent. */
   readonly prompt?: string | undefined;
@@ -58,7 +58,7 @@ export class EncoderModel implements Loaded {
     readonly settings: SentenceSettings,
     readonly classifier: ClassifierSettings | undefined,
     private readonly late: LateInteraction | undefined,
-    /** Numbers of a vector, or of a classifier's scores. */
+    /** The length of a vector, or the number of a classifier's scores. */
     readonly width: number,
     /** Batches texts that wait at the same time. */
     readonly queue: EncoderQueue,
@@ -128,7 +128,7 @@ export class EncoderModel implements Loaded {
   }
 
   /**
-   * The labels' scores of each text or pair; with `among`, only of those labels.
+   * The scores of the labels for each text or pair; with `among`, only of those labels.
    * @throws UserError if the model is not a classifier
    */
   async classify(
@@ -239,14 +239,14 @@ export class EncoderModel implements Loaded {
     }
   }
 
-  /** A text's tokens (for embeddings, including the prompt), without those that the tokenizer adds around it. */
+  /** The number of tokens in a text (and the prompt, for embeddings), without those the tokenizer adds. */
   tokensOf(text: string): number {
     const whole = this.classifier ? text : this.settings.prompt + text;
     return this.tokenizer.encode(this.#cased(whole)).length;
   }
 
   /**
-   * The maximum number of tokens that the model reads per text, or per pair of texts; longer ones are cut at the end.
+   * The maximum number of tokens that the model reads per text, or per pair of texts; longer texts are cut at the end.
    */
   room(texts: 1 | 2): number {
     return this.#most - this.tokenizer.input("", texts === 2 ? { pair: "" } : {}).ids.length;
@@ -264,7 +264,7 @@ export class EncoderModel implements Loaded {
     return readings.map((reading, i) => this.#input(reading, textName(i)));
   }
 
-  /** Token ids unchanged, but at most the model's limit. */
+  /** Token ids, unchanged but cut to the model's limit. */
   #tokenInput(ids: readonly number[], name: string, truncate?: Truncate): Input {
     const { vocabulary } = this.encoder.config;
     const beyond = ids.find((id) => id >= vocabulary);

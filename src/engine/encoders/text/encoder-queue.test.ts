@@ -20,7 +20,7 @@ afterEach(() => {
   queue.limit = Number.POSITIVE_INFINITY;
 });
 
-/** The texts' lengths in each batch that starts from now on; a batch runs once it may. */
+/** Records the lengths of the texts in each batch that starts from now on; a batch runs after `may` resolves. */
 function batches(may?: Promise<void>): number[][] {
   const begun: number[][] = [];
   const { run } = RowRunner.prototype;
@@ -32,7 +32,7 @@ function batches(may?: Promise<void>): number[][] {
   return begun;
 }
 
-/** Batches that run side by side. */
+/** The number of batches that run side by side. */
 const lanes = environment().threads;
 
 const texts = ["good soup", "cold bread and more of it", "x", "good soup and cold bread", "bread"];
@@ -48,7 +48,7 @@ test("calls of one moment run in common batches: vectors and tokens as alone, an
     const gaps = embeddings[0]!.map((v, at) => Math.abs(v - alone[i]!.embeddings[0]![at]!));
     expect(Math.max(...gaps)).toBeLessThan(1e-5);
     expect(receipt.tokens).toEqual(alone[i]!.receipt.tokens);
-    // A batch costs more only by its padding to the longest text.
+    // A batch adds only the cost of padding to the longest text.
     expect(receipt.flops.spent).toBeGreaterThanOrEqual(alone[i]!.receipt.flops.spent);
     expect(receipt.bytes.spent).toBeLessThan(1.01 * alone[i]!.receipt.bytes.spent);
   }
@@ -61,7 +61,7 @@ test("keys take turns: a short call is not behind all of a long one", async () =
   expect(begun.length).toBeGreaterThan(10);
   const shortest = Math.min(...begun.flat());
   const short = begun.findIndex((lengths) => lengths.includes(shortest));
-  // It waits for the lanes already running at its arrival, and for one turn of the long call.
+  // The short call waits for the lanes already running at its arrival, and for one turn of the long call.
   expect(short).toBeLessThanOrEqual(lanes + 1);
 });
 
@@ -88,7 +88,7 @@ describe("a call is refused", () => {
   test("once it closes; what waits is done, or ended when the time is up", async () => {
     const own = await load(folder);
     const { queue: closing } = own.encoder;
-    // The library first loads the code of a call; these wait in the queue at once.
+    // A call of the model first loads code; calls of the encoder enter the queue at once.
     const done = own.encoder.embed(["x"]);
     const closed = closing.close(300_000);
     await expect(own.embed(["y"])).rejects.toMatchObject({ reason: "closing" });

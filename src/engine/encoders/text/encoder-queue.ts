@@ -9,7 +9,7 @@ import { type Refusal, Refused } from "../../schedule/refused.ts";
 import { nextBatch } from "./encoder-batches.ts";
 import type { RowRunner } from "./encoder-runner.ts";
 
-/** The cost of the texts run, each with its share of its batch, and their tokens. */
+/** The cost of the texts run, each with its share of its batch, and the number of their tokens. */
 export interface Encoded extends Spent {
   tokens: number;
 }
@@ -18,17 +18,17 @@ export interface Encoded extends Spent {
 export interface EncodeTerms {
   /** The owner of the call: keys have equal shares. */
   readonly key?: string | undefined;
-  /** Stops it before the next batch, with the signal's reason. */
+  /** Stops the call before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** When the request arrived, on the clock of `performance.now()`; if absent, with the call. */
+  /** When the request arrived, as a timestamp of `performance.now()`; if absent, it arrives with the call. */
   readonly arrived?: number | undefined;
-  /** A time of `performance.now()`: texts that have not run by then are refused. */
+  /** A timestamp of `performance.now()`: texts that have not run by then are refused. */
   readonly deadline?: number | undefined;
   /** Called when its first texts run. */
   readonly onBegun?: (() => void) | undefined;
 }
 
-/** The terms of texts that wait from now on until their first batch runs. */
+/** The terms for texts that wait from now on until their first batch runs. */
 export function queued({ onBegun, ...terms }: EncodeTerms, time: Stopwatch): EncodeTerms {
   time.enter("queue");
   const begun = () => {
@@ -44,7 +44,7 @@ class Call {
   readonly rows: Float32Array[] = [];
   readonly done: Promise<void>;
   readonly remaining: number[];
-  /** Texts in running batches. */
+  /** The number of texts in running batches. */
   #running = 0;
   #begun = false;
   #fault: { error: unknown } | undefined;
@@ -72,7 +72,7 @@ class Call {
     return this.#running > 0;
   }
 
-  /** Takes texts to run. */
+  /** Removes texts from the waiting ones, to run them. */
   take(from: number, count: number): number[] {
     if (!this.#begun && count > 0) this.terms.onBegun?.();
     this.#begun ||= count > 0;
@@ -109,7 +109,7 @@ class Call {
 
 /**
  * Runs the texts of many calls in common batches of about equal length, and several batches side by side if there are
- * many texts. Keys take turns, and so do the calls of one key: the current call gets its longest text run.
+ * many texts. Keys take turns, and so do the calls of one key: the current call's longest text runs.
  */
 export class EncoderQueue implements Turns, Disposable {
   /** Calls that wait for a batch. */
@@ -120,12 +120,12 @@ export class EncoderQueue implements Turns, Disposable {
   readonly #lanes = new Map<number, Promise<void>>();
   /** The maximum number of waiting calls; further ones are refused. */
   limit = Number.POSITIVE_INFINITY;
-  /** The time when all waiting calls end, once it is closing. */
+  /** The time at which all waiting calls end, if it is closing. */
   #closes: number | undefined;
   #disposed = false;
-  /** Running batches. */
+  /** The number of running batches. */
   #busy = 0;
-  /** The pace of batches. */
+  /** Records how fast batches run. */
   readonly #pace = new Pace();
 
   constructor(private readonly runner: RowRunner) {}
@@ -139,7 +139,7 @@ export class EncoderQueue implements Turns, Disposable {
   }
 
   /**
-   * One row of outputs for each text, in order. The cost is added to `bill`, even if the call is stopped.
+   * Returns one row of outputs for each text, in order. The cost is added to `bill`, even if the call is stopped.
    * @throws Refused if there is no room
    */
   async read(inputs: readonly Input[], bill: Encoded, terms: EncodeTerms): Promise<Float32Array[]> {

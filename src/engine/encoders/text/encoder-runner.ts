@@ -9,12 +9,12 @@ import { SharedWeights } from "../../../runtime/shared-weights.ts";
 import type { Input } from "../../../weights/tokenizer/index.ts";
 import { sharesOf } from "./encoder-batches.ts";
 
-/** Runs batches: programs from `ids`, `mask`, `types` to one output [batch, width]. */
+/** The programs that run batches, from `ids`, `mask`, `types` to one output [batch, width]. */
 export class RowPrograms implements Disposable {
   private constructor(
     /** Runs on all threads of the process. */
     readonly whole: Program,
-    /** Runs on one thread, once per thread side by side: faster overall, because no thread waits for another. */
+    /** Runs on one thread, several times side by side: faster overall, because no thread waits for another. */
     readonly lane: Program | undefined,
   ) {}
 
@@ -43,7 +43,7 @@ export interface RowShape {
   readonly width: number;
   /** True if a row has `width` numbers for each of its text's tokens, and the program reads `seen`. */
   readonly byToken?: boolean;
-  /** The number of token types; 0 if the model takes none. */
+  /** The number of token types; 0 if the model does not use them. */
   readonly types: number;
 }
 
@@ -56,7 +56,7 @@ export class RowRunner implements Disposable {
     private readonly shape: RowShape,
   ) {}
 
-  /** Batches that may run side by side. */
+  /** The number of batches that may run side by side. */
   get lanes(): number {
     return this.programs.lane ? environment().threads : 1;
   }

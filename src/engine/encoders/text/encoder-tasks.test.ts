@@ -249,7 +249,7 @@ describe("sentence-transformers' files", () => {
 
 test("a decoder does not embed, and an encoder takes no savings", async () => {
   await expect(load(fixture("sentences"), { save: ["xattention"] })).rejects.toThrow(
-    error(/is an encoder, so no saving has a seam in it: "xattention" cannot act/),
+    error(/is an encoder, which has no seams for savings: "xattention" cannot act/),
   );
   const tiny = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
   await using(tiny, async (m) => {

@@ -5,7 +5,7 @@ import type { Checkpoint } from "../../../weights/checkpoint.ts";
 import { readJson, readOptionalJson } from "../../../weights/json-file.ts";
 import { type DenseModule, readDense } from "./dense-modules.ts";
 
-/** How a late interaction model reads one kind of text: a marker after the first token, and a token limit. */
+/** How a late interaction model reads queries or documents: a marker after the first token, and a token limit. */
 interface Side {
   readonly marker: string;
   /** The maximum number of tokens, including the marker and the tokens that the tokenizer adds. */
@@ -16,9 +16,9 @@ interface Side {
 export interface LateSettings {
   /** The projection of each token, if any; otherwise the last layer's outputs are compared. */
   readonly dense: readonly DenseModule[];
-  /** `expanded`: mask tokens fill it up to its limit; `seen`: the other tokens see them. */
+  /** `expanded`: mask tokens fill the query up to its limit; `seen`: the other tokens attend to them. */
   readonly query: Side & { readonly expanded: boolean; readonly seen: boolean };
-  /** `skipped`: texts of the tokens that are not compared. */
+  /** `skipped`: the texts of tokens that are not compared. */
   readonly document: Side & { readonly skipped: readonly string[] };
 }
 

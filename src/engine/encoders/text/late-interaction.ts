@@ -5,7 +5,7 @@ import type { Input, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { checkTokens, documentName, limitOf, type Truncate } from "../../truncate.ts";
 import type { LateSettings } from "./late-files.ts";
 
-/** Compares texts by the vectors of their tokens: each query token with the nearest document token. */
+/** Compares texts by the vectors of their tokens: each query token with the most similar document token. */
 export class LateInteraction {
   readonly #query: number;
   readonly #document: number;
@@ -15,7 +15,7 @@ export class LateInteraction {
   constructor(
     private readonly settings: LateSettings,
     private readonly tokenizer: Tokenizer,
-    /** Numbers of a token's vector. */
+    /** The length of a token's vector. */
     private readonly width: number,
   ) {
     const { query, document } = settings;
@@ -26,7 +26,7 @@ export class LateInteraction {
       throw new UserError("the tokenizer has no mask token to pad queries");
   }
 
-  /** A query, padded with mask tokens, and documents. @throws TextTooLong if a document must not be cut */
+  /** A query, padded with mask tokens, and documents. @throws TextTooLong if an uncut document is too long */
   inputs(query: string, documents: readonly string[], truncate?: Truncate): Input[] {
     return [
       this.#queryInput(query),
@@ -34,7 +34,7 @@ export class LateInteraction {
     ];
   }
 
-  /** The sum over the query's tokens of each one's greatest cosine with a document token. */
+  /** The sum, over the query's tokens, of the greatest cosine with a document token. */
   score(query: Float32Array, document: Float32Array, input: Input): number {
     const places = this.#compared(input);
     let sum = 0;
@@ -79,7 +79,7 @@ export class LateInteraction {
     return { ids, types: ids.map(() => 0) };
   }
 
-  /** A text's ids, at most `most`, with a marker after the first. */
+  /** A text's ids, at most `most` of them, with a marker after the first. */
   #marked(text: string, marker: number, most: number): number[] {
     const [first = marker, ...others] = this.tokenizer.input(text, { limit: Math.max(3, most) - 1 }).ids;
     return [first, marker, ...others];

@@ -21,7 +21,7 @@ const reference = new Float32Array(new Uint8Array(Bytes.from(embeddings, "base64
 test.skipIf(!there)("all-mpnet-base-v2 embeds as sentence-transformers does", async () => {
   using model = await load("mpnet");
   const { embeddings: got } = await model.embed(texts.map(({ text, repeat }) => text.repeat(repeat)));
-  // Vectors of length 1.
+  // The vectors have length 1.
   const cosines = got.map((vector, i) => vector.reduce((sum, value, c) => sum + value * reference[i * WIDTH + c]!, 0));
   expect(Math.min(...cosines)).toBeGreaterThan(0.99999);
   expect(Math.max(...cosines)).toBeLessThan(1.00001);

@@ -21,9 +21,9 @@ export interface OpenedEncoder {
   readonly classifier: ClassifierSettings | undefined;
   /** Set if it compares texts token by token. */
   readonly late: LateSettings | undefined;
-  /** Numbers of a vector, or of a classifier's scores. */
+  /** The length of a vector, or the number of a classifier's scores. */
   readonly width: number;
-  /** The graphs of its weights; it runs the last one. */
+  /** The graphs that use its weights; the last one runs. */
   trace(): Graph[];
 }
 
@@ -44,7 +44,7 @@ export async function openedEncoder(
   const whole = withDense(checkpoint, dense);
   const { encoder, weights } = await openTextEncoder(whole, folder, exact(quant, checkpoint), adapter);
   const headed = encoder instanceof Encoder && weights.has(`${encoder.config.classifier.output}.weight`);
-  // Adapters for all linear modules include BERT's pooler.
+  // Adapters for all linear modules include BERT's pooler, which embedding does not use.
   if (encoder instanceof Encoder && !headed) weights.loraLayers?.passOver(encoder.config.classifier.dense);
   const classifier = headed ? readClassifier(checkpoint.config, encoder.config.labels) : undefined;
   // A classifier's pooling belongs to its head.
@@ -56,7 +56,7 @@ export async function openedEncoder(
     if (late) return traceTokens(encoder, dense);
     return headed ? traceScores(encoder) : vector();
   };
-  // Weights are prepared for all layers: models of one checkpoint share them, whatever number of layers each runs.
+  // Weights are prepared for all layers, because models of one checkpoint share them, however many layers each runs.
   const trace = () => (layers === undefined ? [all()] : [all(), vector(layers)]);
   const width = headed ? encoder.config.labels : (dense.at(-1)?.outputs ?? encoder.config.hidden);
   return { encoder, weights, settings, classifier, late, width, trace };
@@ -73,7 +73,7 @@ function lateOf(checkpoint: Checkpoint): LateSettings | undefined {
   return config.kind === "huggingface" ? readLate(path.dirname(config.path), checkpoint) : undefined;
 }
 
-/** From sentence-transformers' files; undefined for a GGUF. */
+/** Settings from sentence-transformers' files; undefined for a GGUF. */
 function sentencesOf({ config }: Checkpoint): SentenceSettings | undefined {
   return config.kind === "huggingface" ? readSentenceSettings(path.dirname(config.path)) : undefined;
 }
@@ -81,6 +81,6 @@ function sentencesOf({ config }: Checkpoint): SentenceSettings | undefined {
 const metadataOf = ({ config }: Checkpoint): SentenceSettings =>
   config.kind === "gguf" ? sentenceMetadata(config) : PLAIN;
 
-/** Vectors are compared with vectors from elsewhere, so floats are not rounded by default. */
+/** Results are compared with vectors computed elsewhere, so floats are not rounded by default. */
 const exact = (quant: Quant, { config }: Checkpoint): Quant =>
   quant === "auto" && config.kind === "huggingface" ? "f32" : quant;

@@ -14,7 +14,7 @@ export interface SentenceSettings {
   readonly pooling: Pooling;
   /** Linear layers after the pooling, in order. */
   readonly dense: readonly DenseModule[];
-  /** True if vectors are scaled to length 1. */
+  /** Whether vectors are normalised to length 1. */
   readonly normalise: boolean;
   /** The maximum number of tokens per text, including the tokens added around it; the model's limit if undefined. */
   readonly limit: number | undefined;
@@ -26,7 +26,7 @@ export interface SentenceSettings {
   readonly lowercase: boolean;
 }
 
-/** The folders of a model's modules are next to each other. */
+/** The folders of a model's modules are in one folder. */
 const moduleSchema = z.object({ type: z.string(), path: z.string().regex(/^[^/\\.]*$/, "expected a folder's name") });
 
 const transformerSchema = z.looseObject({
@@ -53,7 +53,7 @@ const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
 
 /**
  * Reads sentence-transformers' files in a model folder: modules.json, each module's settings, the default prompt.
- * Without them, the mean of the token vectors is used, as in sentence-transformers.
+ * Without these files, the mean of the token vectors is used, as in sentence-transformers.
  * @throws UserError if a module is not supported
  */
 export function readSentenceSettings(folder: string): SentenceSettings {
@@ -76,7 +76,7 @@ export function readSentenceSettings(folder: string): SentenceSettings {
 }
 
 /**
- * Copies sentence-transformers' files and those named in `more` into another folder, without the tokenizer's and the
+ * Copies sentence-transformers' files and those named in `more` into another folder, except the tokenizer and the
  * model's weights. @throws the system's error
  */
 export async function copySentenceFiles(from: string, to: string, more: readonly string[] = []): Promise<void> {
@@ -98,7 +98,7 @@ function sentenceFiles(folder: string, more: readonly string[]): string[] {
   return [...new Set(all)].filter((name) => existsSync(path.join(folder, name)));
 }
 
-/** `Pooling` of `sentence_transformers.models.Pooling`. */
+/** Returns `Pooling` for `sentence_transformers.models.Pooling`. */
 const kindOf = (type: string): string => type.slice(type.lastIndexOf(".") + 1);
 
 function readTransformer(folder: string, module: string): Pick<SentenceSettings, "limit" | "lowercase"> {
@@ -107,7 +107,7 @@ function readTransformer(folder: string, module: string): Pick<SentenceSettings,
   );
   const own = settings.find((s) => s !== undefined);
   const tokenizer = readOptionalJson(path.join(folder, module, "tokenizer_config.json"), tokenizerSchema);
-  // There, 1e30 means a tokenizer without a limit.
+  // In these files, 1e30 means a tokenizer without a limit.
   return {
     limit: own?.max_seq_length ?? tokenizer?.model_max_length ?? undefined,
     lowercase: own?.do_lower_case ?? false,
@@ -148,7 +148,7 @@ function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts">
 
 type Prompts = Pick<SentenceSettings, "prompt" | "prompts">;
 
-/** The prompt of a task, or the default one; `model` names the model. @throws UserError if there is no such prompt */
+/** The prompt for a task, or the default one; `model` names the model. @throws UserError if there is no such prompt */
 export function promptNamed({ prompt, prompts }: Prompts, name: string | undefined, model: string): string {
   if (name === undefined) return prompt;
   if (Object.hasOwn(prompts, name)) return prompts[name]!;
@@ -172,7 +172,7 @@ export function searchPrompts({ prompt, prompts }: Prompts): Readonly<Record<"qu
 const storedPoolings: Readonly<Record<number, Pooling>> = { 1: "mean", 2: "cls", 3: "last" };
 const RANK = 4;
 
-/** Texts unchanged, up to the model's limit. */
+/** Settings that leave texts unchanged, up to the model's limit. */
 export const PLAIN: SentenceSettings = {
   pooling: "mean",
   dense: [],
@@ -188,7 +188,7 @@ const DOCUMENT = "title: none | text: ";
 const CLASSES = "task: classification | query: ";
 const SIMILARITY = "task: sentence similarity | query: ";
 
-/** EmbeddingGemma's prompts by task, missing from its GGUFs (Vera et al. 2025; the published model's configuration). */
+/** EmbeddingGemma's prompts by task, which its GGUFs lack (Vera et al. 2025; the published model's configuration). */
 const EMBEDDING_GEMMA = {
   ...{ query: SEARCH, document: DOCUMENT, BitextMining: SEARCH, Clustering: "task: clustering | query: " },
   ...{

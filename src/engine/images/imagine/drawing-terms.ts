@@ -3,11 +3,11 @@ import { suggest, UserError } from "../../../util/errors.ts";
 import type { ImagineOptions, SamplerName } from "./options.ts";
 
 const USUAL_STEPS = 50;
-/** diffusers' values for Stable Diffusion. */
+/** The default guidance of diffusers for Stable Diffusion. */
 const USUAL_GUIDANCE = 7.5;
 const USUAL_STRENGTH = 0.8;
 
-/** A call's condition: a text to draw, or the indices of two class vectors, wanted and unwanted, if there are any. */
+/** A call's condition: a text to draw, or the indices of the wanted and the unwanted class vector, if there are any. */
 type DrawingCondition =
   | { readonly kind: "text"; readonly prompt: string }
   | { readonly kind: "class"; readonly row: number | undefined; readonly none: number | undefined };
@@ -40,7 +40,7 @@ export function drawingTermsOf(name: string, model: ImageGenerator, options: Ima
   return { wanted: { kind: "class", row, none: unconditional }, ...way, guidance };
 }
 
-/** Times, including the offset, are at most the trained ones. */
+/** Checks the number of steps: times, including the offset, must not exceed the times in training. */
 function checkedSteps(name: string, denoising: Denoising, steps: number | undefined): number {
   const offset = denoising.kind === "noise" ? denoising.sampling.offset : 0;
   const most = denoising.noise.steps - offset;
@@ -49,7 +49,7 @@ function checkedSteps(name: string, denoising: Denoising, steps: number | undefi
   throw new UserError(`steps: expected at most ${most}, as in the training of ${name}, got ${steps}`, 2);
 }
 
-/** An image goes through the last steps (Meng et al. 2022, arXiv 2108.01073), at least one. */
+/** The number of steps to run, at least 1: an initial image skips the first (Meng et al. 2022, arXiv 2108.01073). */
 function networkRuns(steps: number, { image, strength }: ImagineOptions): number {
   if (image !== undefined) return Math.max(1, Math.floor(steps * (strength ?? USUAL_STRENGTH)));
   if (strength === undefined) return steps;

@@ -28,14 +28,14 @@ const TOGETHER = { pixels: 64, latents: 4 };
 export interface ImagineTerms {
   readonly signal?: AbortSignal | undefined;
   readonly onStopped?: ((usage: Usage) => void) | undefined;
-  /** Called after each step, with the steps done over all images, and the total. */
+  /** Called after each step, with the number of steps done over all images, and the total. */
   readonly onStep?: ((done: number, all: number) => void) | undefined;
 }
 
 /** A loaded diffusion model of images. */
 export class ImageModel implements Loaded {
   readonly kind = "image generator";
-  /** The running call, and those that wait for it. */
+  /** Resolves when the running call, and those that wait for it, are done. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -54,7 +54,7 @@ export class ImageModel implements Loaded {
     return new ImageModel(source, model, await Painter.compile(model, graphs), words);
   }
 
-  /** @throws UserError for a model with classes */
+  /** @throws UserError for a model that draws classes */
   get tokenizer(): Tokenizer {
     if (this.words) return this.words;
     throw new UserError(`${this.source.name} draws images of its classes and reads no text`);
@@ -108,12 +108,12 @@ export class ImageModel implements Loaded {
     }
   }
 
-  /** An image file in the model's form. @throws UserError */
+  /** Reads an image file in the model's form. @throws UserError */
   async #picture(image: string): Promise<Float32Array> {
     return asInput(await readImage({ image }, 0), this.painter.size, image);
   }
 
-  /** The conditions of a call; a text is compared with the empty one. */
+  /** Computes the conditions of a call; guidance compares a text with the empty one. */
   async #conditions(
     { wanted, guidance }: DrawingTerms,
     bill: DrawingBill,
@@ -150,7 +150,7 @@ export class ImageModel implements Loaded {
   }
 }
 
-/** The tokenizer of a model with texts: a separate part. @throws UserError if it has no padding */
+/** The tokenizer of a model that reads texts, a separate part. @throws UserError if it has no padding */
 function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer | undefined {
   if (!prompts) return undefined;
   const folder = path.join(path.dirname(checkpoint.config.path), "tokenizer");
@@ -159,7 +159,7 @@ function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer
   throw new UserError(`${words.path}: there is no "pad_token" to pad prompts`);
 }
 
-/** `networkRuns`: runs of the network on one image. */
+/** The usage of a call; its work counts runs of the network on one image. */
 const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, timed: Timed): Usage => ({
   ...denseBill({ flops, bytes }),
   work: { networkRuns: { dense: runs, run: runs } },

@@ -40,7 +40,7 @@ export class NoiseRunner implements Disposable {
     return evalCost(this.program.cost, { batch: rows });
   }
 
-  /** The noise in concatenated images, at their times and under their conditions. The result is valid until the next run. */
+  /** Predicts the noise in concatenated images, at their times and conditions; valid until the next run. */
   async run(x: Float32Array, times: readonly number[], conditions: readonly Condition[]): Promise<Float32Array> {
     const bound = this.#boundTo(times.length);
     bound.x.set(x);

@@ -12,7 +12,7 @@ import { PromptRunner } from "./prompt-runner.ts";
 import type { Route, RouteStep } from "./sampler.ts";
 import { advance, guide, renoise, stepsOf } from "./sampler.ts";
 
-/** The terms of drawing images. */
+/** What to draw, and how. */
 export interface Drawing {
   readonly sampler: SamplerName;
   readonly steps: number;
@@ -23,7 +23,7 @@ export interface Drawing {
   /** Seed of the images' initial noise; image i has seed + i. */
   readonly seed: number;
   readonly wanted: Condition;
-  /** The weight of the condition against `without`: 1 runs the network once per step, other values twice. */
+  /** The guidance weight relative to `without`: 1 runs the network once per step, other values twice. */
   readonly guidance: number;
   readonly without: Condition;
 }
@@ -37,7 +37,7 @@ export function sizeOf({ unet, prompts }: ImageGenerator): PictureSize {
 /** A call's cost so far; `runs`: runs of the network per image. */
 export interface DrawingBill extends Spent {
   runs: number;
-  /** Tokens of the texts read. */
+  /** The number of tokens in the texts that were read. */
   tokens: number;
 }
 
@@ -49,7 +49,7 @@ interface Begin {
   readonly deviation: number;
 }
 
-/** Fills an image with the initial noise, or with a given image and its first step's noise. */
+/** Fills an image with the initial noise, or with a given image and the noise of its first step. */
 function fill(x: Float32Array, { image, step, deviation }: Begin, random: () => number): void {
   if (image) {
     x.set(image);
@@ -85,14 +85,14 @@ export class Painter implements Disposable {
     return sizeOf(this.model);
   }
 
-  /** The condition for a text's ids, for a model with a text encoder. */
+  /** Computes the condition for a text's ids, if the model has a text encoder. */
   async read(ids: readonly number[], bill: DrawingBill): Promise<Condition> {
     addSpent(bill, this.prompts!.textCost);
     bill.tokens += ids.length;
     return { states: await this.prompts!.states(ids) };
   }
 
-  /** An image in the network's space. `pixels`: [channels, side, side] of `size`, within −1 and 1. */
+  /** Converts an image to the network's space. `pixels`: [channels, side, side] of `size`, within −1 and 1. */
   async begin(pixels: Float32Array, bill: DrawingBill): Promise<Float32Array> {
     if (!this.prompts) return pixels;
     const { values, cost } = await this.prompts.latents(pixels);
@@ -100,7 +100,7 @@ export class Painter implements Disposable {
     return values;
   }
 
-  /** Pixels of `rows` images from index `first` on, concatenated, within −1 and 1. */
+  /** Draws `rows` images, starting at index `first`, and returns their pixels, concatenated, within −1 and 1. */
   async draw(
     drawing: Drawing,
     { first, rows }: { readonly first: number; readonly rows: number },
@@ -166,7 +166,7 @@ export class Painter implements Disposable {
   }
 }
 
-/** The `count` steps of a sampler; a consistency model has its own. */
+/** The `count` steps of a sampler; a consistency model uses its own. */
 function routeOf(denoising: Denoising, sampler: SamplerName, count: number): Route {
   if (denoising.kind === "consistency") return consistencyRoute(denoising.noise, count);
   const sampling = { ...denoising.sampling, sampler: sampler === "ddpm" ? sampler : ("ddim" as const) };

@@ -9,7 +9,8 @@ export interface PictureSize {
 }
 
 /**
- * A picture in a network's form: [channels, side, side], within −1 and 1; with one channel, the mean of the three.
+ * A picture in a network's form: [channels, side, side], within −1 and 1; if there is one channel, the mean of red,
+ * green and blue.
  * @throws UserError for a picture of another size; `where` names it
  */
 export function asInput(

@@ -50,7 +50,7 @@ export class PromptRunner implements Disposable {
     return evalCost(this.decoder.cost, { batch: 1 });
   }
 
-  /** Hidden states [tokens, width] of a text's ids, padded to the encoder's length. Padding is not masked. */
+  /** Computes hidden states [tokens, width] from ids, padded to the encoder's length. Padding is not masked. */
   async states(ids: readonly number[]): Promise<Float32Array> {
     const { hidden } = this.parts.texts.config;
     using input = new Buffer("i64", ids.length);
@@ -65,13 +65,13 @@ export class PromptRunner implements Disposable {
     return new Float32Array(out.memory).slice();
   }
 
-  /** Pixels [channels, side, side] of a latent image, about −1 to 1. */
+  /** Decodes a latent image into pixels [channels, side, side], about −1 to 1. */
   async pixels(latent: Float32Array): Promise<Float32Array> {
     const { latents, pixels } = this.#shapes;
     return translated(this.decoder, { name: "latents", shape: latents, values: latent }, "pixels", pixels);
   }
 
-  /** The latent image [latent channels, side, side] of pixels, and its cost. */
+  /** Encodes pixels as a latent image [latent channels, side, side]; also returns the cost. */
   async latents(image: Float32Array): Promise<{ readonly values: Float32Array; readonly cost: Spent }> {
     const { latents, pixels } = this.#shapes;
     this.#encoder ??= Program.compile(this.encoderGraph);
@@ -92,7 +92,7 @@ export class PromptRunner implements Disposable {
   [Symbol.dispose](): void {
     this.texts[Symbol.dispose]();
     this.decoder[Symbol.dispose]();
-    // A failed compilation has already thrown to its caller.
+    // A failed compilation has already been reported to its caller.
     this.#encoder?.then((encoder) => encoder[Symbol.dispose]()).catch(() => {});
   }
 }
@@ -103,7 +103,7 @@ interface NamedInput {
   readonly values: Float32Array;
 }
 
-/** One image through a program, from `input` to the output `name`. */
+/** Runs a program on one image, from `input` to the output `name`. */
 async function translated(
   program: Program,
   input: NamedInput,

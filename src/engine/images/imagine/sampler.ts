@@ -1,11 +1,11 @@
 import type { SamplingConfig } from "../../../models/image-generator/noise-schedule.ts";
 import type { SamplerName } from "./options.ts";
 
-/** One run of the network between noise and images. */
+/** One run of the network on the way from noise to images. */
 export interface RouteStep {
   /** The time input of the network. */
   readonly time: number;
-  /** Multiplies images before the network reads them. */
+  /** The factor for images before the network reads them. */
   readonly scale: number;
   /** Adds the noise at which the step begins to an image, in place. */
   noised(x: Float32Array, random: () => number): void;
@@ -35,8 +35,8 @@ export interface Sampling extends SamplingConfig {
 }
 
 /**
- * The steps of a sampler, the noisiest first: times at whole-number intervals, down to the offset, like diffusers'
- * "leading" spacing. `signal` is each training step's ᾱ.
+ * The steps of a sampler, the noisiest first: times at integer intervals, down to the offset, like diffusers' "leading"
+ * spacing. `shares` is ᾱ at each training step.
  */
 export function stepsOf(shares: Float64Array, count: number, { sampler, offset, endsClean }: Sampling): Step[] {
   const apart = Math.floor(shares.length / count);
@@ -87,10 +87,7 @@ export function advance(
   }
 }
 
-/**
- * Guides conditional noise away from unconditional noise: unconditional + weight · (conditional − unconditional), written to
- * `conditional`.
- */
+/** Classifier-free guidance: unconditional + weight · (conditional − unconditional), written to `conditional`. */
 export function guide(conditional: Float32Array, unconditional: Float32Array, weight: number): void {
   for (let i = 0; i < conditional.length; i++)
     conditional[i] = unconditional[i]! + weight * (conditional[i]! - unconditional[i]!);

@@ -4,13 +4,13 @@ import { CHANNELS, type PictureSize, type Pixels } from "./pixels.ts";
 
 type Sharp = typeof import("sharp").default;
 
-/** Bytes of the largest accepted file. */
+/** The maximum size of an accepted file, in bytes. */
 export const MOST_BYTES = 2 ** 26;
 
 /** The maximum number of pixels in a picture: a camera's 100 megapixels take 300 MB. */
 export const MOST_PIXELS = 1e8;
 
-/** Formats by the bytes at an offset in their files. */
+/** Formats, recognised by the bytes at an offset in their files. */
 const formats = [
   { name: "PNG", at: 0, begin: "\x89PNG\r\n\x1a\n" },
   { name: "JPEG", at: 0, begin: "\xff\xd8\xff" },
@@ -19,8 +19,8 @@ const formats = [
 ];
 
 /**
- * Decodes a PNG, a JPEG, a WebP or a still GIF: upright by its EXIF orientation, in sRGB, with transparency on white.
- * `name` is the picture's name in errors.
+ * Decodes a PNG, a JPEG, a WebP or a still GIF: rotated upright by its EXIF orientation, in sRGB, with transparency on
+ * white. `name` is the picture's name in errors.
  * @throws UserError for another format, and for an animated, too large or damaged picture
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixels> {
@@ -47,7 +47,7 @@ export async function pictureSize(bytes: Uint8Array, name: string): Promise<Pict
   });
 }
 
-/** Runs `read` with the decoder, which is loaded for the first image, because most runs have none. */
+/** Runs `read` with the decoder, which is loaded for the first image, because most runs read none. */
 async function decoding<T>(name: string, read: (sharp: Sharp) => Promise<T>): Promise<T> {
   const { default: sharp } = await import("sharp");
   try {
@@ -58,7 +58,7 @@ async function decoding<T>(name: string, read: (sharp: Sharp) => Promise<T>): Pr
   }
 }
 
-/** Runs a decoder only for the expected formats, because other decoders have had vulnerabilities. */
+/** Checks that a decoder would run only for the expected formats, because other decoders have had vulnerabilities. */
 function checkFormat(bytes: Uint8Array, name: string): void {
   if (bytes.length > MOST_BYTES)
     throw new UserError(`${name}: the image has ${bytes.length} bytes, expected at most ${MOST_BYTES}`);

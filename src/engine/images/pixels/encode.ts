@@ -8,7 +8,7 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
-/** The bytes of a PNG. @throws UserError for channels that a PNG cannot have */
+/** Encodes a PNG. @throws UserError for a number of channels that a PNG does not support */
 export async function encodePng({ data, width, height, channels }: Picture): Promise<Uint8Array> {
   if (channels !== 1 && channels !== 3)
     throw new UserError(`a picture has ${channels} channels, expected 1 or 3 for a PNG`);

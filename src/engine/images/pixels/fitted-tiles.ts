@@ -25,9 +25,9 @@ type Sides = readonly [height: number, width: number];
 
 /** A processor that scales images to one of several sizes, and cuts them into square tiles. */
 export interface FittedProcessor extends PixelScale {
-  /** Pixels of a tile's side. */
+  /** Pixels per side of a tile. */
   readonly side: number;
-  /** Sizes in whole tiles. */
+  /** The supported sizes, all multiples of a tile's side. */
   readonly sizes: readonly Sides[];
   readonly filter: FilterName;
 }
@@ -50,7 +50,7 @@ export function readFittedProcessor(folder: string, expected: number): FittedPro
 }
 
 /**
- * The whole picture in a tile's size, then the tiles of the best-fitting size, like transformers'
+ * The entire picture in a tile's size, then the tiles of the best-fitting size, like transformers'
  * `LlavaNextImageProcessor` with Pillow: black around the picture.
  */
 export async function fittedTiles(picture: Pixels, { side, sizes, filter }: FittedProcessor): Promise<Tiles> {
@@ -67,7 +67,7 @@ export function fittedCounts(size: PictureSize, { side, sizes }: FittedProcessor
   return { rows: height / side, columns: width / side };
 }
 
-/** The size that keeps most pixels of an image; if several do, the smallest. */
+/** The size that preserves the most pixels of an image; if several do, the smallest. */
 function bestOf({ width, height }: PictureSize, sizes: readonly Sides[]): Sides {
   const scored = sizes.map((of) => {
     const scale = Math.min(of[1] / width, of[0] / height);
@@ -79,7 +79,7 @@ function bestOf({ width, height }: PictureSize, sizes: readonly Sides[]): Sides 
   ).of;
 }
 
-/** The sides of a picture scaled to fit into a size. */
+/** The sides of a picture, scaled to fit into a size. */
 function insideOf({ width, height }: PictureSize, [high, wide]: Sides): PictureSize {
   const [across, down] = [wide / width, high / height];
   if (across < down) return { width: wide, height: Math.min(Math.ceil(height * across), high) };

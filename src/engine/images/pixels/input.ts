@@ -23,7 +23,7 @@ export async function readImage(input: ImageInput, index: number): Promise<Pixel
   return decodeImage(bytes, name);
 }
 
-/** The image in memory, and those that wait for it. */
+/** Resolves when the image in memory, and those that wait for it, are done. */
 let turn: Promise<void> = Promise.resolve();
 
 /**

@@ -9,7 +9,7 @@ const sizes = { patchSize: 4, merge: 2, frames: 2 };
 const processor = readPatchProcessor(folder, sizes);
 const blank = (width: number, height: number) => ({ width, height, data: new Uint8Array(width * height * 3) });
 
-/** transformers' `smart_resize`, with 8, 256 and 896. */
+/** Compared with transformers' `smart_resize`, with 8, 256 and 896. */
 describe("a picture's sides in whole squares of patches", () => {
   test.each([
     [91, 50, 40, 16],
@@ -32,7 +32,7 @@ test("a square's patches lie side by side, with their rows and columns", () => {
 test("a picture with sides of too great a ratio, and other patches than the model's, are refused", async () => {
   await expect(patchSized(blank(3000, 10), processor)).rejects.toThrow(UserError);
   await expect(patchSized(blank(3000, 10), processor)).rejects.toThrow(
-    "an image is 3000 × 10 pixels; expected a ratio of sides",
+    "an image is 3000 × 10 pixels; expected an aspect ratio",
   );
   const other = () => readPatchProcessor(folder, { ...sizes, patchSize: 14 });
   expect(other).toThrow("the patchSize of images is 4, expected the model's 14");

@@ -29,16 +29,16 @@ const USUAL_LEAST = 4;
 /** The patch sizes of a model. */
 export interface PatchSizes {
   readonly patchSize: number;
-  /** Patches per side of a square that becomes one row. */
+  /** The number of patches per side of a square, which becomes one row. */
   readonly merge: number;
-  /** Equal frames of an image. */
+  /** The number of equal frames that represent an image. */
   readonly frames: number;
 }
 
-/** A processor that nearly keeps an image's shape, and cuts it into patches. */
+/** A processor that roughly preserves an image's aspect ratio, and cuts it into patches. */
 export interface PatchProcessor extends PixelScale {
   readonly sizes: PatchSizes;
-  /** Pixels of an image. */
+  /** The minimum number of pixels in an image. */
   readonly least: number;
   readonly most: number;
   readonly filter: FilterName;
@@ -67,26 +67,26 @@ export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProc
   };
 }
 
-/** The greatest ratio of an image's sides. */
+/** The maximum aspect ratio of an image. */
 const RATIO = 200;
 
-/** A picture in whole squares of patches. @throws UserError like `patchSides` */
+/** A picture scaled to whole squares of patches. @throws UserError like `patchSides` */
 export async function patchSized(picture: Pixels, processor: PatchProcessor): Promise<Pixels> {
   const { width, height } = patchSides(picture, processor);
   return resized(picture, width, height, processor.filter);
 }
 
-/** A picture's sides in whole squares of patches. @throws UserError for an extreme ratio of sides */
+/** A picture's sides, rounded to whole squares of patches. @throws UserError for an extreme aspect ratio */
 export function patchSides({ width, height }: PictureSize, { sizes, least, most }: PatchProcessor): PictureSize {
   if (Math.max(width, height) > RATIO * Math.min(width, height))
-    throw new UserError(`an image is ${width} × ${height} pixels; expected a ratio of sides of at most ${RATIO}`, 2);
+    throw new UserError(`an image is ${width} × ${height} pixels; expected an aspect ratio of at most ${RATIO}`, 2);
   const factor = sizes.patchSize * sizes.merge;
   const sides = [height, width].map((side) => roundEven(side / factor) * factor);
   const [high, wide] = fitted([height, width], sides, { factor, least, most });
   return { width: wide!, height: high! };
 }
 
-/** Sides within the limits, like transformers' `smart_resize`. */
+/** Scales sides to be within the limits, like transformers' `smart_resize`. */
 function fitted(
   size: readonly number[],
   sides: readonly number[],
@@ -108,7 +108,7 @@ function roundEven(x: number): number {
   return Math.abs(x % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
-/** The patches of a picture, from whole squares. */
+/** Cuts a picture made of whole squares into patches. */
 export function patchesOf(picture: Pixels, { sizes, ...scale }: PatchProcessor): PicturePatches {
   const { patchSize, merge, frames } = sizes;
   const { width, height } = picture;
@@ -132,7 +132,7 @@ export function patchesOf(picture: Pixels, { sizes, ...scale }: PatchProcessor):
   return { values, rows, columns, grid: [down / merge, across / merge] };
 }
 
-/** The place of the i-th patch: squares come row by row, and each one's patches likewise. */
+/** The position of the i-th patch: squares come row by row, and so do the patches of each square. */
 function placeOf(i: number, across: number, merge: number): { row: number; column: number } {
   const [square, inside] = [Math.floor(i / merge ** 2), i % merge ** 2];
   const squares = across / merge;

@@ -18,10 +18,10 @@ export const picture = (name: string): string => path.join(fixtures, "pictures",
 export const unpack = (packed: string): Float32Array =>
   new Float32Array(new Uint8Array(Bytes.from(packed, "base64")).buffer);
 
-/** JPEG decoders may differ in the last bit, which changes a vector: those pictures are compared by their pixels. */
+/** JPEG decoders may differ in the last bit, which changes a vector, so JPEGs are compared by their pixels. */
 export const isExact = (file: string): boolean => !file.endsWith(".jpg");
 
-/** The rows, one per picture, for only the pictures that every decoder reads the same way. */
+/** The rows of those pictures that every decoder reads the same way, from one row per picture. */
 export function exactRows(pictures: readonly string[], packed: string): Float32Array {
   const all = unpack(packed);
   const width = all.length / pictures.length;

@@ -10,7 +10,7 @@ export const PROCESSOR_FILE = "preprocessor_config.json";
 
 const side = z.int().min(1).max(4096);
 const square = z.strictObject({ height: side, width: side });
-/** Old files have one number: the shorter side if there is a crop, otherwise both sides. */
+/** Old files contain one number: the shorter side if there is a crop, otherwise both sides. */
 const sizes = z.union([square, z.strictObject({ shortest_edge: side }), side], "expected a size");
 /** A value for each channel. */
 const channels: z.ZodType<[number, number, number]> = z.tuple(
@@ -36,11 +36,11 @@ const schema = z.looseObject({
   resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").nullish(),
   do_center_crop: z.boolean().nullish(),
   crop_size: z.union([square, side]).nullish(),
-  do_pan_and_scan: z.literal(false, "expected false: reading crops next to the whole image is not supported").nullish(),
+  do_pan_and_scan: z.literal(false, "expected false: reading crops besides the image is not supported").nullish(),
   ...scaleFields,
 });
 
-/** From a picture's bytes to numbers: scaled, then normalised by channel. */
+/** How a picture's bytes become numbers: scaled, then normalised by channel. */
 export interface PixelScale {
   readonly rescale: number;
   readonly mean: readonly number[];
@@ -95,7 +95,7 @@ function resizeOf(size: z.output<typeof sizes>, cropped: boolean): ImageProcesso
   return "shortest_edge" in size ? { shortest: size.shortest_edge } : size;
 }
 
-/** A picture in the size of the model's input. */
+/** Scales a picture to the size of the model's input. */
 export function sized(picture: Pixels, { resize, width, height, filter }: ImageProcessor): Promise<Pixels> {
   const whole = "shortest" in resize ? byShortest(picture, resize.shortest) : resize;
   return resample(picture, middle(whole.width, width), middle(whole.height, height), filter);
@@ -109,7 +109,7 @@ function byShortest({ width, height }: Pixels, shortest: number): { width: numbe
 
 const middle = (size: number, count: number): Axis => ({ size, from: Math.floor((size - count) / 2), count });
 
-/** `pixel_values`: [channels, height, width] of a picture in the size of the model's input. */
+/** Computes `pixel_values` [channels, height, width] of a picture in the size of the model's input. */
 export function normalisePixels({ data }: Pixels, { rescale, mean, deviation }: PixelScale): Float32Array {
   const area = data.length / CHANNELS;
   return Float32Array.from({ length: data.length }, (_, i) => {

@@ -22,7 +22,7 @@ function cubic(x: number): number {
 
 const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
 
-/** Part of one axis of a picture: indices `from` to `from` + `count` − 1 of the scaled `size`. */
+/** A range on one axis of a picture: indices `from` to `from` + `count` − 1 of the scaled `size`. */
 export interface Axis {
   readonly size: number;
   readonly from: number;
@@ -31,7 +31,7 @@ export interface Axis {
 
 /**
  * Scales a picture and crops the result, like Pillow: the filter widens when the picture shrinks; axes are scaled one
- * after the other, rounded to bytes in between. Only what the crop needs is computed, and other work runs in between.
+ * after the other, rounded to bytes in between. Computes only the cropped part, and lets other work run in between.
  */
 export async function resample(picture: Pixels, across: Axis, down: Axis, filter: FilterName): Promise<Pixels> {
   if (isWhole(across, picture.width) && isWhole(down, picture.height)) return picture;
@@ -60,7 +60,7 @@ export async function resample(picture: Pixels, across: Axis, down: Axis, filter
   return { width: across.count, height: down.count, data };
 }
 
-/** Weights applied before yielding to other work: a few milliseconds. */
+/** The number of weights applied before yielding to other work: a few milliseconds. */
 const TURN = 2 ** 20;
 
 class Turns {
@@ -79,14 +79,14 @@ class Turns {
 export const resized = (picture: Pixels, width: number, height: number, filter: FilterName): Promise<Pixels> =>
   resample(picture, { size: width, from: 0, count: width }, { size: height, from: 0, count: height }, filter);
 
-/** True if an axis keeps its size: each pixel then stays, whatever the filter. */
+/** True if an axis keeps its size, so that no filter changes its pixels. */
 const isWhole = ({ size, from, count }: Axis, source: number): boolean =>
   size === source && from === 0 && count === source;
 
-/** Weights are whole multiples of its inverse, as in Pillow, for equal bytes. */
+/** Weights are integer multiples of its inverse, as in Pillow, so that bytes are equal. */
 const UNIT = 2 ** 22;
 
-/** The source pixels that contribute to one result pixel, from `start` on, and their weights. */
+/** The source pixels that contribute to one result pixel, starting at `start`, and their weights. */
 interface Taps {
   readonly start: number;
   readonly weights: Float64Array;

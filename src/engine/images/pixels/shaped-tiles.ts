@@ -21,7 +21,7 @@ const schema = z.looseObject({
 
 /** A processor that scales images to the tile rows and columns nearest to their shape. */
 export interface ShapedProcessor extends PixelScale {
-  /** Pixels of a tile's side. */
+  /** Pixels per side of a tile. */
   readonly side: number;
   /** Rows and columns of tiles; the shape with the fewest tiles comes first. */
   readonly shapes: readonly TileCounts[];
@@ -51,8 +51,8 @@ function shapesOf(least: number, most: number): TileCounts[] {
 }
 
 /**
- * The tiles of a picture; several are followed by the whole in a tile's size, like transformers' `GotOcr2ImageProcessor`
- * with Pillow.
+ * The tiles of a picture; several are followed by the entire picture in a tile's size, like transformers'
+ * `GotOcr2ImageProcessor` with Pillow.
  */
 export async function shapedTiles(picture: Pixels, processor: ShapedProcessor): Promise<Tiles> {
   const { side, filter } = processor;
@@ -63,8 +63,8 @@ export async function shapedTiles(picture: Pixels, processor: ShapedProcessor): 
 }
 
 /**
- * The shape with the ratio of sides nearest to the picture's. If several are equally near, a later one wins if its
- * tiles have less than twice the picture's pixels.
+ * The shape whose aspect ratio is nearest to the picture's. If several are equally near, a later one wins if its tiles
+ * have less than twice the picture's pixels.
  */
 export function shapeOf({ width, height }: PictureSize, { side, shapes }: ShapedProcessor): TileCounts {
   const off = ({ rows, columns }: TileCounts) => Math.abs(width / height - columns / rows);

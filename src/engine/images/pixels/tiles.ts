@@ -19,9 +19,9 @@ const schema = z.looseObject({
 
 /** A processor that cuts images into square tiles. */
 export interface TileProcessor extends PixelScale {
-  /** Pixels of an image's longer side before cutting. */
+  /** The length of an image's longer side before cutting, in pixels. */
   readonly longest: number;
-  /** Pixels of a tile's side. */
+  /** Pixels per side of a tile. */
   readonly side: number;
   /** False if an image is one tile. */
   readonly splits: boolean;
@@ -34,7 +34,7 @@ export interface TileCounts {
   readonly columns: number;
 }
 
-/** An image as tiles, row by row, with the whole in a tile's size among them; by default at the end. */
+/** An image as tiles, row by row, and the entire image in a tile's size among them; by default at the end. */
 export interface Tiles extends TileCounts {
   readonly pictures: readonly Pixels[];
 }
@@ -75,7 +75,7 @@ export function tileCounts(size: PictureSize, { longest, side, splits }: TilePro
 /** An image as one picture. */
 const NO_TILES: TileCounts = { rows: 0, columns: 0 };
 
-/** The squares of a picture whose sides are multiples of `side` pixels. */
+/** Cuts a picture whose sides are multiples of `side` pixels into squares. */
 export function cutInto(whole: Pixels, side: number): Tiles {
   const [rows, columns] = [whole.height / side, whole.width / side];
   const pictures = Array.from({ length: rows * columns }, (_, i) =>
@@ -96,7 +96,7 @@ function longestSizes({ width, height }: PictureSize, longest: number): PictureS
 
 const even = (size: number): number => Math.max(1, Math.trunc(size) + (Math.trunc(size) % 2));
 
-/** Sides in whole tiles. */
+/** Rounds sides up to whole tiles. */
 function wholeTiles({ width, height }: PictureSize, side: number): PictureSize {
   const up = (size: number) => Math.ceil(size / side) * side;
   const ratio = width / height;

@@ -1,4 +1,4 @@
-/** Edges of a region as shares of the picture's sides: left, top, right, bottom. */
+/** The edges of a region as fractions of the picture's sides: left, top, right, bottom. */
 export type Box = readonly [left: number, top: number, right: number, bottom: number];
 
 const area = ([left, top, right, bottom]: Box): number => (right - left) * (bottom - top);
@@ -9,11 +9,11 @@ function shared(a: Box, b: Box): number {
   return side(0) * side(1);
 }
 
-/** The overlap of two boxes: the area of their intersection over the area of their union. */
+/** The overlap of two boxes: intersection over union. */
 export function overlap(a: Box, b: Box): number {
   const both = shared(a, b);
   return both === 0 ? 0 : both / (area(a) + area(b) - both);
 }
 
-/** The share of the smaller box that is inside the other. */
+/** The fraction of the smaller box that is inside the other. */
 export const inside = (a: Box, b: Box): number => shared(a, b) / Math.min(area(a), area(b));

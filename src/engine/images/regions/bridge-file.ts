@@ -12,9 +12,9 @@ const count = z.int().min(1);
 
 /** `bridge.json` in a folder, next to `bridge.safetensors`. */
 export const bridgeFile = z.strictObject({
-  /** The image–text model whose tokens it reads. */
+  /** The image–text model whose tokens the bridge reads. */
   model: z.strictObject({ name: z.string().min(1), sha256 }),
-  /** The layer of that model whose tokens it reads. */
+  /** The layer of that model whose tokens the bridge reads. */
   featureLayer: z.literal(featureLayers).default(-1),
   /** The hash of the localiser's weights. */
   localiser: sha256,
@@ -23,7 +23,7 @@ export const bridgeFile = z.strictObject({
   imageNorm: z.boolean().default(false),
   /** The factor from cosines to logits. */
   scale: z.number().positive(),
-  /** Training labels; the bridge works with any labels. */
+  /** The labels in training; the bridge works with any labels. */
   labels: z.array(z.string()),
   data: z.strictObject({ sha256, regions: count }),
   steps: count,

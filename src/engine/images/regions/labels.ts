@@ -1,14 +1,14 @@
 import type { Spent } from "../../../graph/index.ts";
 import type { ImageTextModel } from "../../encoders/image-text/image-text-model.ts";
 
-/** Sentences about a label; `{}` is the label. */
+/** Sentences about a label, which replaces `{}`. */
 const TEMPLATES = ["{}", "a {}", "a picture of a {}"];
 
 export interface LabelVectors {
   /** [labels, width] */
   readonly values: Float32Array;
   readonly cost: Spent;
-  /** Tokens read. */
+  /** The number of tokens read. */
   readonly tokens: number;
 }
 

@@ -28,7 +28,7 @@ const localiserFile = z.strictObject({
   sizes: localiserSizes,
   data: z.strictObject({ sha256: z.string(), scenes: z.int().min(1) }),
   steps: z.int().min(1),
-  /** On held-out scenes: the mean overlap (intersection over union) of drawn masks with the true ones. */
+  /** On held-out scenes: the mean intersection over union of predicted masks and the true ones. */
   maskIou: z.number().min(0).max(1),
 });
 export type LocaliserFile = z.output<typeof localiserFile>;

@@ -17,7 +17,7 @@ export interface LocalisedRegions {
   readonly tokens: Float32Array;
   /** Mask logits, row by row of the whole picture: [regions, side, side], with `side` cells per side. */
   readonly masks: Float32Array;
-  /** How well each box fits an object, from 0 to 1. */
+  /** How well each box is predicted to fit an object, from 0 to 1. */
   readonly fits: Float32Array;
 }
 
@@ -29,7 +29,7 @@ function traceFeatures(localiser: Localiser): Graph {
   return g;
 }
 
-/** Traces its regions of one picture: `features`, `boxes`, `covered` → `tokens`, `masks`, `fits`. */
+/** Traces a localiser's regions of one picture: `features`, `boxes`, `covered` → `tokens`, `masks`, `fits`. */
 function traceRegions(localiser: Localiser): Graph {
   const g = new Graph();
   const features = g.input("features", "f32", [1, localiser.patches, localiser.config.image.hidden]);
@@ -40,7 +40,7 @@ function traceRegions(localiser: Localiser): Graph {
   return g;
 }
 
-/** A localiser ready to run: once per picture, then for any number of its regions. */
+/** A localiser ready to run: once per picture, then on any number of its regions. */
 export class LocaliserRunner implements Disposable {
   private constructor(
     readonly localiser: Localiser,
@@ -62,13 +62,13 @@ export class LocaliserRunner implements Disposable {
     return this.boxes.cost({ regions });
   }
 
-  /** Cells of a mask along a picture's side. */
+  /** The number of mask cells along a picture's side. */
   get side(): number {
     const { imageSize, patchSize } = this.localiser.config.image;
     return (imageSize / patchSize) * this.localiser.config.cells;
   }
 
-  /** The features of a picture. */
+  /** Computes the features of a picture. */
   async look(picture: Pixels): Promise<Floats> {
     const { imageSize, channels, hidden } = this.localiser.config.image;
     const processor = squareProcessor(imageSize);
@@ -101,7 +101,7 @@ export class LocaliserRunner implements Disposable {
     };
   }
 
-  /** Masks are stored patch by patch; a picture's masks are row by row. */
+  /** Rearranges masks, which are stored patch by patch, row by row of the picture. */
   #inRows(masks: Float32Array, count: number): Float32Array {
     const { side } = this;
     const order = cellOrder(side, this.localiser.config.cells);
@@ -119,7 +119,7 @@ export class LocaliserRunner implements Disposable {
   }
 }
 
-/** Pictures scaled to a square, pixels between −1 and 1. */
+/** Scales pictures to a square, with pixels between −1 and 1. */
 export const squareProcessor = (side: number): ImageProcessor => ({
   resize: { width: side, height: side },
   ...{ filter: "bicubic", width: side, height: side, rescale: 1 / 255 },

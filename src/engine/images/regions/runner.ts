@@ -10,7 +10,7 @@ export interface Floats {
 
 /** A small program from floats to floats, for tensors of any supported size. */
 export class FloatRunner implements Disposable {
-  /** One run at a time: each has exclusive use of the buffers. */
+  /** Resolves when the submitted runs are done: only one at a time may use the buffers. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(private readonly program: Program) {}
@@ -24,7 +24,7 @@ export class FloatRunner implements Disposable {
     return evalCost(this.program.cost, sizes);
   }
 
-  /** Outputs by name, in shapes that the caller knows. */
+  /** Returns outputs by name, in shapes that the caller knows. */
   run<N extends string>(
     inputs: Readonly<Record<string, Floats>>,
     shapes: Readonly<Record<N, readonly number[]>>,

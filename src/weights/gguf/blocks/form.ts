@@ -10,14 +10,14 @@ export interface Groups {
 
 /** The layout of a storage type's blocks. */
 export interface BlockForm {
-  /** Weights per group; a block of the file holds one or more whole groups. */
+  /** The number of weights per group; a block of the file holds one or more whole groups. */
   readonly group: 16 | 32;
   /** Codes are below 2^bits. */
   readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
   /** The code that means 0, for types without a minimum. */
   readonly zero: number;
   readonly hasMin: boolean;
-  /** Fills `to` from whole blocks. Word views of codes and bytes are little-endian, like the file. */
+  /** Fills `to` from whole blocks. Codes and bytes viewed as words are little-endian, like the file. */
   unpack(bytes: Uint8Array, to: Groups): void;
 }
 
@@ -30,7 +30,7 @@ export function emptyGroups({ group, hasMin }: BlockForm, count: number): Groups
   };
 }
 
-/** `bytes` as 16-bit words; copied only at an odd offset of its buffer. */
+/** `bytes` as 16-bit words; copied only if their offset in the buffer is odd. */
 export function words16(bytes: Uint8Array): Uint16Array {
   return new Uint16Array(...aligned(bytes, 2));
 }

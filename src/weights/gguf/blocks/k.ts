@@ -2,8 +2,8 @@ import { halfFloats } from "../half.ts";
 import { type BlockForm, type Groups, words16, words32 } from "./form.ts";
 
 /**
- * The "K" types of ggml: blocks of 256 weights. Their groups have small integer scales (and minima) times
- * half-precision ones (`block_q2_K` … `block_q6_K` of ggml-common.h). Products of the two fit a float32 exactly.
+ * The "K" types of ggml: blocks of 256 weights. Each group's scale (and minimum) is a small integer times a
+ * half-precision number (`block_q2_K` … `block_q6_K` of ggml-common.h). float32 represents these products exactly.
  */
 export const kForms = {
   Q2_K: { group: 16, bits: 2, zero: 0, hasMin: true, unpack: unpackQ2 },
@@ -70,7 +70,7 @@ function unpackQ3Products(bytes: Uint8Array, { codes, scale, min }: Groups): voi
   }
 }
 
-/** Low nibbles of 8 bytes, then their high nibbles; two more bits of each from the 4 bytes that follow. */
+/** Low nibbles of 8 bytes, then their high nibbles; two more bits of each come from the 4 bytes that follow. */
 function scaleQ3(bytes: Uint8Array, at: number, group: number): number {
   const low = bytes[at + (group & 7)]! >> (group < 8 ? 0 : 4);
   const high = bytes[at + 8 + (group & 3)]! >> (2 * (group >> 2));
@@ -101,9 +101,7 @@ function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 
   }
 }
 
-/**
- * The first four groups use 6 bits of a byte each; the others a nibble, with the two bits that remain of those bytes.
- */
+/** The first four groups use 6 bits of a byte each; the others use a nibble, and the two bits left in those bytes. */
 function scaleQ4(bytes: Uint8Array, at: number, group: number): number {
   const byte = bytes[at + group]!;
   if (group < 4) return byte & 63;

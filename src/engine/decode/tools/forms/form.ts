@@ -9,19 +9,19 @@ export interface CallForm {
   /** The texts that open and close calls. */
   readonly open: string;
   readonly close: string;
-  /** True if a cut call may read as a whole one: only a closing ends it. */
+  /** True if a truncated call may look complete, so that only a closing ends it. */
   readonly needsClose?: true;
-  /** Other texts in it that may be special tokens. */
+  /** Other texts in a call that may be special tokens. */
   readonly inside?: readonly string[];
   /** True if a chat template, or a vocabulary (by `isSpecial`), belongs to a model with this form. */
   matches(template: string, isSpecial: (text: string) => boolean): boolean;
   /** The calls in the text between the opening and the closing; undefined if they are not in this form. */
   read(text: string, tools: readonly Tool[]): readonly ToolCall[] | undefined;
-  /** Writes calls of earlier turns, for templates that write none. */
+  /** Writes calls of earlier turns, for templates that do not. */
   write?(calls: readonly { readonly name: string; readonly arguments: unknown }[]): string;
-  /** A required call of one of these functions; if absent or undefined, the usual form is enforced. */
+  /** How to require a call of one of these functions; if absent or undefined, the usual form is enforced. */
   forced?(tools: readonly Tool[]): ForcedCall | undefined;
-  /** Earlier turns in the template's form, if call results are not separate turns in it. */
+  /** Earlier turns in the template's form, if its call results are not separate turns. */
   turns?(template: string, turns: readonly ChatMessage[]): readonly ChatMessage[];
   /** True if templates expect the arguments of earlier calls as JSON text. */
   readonly argumentsAsText?: true;
@@ -31,9 +31,9 @@ export interface CallForm {
 export interface ForcedCall {
   /** The text at the start of the answer, for a model with this chat template; special tokens in it count as special. */
   begin(template: string): string;
-  /** The format of the rest. */
+  /** The format of the rest of the answer. */
   readonly format: Format;
-  /** The call from the rest; undefined if it was cut. */
+  /** The call, read from the rest of the answer; undefined if it was cut off. */
   read(text: string): ToolCall | undefined;
 }
 
@@ -43,7 +43,7 @@ export function callOf(name: unknown, values: unknown): ToolCall | undefined {
   try {
     return { name, arguments: JSON.stringify(values) };
   } catch {
-    // The lists are nested too deep for the stack.
+    // The lists are nested too deeply for the stack.
     return undefined;
   }
 }
@@ -61,7 +61,7 @@ export function allOf(calls: readonly (ToolCall | undefined)[]): readonly ToolCa
   return known.length === calls.length && known.length > 0 ? known : undefined;
 }
 
-/** An argument written as plain text: a text if the function's schema says so, else JSON if it is valid JSON. */
+/** An argument written as plain text: a string if the function's schema says so, else JSON if it is valid JSON. */
 export function argumentOf(text: string, name: string, key: string, tools: readonly Tool[]): unknown {
   const tool = tools.find((it) => it.function.name === name);
   const { properties } = tool ? (argumentsOf(tool) as { properties?: unknown }) : {};
@@ -72,7 +72,7 @@ export function argumentOf(text: string, name: string, key: string, tools: reado
   return jsonIn(text) ?? (isNull ? null : text);
 }
 
-/** A schema and its alternatives. */
+/** A schema and all of its alternatives. */
 const optionsOf = (schema: Readonly<Record<string, unknown>>): readonly Readonly<Record<string, unknown>>[] =>
   [schema, schema["anyOf"], schema["oneOf"]].flat().filter(isObject);
 

@@ -4,7 +4,7 @@ import { allOf, type CallForm, callOf } from "./form.ts";
 
 const [OPEN, CLOSE, QUOTE] = ["<|tool_call>", "<tool_call|>", '<|"|>'] as const;
 
-/** Gemma 4: `call:f{a:<|"|>b<|"|>,n:[1,true]}`, with unescaped texts between special quotes. */
+/** Gemma 4: `call:f{a:<|"|>b<|"|>,n:[1,true]}`, with unescaped strings between special quotes. */
 export const gemma4Calls: CallForm = {
   ...{ open: OPEN, close: CLOSE, inside: [QUOTE] },
   matches: (template) => template.includes(OPEN),
@@ -25,7 +25,7 @@ function objectIn(text: string): unknown {
   }
 }
 
-/** The deepest nesting of values. */
+/** The maximum nesting depth of values. */
 const MOST_DEPTH = 64;
 
 class NotAValue extends Error {}
@@ -116,8 +116,7 @@ interface Call {
 }
 
 /**
- * Call results are placed in the turn of their calls, in the same order: templates read them there, as
- * `tool_responses`.
+ * Call results are placed in the turn of their calls, in the same order: templates read them there as `tool_responses`.
  */
 function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
   const all: ChatMessage[] = [];
@@ -138,7 +137,7 @@ function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
   return all;
 }
 
-/** Results with their calls' names. Each finds its call by id, else by name, else takes the next call without a result. */
+/** Results with their calls' names. A result belongs to the call with its id, else its name, else the next. */
 function responsesTo(calls: readonly Call[], results: readonly ChatMessage[]) {
   const open = new Set(calls);
   const pairs = results.map((result) => {

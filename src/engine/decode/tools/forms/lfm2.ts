@@ -4,7 +4,7 @@ import { pythonCalls, pythonOf } from "./python.ts";
 
 const [OPEN, CLOSE] = ["<|tool_call_start|>", "<|tool_call_end|>"] as const;
 
-/** LFM2: calls in Python, `[f(a="b")]`, or in JSON. Its vocabulary identifies it, not its templates. */
+/** LFM2: calls in Python, `[f(a="b")]`, or in JSON. It is identified by its vocabulary, not by its templates. */
 export const lfm2Calls: CallForm = {
   ...{ open: OPEN, close: CLOSE },
   matches: (template, isSpecial) => template.includes(OPEN) || isSpecial(OPEN),

@@ -18,7 +18,7 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
   // A line continuation.
   ["\n", ""],
 ]);
-/** The number of hexadecimal digits of a character code, by the letter before them. */
+/** The number of hexadecimal digits in a character escape, by its letter. */
 const DIGITS: ReadonlyMap<string, number> = new Map([
   ["x", 2],
   ["u", 4],
@@ -46,7 +46,7 @@ export function pythonOf(value: unknown): string {
   return `{${pairs.join(", ")}}`;
 }
 
-/** The deepest nesting of lists. */
+/** The maximum nesting depth of lists. */
 const MOST_DEPTH = 64;
 
 class NotPython extends Error {}
@@ -121,7 +121,7 @@ class Reader {
     if (digits !== undefined) return this.#code(digits);
     const found = ESCAPES.get(letter);
     if (found !== undefined) return found;
-    // Octal numbers and character names are not supported; other letters stay, with their backslash.
+    // Octal numbers and character names are not supported; other letters stay as they are, with their backslash.
     if (/[1-7N]/.test(letter)) throw new NotPython();
     return `\\${letter}`;
   }
