@@ -82,7 +82,7 @@ describe("images in a chat", () => {
   const PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=";
 
   test("go to another server unchanged, and do not count as text", async () => {
-    // More characters than a prompt may have, and the most bytes of an image.
+    // An image larger than the maximum prompt, but within the limit for images.
     const large = png(1_500_000);
     for (const url of [PIXEL, large]) {
       vllm.got.length = 0;

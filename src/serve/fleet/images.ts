@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 
-/** An image of a chat, and the field that holds it. */
+/** An image in a chat, and the name of its field. */
 interface Image {
   /** `data:image/…;base64,…`, as the request's schema requires. */
   readonly url: string;
@@ -27,7 +27,7 @@ export function checkImages({ messages }: JsonObject, { maxImages, maxImage }: L
 }
 
 /**
- * Checks the limits on images' pixels by their headers; decodes none.
+ * Checks the images' pixel counts in their headers, without decoding them.
  * @throws HttpError that names the field; UserError for a file that is not an image
  */
 export async function checkPixels(
@@ -55,7 +55,7 @@ const imagesIn = (message: unknown, at: number): Image[] =>
     return isObject(image) ? [{ url: String(image["url"]), param }] : [];
   });
 
-/** Bitmap types. An SVG has no pixels, and may refer to other files. */
+/** Bitmap types only: an SVG has no pixels, and may refer to other files. */
 const TYPES = /^image\/(png|jpe?g|gif|webp)$/;
 
 /** The number of bytes after decoding; undefined if the text is truncated. */
