@@ -105,7 +105,7 @@ async function remoteOf(
 ): Promise<RemoteOptions> {
   const { name, kind } = model;
   if (model.shape === undefined && kind === "openai")
-    throw new UserError(`"${name}" needs a shape for estimating receipts: set its config.json`);
+    throw new UserError(`"${name}" needs a shape to estimate receipts: set its config.json`);
   const key = model.key === undefined ? undefined : env[model.key];
   if (model.key !== undefined && !key) throw new UserError(`"${name}": the environment has no ${model.key}`);
   return { ...model, model: model.model ?? name, key, shape: await shapeFrom(model.shape, name, folder) };

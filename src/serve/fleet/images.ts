@@ -21,7 +21,7 @@ export function checkImages({ messages }: JsonObject, { maxImages, maxImage }: L
     const [type, base64] = url.slice("data:".length).split(";base64,") as [string, string];
     if (!TYPES.test(type)) throw wrong(param, `expected a PNG, JPEG, GIF or WebP image, got ${type}`);
     const bytes = bytesIn(base64);
-    if (bytes === undefined) throw wrong(param, "expected an image as complete base64, got a part of it");
+    if (bytes === undefined) throw wrong(param, "expected an image as complete base64, got truncated base64");
     if (bytes > maxImage) throw wrong(param, `expected an image of at most ${maxImage} bytes, got one of ${bytes}`);
   }
 }

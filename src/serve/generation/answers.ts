@@ -101,7 +101,7 @@ function checkBiases({ logitBias = {} }: RunOptions = {}, vocabulary: number): v
 /** @throws HttpError for a reasoning budget that the model does not support */
 function checkBudget({ thinkingTokenBudget }: RunOptions = {}, { generative }: Model): void {
   if (thinkingTokenBudget === undefined || (generative.kind === "decoder" && generative.marks)) return;
-  const message = `thinking_token_budget: ${generative.source.name} does not reason in chats; expected none`;
+  const message = `thinking_token_budget: expected none, since ${generative.source.name} does not reason in chats`;
   throw new HttpError(400, message, { param: "thinking_token_budget" });
 }
 

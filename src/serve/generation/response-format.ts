@@ -24,7 +24,7 @@ function parsed(text: string, { addIssue }: z.RefinementCtx): Schema {
   try {
     return schema.parse(JSON.parse(text));
   } catch {
-    addIssue({ code: "custom", message: "expected a JSON schema as its text" });
+    addIssue({ code: "custom", message: "expected a JSON schema as text" });
     return z.NEVER;
   }
 }
@@ -67,7 +67,7 @@ const isGiven = (it: Schema | null | undefined): it is Schema => it !== undefine
 export const formatShape = {
   json_schema: schema.nullish().describe("a JSON schema instead of response_format, as in llama.cpp"),
   guided_json: z
-    .union([schema, z.string().transform(parsed)], "expected a JSON schema, also as text")
+    .union([schema, z.string().transform(parsed)], "expected a JSON schema, or its text")
     .nullish()
     .describe("a JSON schema, or its text, instead of response_format, as in older vLLM"),
   structured_outputs: z
