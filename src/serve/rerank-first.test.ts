@@ -19,7 +19,7 @@ vi.mock("../util/model-folders.ts", async (original) => {
   };
 });
 
-/** A model with its own adapter, which has a notice. */
+/** Writes an adapter, with a notice, for the model in this file. */
 function writeTrained(file: string): void {
   const model = Buffer.concat([tinyWithLetters(), Buffer.alloc(32)]);
   writeFileSync(file, model);

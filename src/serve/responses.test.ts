@@ -37,7 +37,7 @@ async function streamed(more: object = {}) {
   return { events, final: await stream.finalResponse() };
 }
 
-/** Requested once. */
+/** The plain response, requested only once. */
 let plain: Promise<OpenAI.Responses.Response> | undefined;
 const whole = () => (plain ??= openai.responses.create(question));
 

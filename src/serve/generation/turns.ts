@@ -135,7 +135,7 @@ function withArguments(call: z.output<typeof toolCallSchema>, at: number): Json 
   }
 }
 
-/** Arguments are JSON inside a text, which was not checked with the body. */
+/** Checks the JSON in calls' arguments, which are texts and so were not checked with the body. */
 function checkArguments(messages: readonly Message[]): void {
   const all = messages.flatMap(({ tool_calls: calls }) => (calls ?? []).map((call) => call.function.arguments));
   const { depth, values } = shapeOf(all.join(","), { depth: MOST_DEPTH, values: MOST_VALUES });

@@ -101,7 +101,7 @@ function embedderOf({ catalogue }: ServerContext, { name, settings }: SearchInde
   throw new HttpError(400, message, { param: "by" });
 }
 
-/** A leased model as the index sees it: under the name that the index was created with. */
+/** Leases a model for an index, under the name that the index was created with. */
 async function embeddingModel(
   { catalogue }: ServerContext,
   model: Model,
