@@ -75,7 +75,7 @@ describe("an index", () => {
   test("without vectors is searched by terms, and says so otherwise", async () => {
     await using index = await filled("none");
     expect((await index.search("late")).results.map(({ id }) => id)).toEqual(["b"]);
-    await expect(index.search("late", { by: "dense" })).rejects.toThrow("has no vectors; search it by bm25");
+    await expect(index.search("late", { by: "dense" })).rejects.toThrow("has no vectors; search it with bm25");
   });
 
   test("that is empty finds nothing", async () => {

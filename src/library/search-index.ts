@@ -143,7 +143,7 @@ export class SearchIndex implements AsyncDisposable {
     // Opening its model counts towards its time.
     const [time, parts]: [WallTime, Receipt[]] = [new WallTime(terms.arrived ?? performance.now()), []];
     if (by !== "bm25" && !this.settings.embedding)
-      throw new UserError(`the index ${this.name} has no vectors; search it by bm25`, 2);
+      throw new UserError(`the index ${this.name} has no vectors; search it with bm25`, 2);
     const open = by === "bm25" ? undefined : await model();
     terms.signal?.throwIfAborted();
     const { results, flops } = await search(this.store, words, by, top, open && this.#embed(open, parts, terms));

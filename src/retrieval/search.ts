@@ -90,7 +90,7 @@ function byTerms(store: Store, query: string): Scorer {
 }
 
 async function byVector(store: Store, query: string, embed: Embed | undefined): Promise<Scorer> {
-  if (!embed) throw new UserError(`the index ${store.place} has no vectors; search it by bm25`, 2);
+  if (!embed) throw new UserError(`the index ${store.place} has no vectors; search it with bm25`, 2);
   const [vector] = await embed([query]);
   return along(store, normalised(vector!));
 }
