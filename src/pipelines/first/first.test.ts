@@ -73,7 +73,7 @@ describe("an oracle", () => {
 describe("a list of six", () => {
   const documents = ["a wing", "a plate", "the wing of a plate", "heat", "wings", "flow"];
   const reversed = documents.toReversed();
-  /** The model does not rank: it keeps the order that it reads. */
+  /** The model keeps the order in which it reads the passages. */
   const texts = async (list: readonly string[], input: FirstInput) => {
     const { order, receipt } = await ranked(list, input, { query: "wing" });
     return { ranking: order.map((i) => list[i]), receipt };
