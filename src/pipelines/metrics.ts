@@ -127,7 +127,7 @@ export function callsNeeded(points: readonly CurvePoint[], part: number): number
 export function aiq(points: readonly Pick<CurvePoint, "cost" | "quality">[]): number {
   const hull = upperHull(points);
   const span = hull.at(-1)!.cost - hull[0]!.cost;
-  if (!(span > 0)) throw new RangeError("aiq needs points of two costs or more");
+  if (!(span > 0)) throw new RangeError("aiq needs points with at least two different costs");
   let area = 0;
   for (let i = 1; i < hull.length; i++) {
     const [a, b] = [hull[i - 1]!, hull[i]!];

@@ -133,7 +133,7 @@ class Rerank {
     }, this.#bill.spent);
     if (price <= ceiling) return;
     throw new UserError(
-      `by their lengths the windows cost ${price.toExponential(3)} FLOPs, and the ceiling is ${ceiling.toExponential(3)}`,
+      `the windows cost about ${price.toExponential(3)} FLOPs, more than the ceiling of ${ceiling.toExponential(3)}`,
       2,
     );
   }

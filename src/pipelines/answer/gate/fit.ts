@@ -9,9 +9,9 @@ import { type Gate, type GateMethod, gateMethods, gateScore } from "./gate.ts";
 
 /** A question and its right answers. */
 export const answerRow = z.object({
-  question: z.string("expected a text").min(1, "expected a text, got an empty one"),
+  question: z.string("expected a text").min(1, "expected a non-empty text"),
   answers: z
-    .union([z.string(), z.array(z.string()).min(1)], "expected a text or a list of them")
+    .union([z.string(), z.array(z.string()).min(1)], "expected a text or a list of texts")
     .transform((answers) => [answers].flat()),
 });
 
