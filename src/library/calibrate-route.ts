@@ -21,11 +21,11 @@ import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
 
 const row = z.object({
-  prompt: z.string("expected a text").min(1, "expected a text, got an empty one"),
+  prompt: z.string("expected a text").min(1, "expected a non-empty text"),
   answer: z
     .union(
       [z.string(), z.number(), z.array(z.union([z.string(), z.number()])).min(1)],
-      "expected a text or a list of them",
+      "expected a text or a list of texts",
     )
     .transform((answer) => [answer].flat().map(String))
     .optional(),
