@@ -36,7 +36,7 @@ const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute
 /** Fills for layers of either kind. */
 const SHARED_FILLS: readonly StateFill[] = ["recompute", "none"];
 
-/** Chains, as values of the option `fill`: the first fill that the model's layers support is used. */
+/** The option `fill` as chains of fills, of which the model uses the first that its layers support. */
 export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**
@@ -57,7 +57,7 @@ export function fillFor(
   return found!;
 }
 
-/** A chain's pairs: each fill of attention layers with the chain's last, for recurrent layers. */
+/** A chain's pairs: each fill for attention layers, with the chain's last fill for recurrent layers. */
 const pairsOf = (chain: readonly StateFill[]): StateFill[] =>
   chain.flatMap((fill) => mixedFills.filter((pair) => pair === `${fill}/${chain.at(-1)}`));
 
@@ -67,7 +67,7 @@ export function checkFill(saving: string, fill: StateFill, layer: number, decode
   if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
 }
 
-/** The layers from `layer` on, or the last one if there are none. */
+/** The layers from `layer` on, or only the last layer if there are none. */
 function deeperLayers(layer: number, { config }: Decoder): number[] {
   const first = Math.min(layer, config.layers - 1);
   return Array.from({ length: config.layers - first }, (_, i) => first + i);

@@ -33,8 +33,8 @@ async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsK
 }
 
 /**
- * Reduced visual tokens, the same in each image (YOPO, arXiv 2410.06169): they attend to their neighbours, skip some heads
- * and neurons, and stop at a layer. Text's attention to visual tokens of dropped heads is renormalised, or zeroed after the
+ * Reduces computation on visual tokens (YOPO, arXiv 2410.06169): they attend to their neighbours, skip some heads and
+ * neurons, and stop at a layer. Text's attention to visual tokens of dropped heads is renormalised, or zeroed after the
  * softmax.
  */
 export const yopo: Saving<YopoOptions> = {
