@@ -346,7 +346,7 @@ describe("heads", () => {
 });
 
 test.each([
-  ["yopo:layers=9", "yopo: there is no layer 9; the model has 2, expected no more"],
+  ["yopo:layers=9", "yopo: there is no layer 9; the model has 2"],
   ["yopo:ffn=0", "yopo: ffn: expected more than 0 and at most 1, got 0"],
   ["yopo:drop=post-softmax-zero", "yopo: drop=post-softmax-zero needs heads=FILE"],
   ["yopo:radius=1 tri-shape:minLengthForSparse=8", "both yopo and tri-shape take the attention of the model"],

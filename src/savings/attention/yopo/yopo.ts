@@ -18,7 +18,7 @@ function checkYopo({ layers, ffn, heads, drop }: YopoOptions, decoder: Decoder):
   if (why !== undefined) throw new UserError(`yopo does not support this model: it has ${why}`, 2);
   const { layers: depth } = decoder.config;
   if (layers !== undefined && layers > depth)
-    throw new UserError(`yopo: expected at most ${depth} layers, the model's number, got ${layers}`, 2);
+    throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}`, 2);
   if (ffn === 0) throw new UserError("yopo: ffn: expected more than 0 and at most 1, got 0", 2);
   if (drop === "post-softmax-zero" && heads === undefined)
     throw new UserError("yopo: drop=post-softmax-zero needs heads=FILE", 2);

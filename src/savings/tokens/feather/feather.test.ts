@@ -153,7 +153,7 @@ test("another question keeps other tokens, and the same grid", async () => {
 });
 
 test.each([
-  ["feather:after=5", "feather: there is no layer 5; the model has 4, expected no more"],
+  ["feather:after=5", "feather: there is no layer 5; the model has 4"],
   [
     "feather",
     "feather: no cut of images has been shown to work on this model; choose one, such as feather:after=8,ratio=0.7",

@@ -14,7 +14,7 @@ function checkFeather({ after, second }: FeatherOptions, decoder: Decoder): void
   const { layers } = decoder.config;
   const deepest = second ?? after!;
   if (deepest > layers)
-    throw new UserError(`feather: there is no layer ${deepest}; the model has ${layers}, expected no more`, 2);
+    throw new UserError(`feather: there is no layer ${deepest}; the model has ${layers}`, 2);
 }
 
 /**
