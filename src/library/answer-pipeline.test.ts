@@ -84,7 +84,7 @@ describe("openAnswerer", () => {
   test("a plain answer's price of always retrieving equals that receipt", async () => {
     const [always, never] = [await answered({ retrieval: "always" }), await answered({ retrieval: "never" })];
     expect(never.receipt.estimated).toBe(true);
-    // The index's mean passage has half as many terms as the one found.
+    // The index's mean passage has half as many terms as the passage found.
     expect(never.receipt.flops.dense / always.receipt.flops.dense).toBeGreaterThan(0.5);
     expect(never.receipt.flops.dense / always.receipt.flops.dense).toBeLessThan(2);
   });

@@ -1,4 +1,4 @@
-/** Decisions from a decider's raw logits. NaN never leads to an exit or a stop. */
+/** Turns a decider's raw logits into decisions. NaN never leads to an exit or a stop. */
 
 const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit));
 

@@ -46,7 +46,7 @@ const withText = (after: readonly number[]): SpannedPrompt => {
   return promptOfSpans(spans, engine.programs.decoder.config.hidden);
 };
 
-/** Logits at the prompt's end and of later steps, and the positions of each layer's entries. */
+/** The logits at the prompt's end and at later steps, and the positions of each layer's cache entries. */
 async function run({ prompt, embeddings }: SpannedPrompt, plan: Plan, steps: readonly number[] = NEXT) {
   engine.forget();
   const slot = engine.acquireEmpty(prompt, plan);
