@@ -103,7 +103,7 @@ function refuseSearch({ retrieval }: AnswerOptions): void {
   if (retrieval === "never") return;
   throw new OptionError(
     "retrieval",
-    `${retrieval} searches an index; expected an index, or never instead of ${retrieval}`,
+    `${retrieval} searches an index; expected an index, or never`,
     2,
   );
 }

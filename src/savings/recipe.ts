@@ -139,7 +139,7 @@ export function checkSeams(recipe: Recipe): void {
       const other = bySeam.get(seam);
       if (other !== undefined)
         throw new UserError(
-          `both ${other} and ${saving.name} take ${seam} of the model; a recipe can have only one of them`,
+          `${other} and ${saving.name} both change ${seam}; a recipe can have only one of them`,
           2,
         );
       bySeam.set(seam, saving.name);
