@@ -90,7 +90,7 @@ describe("openAnswerer", () => {
   });
 
   test.each([
-    [{ answer: { retrieval: "always" as const } }, "expected an index, or never instead of always"],
+    [{ answer: { retrieval: "always" as const } }, "expected an index, or never"],
     [{ index: "note" }, 'there is no index note; did you mean "notes"?'],
     [{ index: "notes", answer: { gate: "classifier" as const } }, "no gate classifier that was calibrated"],
     [{ index: "notes", answer: { targetRate: 0.3 } }, "has no gate that was calibrated"],

@@ -349,7 +349,7 @@ test.each([
   ["yopo:layers=9", "yopo: there is no layer 9; the model has 2"],
   ["yopo:ffn=0", "yopo: ffn: expected more than 0 and at most 1, got 0"],
   ["yopo:drop=post-softmax-zero", "yopo: drop=post-softmax-zero needs heads=FILE"],
-  ["yopo:radius=1 tri-shape:minLengthForSparse=8", "both yopo and tri-shape take the attention of the model"],
+  ["yopo:radius=1 tri-shape:minLengthForSparse=8", "yopo and tri-shape both change the attention"],
 ])("%s is refused in one sentence", async (text, sentence) => {
   await expect((async () => model.recipes.use(parseRecipe(text.split(" "))))()).rejects.toThrow(sentence);
 });
