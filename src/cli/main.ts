@@ -11,6 +11,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exitCode = error.code === "EPIPE" ? 0 : report(unwritten(error), undefined);
   if (!interrupt(process.exitCode)) process.exit();
 });
-// If the terminal is gone or the disk is full, progress and warnings are lost; the work continues.
+// If the terminal is closed or the disk is full, progress and warnings are lost, but the work continues.
 process.stderr.on("error", () => {});
 await runProgram(process.argv.slice(2));

@@ -49,7 +49,7 @@ export function define(command: Command): void {
   named("rm", "remove a recipe").action(remove);
 }
 
-/** A name for `on`, `off` and `rm`. */
+/** The help of the name that `on`, `off` and `rm` take. */
 const NAMED = "MODEL@NAME, as listed, or only NAME";
 
 async function list({ json = false }: { json?: boolean }): Promise<void> {
@@ -77,7 +77,7 @@ async function row([name, entry]: [string, Registered]): Promise<string[]> {
   return [...shown, savedText(flops_saved, "flops"), `${metric} ${quality.toFixed(4)} (${change})`, task, ""];
 }
 
-/** A sentence for each saving of a recipe that changes nothing in the form in which its model runs here. */
+/** A notice for each saving in a recipe that has no effect in the form in which its model runs here. */
 async function idleIn({ model, recipe }: Registered): Promise<string[]> {
   const idle = savings.flatMap(({ name, idle: of }) =>
     of && recipe.some((text) => text.split(":")[0] === name) ? [of] : [],
@@ -102,7 +102,7 @@ const savedText = (share: number, by: keyof typeof units): string => `${(100 * s
 const certificateIn = ({ recipe: [first = ""] }: Registered): string | undefined =>
   first.startsWith(`${AUTO}:`) ? first.slice(AUTO.length + 1) : undefined;
 
-/** A certified recipe in the list: its cells from the saving on, and as JSON. Undefined if it has no certificate. */
+/** A certified recipe's cells in the list, and its JSON; undefined if the recipe has no certificate. */
 function certifiedOf(entry: Registered): { readonly cells: string[]; readonly state: object } | undefined {
   const name = certificateIn(entry);
   if (name === undefined) return undefined;
@@ -160,7 +160,10 @@ async function turn(name: string, on: boolean): Promise<void> {
   print(`${AUTO}:${certificate} is ${on ? "on" : "off: its requests run dense"}`);
 }
 
-/** The certificate of the recipe `MODEL@NAME`, or of this name itself. @throws UserError if there is none */
+/**
+ * The name of the certificate of the recipe `MODEL@NAME`, or `name` if it is a certificate's. @throws UserError if
+ * there is none
+ */
 async function certificateNamed(name: string): Promise<string> {
   const entry = await registeredAs(name);
   if (!entry) return name;

@@ -188,7 +188,7 @@ async function opened(
     memory: memory * 1e9,
     allowAnonymous: flags.allowAnonymous === true,
   };
-  // Checked before anything is downloaded for the server.
+  // Access is checked before anything is downloaded.
   await checkBind(keys, bound);
   const fleet = await Fleet.open(await remotes(flags), log);
   const elsewhere = fleet.list().map(({ options }) => options.name);

@@ -17,7 +17,7 @@ const types: pg.CustomTypesConfig = {
     oid === INT8 ? Number : pg.types.getTypeParser(oid, format),
 };
 
-/** `:name` as `$1`, with the values in order. */
+/** Replaces each `:name` with `$1`, `$2` and so on; returns the values in that order. */
 function bound(sql: string, values: Values): { text: string; values: Values[string][] } {
   const names = Object.keys(values);
   return { text: sql.replace(/:(\w+)/g, (_, name) => `$${names.indexOf(name) + 1}`), values: Object.values(values) };
