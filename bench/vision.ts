@@ -13,7 +13,7 @@ import { openRandom } from "./random-model.ts";
 
 const [VOCABULARY, HIDDEN, GRID] = [64, 512, 24];
 
-/** Random weights: a prompt's time under these recipes does not depend on their values. */
+/** The weights are random, since with these recipes a prompt's time does not depend on their values. */
 const DECODER = {
   ...{ model_type: "llama", hidden_size: HIDDEN, num_hidden_layers: 8, num_attention_heads: 8, num_key_value_heads: 8 },
   ...{ intermediate_size: 1408, max_position_embeddings: 1024, rms_norm_eps: 1e-5 },

@@ -7,12 +7,12 @@ import { Texts } from "./texts.ts";
 
 const STREAMS = 7;
 const [PROMPT, ANSWER] = [32, 96];
-/** Tokens of the prompt that arrives when all streams run. */
+/** The length, in tokens, of the prompt that arrives when all streams run. */
 const LONG = 4096;
-/** A chunk of a prompt: at most this many tokens run between two tokens of a stream. */
+/** The chunk size of prompts: at most this many tokens run between two tokens of a stream. */
 const CHUNK = 256;
 const CHUNKS = 10;
-/** The longest allowed gap in a stream, in chunks: one of the other's prompt, and its own step. */
+/** The longest allowed gap in a stream, in chunks: one chunk of the other's prompt, and the stream's own step. */
 const ALLOWED = 1.3;
 
 /**

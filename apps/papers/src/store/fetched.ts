@@ -1,6 +1,8 @@
 import type { Database } from "./database.ts";
 
-/** A server's validators for an answer, which reveal if there is a newer one (RFC 9110, section 8.8). */
+/**
+ * A server's validators for a response, with which a later request finds out if it has changed (RFC 9110, section 8.8).
+ */
 export interface Validators {
   readonly etag: string | null;
   readonly modified: string | null;

@@ -41,7 +41,7 @@ export async function subscribe(site: Site, c: Context): Promise<Response> {
   return show(site, c, frame, <StepPage title="Look into your mailbox" text={text} />);
 }
 
-/** Actions behind a link in mail: a page with a button, which sends a POST to the same address. */
+/** The actions behind mailed links: each is a page with a button that sends a POST to the same address. */
 const steps = {
   confirm: {
     path: "/subscribe/confirm",
