@@ -9,10 +9,10 @@ export interface Side {
 }
 
 export const benchOptions = z.object({
-  model: z.string().default("smollm2").describe("the model by its name, in the form that timing chose for it"),
+  model: z.string().default("smollm2").describe("the model's name; our side runs the form that timing chose for it"),
   path: z.string().describe("its GGUF file, for peers and for our default form"),
-  sha256: z.string().exactOptional().describe("of its weights, as `resolveModel` knows it"),
-  rounds: z.number().int().min(5).default(7).describe("measured rounds, each ours then theirs"),
+  sha256: z.string().exactOptional().describe("SHA-256 of its weights, as `resolveModel` returns it"),
+  rounds: z.number().int().min(5).default(7).describe("measured rounds; each runs ours, then theirs"),
   save: z.array(z.string()).default([]).describe("the savings that are compared with dense"),
 });
 export type BenchOptions = z.infer<typeof benchOptions>;
