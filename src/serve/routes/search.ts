@@ -97,7 +97,7 @@ function embedderOf({ catalogue }: ServerContext, { name, settings }: SearchInde
   if (!embedding) throw new HttpError(400, `the index ${name} has no vectors; search it with bm25`, { param: "by" });
   const served = catalogue.list().find(({ id, model }) => model === embedding.name || id === embedding.name);
   if (served) return { served, recipe: [], quant: served.quant };
-  const message = `the index ${name} has vectors of a model that is not served here; search it with bm25`;
+  const message = `the index ${name} has vectors of a model that this server does not serve; search it with bm25`;
   throw new HttpError(400, message, { param: "by" });
 }
 
