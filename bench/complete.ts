@@ -15,9 +15,7 @@ export interface Place {
   readonly column: number;
 }
 
-/**
- * Positions within lines of zod's sources, which the lock file pins, so that changes in this project move none of them.
- */
+/** Positions within lines of zod's sources, which the lock file pins, so that they do not move. */
 export function places(): Place[] {
   const root = join(import.meta.dirname, "..", "node_modules", "zod", "src", "v4");
   const random = seededRandom(1);
@@ -39,9 +37,7 @@ function placeIn(text: string, random: () => number): Place | undefined {
   return { text: typed, line: line + 1, column };
 }
 
-/**
- * Completes after a key, once the completion after the previous key has run; returns the milliseconds and the receipt.
- */
+/** Completes after a key, once the completion after the previous key has run; returns its time and receipt. */
 export async function completionAt(model: Model, { text, line, column }: Place, save: readonly string[]) {
   await model.completeAt(withoutKey(text, line), { line, column: column - 1, maxTokens: 1, save });
   const started = performance.now();

@@ -7,10 +7,7 @@ const STEPS = 64;
 /** The shortest prompt's length in tokens, and the step to each longer prompt. */
 const PROMPT = 32;
 
-/**
- * Decodes 64 greedy tokens for each of 8 sequences together, after prompts of 32 to 256 tokens; in total tokens per
- * second.
- */
+/** Decodes 64 greedy tokens for 8 sequences together, after prompts of 32 to 256 tokens; in tokens per second. */
 export const decodeBatch: Bench = {
   name: "decode-batch",
   unit: "tok/s",

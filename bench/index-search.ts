@@ -139,10 +139,7 @@ const indexBench = (name: string, sides: (corpus: Corpus) => ReturnType<Bench["s
   sides: () => sides(new Corpus()),
 });
 
-/**
- * Searches 100,330 chunks by terms, against FTS5; for information, also with a hybrid query. The query's embedding is
- * not timed.
- */
+/** Searches 100,330 chunks by terms, against FTS5; beside it, a hybrid query, without its embedding. */
 export const index = indexBench("index", (corpus) => ({
   ours: ours(corpus, "bm25"),
   theirs: fts5(corpus),

@@ -30,10 +30,7 @@ const total = (method: Method) => async (model: Model) => {
   return ms.prefill + ms.decode;
 };
 
-/**
- * Compares ranking by one token's logits with writing the ranking, with one model and window. The floor is the prompt
- * alone.
- */
+/** Compares ranking by one token's logits with writing the ranking. The floor is the prompt alone. */
 export const rerankWindow: Bench = {
   name: "rerank",
   unit: "ms/window",

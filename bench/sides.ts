@@ -9,10 +9,7 @@ const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: str
 export const PEER = `node-llama-cpp ${version}`;
 export const US = "modicum";
 
-/**
- * Our engine in the form that users get, and llama.cpp through node-llama-cpp, on the same file and tokens. `context`:
- * the tokens of each of `sequences`.
- */
+/** Our engine, as users get it, and llama.cpp on the same file and tokens. `context`: tokens per sequence. */
 export function engines(
   options: BenchOptions,
   context: number,

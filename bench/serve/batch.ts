@@ -10,10 +10,7 @@ const CLIENTS = 8;
 const REQUESTS = 3;
 const [PROMPT, ANSWER] = [128, 64];
 
-/**
- * Runs 8 clients of a server, with whole answers of 64 tokens to prompts of 128; in prompt and answer tokens per
- * second.
- */
+/** Runs 8 clients of a server, with answers of 64 tokens to prompts of 128; in total tokens per second. */
 export const serveBatch: Bench = {
   name: "serve-batch",
   unit: "tok/s",

@@ -10,9 +10,7 @@ import { Texts } from "./texts.ts";
 
 const [PROMPT, ANSWER] = [128, 256];
 
-/**
- * Compares one answer to a prompt of 128 tokens, streamed over HTTP, with the library's own call, in tokens per second.
- */
+/** Compares one answer streamed over HTTP with the library's own call, in tokens per second. */
 export const serveStream: Bench = {
   name: "serve-stream",
   unit: "tok/s",

@@ -49,10 +49,7 @@ function untilSide(name: string, launch: () => Promise<TrainChild>): Side {
   };
 }
 
-/**
- * Times nanoGPT's CPU setting from the start of the process to the target loss, with the same weights, batches and
- * evaluations.
- */
+/** Times nanoGPT's CPU setting from process start to the target loss, with the same weights and batches. */
 export const trainShakespeare: Bench = {
   name: "train-shakespeare",
   model: "a GPT of 0.8 M parameters",

@@ -22,9 +22,7 @@ export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): P
   }
 }
 
-/**
- * Stops running work, which is then billed and ends with `status`; returns false if no work that can be stopped runs.
- */
+/** Stops running work, which is then billed and ends with `status`; false if nothing can be stopped. */
 export function interrupt(status: number): boolean {
   running?.abort(new Interrupted(status));
   return running !== undefined;

@@ -50,10 +50,7 @@ function budgetOf(options: SessionOptions): { budget?: Budget } {
   return ms === undefined && flops === undefined ? {} : { budget: { ms, flops } };
 }
 
-/**
- * The generation options among a command's options; without sampling options, the model's own settings apply. @throws
- * UserError
- */
+/** Generation's options; without sampling options, the model's own settings apply. @throws UserError */
 export const generation = (options: SessionOptions) => ({
   ...readFlags(generateOptions, options),
   modelSampling: !saysHowToDraw(options),

@@ -41,8 +41,7 @@ test("none is drawn while 64 wait, and later turns of a conversation that was no
 
 /**
  * Nine in ten conversations begin with one prompt, which loses nothing; half of the others lose all, in each of their
- * three turns: on average exactly the certified risk. If audits were sampled by prompt, they would see mostly the
- * others.
+ * three turns: on average exactly the certified risk. Sampled by prompt, audits would see only the others.
  */
 test("traffic at exactly the risk, with one frequent prompt, rarely switches a certificate off", async () => {
   const [streams, risk, confidence] = [60, 0.05, 0.95];

@@ -56,10 +56,7 @@ export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   );
 }
 
-/**
- * The best possible router at each share: the inputs with the highest gain go to Super, and of equal gains the
- * cheapest.
- */
+/** The best router at each share: the inputs with the highest gain go to Super, of equal gains the cheapest. */
 export function oracleLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const gains = outcomes.map((o) => ({ quality: o.super - o.swift, cost: extra(o) }));
   return summed(
@@ -95,10 +92,7 @@ export function atThreshold(outcomes: readonly Outcome[], threshold: number): Cu
 export const above = (points: readonly CurvePoint[], other: readonly CurvePoint[]): number =>
   mean(points.map(({ quality }, k) => quality - other[k]!.quality));
 
-/**
- * The recovered share of the quality gap at each point (RouteLLM, arXiv 2406.18665); NaN if both models are equally
- * good.
- */
+/** Each point's recovered share of the quality gap (RouteLLM, arXiv 2406.18665); NaN if there is no gap. */
 export function recovered(points: readonly CurvePoint[]): number[] {
   const [weak, strong] = [points[0]!.quality, points.at(-1)!.quality];
   return points.map(({ quality }) => (strong === weak ? Number.NaN : (quality - weak) / (strong - weak)));

@@ -47,10 +47,7 @@ export interface Serving {
    * @throws UserError that names the option
    */
   alias(model: string): string | undefined;
-  /**
-   * A requested option that the pipeline's answers do not support, and why; `remote`: its models on other servers, by
-   * role.
-   */
+  /** An unsupported option in a request, and why it is refused; `remote`: models on other servers, by role. */
   refusal(request: TextRequest, remote: Roles): readonly [option: string, why: string] | undefined;
 }
 
@@ -91,8 +88,6 @@ export interface ShownPiece extends ModelPiece {
   /** The role of the model that generated the tokens. */
   readonly role: string;
   readonly shown?: unknown;
-  /**
-   * The number of plan tokens, which count as generated but appear neither in the answer nor in the pipeline's field.
-   */
+  /** The number of generated plan tokens, which are neither in the answer nor in the pipeline's field. */
   readonly planTokens?: number;
 }

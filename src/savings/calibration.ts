@@ -24,10 +24,7 @@ export interface CalibrationPrompt {
 
 /** The model that a saving learns from. */
 export interface CalibrationHost extends SavingHost {
-  /**
-   * Runs a prompt with one saving's plan part, without a cache. The logits after its last token are valid until the
-   * next run.
-   */
+  /** Runs a prompt with a saving's plan part, without a cache. Its last logits are valid until the next run. */
   prefill(prompt: CalibrationPrompt, part: PlanPart): Promise<Float32Array>;
   /** Runs texts token by token, as answers are generated. */
   read(texts: readonly GivenText[]): Promise<void>;

@@ -23,10 +23,7 @@ export interface Plan {
   readonly choice?: Choice | undefined;
 }
 
-/**
- * Drafts an answer's next tokens without the model, which then checks the draft in one pass. Each request has its own
- * drafter.
- */
+/** Drafts a request's next tokens without the model, which then checks the draft in one pass. */
 export interface Drafter {
   /** The possible lengths of drafts; a checking program is compiled for each. */
   readonly lengths: readonly number[];
@@ -55,10 +52,7 @@ interface StateKeys {
 /** A decision between two layers. */
 export type Cut = PromptCut | StepCut;
 
-/**
- * A decision for the whole prompt: all its chunks reach the cut, and their residual streams are stored, before any
- * token runs deeper layers.
- */
+/** A decision on the whole prompt, whose chunks all reach the cut before any token runs deeper layers. */
 export interface PromptCut {
   /** The number of layers before the cut: at least 1, and fewer than the model's layers. */
   readonly after: number;
@@ -72,10 +66,7 @@ export interface PromptCut {
 export interface StepCut {
   readonly after: number;
   readonly scope: "step";
-  /**
-   * Reads each generated token's residual stream at the cut; its cost is overhead. If its result is NaN, the token runs
-   * deeper layers.
-   */
+  /** Reads each token's residual stream at the cut, as overhead. A NaN result lets the token run deeper layers. */
   readonly probe?: StepProbe;
   /**
    * Predicts the token of a row that exits; by default, from the probe's logits, or else with the model's final norm

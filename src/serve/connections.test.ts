@@ -47,9 +47,7 @@ function last(reply: string): { status: number; body: string; count: number } {
   return { status: Number(start!.slice(9, 12)), body: rest.join("\r\n\r\n"), count: answers.length };
 }
 
-/**
- * The longest answers that one request may ask for; even a fast machine is still writing them when the client leaves.
- */
+/** The longest answers that one request may ask for; no machine finishes them before the client leaves. */
 const LONG = { prompt: Array(8).fill("abc"), max_tokens: 200, n: 8 };
 const ALL = 8 * 200 * 8;
 

@@ -5,9 +5,7 @@ import { LineWriter } from "./line-writer.ts";
 /** Maximum milliseconds to wait for the last lines to be read, once nothing else keeps the process alive. */
 const TO_BE_READ = 1_000;
 
-/**
- * Writes to standard error without waiting. If writing fails, lost lines are counted, and later reported in the log.
- */
+/** Writes to standard error without waiting. Lines that cannot be written are counted, and reported later. */
 export const standardError = (): DestinationStream => new LineWriter(2, lostLines);
 
 const lostLines = (lost: number): string =>

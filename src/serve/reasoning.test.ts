@@ -148,7 +148,7 @@ test("a budget for a model that does not reason is refused", async () => {
   const { error } = await answer("silent", { thinking_token_budget: 5 });
   expect(error).toMatchObject({
     param: "thinking_token_budget",
-    message: "thinking_token_budget: silent does not reason in chats; expected none",
+    message: "thinking_token_budget: expected none, since silent does not reason in chats",
   });
 });
 

@@ -48,9 +48,7 @@ const thinned = (others: readonly Candidate[]): Candidate[] => {
   return others.filter((_, i) => i % every === 0);
 };
 
-/**
- * The saved papers behind a score. The weights are the sum of all vectors times ±alpha, so each paper's share is exact.
- */
+/** The saved papers behind a score. Weights are the sum of vectors times ±alpha, so each paper's share is exact. */
 function reasons(liked: readonly Candidate[], alphas: Float64Array, vector: Float32Array): string[] {
   return liked
     .map(({ id, vector: mine }, i) => ({ id, share: alphas[i]! * dot(mine, vector) }))

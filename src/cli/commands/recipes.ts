@@ -160,10 +160,7 @@ async function turn(name: string, on: boolean): Promise<void> {
   print(`${AUTO}:${certificate} is ${on ? "on" : "off: its requests run dense"}`);
 }
 
-/**
- * The name of the certificate of the recipe `MODEL@NAME`, or `name` if it is a certificate's. @throws UserError if
- * there is none
- */
+/** The certificate named `name`, or that of the recipe `MODEL@NAME`. @throws UserError if there is none */
 async function certificateNamed(name: string): Promise<string> {
   const entry = await registeredAs(name);
   if (!entry) return name;

@@ -70,10 +70,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
 
-/**
- * @throws UserError for a single model's flags with a pipeline that has settings, or for such a pipeline's flags
- * without it
- */
+/** @throws UserError for a single model's flags with such a pipeline, or for its flags without it */
 function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "settings"> = {}): void {
   const other = own?.alone.flags.find((flag) => options[flag] !== undefined);
   if (other) throw new UserError(`--${other} needs a single model, but ${options.model} names two`, 2);

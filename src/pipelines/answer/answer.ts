@@ -118,10 +118,7 @@ class Run {
     yield* this.#give(decision.retrieve ? this.#second(passages) : (begun ?? this.#plain()), retrieval);
   }
 
-  /**
-   * The mean terms per passage. A plain answer does not wait for an unreachable database; its dense price is then too
-   * low.
-   */
+  /** The mean terms per passage; 0 if the database is unreachable, which makes the dense price too low. */
   async #passageTerms(): Promise<number> {
     try {
       return (await this.source?.meanTerms()) ?? 0;

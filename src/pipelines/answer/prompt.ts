@@ -22,10 +22,7 @@ export function checkQuestion(question: string): void {
   if (question.trim() === "") throw new UserError("the question is empty, expected a text", 2);
 }
 
-/**
- * Prompts for a single question: a chat of one turn, or plain text if the model has no chat template. @throws UserError
- * if it is empty
- */
+/** A single question: a chat of one turn, or plain text without a chat template. @throws UserError if it is empty */
 export function questionPromptsOf(tokenizer: Tokenizer, question: string): QuestionPrompts {
   checkQuestion(question);
   const write: (content: string) => Prompt =

@@ -8,10 +8,7 @@ export interface Scored {
   readonly flops: number;
 }
 
-/**
- * Scores texts against a query with BM25, treating the texts as the whole collection. A text without the query's terms
- * scores 0.
- */
+/** Scores texts with BM25, as if they were the whole collection. Texts without the query's terms score 0. */
 export function bm25(query: string, texts: readonly string[]): Scored {
   const terms = countsOf(termsOf(query));
   const writer = new PostingWriter();

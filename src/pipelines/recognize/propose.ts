@@ -9,10 +9,7 @@ export interface Proposal {
   readonly fit: number;
 }
 
-/**
- * The sizes of the boxes to try first, as fractions of the picture, and the distance between boxes, as a fraction of
- * their size.
- */
+/** The first boxes' sizes, as fractions of the picture, and their distance, as a fraction of their size. */
 const SIDES = [0.2, 0.3, 0.45, 0.65, 0.9];
 const STEP = 0.4;
 

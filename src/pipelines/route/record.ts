@@ -40,10 +40,7 @@ const calibrationFile = z.strictObject({
 export type CalibrationFile = z.output<typeof calibrationFile>;
 export type PairIdentity = Pick<CalibrationFile, "swift" | "super">;
 
-/**
- * Rounds to more digits than are reproducible: with a whole vocabulary, energy-of-probs differs between processors from
- * the sixth digit on.
- */
+/** Rounds a score to ten digits; between processors, energy-of-probs differs from the sixth digit on. */
 const rounded = (score: number): number => Number(score.toPrecision(10));
 
 /** Records samples in the order of their scores. @throws UserError for samples without a threshold */

@@ -27,10 +27,7 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly tokenizer: Tokenizer;
   /** The pipeline's answer field, in an answer's first and last piece. */
   readonly shown?: Readonly<Record<string, unknown>>;
-  /**
-   * The number of tokens in the plan, which the answer follows but does not contain; in an answer's first and last
-   * piece.
-   */
+  /** The number of tokens in the plan, which is not part of the answer; in its first and last piece. */
   readonly planTokens?: number;
   /** If true, a stream sends `shown` in its first event. */
   readonly shownFirst?: boolean;

@@ -75,9 +75,7 @@ function together(input: Fields, { addIssue }: z.RefinementCtx): void {
     if (input[field] === 0 && !echo) refuse(field, "expected at least 1 without echo: true");
 }
 
-/**
- * Checks requests with blanks or modes: their prompts must be texts, and filled blanks are returned as one whole text.
- */
+/** Checks requests with blanks or modes: prompts must be texts, and filled blanks are returned whole. */
 function ofTexts(
   { prompt, suffix, echo, stream, infill, response_format: format }: Fields,
   field: "infill" | "mode",

@@ -38,10 +38,7 @@ export const needing =
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof generationShape>>>;
 
-/**
- * Converts a request's fields to the library's options for its `choice`th answer; `usual`: the default maximum of
- * tokens.
- */
+/** Converts a request to the library's options for its `choice`th answer; `usual`: the default maximum tokens. */
 export const optionsOf = (fields: Fields, usual: number, choice: number): RunOptions => ({
   ...samplingOf(fields, choice),
   ...limitOf(fields, usual),

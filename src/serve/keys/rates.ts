@@ -3,9 +3,7 @@ import type { Key } from "./store.ts";
 
 const MINUTE = 60_000;
 
-/**
- * A token bucket that fills evenly, up to a minute's allowance. It may be overdrawn, and then takes longer to refill.
- */
+/** A token bucket that fills evenly, up to a minute's allowance. Overdrawn, it takes longer to refill. */
 class Bucket {
   #level: number;
   #at = performance.now();

@@ -353,9 +353,7 @@ class Streamed {
   }
 }
 
-/**
- * Yields a stream's events: each answer's role, pieces and end; with `include_usage`, one more with usage and receipt.
- */
+/** Yields a stream's events: each answer's role, pieces and end; with `include_usage`, the bill. */
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, metadata: Metadata): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
   const base = { ...metadata, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };

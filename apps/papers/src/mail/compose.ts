@@ -11,9 +11,7 @@ export interface Addressed extends Texts {
   readonly unsubscribe?: string | undefined;
 }
 
-/**
- * Builds a mail as sent to the server, with the headers of one-click unsubscription (RFC 8058) if it has a link for it.
- */
+/** Builds a mail as sent, with headers for one-click unsubscription (RFC 8058) if it has an unsubscribe link. */
 export function compose({ message, unsubscribe, from, ...mail }: Addressed): Promise<Buffer> {
   const headers = unsubscribe && {
     "List-Unsubscribe": `<${unsubscribe}>`,

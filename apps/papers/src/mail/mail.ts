@@ -74,9 +74,7 @@ export class Mailing {
     this.#woken.abort();
   }
 
-  /**
-   * Starts the subscription that a confirmation link is for. Returns its wish; undefined if the link no longer works.
-   */
+  /** Confirms a subscription by its link. Returns its wish; undefined if the link no longer works. */
   async confirm(token: string, now = Date.now()): Promise<Wish | undefined> {
     const subject = await this.store.subscriptions.subject("confirm", token, now);
     if (subject === undefined) return undefined;

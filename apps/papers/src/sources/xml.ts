@@ -16,9 +16,7 @@ const parser = new XMLParser({
   isArray: (name) => MANY.has(name),
 });
 
-/**
- * Parses XML. Document types are refused, since entities defined in them can expand without bound. @throws UserError
- */
+/** Parses XML without document types, whose entities could expand without bound. @throws UserError */
 export function parseXml(text: string): Element {
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new UserError("this XML has a document type, which feeds do not need");
   const checked = XMLValidator.validate(text);

@@ -1,8 +1,6 @@
 import type { Database } from "./database.ts";
 
-/**
- * A server's validators for a response, with which a later request finds out if it has changed (RFC 9110, section 8.8).
- */
+/** A response's validators, which show whether it has changed since (RFC 9110, section 8.8). */
 export interface Validators {
   readonly etag: string | null;
   readonly modified: string | null;

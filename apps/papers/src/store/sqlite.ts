@@ -58,10 +58,7 @@ class Sqlite implements Database {
     return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  /**
-   * Checkpoints with a lock: before SQLite 3.51.3, its own checkpoint can lose another connection's write
-   * (sqlite.org/wal.html).
-   */
+  /** Checkpoints with a lock: SQLite's own can lose others' writes before 3.51.3 (sqlite.org/wal.html). */
   #truncateLog(): void {
     this.db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
   }

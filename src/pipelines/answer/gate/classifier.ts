@@ -123,9 +123,7 @@ function margins(model: Logistic): Linear {
 /** L2 strength for Platt scaling, too weak to affect the result. */
 const PLATT_L2 = 1e-6;
 
-/**
- * Fits σ(weight·logit + bias) with the least log-loss (Platt 1999); a weight that would reverse the order becomes 0.
- */
+/** Fits σ(weight·logit + bias) by log-loss (Platt 1999); a weight that would reverse the order becomes 0. */
 function platt(logits: readonly number[], labels: readonly number[]): { weight: number; bias: number; loss: number } {
   const { weights, bias } = margins(
     fitLogistic(

@@ -58,10 +58,7 @@ export interface Decision {
   readonly threshold: number;
 }
 
-/**
- * Retrieves if the score is at least the threshold, or NaN, so that a missing signal costs a search and not a wrong
- * answer.
- */
+/** Retrieves if the score reaches the threshold or is NaN: a missing signal costs a search, not an answer. */
 export function decide(gate: Gate, input: GateInput): Decision {
   const score = gateScore(gate, input);
   const { method, threshold } = gate;

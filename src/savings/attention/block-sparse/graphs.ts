@@ -88,10 +88,7 @@ export function traceTiles(shape: BlockShape, scale: number, count: number): Gra
   return g;
 }
 
-/**
- * Attention of one tile that does not keep its own block (forceDiagonal=false). All keys precede the queries, so
- * nothing is masked.
- */
+/** Attention of a tile without its own block (forceDiagonal=false): all keys precede the queries, so no mask. */
 export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   const g = new Graph();
   const { headSize, blockSize } = shape;

@@ -11,9 +11,7 @@ export interface OrderOptions extends Pick<XattentionOptions, "stride" | "seed" 
 export interface QueryOrderOptions extends OrderOptions {
   /** Groups of `stride` queries to order. */
   groups: number;
-  /**
-   * Index of the first group, counted from the prompt's start, so that chunks have the same order as the whole prompt.
-   */
+  /** Index of the first group in the prompt, so that chunks have the same order as the whole prompt. */
   firstGroup: number;
 }
 

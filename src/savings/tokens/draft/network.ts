@@ -50,10 +50,7 @@ interface Guess {
   readonly stream: Float32Array;
 }
 
-/**
- * One layer that predicts the model's next residual stream, with the model's own embeddings and head. All requests
- * share it.
- */
+/** One layer, shared by all requests, that predicts the next residual stream with the model's embeddings and head. */
 export class DraftNetwork implements Disposable {
   readonly #cost: Cost;
   readonly #hidden: number;

@@ -25,10 +25,7 @@ export function tokensOf({ first, grid }: VisualSpan, positions: readonly number
   return { indices, cells: indices.map((i) => positions[i]! - first) };
 }
 
-/**
- * The cells in every `stride`-th row and column of a grid, ⌈rows/stride⌉ · ⌈columns/stride⌉ in all; none if `stride` is
- * 0.
- */
+/** The cells in every `stride`-th row and column: ⌈rows/stride⌉ · ⌈columns/stride⌉; none if `stride` is 0. */
 export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): Set<number> {
   const cells = new Set<number>();
   if (stride === 0) return cells;
@@ -37,10 +34,7 @@ export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): 
   return cells;
 }
 
-/**
- * Indices of the tokens that run deeper layers, in order: text, the last token, and the image tokens that the mode
- * keeps.
- */
+/** Indices of the tokens that run deeper layers: text, the last token, and the image tokens that the mode keeps. */
 export function keptTokens(
   options: FeatherOptions,
   stage: Stage,

@@ -24,10 +24,7 @@ export function turnsIn(input: string | readonly Item[], instructions: string | 
   return turns;
 }
 
-/**
- * Adds an item to the previous turn if both belong to one assistant turn, which in a chat holds text and calls. Returns
- * true if it did.
- */
+/** Adds an item to the previous turn if both belong to one assistant turn of text and calls; true if it did. */
 function joined(before: Turn | undefined, item: Item): boolean {
   if (before?.role !== "assistant") return false;
   if (item.type === "function_call") before.tool_calls = [...(before.tool_calls ?? []), callOf(item)];
