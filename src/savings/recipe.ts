@@ -138,10 +138,7 @@ export function checkSeams(recipe: Recipe): void {
     for (const seam of saving.seams(options)) {
       const other = bySeam.get(seam);
       if (other !== undefined)
-        throw new UserError(
-          `${other} and ${saving.name} both change ${seam}; a recipe can have only one of them`,
-          2,
-        );
+        throw new UserError(`${other} and ${saving.name} both change ${seam}; a recipe can have only one of them`, 2);
       bySeam.set(seam, saving.name);
     }
 }

@@ -13,8 +13,7 @@ function checkFeather({ after, second }: FeatherOptions, decoder: Decoder): void
   if (why !== undefined) throw new UserError(`feather does not support this model: it has ${why}`, 2);
   const { layers } = decoder.config;
   const deepest = second ?? after!;
-  if (deepest > layers)
-    throw new UserError(`feather: there is no layer ${deepest}; the model has ${layers}`, 2);
+  if (deepest > layers) throw new UserError(`feather: there is no layer ${deepest}; the model has ${layers}`, 2);
 }
 
 /**
