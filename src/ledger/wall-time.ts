@@ -7,7 +7,7 @@ type Times = ReceiptParts["ms"];
 export class WallTime {
   readonly #since: number;
 
-  /** `arrived`: when a server received the request, by `performance.now()`; default: now. */
+  /** `arrived`: when a server received the request, as in `performance.now()`; default: now. */
   constructor(private readonly arrived: number | undefined) {
     this.#since = arrived ?? performance.now();
   }

@@ -76,7 +76,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * `recipe` is for calls that name none; `started`: when loading began, by `performance.now()`.
+   * `recipe` is for calls that name none; `started`: when loading began, as in `performance.now()`.
    * @throws UserError if the recipe cannot act in the model
    */
   static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {

@@ -137,7 +137,7 @@ interface AnswerOptions extends Saves {
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   /** The request's owner, if the model is scheduled: keys have equal shares. */
   key?: string | undefined;
-  /** When the request arrived, by `performance.now()`; by default, with the call. */
+  /** When the request arrived, as in `performance.now()`; by default, with the call. */
   arrived?: number | undefined;
   /**
    * A deadline, as in `performance.now()`, if the model is scheduled. The answer ends early, or fails with `Refused` if
@@ -158,7 +158,7 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 export interface ReadOptions extends Stoppable {
   /** The call's owner: simultaneous calls run in common batches, where keys have equal shares. */
   key?: string | undefined;
-  /** When the request arrived, by `performance.now()`; by default, with the call. */
+  /** When the request arrived, as in `performance.now()`; by default, with the call. */
   arrived?: number | undefined;
   /** A deadline, as in `performance.now()`, after which the call fails with `Refused`. */
   deadline?: number | undefined;

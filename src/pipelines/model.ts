@@ -19,7 +19,7 @@ export interface ModelPiece {
 /** Options that a pipeline adds to a request's for one call of a model. */
 export interface CallTerms {
   readonly signal?: AbortSignal;
-  /** The request's arrival, by `performance.now()`; set only for its first call. */
+  /** The request's arrival, as in `performance.now()`; set only for its first call. */
   readonly arrived?: number | undefined;
   /** Called with the receipt of an answer that was stopped or failed. */
   readonly onStopped?: (receipt: Receipt) => void;

@@ -59,7 +59,7 @@ export const limitOptions = z.strictObject({
 
 export type Limits = z.output<typeof limitOptions>;
 
-/** The deadline of a request received at `start`, by `performance.now()`. */
+/** The deadline of a request received at `start`, as in `performance.now()`. */
 export const deadlineOf = ({ maxTime }: Limits, start: number): number | undefined => maxTime && start + 1000 * maxTime;
 
 /** Maximum nesting depth of a body's lists and objects. */

@@ -20,7 +20,7 @@ const ID = /^[\w.:-]{1,128}$/;
 export class RequestLine {
   /** The client's id, or a new one; the response repeats it. */
   readonly id: string;
-  /** When the request was received, by `performance.now()`. */
+  /** When the request was received, as in `performance.now()`. */
   readonly taken = performance.now();
   readonly #metadata: Metadata = {};
 

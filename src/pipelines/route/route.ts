@@ -40,7 +40,7 @@ export interface Routing<O extends object> extends Decider {
   readonly options: O;
   readonly named: NamedRoute;
   readonly signal?: AbortSignal | undefined;
-  /** When a server received the request, by `performance.now()`. */
+  /** When a server received the request, as in `performance.now()`. */
   readonly arrived?: number | undefined;
   /** Called with the receipt of a request that was stopped or failed. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;

@@ -11,13 +11,13 @@ import { hasWindow } from "../../models/state/window-start.ts";
 import { UserError } from "../../util/errors.ts";
 import { mixedFills, type StateFill } from "../plan.ts";
 
-/** Why tokens cannot leave a model early; undefined if they can. */
+/** Why tokens cannot exit a model early; undefined if they can. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
   if (config.longRopeBeyond !== undefined) return "rotary factors that depend on the text's length";
   return config.layers < 2 ? "a single layer" : undefined;
 }
 
-/** @throws UserError if tokens cannot leave the model early */
+/** @throws UserError if tokens cannot exit the model early */
 export function requireExits(saving: string, decoder: Decoder): void {
   const why = exitUnsupported(decoder);
   if (why !== undefined) throw new UserError(`${saving} does not support this model: it has ${why}`, 2);
@@ -40,7 +40,7 @@ const SHARED_FILLS: readonly StateFill[] = ["recompute", "none"];
 export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**
- * The fill of layers from `layer` on for a token that left after `layer` layers: the first option that these layers
+ * The fill of layers from `layer` on for a token that exited after `layer` layers: the first option that these layers
  * support, or one per kind of layer.
  * @throws UserError if none
  */

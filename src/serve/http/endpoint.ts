@@ -15,7 +15,7 @@ export interface Call {
   /** True if the caller may see and change shared settings. */
   readonly admin: boolean;
   readonly trace: Trace;
-  /** When it was received, by `performance.now()`. */
+  /** When it was received, as in `performance.now()`. */
   readonly taken: number;
   /** The parameters in the path. */
   readonly params: Readonly<Record<string, string>>;

@@ -17,7 +17,7 @@ export interface ExitRule {
   score(seen: Seen): number;
 }
 
-/** A trained classifier's probability that the token may leave. */
+/** A trained classifier's probability that the token may exit. */
 export function classifierRule(exits: Exits, settings: DeciderSettings, layer: number, temperature: number): ExitRule {
   return {
     probe: deciderProbe(exits, settings, layer),

@@ -10,7 +10,7 @@ import { traceExitScores, usesModelHead } from "../exits/heads.ts";
 export type ExitsSeen = readonly ExitSeen[];
 
 interface ExitSeen {
-  /** The probability that the token may leave, by classifier. */
+  /** The probability that the token may exit, by classifier. */
   readonly probabilities: readonly number[];
   /** True if the exit's choice differs from dense's. */
   readonly differs: boolean;

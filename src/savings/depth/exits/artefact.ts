@@ -52,7 +52,7 @@ const uncertified = z.strictObject({ delta: share, epsilon: share, threshold: z.
 const decider = z.strictObject({
   kind: z.enum(deciderKinds),
   /**
-   * A token may leave if the exit's choice is among this many of the model's likeliest tokens; 0: if it matches the
+   * A token may exit if the exit's choice is among this many of the model's likeliest tokens; 0: if it matches the
    * text.
    */
   topK: z.int().min(0),

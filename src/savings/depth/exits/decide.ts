@@ -2,7 +2,7 @@
 
 const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit));
 
-/** The probability that a token may leave, from the logit of `linear` or `ffn`; 0 for NaN. */
+/** The probability that a token may exit, from the logit of `linear` or `ffn`; 0 for NaN. */
 export function exitProbability(logit: number, temperature = 1): number {
   const p = sigmoid(logit / temperature);
   return Number.isNaN(p) ? 0 : p;
