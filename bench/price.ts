@@ -100,7 +100,7 @@ class Prices implements Side {
   }
 }
 
-/** The median over the prompts of |predicted − spent| / spent, against the allowed error. */
+/** Compares the median of |predicted − spent| / spent over the prompts with the allowed error. */
 export const price: Bench = {
   name: "price",
   unit: "share of the time",

@@ -51,7 +51,7 @@ const TASKS: readonly Task[] = [
   { name: "code completion at a cursor", recipes: ["sec", "lookup"], run: completions },
 ];
 
-/** Real text of about so many tokens. */
+/** Real text with about this many tokens. */
 const book = (model: Model, tokens: number): string => model.language.tokenizer.decode(bookTokens(model, tokens));
 
 async function answers(

@@ -60,8 +60,8 @@ const bench = (name: string, recipe: string): Bench => ({
   sides: () => ({ ours: prefill(recipe), theirs: prefill("") }),
 });
 
-/** A prompt with 24 × 24 visual tokens, seven tenths of which stop after two and four of eight layers, against dense. */
+/** Compares a prompt with 24 × 24 visual tokens, of which 70 % stop after layers 2 and 4 of 8, with dense. */
 export const vision: Bench = bench("vision", "feather:after=2,second=4,ratio=0.7");
 
-/** The same prompt with visual tokens in four of eight layers, against dense. */
+/** Compares the same prompt, with visual tokens in only four of eight layers, with dense. */
 export const visionYopo: Bench = bench("vision-yopo", "yopo:layers=4");

@@ -16,9 +16,8 @@ const CHUNKS = 10;
 const ALLOWED = 1.3;
 
 /**
- * The gap between two tokens of one of 7 streams, the 99th percentile, while a prompt of 4,096 tokens runs; against 1.3
- * times one chunk: the time to first token of a prompt of one chunk, alone. At 1 or more no stream waits longer than
- * that.
+ * Compares the 99th percentile of the gaps between tokens in 7 streams, while a prompt of 4,096 tokens runs, with 1.3
+ * times the time to first token of a one-chunk prompt by itself. At a ratio of 1 or more, no stream waits longer.
  */
 export const serveStall: Bench = {
   name: "serve-stall",

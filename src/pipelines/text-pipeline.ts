@@ -11,8 +11,8 @@ export interface AnsweringPipeline<P = unknown> extends Pipeline {
   /** Loads data that all answers under one name need, such as a calibration. @throws UserError if it cannot answer */
   prepare?(named: Named<this>, resources: Resources): Promise<P>;
   /**
-   * Answers a request. The last piece has the one receipt of all calls; the first and the last have the pipeline's
-   * field. The promise settles before any model is called, so a refused request has no bill.
+   * Answers a request. The last piece has the receipt for all calls; the first and the last have the pipeline's field.
+   * The promise settles before any model is called, so a refused request has no bill.
    */
   answer(
     named: Named<this>,

@@ -68,7 +68,7 @@ export class LedgerQueue {
     }
   }
 
-  /** @throws LedgerFault, with the receipts waiting as before */
+  /** @throws LedgerFault; the receipts then still wait to be written */
   async #writeSome(some: readonly Receipt[]): Promise<void> {
     this.#batch = some;
     try {

@@ -29,7 +29,7 @@ const visitOf = (secret: string): Visit => ({
   secret,
 });
 
-/** The browser of a request; undefined without a cookie of ours. */
+/** The browser of a request; undefined without this server's cookie. */
 export function knownVisit(c: Context): Visit | undefined {
   const secret = getCookie(c, COOKIE);
   return secret !== undefined && PATTERN.test(secret) ? visitOf(secret) : undefined;

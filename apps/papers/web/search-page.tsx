@@ -11,7 +11,7 @@ export interface Results {
   readonly receipts: readonly Receipt[];
   /** Sentences on features that are off. */
   readonly without: readonly string[];
-  /** Why something could not be done. */
+  /** Why a part of the search failed; undefined if nothing failed. */
   readonly missing: string | undefined;
 }
 

@@ -40,7 +40,7 @@ export class WindowRanker {
     return this.#prompts.answerTokens(count);
   }
 
-  /** A model may write a ranking in smaller tokens than the tokenizer would. */
+  /** The maximum tokens of a written ranking, since a model may write it in smaller tokens than the tokenizer would. */
   #mostTokens(count: number): number {
     return 2 * this.answerTokens(count);
   }

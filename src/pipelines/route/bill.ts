@@ -61,7 +61,7 @@ export class RouteBill<O extends object> {
 
   /**
    * The receipt of an answer by `role`. Dense is Super alone: as it ran, or priced for this prompt and an answer of
-   * this length. Super alone would have cached all earlier turns that either model has cached.
+   * this length. Earlier turns that either model has cached count as cached for Super alone.
    */
   async receipt(role: Role, answer: PricedAnswer): Promise<Receipt> {
     const own = this.#parts.findLast((part) => part.role === role)?.receipt;

@@ -61,7 +61,7 @@ export function fillFor(
 const pairsOf = (chain: readonly StateFill[]): StateFill[] =>
   chain.flatMap((fill) => mixedFills.filter((pair) => pair === `${fill}/${chain.at(-1)}`));
 
-/** @throws UserError if the layers from `layer` on do not support the fill for a token that left after `layer` layers */
+/** @throws UserError if the layers from `layer` on do not support the fill for a token that exited before them */
 export function checkFill(saving: string, fill: StateFill, layer: number, decoder: Decoder): void {
   const why = unsupportedFill(fill, layer, decoder);
   if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);

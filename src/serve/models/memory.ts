@@ -58,7 +58,7 @@ export class Memory {
     return beyond();
   }
 
-  /** Drops models that nobody uses. */
+  /** Unloads unused models to make room for `wanted`. */
   makeRoom(wanted: Wanted): void {
     for (const held of this.leavingFor(wanted)) this.drop(held);
   }
