@@ -1,4 +1,4 @@
-/** Compares scores and routing with those of the E-LANG authors' code. */
+/** Compares scores and routing with the E-LANG authors' code. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../util/authors.testing.ts";
 import { scoreOf, scoreOptions } from "./scores.ts";

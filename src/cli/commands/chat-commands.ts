@@ -7,7 +7,7 @@ import { writeJson } from "../../util/write-whole.ts";
 export interface Talk {
   /** The turns so far, oldest first. */
   messages: ChatMessage[];
-  /** The image files in `messages`, in order, and then those of the next turn. */
+  /** The image files in `messages`, in order, and then the next turn's images. */
   images: string[];
   /** True if the model reads images. */
   readonly sees: boolean;

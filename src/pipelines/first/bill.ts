@@ -8,7 +8,7 @@ interface WindowCost {
   readonly receipt: Receipt;
   /** The number of letters whose logits were compared; 0 if the model wrote the ranking. */
   readonly letters: number;
-  /** The skipped decode steps: those of the whole ranking, minus those that ran. */
+  /** The skipped decode steps: the whole ranking's steps, minus the steps that ran. */
   readonly spared: { readonly tokens: number; readonly flops: number; readonly bytes: number };
 }
 

@@ -1,4 +1,4 @@
-/** Compares scores with those of QZero's own code, with the same word vectors. */
+/** Compares scores with QZero's own code, with the same word vectors. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../util/authors.testing.ts";
 import { classified } from "./classify.testing.ts";

@@ -1,4 +1,4 @@
-/** Compares kept tokens and logits with those of the authors' own code, with the same weights. */
+/** Compares kept tokens and logits with the authors' own code, with the same weights. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuthorsModel } from "../../../engine/decode/run/authors.testing.ts";
 import { authorsFixture, farthest } from "../../../util/authors.testing.ts";
