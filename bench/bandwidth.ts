@@ -1,7 +1,7 @@
 import os from "node:os";
 import { Worker } from "node:worker_threads";
 
-/** Repeatedly compares two equal buffers, a plain read of both by memcmp; answers with bytes read per second. */
+/** A worker that keeps reading two equal buffers with memcmp, and reports the bytes read per second. */
 const reader = `
 const { parentPort, workerData: bytes } = require("node:worker_threads");
 const [a, b] = [Buffer.alloc(bytes / 2, 1), Buffer.alloc(bytes / 2, 1)];
@@ -12,7 +12,7 @@ do { a.equals(b); passes++; } while (performance.now() - started < 500);
 parentPort.postMessage((passes * bytes * 1000) / (performance.now() - started));
 `;
 
-/** Bytes per second that all cores together read from a working set of `bytes`. It may fit a cache, as weights may. */
+/** The bytes per second that all cores read from a working set of `bytes`, which, like weights, may fit a cache. */
 export async function bandwidth(bytes: number): Promise<number> {
   const cores = os.availableParallelism();
   const share = Math.floor(bytes / cores / 2) * 2;

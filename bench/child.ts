@@ -33,7 +33,7 @@ export class Child {
   private constructor(file: string, args: readonly string[]) {
     this.#process = spawn(process.execPath, [file, ...args], { stdio: ["pipe", "pipe", "pipe"] });
     this.#process.stderr.pipe(process.stderr);
-    // The end of its replies reveals a dead child.
+    // Errors are ignored here, since a dead child shows in the end of its replies.
     this.#process.stdin.on("error", () => {});
     this.#replies = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
@@ -63,13 +63,13 @@ export class Child {
 
 export interface ChildSide {
   name: string;
-  /** Relative to `bench/`; it calls `serve`. */
+  /** The script, relative to `bench/`; it must call `serve`. */
   script: string;
   args?: readonly string[];
   model: string;
-  /** Tokens per sequence. */
+  /** The context length of each sequence, in tokens. */
   context: number;
-  /** The number of sequences at once; one if absent. */
+  /** The number of sequences that run at once; default 1. */
   sequences?: number;
   quant?: Quant;
   measure(child: Child): Promise<number>;

@@ -8,7 +8,7 @@ import { PEER, US } from "./sides.ts";
 const QUESTION = "What is the capital of France?";
 const ENTRY = join(import.meta.dirname, "..", "bin", "modicum.js");
 
-/** Measures from the start of the process to the first piece of its answer, with the model's file in the page cache. */
+/** Times a process from its start to the first piece of its answer, with the model's file in the page cache. */
 export const cold: Bench = {
   name: "cold",
   unit: "ms",

@@ -6,7 +6,7 @@ import type { Bench } from "./harness.ts";
 import { OwnModel, ownSide } from "./own.ts";
 
 const [FILES, TOKENS] = [24, 24];
-/** Lines for the places: after some context, and near enough to the beginning for all of it to be read. */
+/** The range of lines to complete at: after some context, but near enough to the start for all of it to be read. */
 const [FROM, TO] = [20, 60];
 
 export interface Place {
@@ -15,7 +15,7 @@ export interface Place {
   readonly column: number;
 }
 
-/** A place within a line of zod's sources. The lock file pins them, so a change of this project moves no place. */
+/** Positions within lines of zod's sources, which the lock file pins, so that they do not move. */
 export function places(): Place[] {
   const root = join(import.meta.dirname, "..", "node_modules", "zod", "src", "v4");
   const random = seededRandom(1);
@@ -37,7 +37,7 @@ function placeIn(text: string, random: () => number): Place | undefined {
   return { text: typed, line: line + 1, column };
 }
 
-/** Milliseconds and the receipt of a completion after a key; the completion after the key before also ran. */
+/** Completes after a key, once the completion after the previous key has run; returns its time and receipt. */
 export async function completionAt(model: Model, { text, line, column }: Place, save: readonly string[]) {
   await model.completeAt(withoutKey(text, line), { line, column: column - 1, maxTokens: 1, save });
   const started = performance.now();
@@ -45,7 +45,7 @@ export async function completionAt(model: Model, { text, line, column }: Place, 
   return { ms: performance.now() - started, receipt };
 }
 
-/** Mean milliseconds of a completion over places. */
+/** The mean milliseconds per completion over all positions. */
 async function completionTime(model: Model, save: readonly string[], all: readonly Place[]): Promise<number> {
   let milliseconds = 0;
   for (const place of all) milliseconds += (await completionAt(model, place, save)).ms;
@@ -58,7 +58,7 @@ function withoutKey(text: string, line: number): string {
   return lines.with(line - 1, lines[line - 1]!.slice(0, -1)).join("\n");
 }
 
-/** Completions after the next key, under a recipe against dense, with one loaded model. */
+/** Compares completions after the next key, with a recipe and dense, in one loaded model. */
 export const complete: Bench = {
   name: "complete",
   unit: "ms/completion",

@@ -4,10 +4,10 @@ import { realTokens } from "./tokens.ts";
 
 const SEQUENCES = 8;
 const STEPS = 64;
-/** Tokens of the shortest prompt, and the step to each longer one. */
+/** The shortest prompt's length in tokens, and the step to each longer prompt. */
 const PROMPT = 32;
 
-/** 64 greedy tokens for each of 8 sequences decoded together, after prompts of 32 to 256: tokens of all per second. */
+/** Decodes 64 greedy tokens for 8 sequences together, after prompts of 32 to 256 tokens; in tokens per second. */
 export const decodeBatch: Bench = {
   name: "decode-batch",
   unit: "tok/s",

@@ -11,7 +11,7 @@ import { openRandom } from "./random-model.ts";
 
 const [VOCABULARY, PROMPT, ANSWER, BLOCK] = [1024, 256, 32, 8];
 
-/** Random weights: a pass's time does not depend on their values. */
+/** The weights are random, since a pass's time does not depend on their values. */
 const architecture = {
   ...{ model_type: "llada", d_model: 512, n_layers: 6, n_heads: 8, n_kv_heads: 8, mlp_hidden_size: 1536 },
   ...{ max_sequence_length: 1024, rms_norm_eps: 1e-5, rope_theta: 10000 },
@@ -44,7 +44,7 @@ function filling(name: string, input: DiffusionInput): Side {
   };
 }
 
-/** Fill-in steps after a long prompt, with keys and values computed once per block, against computing them each time. */
+/** Compares fill-in steps after a long prompt, with keys and values computed once per block, and at each step. */
 export const diffuse: Bench = {
   ...{ name: "diffuse", model: "a random llada", unit: "steps/s", moreIsBetter: true, lifetime: "kept" },
   sides: () => ({ ours: filling("with a prefix cache", { cache: true }), theirs: filling("without a cache", {}) }),

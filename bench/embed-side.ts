@@ -4,13 +4,13 @@ import { compile } from "./child.ts";
 import type { Side } from "./harness.ts";
 import { seconds } from "./protocol.ts";
 
-/** A side's report of a run: its own time, and the last text's vector. */
+/** A side's report on a run: the time by its own clock, and the last text's vector. */
 interface Embedded {
   seconds: number;
   last: number[];
 }
 
-/** Runs in the child: loads the model in its argument, then answers messages, each a list of texts. */
+/** Runs in the child process: loads the model named in its argument, then answers messages, each a list of texts. */
 export async function serveTexts(
   load: (model: string) => Promise<(texts: string[]) => Promise<Float32Array>>,
 ): Promise<void> {

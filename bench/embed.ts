@@ -4,7 +4,7 @@ import { realSentences } from "./sentences.ts";
 import { US } from "./sides.ts";
 import { exported, TRANSFORMERS } from "./transformers.ts";
 
-/** 1,000 sentences in float32, against transformers.js with an ONNX export of the same weights. */
+/** Embeds 1,000 sentences in float32, against transformers.js with an ONNX export of the same weights. */
 export const embed: Bench = {
   name: "embed",
   unit: "texts/s",

@@ -1,4 +1,4 @@
-/** Our encoder as a child of the bench `embed`. */
+/** Our encoder as a child process of the bench `embed`. */
 import { load } from "../src/index.ts";
 import { serveTexts } from "./embed-side.ts";
 

@@ -1,4 +1,4 @@
-/** Our engine as a child that speaks `protocol.ts`. */
+/** Our engine as a child process that speaks `protocol.ts`. */
 import { Meter } from "../src/engine/bill/meter.ts";
 import { tokenLogits } from "../src/engine/decode/run/stepped.ts";
 import { argmax } from "../src/engine/decode/sampling/softmax.ts";
@@ -15,7 +15,7 @@ async function load({ model: path, quant }: Args<"load">): Promise<Answer<"load"
   return { seconds: seconds(started) };
 }
 
-/** A slot with an empty cache, so that no prefix is reused, and the bill of every request. */
+/** A slot with an empty cache, so that no prefix is reused, and a bill, as for every request. */
 function empty(tokens: readonly number[]) {
   if (!model) throw new Error("no model is loaded");
   const { engine } = model.language;

@@ -7,7 +7,7 @@ import { bookTokens } from "./tokens.ts";
 
 const [PROMPT, STEPS] = [256, 64];
 
-/** Milliseconds per step after a prompt, with tokens that run this share of the layers. */
+/** The milliseconds per step after a prompt, if tokens run only this share of the layers. */
 async function stepTime(model: Model, share: number): Promise<number> {
   const { engine, recipes, decoder } = model.language;
   const tokens = bookTokens(model, PROMPT + STEPS);
@@ -27,7 +27,7 @@ async function stepTime(model: Model, share: number): Promise<number> {
   }
 }
 
-/** Answers that exit after half of the layers against dense ones, with one loaded model. */
+/** Compares answers whose tokens exit after half of the layers with dense answers, in one loaded model. */
 export const exit: Bench = {
   name: "exit",
   unit: "ms/token",

@@ -7,7 +7,7 @@ import { bookTokens } from "./tokens.ts";
 
 const [PROMPT, STEPS] = [512, 64];
 
-/** Tokens per second, over a prompt from an empty cache and the steps after it. */
+/** The tokens per second of a prompt with an empty cache and the steps after it. */
 async function rate(model: Model): Promise<number> {
   const { engine } = model.language;
   const tokens = bookTokens(model, PROMPT + STEPS);
@@ -22,7 +22,7 @@ async function rate(model: Model): Promise<number> {
   return tokens.length / seconds;
 }
 
-/** Quantised float weights against the floats themselves: a prompt of 512 tokens and 64 steps. */
+/** Compares quantised float weights with the floats themselves, on a prompt of 512 tokens and 64 steps. */
 export const form = (quant: "q8" | "q4"): Bench => ({
   name: `form-${quant}`,
   unit: "tok/s",
@@ -34,7 +34,7 @@ export const form = (quant: "q8" | "q4"): Bench => ({
   }),
 });
 
-/** Tokens per second over so many steps of `rows` rows after a prompt. */
+/** Measures tokens per second in steps of `rows` rows after a prompt. */
 const stepsOf =
   (rows: number, steps: number) =>
   async (model: Model): Promise<number> => {
@@ -57,7 +57,7 @@ const rates = {
   prompt: async (model: Model) => PROMPT / (await timedPrefill(model, bookTokens(model, PROMPT))).seconds,
 };
 
-/** Rotated bytes against a model's default form: steps of one row, of 8 rows, or a prompt of 512 tokens. */
+/** Compares rotated bytes with a model's default form: in steps of one row, of 8 rows, or a prompt of 512 tokens. */
 export const rotated = (of: keyof typeof rates): Bench => ({
   name: `q8r-${of}`,
   unit: "tok/s",

@@ -9,10 +9,10 @@ export interface Side {
 }
 
 export const benchOptions = z.object({
-  model: z.string().default("smollm2").describe("the model by its name, in the form that timing chose for it"),
+  model: z.string().default("smollm2").describe("the model's name; our side runs the form that timing chose for it"),
   path: z.string().describe("its GGUF file, for peers and for our default form"),
-  sha256: z.string().exactOptional().describe("of its weights, as `resolveModel` knows it"),
-  rounds: z.number().int().min(5).default(7).describe("measured rounds, each ours then theirs"),
+  sha256: z.string().exactOptional().describe("SHA-256 of its weights, as `resolveModel` returns it"),
+  rounds: z.number().int().min(5).default(7).describe("measured rounds; each runs ours, then theirs"),
   save: z.array(z.string()).default([]).describe("the savings that are compared with dense"),
 });
 export type BenchOptions = z.infer<typeof benchOptions>;
@@ -26,18 +26,18 @@ export interface Sides {
 
 export interface Bench {
   readonly name: string;
-  /** The trained model, in benches that do not run the options' model. */
+  /** The model's name, in benches that do not run the model in the options. */
   readonly model?: string;
   readonly unit: string;
-  /** True if our sides open the file by its path, which has no known hash: they run in its default form. */
+  /** True if our sides open the file by path. Without a known hash, they run its default form. */
   readonly defaultForm?: true;
   /** True if larger is better: for rates, not for times and bytes. */
   readonly moreIsBetter: boolean;
-  /** True if it compares the options' savings with dense. */
+  /** True if the bench compares the savings in the options with dense. */
   readonly saves?: true;
   /** `kept`: both sides are started once and warmed by one unmeasured round; `fresh`: they are started and stopped each round. */
   readonly lifetime: "kept" | "fresh";
-  /** Measured rounds of a bench whose runs take minutes, replacing the options'; without a warm-up. */
+  /** The number of rounds in a bench whose runs take minutes; replaces the option, and skips the warm-up. */
   readonly rounds?: number;
   sides(options: BenchOptions): Sides | Promise<Sides>;
   /** The best measurement the machine itself allows, in the bench's unit. */
@@ -54,7 +54,7 @@ export interface Survey {
 export interface Round {
   ours: number;
   theirs: number;
-  /** Above 1 is good for us, in any unit. */
+  /** The ratio of the sides, above 1 if ours is better, in any unit. */
   ratio: number;
   beside?: number;
 }
@@ -70,7 +70,7 @@ export interface Outcome {
   floor?: number;
 }
 
-/** Measures ours, theirs, ours, … so that a slow minute of the machine affects both. Always stops all sides. */
+/** Measures ours, theirs, ours, … so that a slow phase of the machine affects both. Always stops all sides. */
 export async function measure(bench: Bench, options: BenchOptions): Promise<Outcome> {
   const { ours, theirs, beside } = await bench.sides(options);
   const floor = await bench.floor?.(options);
@@ -93,7 +93,7 @@ function roundOf({ moreIsBetter }: Bench, values: readonly number[]): Round {
   return { ours, theirs, ratio, ...(beside !== undefined && { beside }) };
 }
 
-/** Measurements of each side, by round. */
+/** The measurements of each side in each round. */
 type Rounds = number[][];
 
 function measureRounds({ lifetime, rounds }: Bench, sides: readonly Side[], count: number): Promise<Rounds> {

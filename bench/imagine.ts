@@ -12,7 +12,7 @@ import { TORCH } from "./train/versions.ts";
 
 const [IMAGES, STEPS] = [4, 20];
 
-/** Random weights: a step's time does not depend on their values. */
+/** The weights are random, since a step's time does not depend on their values. */
 const CONFIG = {
   _class_name: "UNet2DModel",
   ...{ sample_size: 32, in_channels: 3, out_channels: 3, layers_per_block: 2, block_out_channels: [32, 64, 64] },
@@ -63,7 +63,7 @@ function theirs(folder: string): Side {
   };
 }
 
-/** Images of 32 × 32 by DDIM, steps of one image per second, against PyTorch. */
+/** Draws images of 32 × 32 pixels with DDIM, against PyTorch; in image steps per second. */
 export const imagine: Bench = {
   ...{ name: "imagine", model: "a random U-Net", unit: "steps/s", moreIsBetter: true, lifetime: "kept" },
   async sides() {

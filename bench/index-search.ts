@@ -18,7 +18,7 @@ const COPIES = 10;
 /** MiniLM's width. Vectors are random: a comparison with all of them takes the same time whatever their values. */
 const WIDTH = 384;
 const TOP = 10;
-/** Queries per measurement: the first words of leads. */
+/** The number of queries per measurement, and of words in each: the first words of leads. */
 const [QUERIES, WORDS] = [40, 8];
 
 /** A folder with an index and an FTS5 table of the same texts, created for the first side and deleted after the last. */
@@ -74,7 +74,7 @@ function ftsOf(path: string, documents: readonly Document[]): Libsql.Database {
   return db;
 }
 
-/** Median milliseconds of a query. */
+/** The median milliseconds per query. */
 async function median(queries: readonly string[], run: (query: string) => unknown): Promise<number> {
   const times: number[] = [];
   for (const query of queries) {
@@ -139,14 +139,14 @@ const indexBench = (name: string, sides: (corpus: Corpus) => ReturnType<Bench["s
   sides: () => sides(new Corpus()),
 });
 
-/** A query by terms over 100,330 chunks, against FTS5; with a hybrid query for information. The query's embedding is excluded. */
+/** Searches 100,330 chunks by terms, against FTS5; beside it, a hybrid query, without its embedding. */
 export const index = indexBench("index", (corpus) => ({
   ours: ours(corpus, "bm25"),
   theirs: fts5(corpus),
   beside: ours(corpus, "hybrid"),
 }));
 
-/** An exact query by vector over 100,330 vectors of 384 numbers, against libsql's function. */
+/** Searches 100,330 vectors of width 384 exactly, against libsql's function. */
 export const indexDense = indexBench("index-dense", (corpus) => ({
   ours: ours(corpus, "dense"),
   theirs: libsql(corpus),

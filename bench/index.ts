@@ -3,7 +3,7 @@ import { suggest, UserError } from "../src/util/errors.ts";
 import { type Bench, benchOptions, measure, type Survey } from "./harness.ts";
 import { summarise, table } from "./report.ts";
 
-/** A note on peers that a first run cannot prepare by itself. */
+/** A note on peers whose files a first run cannot prepare by itself. */
 const ONNX = "its ONNX file is written by Python first: a run says how";
 
 /** Every bench: its summary, and its module, loaded on demand. */
@@ -222,7 +222,7 @@ export async function find(name: string): Promise<Bench | Survey> {
   throw new UserError(`no bench is called "${name}"${suggest(name, Object.keys(benches))}`, 2);
 }
 
-/** @throws UserError if the bench needs savings and has none, or takes none and has some */
+/** @throws UserError if savings are missing, or if the bench does not accept any */
 function checkSavings({ name, saves }: Bench | Survey, { save = [] }: z.input<typeof benchOptions>): void {
   if (saves && save.length === 0) throw new UserError(`${name}: expected --save, the savings to compare with dense`, 2);
   if (!saves && save.length > 0) throw new UserError(`${name} has its own recipes; expected no --save`, 2);

@@ -8,7 +8,7 @@ const PROMPT = 512;
 
 const rate = async (model: Model) => PROMPT / (await timedPrefill(model, bookTokens(model, PROMPT))).seconds;
 
-/** A prompt of 512 tokens of real text in bytes, against our own dense run of it. */
+/** Compares a prompt of 512 tokens of real text with products in bytes with our own dense run. */
 const inBytes = (name: string, recipe: string): Bench => ({
   name,
   unit: "tok/s",

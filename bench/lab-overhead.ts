@@ -36,7 +36,7 @@ function question(i: number): ItemOf<"choice"> {
   };
 }
 
-/** One model for both, so that only the lab differs. */
+/** Both sides share one model, so that only the lab differs. */
 class Lab {
   #cell: Promise<OpenCell> | undefined;
 
@@ -73,7 +73,7 @@ async function throughLab(cell: OpenCell): Promise<void> {
   rmSync(folder, { recursive: true });
 }
 
-/** The lab's own time on short items: everything but the model, against the model alone on tokenized items. */
+/** Measures the lab's own time on short items, against the model alone on tokenized items. */
 export const labOverhead: Bench = {
   name: "lab-overhead",
   unit: "ms/item",

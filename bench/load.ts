@@ -4,9 +4,7 @@ import { PEER, US } from "./sides.ts";
 
 const CONTEXT = 1024;
 
-/**
- * Measures from the load call until a prompt is accepted, in a new process each time, with the files in the page cache.
- */
+/** Times loading until a prompt is accepted, each time in a new process, with the files in the page cache. */
 export const load: Bench = {
   name: "load",
   unit: "ms",

@@ -40,7 +40,7 @@ const PROMPTS = {
   prose: ["Write a short story about a fox and a river.", "Explain how a bicycle stays upright."],
 } as const;
 
-/** Milliseconds per token of the answers' decoding. */
+/** The milliseconds per token spent on decoding answers. */
 async function decodeTime(model: Model, prompts: readonly string[], save: readonly string[]): Promise<number> {
   let [milliseconds, tokens] = [0, 0];
   for (const prompt of prompts) {
@@ -51,7 +51,7 @@ async function decodeTime(model: Model, prompts: readonly string[], save: readon
   return milliseconds / tokens;
 }
 
-/** Answers with drafts from the text itself against dense ones, with one loaded model. */
+/** Compares answers with drafts quoted from the text with dense answers, in one loaded model. */
 const lookupOn = (name: string, kind: keyof typeof PROMPTS): Bench => ({
   name,
   unit: "ms/token",

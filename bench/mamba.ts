@@ -23,7 +23,7 @@ const ARCHITECTURE = {
   ...{ model_type: "mamba2", hidden_size: HIDDEN, num_hidden_layers: LAYERS, num_heads: 24, head_dim: 64 },
   ...{ state_size: 128, n_groups: 1, conv_kernel: 4 },
 };
-/** Rows of the input projection: the gate, x, B, C and the steps. */
+/** The width of the input projection's result: the gate, x, B, C and the step sizes. */
 const ENTERING = 2 * INNER + 2 * 128 + 24;
 
 const PROMPT = 2 * PREFILL_CHUNK;
@@ -51,7 +51,7 @@ class RandomModel {
     return { engine, products };
   }
 
-  /** The products of its projections, one after the other, over a chunk. */
+  /** A program with only the projections' matrix products for a chunk, one after the other. */
   async #products(weights: OpenDecoder["weights"]): Promise<BoundProgram> {
     const [graph] = prepare(weights, () => {
       const g = new Graph();
@@ -82,7 +82,7 @@ class RandomModel {
 const random = seededRandom(1);
 const ids = (count: number) => Array.from({ length: count }, () => Math.floor(VOCABULARY * random()));
 
-/** Milliseconds of a prompt from an empty row, which the caller then uses. */
+/** Runs a prompt with an empty cache; returns the milliseconds and the slot for further use. */
 async function prefill(engine: Engine, prompt: number) {
   const tokens = ids(prompt);
   const slot = engine.acquireEmpty(tokens);
@@ -109,7 +109,7 @@ function sideOf(model: RandomModel, name: string, run: (ready: Ready) => Promise
 
 const shared = { model: "a random mamba2", unit: "tok/s", moreIsBetter: true, lifetime: "kept" } as const;
 
-/** A prompt of Mamba-2, against the matrix products of its projections alone, which no kernel can omit. */
+/** Compares a Mamba-2 prompt with the matrix products of its projections alone, which no kernel can omit. */
 export const mamba: Bench = {
   ...{ ...shared, name: "mamba" },
   sides() {
@@ -129,10 +129,10 @@ export const mamba: Bench = {
   },
 };
 
-/** The maximum state and snapshots of a sequence. */
+/** The maximum number of states of a sequence, including snapshots. */
 const STATES = 5;
 
-/** Steps of Mamba-2 after 32,768 tokens, against those after 128. Throws if memory grows with the long text. */
+/** Compares Mamba-2 steps after 32,768 tokens with steps after 128. @throws if memory grows with the long text */
 export const mambaDecode: Bench = {
   ...{ ...shared, name: "mamba-decode" },
   sides() {

@@ -17,6 +17,6 @@ export const memory: Bench = {
       await child.call("decode", { tokens: realTokens(CONTEXT - STEPS - 1), n: STEPS });
       return (await child.call("peak", {})).bytes / 1e6;
     }),
-  // The weights as stored in the file.
+  // The floor is the size of the weights as stored in the file.
   floor: async ({ path }) => statSync(path).size / 1e6,
 };

@@ -10,7 +10,7 @@ import { openRandom } from "./random-model.ts";
 const [VOCABULARY, PROMPT, STEPS] = [1024, 64, 64];
 const [EXPERTS, ACTIVE, WIDTH] = [8, 2, 1024];
 
-/** Random weights: a layer's time does not depend on their values, but tokens choose different experts. */
+/** The weights are random: a layer's time does not depend on their values, and tokens choose different experts. */
 const COMMON = {
   ...{ hidden_size: 768, num_hidden_layers: 4, num_attention_heads: 12, num_key_value_heads: 4 },
   ...{ max_position_embeddings: 4096, rms_norm_eps: 1e-5 },
@@ -19,7 +19,7 @@ const MIXTURE = {
   ...{ ...COMMON, model_type: "mixtral", num_local_experts: EXPERTS, num_experts_per_tok: ACTIVE },
   intermediate_size: WIDTH,
 };
-/** A model whose one feed-forward is as large as a token's experts together. */
+/** A model whose feed-forward network is as large as a token's active experts together. */
 const DENSE = { ...COMMON, model_type: "llama", intermediate_size: ACTIVE * WIDTH };
 
 const random = seededRandom(1);
@@ -52,7 +52,7 @@ function decoding(name: string, architecture: object): Side {
   };
 }
 
-/** Decoding with eight experts, two of them active, against a dense model of equal active size. */
+/** Compares decoding with eight experts, two of them active, with a dense model of equal active size. */
 export const moe: Bench = {
   ...{ name: "moe", model: "a random mixtral", unit: "tok/s", moreIsBetter: true, lifetime: "kept" },
   sides: () => ({ ours: decoding("2 of 8 experts", MIXTURE), theirs: decoding("dense, as large", DENSE) }),

@@ -1,7 +1,7 @@
 import { Meter } from "../src/engine/bill/meter.ts";
 import type { Model } from "../src/index.ts";
 
-/** Seconds of a prompt from an empty cache under the model's recipe, and its bill. */
+/** Runs a prompt with an empty cache and the model's recipe; returns the seconds and the bill. */
 export async function timedPrefill(model: Model, tokens: readonly number[]) {
   const { engine, recipes } = model.language;
   using recipe = await recipes.use(model.recipe);

@@ -25,7 +25,7 @@ export class OwnModel {
   }
 }
 
-/** A side with our own engine in this process, for benches of ours against ours. `measure` returns the bench's unit. */
+/** A side with our engine in this process, to compare it with itself. `measure` returns the bench's unit. */
 export const ownSide = (name: string, model: OwnModel, measure: (model: Model) => Promise<number>): Side => ({
   name,
   async start() {

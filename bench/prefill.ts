@@ -5,13 +5,13 @@ import { realTokens } from "./tokens.ts";
 
 const PROMPT = 512;
 
-/** Tokens per second. */
+/** Measures prefill in tokens per second. */
 export async function prefillRate(child: Child): Promise<number> {
   const { seconds } = await child.call("prefill", { tokens: realTokens(PROMPT) });
   return PROMPT / seconds;
 }
 
-/** A prompt of 512 tokens from an empty cache. */
+/** Runs a prompt of 512 tokens with an empty cache. */
 export const prefill: Bench = {
   name: "prefill",
   unit: "tok/s",

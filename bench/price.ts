@@ -14,13 +14,13 @@ import { realSentences } from "./sentences.ts";
 
 /** A price is good enough if its median error is below this share of the time. */
 const WITHIN = 0.15;
-/** Prompts for the tuning, and others of their kind to price. */
+/** The number of prompts for the tuning, and of similar prompts to price. */
 const [TUNED, PRICED] = [60, 9];
-/** Sentences of the longest prompt. */
+/** The number of sentences in the longest prompt. */
 const LONGEST = 16;
 const ANSWER = 16;
 const NAME = "price";
-/** They lose so little that a few prompts certify them at a high risk. */
+/** Candidates that lose so little that a few prompts certify them, at a high risk. */
 const CANDIDATES = ["int8-prefill:digits=1", "lookup:match=2"];
 
 const root = join(import.meta.dirname, "..");
@@ -34,7 +34,7 @@ function prompts(count: number): string[] {
   });
 }
 
-/** A short tuning on this machine, by the users' command, in a temporary folder. */
+/** Runs a short tuning on this machine, with the command that users run, in a temporary folder. */
 async function tune(model: string, home: string, texts: readonly string[]): Promise<Certificate> {
   const [task, candidates] = [join(home, "prompts.jsonl"), join(home, "candidates.txt")];
   writeFileSync(task, texts.map((prompt) => `${JSON.stringify({ prompt })}\n`).join(""));
@@ -44,7 +44,7 @@ async function tune(model: string, home: string, texts: readonly string[]): Prom
   const words = [join(root, "bin", "modicum.js"), "lab", "tune", ...what, ...how];
   const env = { ...process.env, MODICUM_HOME: home };
   const child = spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] });
-  // A stopped bench leaves no tuning behind.
+  // If the bench is stopped, the tuning is stopped as well.
   const end = () => void child.kill();
   process.once("exit", end);
   const [status] = await once(child, "exit");
@@ -66,7 +66,7 @@ async function errorOf(model: Model, { recipes }: Certificate, recipe: string, p
   return Math.abs(priceAt(recipes[recipe]!.ms, tokens.prompt, tokens.completion) - spent) / spent;
 }
 
-/** Prices of a certificate that is made first, on prompts outside its tuning, under dense and each of its recipes in turn. */
+/** First makes a certificate, then checks its prices on new prompts, with dense and each of its recipes in turn. */
 class Prices implements Side {
   readonly name = "error of a price";
   readonly #home = mkdtempSync(join(tmpdir(), "modicum-bench-price-"));
@@ -100,7 +100,7 @@ class Prices implements Side {
   }
 }
 
-/** The median over the prompts of |predicted − spent| / spent, against the allowed error. */
+/** Compares the median of |predicted − spent| / spent over the prompts with the allowed error. */
 export const price: Bench = {
   name: "price",
   unit: "share of the time",

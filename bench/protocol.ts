@@ -24,7 +24,7 @@ export type Answer<N extends Name> = Commands[N]["answer"];
 
 type Handler<N extends Name> = (args: Args<N>) => Promise<Answer<N>>;
 
-/** The commands that differ from engine to engine. */
+/** The commands that each engine implements. */
 export type Handlers = { [N in "load" | "prefill" | "decode"]: Handler<N> } & { decodeBatch?: Handler<"decodeBatch"> };
 
 /** A request line of JSON, and its answer. */

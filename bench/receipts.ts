@@ -13,13 +13,13 @@ import { realTokens } from "./tokens.ts";
 const PROMPT = 128;
 const STEPS = 64;
 
-/** Records nothing: the same run without its bill. */
+/** A meter that records nothing, for the same run without its bill. */
 class NoMeter extends Meter {
   override layers(): void {}
   override head(): void {}
 }
 
-/** Requests per measurement; the fastest counts, since other work on the machine only slows them. */
+/** The number of requests per measurement; the fastest counts, since other work on the machine only slows them. */
 const REQUESTS = 4;
 
 const fastest = (run: (model: Model) => Promise<number>) => async (model: Model) => {
@@ -57,14 +57,14 @@ async function keep(model: Model, meter: Meter): Promise<void> {
 const ledger = () => (opened ??= openLedger(join(mkdtempSync(join(tmpdir(), "modicum-bench-")), "receipts.db")));
 let opened: ReturnType<typeof openLedger> | undefined;
 
-/** The cost of a receipt for its request: priced and written to the ledger, against no receipt. */
+/** Compares requests whose receipts are priced and written to the ledger with requests without receipts. */
 export const receipts: Bench = {
   name: "receipts",
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
   sides({ model: name }) {
-    // One for both, so that only the receipt differs.
+    // Both sides share one model, so that only the receipt differs.
     const model = new OwnModel(name);
     const on = request((m) => new Meter(m.language.engine.programs), keep);
     const off = request((m) => new NoMeter(m.language.engine.programs));

@@ -73,7 +73,7 @@ export function table(outcome: Outcome): string {
   return rows.map((row) => row.map((text, i) => text.padStart(widths[i]!)).join("  ")).join("\n");
 }
 
-/** One model name covers processors with and without the instructions that select our kernels; forms are chosen by model. */
+/** Describes the machine, with the instructions that select our kernels, and the form chosen for the model. */
 export function machine(source?: Source): string {
   const kind = processorClass();
   const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()}${kind === undefined ? "" : ` with ${kind}`} (${formOf(source)})`;

@@ -12,7 +12,7 @@ const QUERY = "How does an engine decide what of a model runs for a request?";
 
 type Method = FirstInput["method"];
 
-/** A window of passages of real text, ranked with nothing cached. */
+/** Ranks a window of real passages with nothing cached. */
 async function ranked(model: Model, method: Method): Promise<Receipt> {
   const tokens = bookTokens(model, PASSAGES * TOKENS);
   const passages = Array.from({ length: PASSAGES }, (_, i) =>
@@ -30,7 +30,7 @@ const total = (method: Method) => async (model: Model) => {
   return ms.prefill + ms.decode;
 };
 
-/** One token's logits against the written ranking, with one loaded model and window. The floor is the prompt alone. */
+/** Compares ranking by one token's logits with writing the ranking. The floor is the prompt alone. */
 export const rerankWindow: Bench = {
   name: "rerank",
   unit: "ms/window",

@@ -6,7 +6,7 @@ import { EDITS } from "./lookup.ts";
 import { machine, median, short } from "./report.ts";
 import { bookTokens } from "./tokens.ts";
 
-/** A task's requests together. */
+/** The total cost of a task's requests. */
 interface Cost {
   readonly ms: number;
   readonly flops: number;
@@ -19,9 +19,9 @@ interface Task {
   run(model: Model, save: readonly string[]): Promise<Cost>;
 }
 
-/** Tokens of a chat's prompt and of a long one; SmolLM2 reads 8,192 at most. */
+/** The tokens of a chat's prompt and of a long prompt; SmolLM2's context is 8,192 tokens. */
 const [CHAT, LONG] = [512, 6000];
-/** Tokens of an answer to them. */
+/** The maximum tokens of an answer to these prompts. */
 const ANSWER = 32;
 
 const TASKS: readonly Task[] = [
@@ -51,7 +51,7 @@ const TASKS: readonly Task[] = [
   { name: "code completion at a cursor", recipes: ["sec", "lookup"], run: completions },
 ];
 
-/** Real text of about so many tokens. */
+/** Real text with about this many tokens. */
 const book = (model: Model, tokens: number): string => model.language.tokenizer.decode(bookTokens(model, tokens));
 
 async function answers(
@@ -126,7 +126,7 @@ async function survey(
   return { bench: "savings", model: name, rows, refused, runs: rounds, machine: machine(source) };
 }
 
-/** Why a model cannot run under a recipe, if it cannot. */
+/** Why a model cannot run with a recipe; undefined if it can. */
 async function unserved(model: Model, recipe: string): Promise<string | undefined> {
   try {
     await model.complete("a", { maxTokens: 1, save: recipe.split(" ") });

@@ -73,7 +73,7 @@ function filled(layer: number, { key, value }: Record<"key" | "value", View>): R
 }
 
 /**
- * The cost of a possible decision between any two layers: a token with one program per layer. Both sides yield to the
+ * Measures what it costs to allow a decision between any two layers: one program per layer. Both sides yield to the
  * event loop.
  */
 export const segments: Bench = {

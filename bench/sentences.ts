@@ -4,7 +4,7 @@ import { seededRandom, shuffle } from "../src/util/random.ts";
 
 const root = join(import.meta.dirname, "..");
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
-/** Words of the shortest: shorter lines are headings. */
+/** The minimum words of a sentence; shorter lines are headings. */
 const LEAST_WORDS = 4;
 
 /** `count` English sentences in random order, from the project's documents and comments. */

@@ -6,7 +6,10 @@ import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import type { Quant } from "../src/weights/prepared/quant.ts";
 import { preparedFolder } from "../src/weights/sources/index.ts";
 
-/** A model's engine with 4-bit types in codes of so many bits, whatever timing chose; its programs share weights, as a loaded model's do. */
+/**
+ * Opens a model's engine with 4-bit types in codes of `bits` bits, whatever timing chose. Its programs share weights,
+ * as in a loaded model.
+ */
 export async function openEngine(file: string, quant: Quant, bits: CodeBits): Promise<Engine> {
   using shared = new SharedWeights();
   const { decoder, weights } = await openDecoder(openCheckpoint(file), preparedFolder(file), quant, undefined, bits);

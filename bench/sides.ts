@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { type Child, childSide } from "./child.ts";
 import type { BenchOptions, Side } from "./harness.ts";
 
-// The package does not export its package.json.
+// Read by path, since the package does not export its package.json.
 const manifest = new URL("../package.json", import.meta.resolve("node-llama-cpp"));
 const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
 
 export const PEER = `node-llama-cpp ${version}`;
 export const US = "modicum";
 
-/** Our engine in the users' form, and llama.cpp through node-llama-cpp, on the same file and tokens. `context` in tokens of each of `sequences`. */
+/** Our engine, as users get it, and llama.cpp on the same file and tokens. `context`: tokens per sequence. */
 export function engines(
   options: BenchOptions,
   context: number,

@@ -15,13 +15,13 @@ const person = {
 const PEOPLE: Format = { type: "array", items: person, minItems: 5, maxItems: 5 };
 const STEPS = 96;
 
-/** Tokens per second of an answer, without its prompt. */
+/** Measures an answer in tokens per second, without its prompt. */
 const decoded = (format: Format | undefined) => async (model: Model) => {
   const { receipt } = await model.complete(PROMPT, { format, maxTokens: STEPS, temperature: 0.7, seed: 5 });
   return (receipt.tokens.completion / receipt.ms.decode) * 1000;
 };
 
-/** The cost of constraining an answer to a schema: the same model, prompt and seed, against a free answer. */
+/** Compares an answer constrained to a schema with an unconstrained one, with the same model, prompt and seed. */
 export const structured: Bench = {
   name: "structured",
   unit: "tok/s",

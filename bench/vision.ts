@@ -13,7 +13,7 @@ import { openRandom } from "./random-model.ts";
 
 const [VOCABULARY, HIDDEN, GRID] = [64, 512, 24];
 
-/** Random weights: a prompt's time under these recipes does not depend on their values. */
+/** The weights are random, since with these recipes a prompt's time does not depend on their values. */
 const DECODER = {
   ...{ model_type: "llama", hidden_size: HIDDEN, num_hidden_layers: 8, num_attention_heads: 8, num_key_value_heads: 8 },
   ...{ intermediate_size: 1408, max_position_embeddings: 1024, rms_norm_eps: 1e-5 },
@@ -60,8 +60,8 @@ const bench = (name: string, recipe: string): Bench => ({
   sides: () => ({ ours: prefill(recipe), theirs: prefill("") }),
 });
 
-/** A prompt with 24 × 24 visual tokens, seven tenths of which stop after two and four of eight layers, against dense. */
+/** Compares a prompt with 24 × 24 visual tokens, of which 70 % stop after layers 2 and 4 of 8, with dense. */
 export const vision: Bench = bench("vision", "feather:after=2,second=4,ratio=0.7");
 
-/** The same prompt with visual tokens in four of eight layers, against dense. */
+/** Compares the same prompt, with visual tokens in only four of eight layers, with dense. */
 export const visionYopo: Bench = bench("vision-yopo", "yopo:layers=4");

@@ -11,7 +11,7 @@ export const RECIPE = `xattention:threshold=0.95,stride=${STRIDE}`;
 
 const rate = async (model: Model) => PROMPT / (await timedPrefill(model, bookTokens(model, PROMPT))).seconds;
 
-/** Block-sparse prefill of 8,000 tokens of real text against our own dense run of them. */
+/** Compares block-sparse prefill of 8,000 tokens of real text with our own dense run. */
 export const xattention: Bench = {
   name: "xattention",
   unit: "tok/s",

@@ -13,11 +13,11 @@ import { siteOf } from "./web/serve.ts";
 
 const [count, folder] = [Number(process.argv[2] ?? 10_000), process.argv[3] ?? join(tmpdir(), `papers-${process.pid}`)];
 const [ROUNDS, WARM] = [40, 3];
-/** Sentences of an abstract, and papers per day. */
+/** The number of sentences per abstract, and of papers per day. */
 const [LENGTH, DAILY] = [4, 50];
 const BATCH = 500;
 
-/** A linear congruential generator (Numerical Recipes): the same papers each time. */
+/** A linear congruential generator (Numerical Recipes), so that the papers are the same each time. */
 let state = 1;
 const random = (below: number): number => {
   state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
@@ -61,7 +61,7 @@ const pages: Readonly<Record<string, () => string>> = {
   all: () => "/?period=all",
   search: () => `/search?q=${encodeURIComponent(query())}`,
 };
-/** Milliseconds: the wall time, which other work lengthens, and the processor time. */
+/** Wall time in milliseconds, which other work lengthens, and processor time. */
 interface Times {
   readonly median: number;
   readonly p95: number;

@@ -10,7 +10,7 @@ import { openPapers } from "./src/papers.ts";
 import { type Candidate, recommend } from "./web/recommend.ts";
 
 const [place, folder] = [process.argv[2]!, process.argv[3] ?? "/tmp/papers-cranfield"];
-/** Minimum relevant documents of a question, so that enough are saved and enough are left. */
+/** Minimum relevant documents of a question, so that enough are saved and enough remain. */
 const FEWEST_RELEVANT = 8;
 const RESAMPLES = 2000;
 
@@ -91,7 +91,7 @@ for (const ids of relevant.values()) {
 
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** The mean difference of two orders, with its 95 % bootstrap interval over readers. */
+/** The mean difference from a control's order, with its 95 % bootstrap interval over readers. */
 function difference(control: "mean" | "random"): { mean: number; ci95: [number, number] } {
   const all = rows.map((row) => row.learnt - row[control]);
   const means = Array.from({ length: RESAMPLES }, () => meanOf(all.map(() => all[random(all.length)]!)));

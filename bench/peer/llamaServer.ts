@@ -9,7 +9,7 @@ import { best } from "./settings.ts";
 
 const [path = "", changes = "{}"] = process.argv.slice(2);
 const SEQUENCES = 8;
-/** Tokens of each. */
+/** The context length of each sequence, in tokens. */
 const CONTEXT = 256;
 
 const { model, context } = await open(path, CONTEXT, { ...best, ...JSON.parse(changes) }, SEQUENCES);

@@ -8,7 +8,7 @@ export function servePeer(answer: (body: never) => Promise<object>): void {
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify(reply));
   });
-  // A busy machine must not end connections between two requests.
+  // Idle connections never time out, even if a busy machine delays the next request.
   server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1", () => {
     const { port } = server.address() as AddressInfo;

@@ -1,7 +1,7 @@
 /**
  * Finds the best llama.cpp settings for this machine: `npx tsx bench/peer/sweep.ts MODEL.gguf [ROUNDS]`. All variants
- * take turns in every round; prints medians and spreads of prefill of 512 and of 64 tokens after it, in tokens per
- * second, and the peak resident memory in MB.
+ * take turns in every round; prints medians and spreads of tokens per second, for a prompt of 512 tokens and 64 tokens
+ * after it, and the peak resident memory in MB.
  */
 import { Child } from "../child.ts";
 import { median } from "../report.ts";

@@ -1,4 +1,4 @@
-/** transformers.js as a child of the bench `embed`. */
+/** transformers.js as a child process of the bench `embed`. */
 import path from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
 import { serveTexts } from "../embed-side.ts";

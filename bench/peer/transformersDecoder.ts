@@ -6,7 +6,7 @@ import { type Answer, type Args, seconds, serve } from "../protocol.ts";
 /** The fastest setting for two cores; the default counts physical cores, possibly one. */
 const THREADS = 2;
 
-/** Stops nothing; records when each token arrived. */
+/** Records when each token arrived, without ever stopping generation. */
 class Clock extends StoppingCriteria {
   readonly times: number[] = [];
 

@@ -6,11 +6,11 @@ import { type Send, serverSide } from "./side.ts";
 import { Texts } from "./texts.ts";
 
 const CLIENTS = 8;
-/** Requests of each client, in sequence. */
+/** The number of requests that each client sends in sequence. */
 const REQUESTS = 3;
 const [PROMPT, ANSWER] = [128, 64];
 
-/** 8 clients of a server, whole answers of 64 tokens to prompts of 128: tokens of prompts and answers per second. */
+/** Runs 8 clients of a server, with answers of 64 tokens to prompts of 128; in total tokens per second. */
 export const serveBatch: Bench = {
   name: "serve-batch",
   unit: "tok/s",

@@ -11,7 +11,7 @@ process.on("message", async ({ clients, url }: Traffic) => {
 });
 process.send!("ready");
 
-/** Clients side by side. */
+/** Runs clients side by side. */
 class Run {
   readonly #started = performance.now();
   readonly #streaming = new Set<Client>();
@@ -52,7 +52,7 @@ class Run {
     const stream = response.headers["content-type"]?.startsWith("text/event-stream");
     return {
       ...{ status: response.statusCode!, sent, ended: now() },
-      // The last one says that all is done.
+      // The last event only marks the end.
       ...(stream ? { events: events.slice(0, -1), body: lastEvent(text) } : { events: [], body: JSON.parse(text) }),
     };
   }

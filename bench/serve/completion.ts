@@ -4,7 +4,7 @@ import type { Answered, Ask } from "./traffic.ts";
 /** The only model of a bench's server. */
 export const MODEL = "bench";
 
-/** Greedy, up to the last requested token. */
+/** A greedy completion that reaches the last requested token. */
 export const completion = (texts: Texts, prompt: string, answer: number, more: object = {}): Ask => ({
   path: "/v1/completions",
   body: {

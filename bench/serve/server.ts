@@ -38,7 +38,7 @@ export async function serve(...args: string[]): Promise<OwnServer> {
 export const serverIn = (home: string, ...args: string[]): Promise<Server> =>
   launch(program, ["serve", "--port", "0", ...args], { MODICUM_HOME: home });
 
-/** A peer's: `script`, relative to `bench/`, calls `servePeer`. */
+/** A peer's server: `script`, relative to `bench/`, calls `servePeer`. */
 export const peerServer = async (script: string, ...args: string[]): Promise<Server> =>
   launch(await compile(script), args);
 
@@ -61,7 +61,7 @@ async function saidUrl(child: ChildProcess): Promise<string> {
     output += part;
     const url = /"url":"([^"]+)"/.exec(output)?.[1];
     if (!url) continue;
-    // The server's log, one line per request, must not fill the pipe. `resume` does nothing yet.
+    // The server's log must be read, or it would fill the pipe; `resume` does nothing yet.
     child.stderr!.on("data", () => {});
     return url;
   }

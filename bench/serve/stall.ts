@@ -7,18 +7,17 @@ import { Texts } from "./texts.ts";
 
 const STREAMS = 7;
 const [PROMPT, ANSWER] = [32, 96];
-/** Tokens of the prompt that arrives when all streams run. */
+/** The length, in tokens, of the prompt that arrives when all streams run. */
 const LONG = 4096;
-/** A chunk of a prompt: at most this many tokens run between two tokens of a stream. */
+/** The chunk size of prompts: at most this many tokens run between two tokens of a stream. */
 const CHUNK = 256;
 const CHUNKS = 10;
-/** The longest allowed gap in a stream, in chunks: one of the other's prompt, and its own step. */
+/** The longest allowed gap in a stream, in chunks: one chunk of the other's prompt, and the stream's own step. */
 const ALLOWED = 1.3;
 
 /**
- * The gap between two tokens of one of 7 streams, the 99th percentile, while a prompt of 4,096 tokens runs; against 1.3
- * times one chunk: the time to first token of a prompt of one chunk, alone. At 1 or more no stream waits longer than
- * that.
+ * Compares the 99th percentile of the gaps between tokens in 7 streams, while a prompt of 4,096 tokens runs, with 1.3
+ * times the time to first token of a one-chunk prompt by itself. At a ratio of 1 or more, no stream waits longer.
  */
 export const serveStall: Bench = {
   name: "serve-stall",

@@ -10,7 +10,7 @@ import { Texts } from "./texts.ts";
 
 const [PROMPT, ANSWER] = [128, 256];
 
-/** Tokens per second of one answer to a prompt of 128 tokens: streamed over HTTP, against the library's own call. */
+/** Compares one answer streamed over HTTP with the library's own call, in tokens per second. */
 export const serveStream: Bench = {
   name: "serve-stream",
   unit: "tok/s",
@@ -32,7 +32,7 @@ export const serveStream: Bench = {
   },
 };
 
-/** The same texts, in a process that does nothing else. */
+/** The library with the same texts, in a process that does nothing else. */
 function librarySide(path: string): Side {
   const texts = new Texts(path);
   let child: ChildProcess | undefined;

@@ -17,7 +17,7 @@ export const sent = ({ rows, ids, labels }: Batch): SentBatch => ({ rows, ids: [
 export interface TrainCommands {
   /** Runs one step per batch. Losses are nats per label. */
   steps: { args: { batches: readonly SentBatch[] }; answer: { seconds: number; losses: number[] } };
-  /** Trains until an evaluation's held-out loss is `loss` or less, or to the run's end; reports where it ended. */
+  /** Trains until an evaluation's held-out loss is at most `loss`, or until the run ends. */
   until: { args: { loss: number }; answer: { steps: number; loss: number } };
   /** Draws images of a U-Net's first class; `mean` averages all pixels. */
   draw: { args: { images: number; steps: number }; answer: { seconds: number; mean: number } };

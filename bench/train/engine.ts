@@ -33,7 +33,7 @@ async function answer(request: Request): Promise<TrainCommands[keyof TrainComman
   }
 }
 
-/** The run's own batches equal the sent ones, which are for peers. */
+/** Runs steps on the run's own batches; they equal the batches sent, which only peers need. */
 async function steps(count: number): Promise<TrainCommands["steps"]["answer"]> {
   const started = performance.now();
   const losses: number[] = [];

@@ -6,7 +6,7 @@ import { TORCH } from "./versions.ts";
 
 const STEPS = 2;
 
-/** A GPT of 10.7 million parameters on characters, 8 rows of 256. */
+/** A character-level GPT with 10.7 million parameters, trained on 8 rows of 256 characters. */
 const options = () => ({
   architecture: {
     ...{ model_type: "gpt2", n_layer: 6, n_head: 6, n_embd: 384, n_positions: 256 },

@@ -44,7 +44,7 @@ export const trainLora: Bench = {
   },
 };
 
-/** Peak resident memory of a process that runs three steps of LoRA, ours on the model's own form. */
+/** The peak resident memory of a process that runs three steps of LoRA; our side keeps the model's own form. */
 export const trainMemory: Bench = {
   name: "train-memory",
   unit: "MB",

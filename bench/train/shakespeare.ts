@@ -49,7 +49,7 @@ function untilSide(name: string, launch: () => Promise<TrainChild>): Side {
   };
 }
 
-/** nanoGPT's setting for a processor, from the start of the process to the target loss: same weights, batches and evaluations. */
+/** Times nanoGPT's CPU setting from process start to the target loss, with the same weights and batches. */
 export const trainShakespeare: Bench = {
   name: "train-shakespeare",
   model: "a GPT of 0.8 M parameters",

@@ -9,7 +9,7 @@ const order = z.object({
   count: z.int().min(1).max(999),
 });
 
-/** A small model copies the form of examples better than it follows instructions. */
+/** A small model imitates examples better than it follows instructions. */
 const examples = `Text: Could you send five lamps to Omar in Cairo?
 JSON: {"customer":"Omar","city":"Cairo","item":"lamps","count":5}
 Text: Nadia from Oslo would like two chairs.

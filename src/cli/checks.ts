@@ -12,17 +12,17 @@ import { aliases, home, type PackageMirror, programsFolder } from "../weights/so
 export interface Check {
   name: string;
   ok: boolean;
-  /** True if nothing runs without it. */
+  /** True if no model runs without it. */
   needed: boolean;
   found: string;
-  /** It exists, but is damaged. */
+  /** True if it exists but is damaged. */
   damaged?: boolean;
 }
 
-/** The check of the folder of models and indexes. */
+/** The name of the check on the folder for models and indexes. */
 export const CACHE_FOLDER = "cache folder";
 
-/** The check of the library that runs models. */
+/** The name of the check on the library that runs models. */
 export const ORT = "ONNX Runtime";
 
 const run = promisify(execFile);
@@ -115,10 +115,10 @@ function cacheFolder(): string {
   return `${home()}, ${gigabytes(bavail * bsize)} free`;
 }
 
-/** Maximum folders of other versions to list by name; a developer's home may have a thousand. */
+/** The maximum number of other versions' folders to list; a developer's home may have a thousand. */
 const NAMED = 3;
 
-/** Other versions stay until someone deletes them: another program may use them. */
+/** Reports prepared weights. Those of other versions are not deleted, since other programs may use them. */
 async function prepared(): Promise<string> {
   const { preparedHeld } = await import("../weights/prepared/leftovers.ts");
   const { bytes, stale } = preparedHeld(programsFolder());
@@ -130,7 +130,7 @@ async function prepared(): Promise<string> {
   return `${all}; ${gigabytes(old)} of other versions of Modicum may be deleted: ${named.join(" ")}${more}`;
 }
 
-/** Downloads from Python package registries go through pip and follow its settings. */
+/** Checks for pip, which downloads from Python package registries, with the user's settings. */
 async function pip(): Promise<string> {
   for (const command of ["python3", "python"]) {
     const answer = await run(command, ["-m", "pip", "--version"]).catch(() => undefined);

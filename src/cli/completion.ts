@@ -26,7 +26,7 @@ interface Call {
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];
 
-/** The names of a kind of value, such as savings. */
+/** The possible names for each kind of value, such as savings. */
 export type Names = Readonly<Record<string, readonly string[]>>;
 
 /** The script that completes a program's calls in a shell. */
@@ -59,7 +59,7 @@ function flagOf(option: Option, names: Names): Flag {
   return { name: option.long!, help: printable(option.description), ...value };
 }
 
-/** Placeholders of files and of folders. */
+/** Placeholders that stand for files and for folders. */
 const FILES = new Set([
   "file",
   "files",
@@ -96,7 +96,7 @@ const innerCalls = (calls: readonly Call[]): string =>
     .map(({ words }) => JSON.stringify(words))
     .join(" | ");
 
-/** Pairs of a call and a flag, grouped by their value's completion, so that each value occurs once. */
+/** Groups pairs of a call and a flag by the completion of their value, so that each completion is written once. */
 function byValue(calls: readonly Call[]): [Value, string[]][] {
   const entries = new Map<string, [Value, string[]]>();
   for (const { words, flags } of calls)

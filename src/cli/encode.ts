@@ -48,7 +48,7 @@ export async function encode<I, T extends { receipt: Receipt }>(
   });
 }
 
-/** Reads texts; longer ones are cut at their ends, with one warning. */
+/** Reads texts; texts that are too long are cut at their ends, with one warning. */
 export async function readCut<T>(read: (terms: { truncate: boolean }) => Promise<T>): Promise<T> {
   try {
     return await read({ truncate: false });

@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { OptionError, type UserError } from "../util/errors.ts";
 
 /**
- * Why a command was stopped: Ctrl-C, or nobody reads its output. The interrupted work may throw it, or an AbortError
- * caused by it.
+ * Thrown if a command was stopped by Ctrl-C, or because nobody reads its output. Interrupted work throws it, or an
+ * AbortError caused by it.
  */
 export class Interrupted extends Error {
   override readonly name = "AbortError";
@@ -25,7 +25,7 @@ export function usage(command: Command): string {
 export const callOf = (command: Command): string =>
   command.parent ? `${callOf(command.parent)} ${command.name()}` : command.name();
 
-/** The command that `words` call within `command`. */
+/** The subcommand of `command` that `words` call. */
 export function calledBy(words: readonly string[], command: Command): Command {
   const inner = command.commands.find((c) => c.name() === words[0]);
   return inner ? calledBy(words.slice(1), inner) : command;
@@ -44,7 +44,7 @@ export function report(error: unknown, command: Command | undefined): number {
   return error.exitCode;
 }
 
-/** Options by their flags. */
+/** The error's message, with the flag in place of the option's name. */
 const sentenceOf = (error: UserError): string =>
   error instanceof OptionError ? `${flagOf(error.option)} ${error.reason}` : error.message;
 

@@ -10,7 +10,7 @@ type Schema = z.ZodObject;
 
 /** The fields of a property's JSON schema that determine its flag. */
 interface Property {
-  /** Absent for a union. */
+  /** The type; absent for a union. */
   type?: "number" | "integer" | "string" | "boolean" | "array" | "object";
   description?: string;
   default?: unknown;
@@ -47,7 +47,7 @@ export function addFlags(command: Command, schema: Schema, group?: string): Comm
 
 function option(flag: string, { type, description, default: usual, anyOf = [] }: Property, value: string): Option {
   const help = [description, shown(usual)].filter(Boolean).join(" ");
-  // A switch that also takes a word.
+  // Without a type, the flag is a switch that also takes a word.
   if (type === undefined)
     return new Option(`${flag} [${anyOf.find((one) => one.const !== undefined)?.const ?? value}]`, help);
   switch (type) {
@@ -78,7 +78,7 @@ const shown = (usual: unknown): string =>
 /** An option's parser that collects the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-/** Pairs may be joined by commas. A value may also have commas, as in `targets=attn_q,attn_v`. */
+/** Collects pairs, which may be joined by commas. Values may contain commas, as in `targets=attn_q,attn_v`. */
 function collectPairs(flag: string, text: string, before: unknown = {}): Record<string, unknown> {
   const pairs = text.split(/,(?=[^=,]+=)/).map((pair) => {
     const [, key, value] = /^([^=]+)=(.+)$/.exec(pair) ?? [];
@@ -95,7 +95,7 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
   if (result.success) return result.data;
   const { path, reason } = faultOf(result.error, options, schema);
   const [key, ...inside] = path;
-  // The reason contains a repeated flag's value; its index would mean nothing to the user.
+  // A repeated flag's value is in the reason, so its index is left out.
   const where = Array.isArray(options[key!]) ? [] : inside;
   throw new UserError(`${[flagOf(key!), ...where].join(" ")}: ${reason}`, 2);
 }

@@ -1,20 +1,20 @@
 import { type Command, Help, Option } from "commander";
 import { callOf } from "./errors.ts";
 
-/** The terminal size for short help. */
+/** The maximum number of lines of short help. */
 const LINES = 40;
 const COLUMNS = 80;
 
-/** The help of an option that takes any model. */
+/** The help for an option that takes any model. */
 export const MODEL = "alias, path, hf:…, pypi:… or npm:… (modicum help models)";
 
-/** The help of an option that takes a saving. */
+/** The help for an option that takes a saving. */
 export const SAVING = "a saving, name or name:key=value,…; may be repeated";
 
-/** The help of an option that takes an adapter. */
+/** The help for an option that takes an adapter. */
 export const ADAPTER = "a PEFT LoRA adapter";
 
-/** The help of an option that names the store of indexes. */
+/** The help for an option that names the store of indexes. */
 export const STORE = "where the index is: postgres://user@host/database (default: files in MODICUM_HOME)";
 
 const commonOptions = new WeakSet<Option>();

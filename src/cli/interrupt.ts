@@ -10,7 +10,7 @@ export function interruptSignal(): AbortSignal {
   return running.signal;
 }
 
-/** Runs stoppable work before work that cannot stop: once it is done, a stop signal ends the process at once. */
+/** Runs work that can be stopped, before work that cannot. Once it is done, a stop signal ends the process at once. */
 export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   running = new AbortController();
   const release = listenForStop(running);
@@ -22,7 +22,7 @@ export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): P
   }
 }
 
-/** Stops running work, so that it is billed and ends with `status`; false if nothing stoppable runs. */
+/** Stops running work, which is then billed and ends with `status`; false if nothing can be stopped. */
 export function interrupt(status: number): boolean {
   running?.abort(new Interrupted(status));
   return running !== undefined;

@@ -9,7 +9,7 @@ import { type Display, displayOn } from "./progress-display.ts";
 /** Minimum milliseconds between two updates of a recipe. */
 const EVERY = 500;
 
-/** Shows a run, with the quality so far. */
+/** Shows a run's progress, with the quality so far. */
 export function watch(stream = process.stderr): Watcher & Disposable {
   const display = displayOn(stream);
   return {
@@ -30,10 +30,10 @@ export function watch(stream = process.stderr): Watcher & Disposable {
   };
 }
 
-/** The quality so far includes existing results; the remaining time is estimated from new ones only. */
+/** The quality includes earlier results; the remaining time is estimated only from new results. */
 function follow(cell: OpenCell, recipe: string, held: readonly Result[], display: Display): OnResult {
   const metric = metricsOf(cell.task)[0]!;
-  // The recipe first: a narrow terminal shows only the beginning.
+  // The recipe comes first, since a narrow terminal shows only the beginning.
   const title = `${recipe}, ${cell.task.name}, ${cell.source.name}`;
   const started = performance.now();
   const parts = held.map((result) => result.parts[metric.name]!);

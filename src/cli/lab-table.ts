@@ -2,7 +2,7 @@ import { count, figure, percent, range, signed } from "../lab/report/format.ts";
 import type { RecipeSummary, Searched, Summary } from "../lab/results.ts";
 import { columns } from "./output.ts";
 
-/** A run's summary for people: one line per recipe. */
+/** A run's summary as a table with one line per recipe. */
 export function summaryTable(summary: Summary): string[] {
   const { task, model, metric, items, too_long: tooLong, cut_texts: cut = 0, recipes, searches = [] } = summary;
   const skippedText = tooLong > 0 ? `, ${tooLong} too long for the context` : "";

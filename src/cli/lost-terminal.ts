@@ -9,7 +9,7 @@ import { codeOf } from "../util/system-errors.ts";
 export function endWithoutTerminal(): void {
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));
   if (terminals.length === 0) return;
-  // At an exit it is too late to load anything, and few commands need the C library.
+  // Loads the C library now, since modules cannot be loaded at exit.
   void import("../runtime/libc.ts").then(({ endAtOnce }) =>
     process.once("exit", (status) => {
       if (terminals.some(isGone)) endAtOnce(status);
@@ -17,7 +17,7 @@ export function endWithoutTerminal(): void {
   );
 }
 
-/** A terminal after a hang-up refuses even an empty write. */
+/** True if a terminal has hung up, after which even an empty write fails. */
 function isGone(fd: number): boolean {
   try {
     writeSync(fd, new Uint8Array(0));

@@ -21,6 +21,6 @@ process.on(
   "uncaughtException",
   endBy((error) => report(error, undefined)),
 );
-// If the terminal is gone or the disk is full, progress and warnings are lost; the work continues.
+// If the terminal is closed or the disk is full, progress and warnings are lost, but the work continues.
 process.stderr.on("error", () => {});
 await runProgram(process.argv.slice(2));

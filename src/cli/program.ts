@@ -8,7 +8,7 @@ import type { Words } from "./verbs.ts";
 
 interface Verb {
   summary: string;
-  /** True if it fetches neither models nor data. */
+  /** True if the verb fetches neither models nor data. */
   local?: true;
   /** A verb's options are defined only when it is called: loading them all would cost more than an answer's first token. */
   load: () => Promise<{ define(command: Command, words: Words): void | Promise<void> }>;
@@ -158,7 +158,7 @@ function addOffline(command: Command): void {
   for (const inner of command.commands) addOffline(inner);
 }
 
-/** A wrong call shows the usage of its verb. */
+/** Makes a wrong call print its verb's usage. */
 function showUsage(command: Command): void {
   command.showHelpAfterError(usage(command));
   for (const inner of command.commands) showUsage(inner);

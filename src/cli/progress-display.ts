@@ -8,7 +8,7 @@ interface Shown {
   readonly of: number;
   /** The quality or the loss so far, if any. */
   readonly value?: number;
-  /** Remaining time. */
+  /** The remaining seconds. */
   readonly seconds: number;
 }
 
@@ -21,7 +21,7 @@ export interface Display extends Disposable {
 const soFar = (value: number | undefined, before = ""): string =>
   value === undefined ? "" : `${before}${decimals(value, 3)}`;
 
-/** Bars on a terminal, otherwise a line every tenth. */
+/** Shows bars on a terminal, otherwise a line for every tenth of the work. */
 export const displayOn = (stream: NodeJS.WriteStream): Display => (stream.isTTY ? new Bars(stream) : new Lines(stream));
 
 class Lines implements Display {

@@ -3,7 +3,7 @@ import { megabytes } from "./output.ts";
 
 type Shown = Required<Pick<PullOptions, "onProgress" | "onNotice">> & Disposable;
 
-/** Shows a download on stderr: a bar on a terminal, otherwise a line every tenth. */
+/** Shows a download on stderr: a bar on a terminal, otherwise a line for every tenth of it. */
 export function showDownload(name: string): Shown {
   return process.stderr.isTTY ? bar(name) : lines(name);
 }
@@ -39,7 +39,7 @@ function bar(name: string): Shown {
 }
 
 async function start(name: string, total: number): Promise<import("cli-progress").SingleBar> {
-  // Most runs download nothing, and need not wait for the bar's library.
+  // The bar's library is imported here, since most runs download nothing.
   const { SingleBar } = await import("cli-progress");
   const format = `${name} {bar} {percentage} % of ${megabytes(total)}, {eta_formatted} left`;
   const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, hideCursor: true });

@@ -9,6 +9,6 @@ export async function recipeOf(saves: readonly string[], file: string | undefine
   return [...fromFile, ...parseRecipe(saves)];
 }
 
-/** The form of the weights if a call names one; otherwise a registered recipe has its own. @throws UserError */
+/** The form of the weights, if the call names one; else a registered recipe may set it. @throws UserError */
 export const formOption = (flags: Readonly<Record<string, unknown>>): { quant?: Quant } =>
   flags["quant"] === undefined ? {} : readFlags(quantOptions, flags);

@@ -4,9 +4,9 @@ import { bundledPresets } from "../savings/presets.ts";
 import { savings } from "../savings/registry.ts";
 import { methods } from "../train/methods/registry.ts";
 
-/** A terminal's columns. */
+/** The terminal's width in columns. */
 const WIDTH = 80;
-/** A usual number of layers; help shows the settings that `lab tune` tries for it. */
+/** A typical number of layers, for which help shows the settings that `lab tune` tries. */
 const LAYERS = 32;
 
 const KINDS = { saving: "Savings", pipeline: "Pipelines", method: "Methods" } as const;
@@ -69,7 +69,7 @@ function heading(name: string, { default: usual, enum: choices, type }: z.core.J
   return `${usual === undefined ? name : `${name}=${value}`} (${choices?.join(", ") ?? type ?? "several types"})`;
 }
 
-/** The meaning of the name without options on models with a preset, or the training settings that a method selects. */
+/** The presets that the bare name selects on some models, or the training settings that a method selects. */
 function presetsOf({ kind, name }: Listed): string {
   if (kind === "saving")
     return bundledPresets(name)
@@ -100,7 +100,7 @@ export function pageOf(kind: Listed["kind"], name: string): string {
   return `docs/${pages[page] ?? page}.md`;
 }
 
-/** A text in lines that fit the terminal. */
+/** Wraps a text to the terminal's width. */
 function wrapped(text: string, indent: string): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ").filter(Boolean)) {

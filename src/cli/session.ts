@@ -15,7 +15,7 @@ import { ADAPTER, common, MODEL, SAVING } from "./help.ts";
 import { showDownload } from "./progress.ts";
 import { formOption, recipeOf } from "./recipe.ts";
 
-/** The flags of every verb that generates. */
+/** The flags of every verb that generates text. */
 export interface SessionOptions extends Readonly<Record<string, unknown>> {
   model: string;
   save?: readonly string[];
@@ -50,7 +50,7 @@ function budgetOf(options: SessionOptions): { budget?: Budget } {
   return ms === undefined && flops === undefined ? {} : { budget: { ms, flops } };
 }
 
-/** Generation's options among a command's; without sampling options, the model's own settings apply. @throws UserError */
+/** Generation's options; without sampling options, the model's own settings apply. @throws UserError */
 export const generation = (options: SessionOptions) => ({
   ...readFlags(generateOptions, options),
   modelSampling: !saysHowToDraw(options),
@@ -60,7 +60,7 @@ export const generation = (options: SessionOptions) => ({
 
 const deviceOf = (options: SessionOptions) => readFlags(deviceOptions, options);
 
-/** Loads the model under the recipe that the options name. @throws UserError */
+/** Loads the model, with the recipe that the options name. @throws UserError */
 export async function open(options: SessionOptions, signal: AbortSignal): Promise<Model> {
   const { model, save = [], recipe, adapter } = options;
   const savings = await recipeOf(save, recipe);
@@ -123,7 +123,7 @@ export function warnOfLoop(reason: FinishReason | undefined): void {
     warn("the answer repeats itself and was ended; --no-repetition-detection lets it continue");
 }
 
-/** Prints an answer as it arrives: its reasoning dim on stderr, for people only, and its text on stdout. */
+/** Prints an answer as it arrives: its text on stdout and, if stderr is a terminal, its reasoning there, dimmed. */
 export class AnswerPrinter {
   #reasons = false;
 
@@ -177,7 +177,7 @@ async function keep(receipt: Receipt): Promise<void> {
   }
 }
 
-/** A receipt as one dim line on stderr, for people only. */
+/** Prints a receipt as one dimmed line on stderr, if that is a terminal. */
 async function show(receipt: Receipt): Promise<void> {
   if (!process.stderr.isTTY) return;
   const { renderReceipt } = await import("../ledger/render.ts");

@@ -8,7 +8,7 @@ import { print, printJson } from "./output.ts";
 import { displayOn } from "./progress-display.ts";
 import { howToGoOn } from "./train-progress.ts";
 
-/** Trainings whose options are a single list in a file. */
+/** Training methods that are configured by a file alone. */
 const trainings = {
   pairs: async (...call) => (await library()).trainImageText(...call),
   localiser: async (...call) => (await library()).trainRegionLocaliser(...call),
@@ -28,7 +28,7 @@ interface Flags {
   readonly json?: boolean;
 }
 
-/** The verb of such a training, by the method's name. */
+/** The verb for one of these methods, by name. */
 export const verbOf = (name: keyof typeof trainings) => ({ define: (command: Command) => define(command, name) });
 
 function define(command: Command, name: keyof typeof trainings): void {

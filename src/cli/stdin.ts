@@ -8,10 +8,10 @@ import { warn } from "./errors.ts";
 /** Milliseconds to wait for a silent socket. */
 const PATIENCE = 1000;
 
-/** More than any context holds; longer strings exceed Node's limit. */
+/** The maximum bytes to read: more than any context holds, and within Node's limit for strings. */
 const MOST_BYTES = 2 ** 26;
 
-/** Everything on stdin. @throws UserError if it is longer than a prompt can be */
+/** Reads all of stdin. @throws UserError if it is longer than a prompt may be */
 export async function readStdin(signal: AbortSignal): Promise<string> {
   return await text(within(addAbortSignal(signal, process.stdin)));
 }
@@ -37,7 +37,7 @@ export async function pipedText(signal: AbortSignal): Promise<string> {
   }
 }
 
-/** A terminal and /dev/null hold no text; Node gives its children a socket, used or not. */
+/** What stdin may hold: a terminal and /dev/null hold no text; Node gives its children a socket that may be unused. */
 function stdinKind(): "none" | "text" | "socket" {
   try {
     const stdin = fstatSync(0);

@@ -1,6 +1,6 @@
 import type { SingleBar } from "cli-progress";
 
-/** A bar of steps on stderr, for people only. */
+/** Shows steps as a bar on stderr, if that is a terminal. */
 export function showSteps(stream = process.stderr): Disposable & { onStep(done: number, all: number): void } {
   let bar: Promise<SingleBar> | undefined;
   return {

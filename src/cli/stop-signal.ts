@@ -3,12 +3,12 @@ import { Interrupted } from "./errors.ts";
 import { endWithoutTerminal } from "./lost-terminal.ts";
 
 /**
- * Milliseconds in which one signal may arrive twice, since some senders signal a group and its first process, which
- * forwards it, as npx does.
+ * Milliseconds within which two signals count as one: some senders signal a process group and its first process, which,
+ * like npx, forwards the signal.
  */
 const ONE_SIGNAL = 500;
 
-/** Node can listen to all of them on every platform. */
+/** The stop signals, which Node can handle on every platform. */
 const stopping = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The signal of `listenForStop`, for a whole command. */
@@ -19,8 +19,8 @@ export function stopSignal(end?: (status: number) => void): AbortSignal {
 }
 
 /**
- * Lets Ctrl-C, a supervisor's signal or a closing terminal abort a controller; a later signal ends the process at once,
- * by `end`. Returns a function that restores the default handling.
+ * Makes Ctrl-C, a supervisor's signal or a closing terminal abort a controller; a later signal ends the process at once
+ * with `end`. Returns a function that restores the default handling.
  */
 export function listenForStop(
   controller: AbortController,

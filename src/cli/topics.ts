@@ -1,6 +1,6 @@
 interface Topic {
   readonly summary: string;
-  /** The page that says more. */
+  /** The documentation page. */
   readonly page: string;
   readonly text: string;
 }

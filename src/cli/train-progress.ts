@@ -6,7 +6,7 @@ import { decimals } from "../util/printable.ts";
 import { quoted } from "./lab-command.ts";
 import { displayOn } from "./progress-display.ts";
 
-/** A run that was stopped before its folder was created has lost nothing. */
+/** How to resume a run; a run that was stopped before its folder was created starts anew. */
 export function howToGoOn(folder: string): string {
   if (!existsSync(optionsFile(folder))) return "the run has not begun; the same command begins it";
   return `\`modicum train --resume ${quoted(folder)}\` continues it`;
@@ -21,7 +21,7 @@ const measuresOf = ({ validation, tasks = {} }: StepReport): string[] =>
     ([name, value]) => `${name} ${decimals(value, 4)}`,
   );
 
-/** Shows a run: its loss and the time left; each evaluation on a separate line, with the speed since the one before. */
+/** Shows a run's loss and remaining time; each evaluation has its own line, with the speed since the last one. */
 export function showTraining(
   stream = process.stderr,
 ): { readonly [E in keyof SessionEvents]-?: NonNullable<SessionEvents[E]> } & Disposable {
@@ -31,7 +31,7 @@ export function showTraining(
   let [ms, count] = [0, 0];
   return {
     onNotice: (sentence) => display.say(sentence),
-    // Steps of an earlier process took none of this process's time.
+    // Steps that an earlier process ran do not count towards this process's speed.
     onBegin(done) {
       since.tokens = done.tokens;
     },

@@ -1,7 +1,7 @@
 import type { SweepEvents } from "../train/sweep/sweep-run.ts";
 import { showTraining } from "./train-progress.ts";
 
-/** A bar for each of several runs. */
+/** Shows a progress bar for each of several runs. */
 export function showRuns(): Required<SweepEvents> & Disposable {
   let shown = showTraining();
   return {

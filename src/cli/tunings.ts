@@ -12,7 +12,7 @@ import {
 import { listModels, preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Check } from "./checks.ts";
 
-/** The forms that timing selected for each downloaded model here; `again` times them all anew. */
+/** The forms that timing selected on this machine for each downloaded model; if `again`, times all anew. */
 export async function tunings(again: boolean): Promise<Check[]> {
   const checks: Check[] = [];
   const tell = (name: string, found: string) => checks.push({ name, ok: true, needed: false, found });
@@ -37,7 +37,7 @@ async function timeAgain(source: ResolvedModel): Promise<void> {
   if (tuning) await keepTuning(preparedFolder(source.path), tuning);
 }
 
-/** The width of codes, and its reason. */
+/** Describes the width of codes, and why it was chosen. */
 export function codesText({ bits, steady, ms }: CodesTuning): string {
   if (!steady)
     return `4-bit types run in ${bits} bits, by the processor's instructions; the machine was too busy for timing; \`doctor --tune\` repeats it`;
@@ -46,7 +46,7 @@ export function codesText({ bits, steady, ms }: CodesTuning): string {
   return `4-bit types run in ${bits} bits, as timed here: ${factor("decode")} as fast as ${other} bits in a step, ${factor("prefill")} in a prompt`;
 }
 
-/** The form of the layers, and its reason. */
+/** Describes the form of the layers, and why it was chosen. */
 export function rotatedText({ chosen, steady, ms }: RotatedTuning, loss: number): string {
   if (!steady) return "the default form; the machine was too busy to time q8r; `doctor --tune` repeats it";
   const factor = (of: keyof typeof ms.default) => (ms.default[of] / ms.rotated[of]).toFixed(2);

@@ -3,7 +3,7 @@ import { listModels, programsFolder } from "../weights/sources/index.ts";
 import type { Check } from "./checks.ts";
 import { megabytes } from "./output.ts";
 
-/** Reads the downloaded models and all prepared weights completely. */
+/** Verifies all downloaded models and prepared weights by reading them completely. */
 export async function verify(): Promise<Check[]> {
   const models = await listModels(true);
   const { sound, removed } = checkPrepared(programsFolder());

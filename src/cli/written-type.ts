@@ -19,7 +19,7 @@ export function readType<F extends keyof typeof writtenTypes>(
   throw new UserError(`--type: expected one of ${known.join(", ")} for ${format}, got "${type}"`, 2);
 }
 
-/** A merged model does not record its adapters' prompts, so the form of their training is reported once; classifiers have none. */
+/** Reports that an adapter was trained on plain text, since a merged model does not record this. */
 export function notePlainText(adapters: readonly string[]): void {
   const records = adapters.map(readRecord);
   if (records.some((record) => record?.prompt === "raw" && !record.labels))

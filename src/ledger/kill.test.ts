@@ -20,7 +20,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 function start(path: string): {
   child: ChildProcess;
   started: Promise<void>;
-  /** Receipts acknowledged so far. */
+  /** The number of receipts acknowledged so far. */
   receiptCount: () => number;
   ended: Promise<string[]>;
   errors: () => string;
@@ -64,7 +64,7 @@ test("a ledger survives kill -9 of its writers at any moment and keeps every ack
     const retained = new Set((raw.prepare("SELECT id FROM receipts").all() as { id: string }[]).map((row) => row.id));
     raw.close();
     expect(acknowledged.filter((id) => !retained.has(id))).toEqual([]);
-    // Written, but killed before the acknowledgement: at most one per writer and round.
+    // A writer killed between writing and acknowledging leaves at most one extra receipt per round.
     expect(retained.size - acknowledged.length).toBeLessThanOrEqual(2 * (i + 1));
   }
   const ledger = await openLedger(path);

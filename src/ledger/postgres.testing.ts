@@ -1,4 +1,4 @@
-/** A Postgres server for one test, in a folder that is deleted with it. */
+/** Runs a Postgres server for one test, in a folder that is deleted afterwards. */
 import { execFile } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -44,7 +44,7 @@ export class Postgres {
     await this.#run("pg_ctl", "start", "-w", "-l", join(this.folder, "log"), "-o", settings);
   }
 
-  /** Stops like a crash: connections break, open transactions are undone. */
+  /** Stops the server as a crash would: connections break, and open transactions are rolled back. */
   async goDown(): Promise<void> {
     await this.#run("pg_ctl", "stop", "-m", "immediate");
   }

@@ -17,7 +17,7 @@ const VERSION = postgresSteps.length;
 /** The table's comment marks it as ours and holds its version. */
 const MARK = "ledger of Modicum, version ";
 
-/** `:name` as `$1`, with the values in order. */
+/** Replaces each `:name` with `$1`, `$2` and so on; returns the values in that order. */
 function bound(sql: string, values: Values): [text: string, values: (string | number)[]] {
   const names = Object.keys(values);
   return [sql.replace(/:(\w+)/g, (_, name) => `$${names.indexOf(name) + 1}`), Object.values(values)];

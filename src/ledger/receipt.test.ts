@@ -65,7 +65,7 @@ describe("savedShare", () => {
 });
 
 describe("the schema", () => {
-  // The contract's receipt, verbatim, with the id and time that it leaves open.
+  // The receipt in the contract, verbatim, plus an id and a time.
   const contract = {
     id: "x",
     created: "2026-01-31T09:05:00.000Z",

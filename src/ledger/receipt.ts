@@ -5,7 +5,7 @@ import { budget, type Choice, type Cost, guarantee, unguaranteed } from "../savi
 
 const amount = z.number().min(0);
 const count = z.int().min(0);
-/** Missing from receipts of earlier versions. */
+/** An amount that earlier versions' receipts lack. */
 const later = amount.default(0);
 const counter = z.strictObject({ dense: count, run: count });
 const cost = z.strictObject({ ms: amount, flops: amount });

@@ -28,7 +28,7 @@ function speed(tokens: number, ms: number): string {
   return ` (${rate < 10 ? rate.toFixed(1) : Math.round(rate)} tok/s)`;
 }
 
-/** A time that is near zero in most requests. */
+/** A time that is shown only if it is not near zero. */
 const optional = (name: string, ms: number): string[] => (ms < 0.5 ? [] : [`${name} ${duration(ms)}`]);
 
 type Spent = Pick<Receipt, "tokens" | "flops" | "ms">;

@@ -57,7 +57,7 @@ CREATE INDEX receipts_key ON receipts (key, created);`,
     .join("\n"),
 ];
 
-/** Byte order: ISO times and ids sort by time in any locale. */
+/** Compares bytes, so that ISO times and ids sort by time in any locale. */
 const postgresText = 'text COLLATE "C"';
 const postgresTypes: Readonly<Record<Kind, string>> = {
   text: postgresText,

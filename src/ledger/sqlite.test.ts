@@ -177,7 +177,7 @@ test("an empty file, left by an early kill, becomes a ledger", async () => {
   expect((await (await filled()).sum()).receipts).toBe(5);
 });
 
-/** Writes a ledger as an earlier version of this program did. */
+/** Writes a ledger in the format of an earlier version. */
 function old(version: 1 | 2, receipts: readonly object[]): void {
   const db = new Libsql(path);
   db.exec("PRAGMA journal_mode = WAL");

@@ -3,7 +3,7 @@ import { makeReceipt, type Receipt, type ReceiptParts } from "./receipt.ts";
 type Counters = NonNullable<Receipt["work"]>;
 
 /**
- * One receipt for the parts of one request, such as its several answers: amounts and times are added.
+ * Combines the receipts of a request's parts, such as its answers, into one: amounts and times are added.
  * @throws RangeError without parts
  */
 export function together(parts: readonly Receipt[]): Receipt {
@@ -47,7 +47,7 @@ function work(parts: readonly Counters[]): Counters {
   return total;
 }
 
-/** The sum of two counters, or of counters by model. A plain number belongs to a model that was called directly. */
+/** Adds two counters, or counters by model. A plain number counts calls of a model that was called directly. */
 function both(a: Counters[string] | undefined, b: Counters[string]): Counters[string] {
   if (a === undefined) return b;
   if (isCounter(a) && isCounter(b)) return sums([a, b]);
@@ -65,7 +65,7 @@ const calls = (a: number | Counter, b: number | Counter): number | Counter =>
 const counterOf = (count: number | Counter): Counter =>
   typeof count === "number" ? { dense: count, run: count } : count;
 
-/** Sums by key, over the keys of either. */
+/** Sums rows key by key; missing keys count as 0. */
 function sums<T extends Record<string, number>>(rows: readonly T[]): T {
   const total: Record<string, number> = {};
   for (const row of rows) for (const [key, value] of Object.entries(row)) total[key] = (total[key] ?? 0) + value;

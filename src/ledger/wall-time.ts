@@ -3,11 +3,11 @@ import { amountsOf } from "./together.ts";
 
 type Times = ReceiptParts["ms"];
 
-/** The times of a request that calls several models. Each part is summed over the calls. */
+/** Computes the times of a request that calls several models; each kind of time is summed over the calls. */
 export class WallTime {
   readonly #since: number;
 
-  /** `arrived`: when a server received the request, by `performance.now()`; default: now. */
+  /** `arrived`: when a server received the request, as in `performance.now()`; default: now. */
   constructor(private readonly arrived: number | undefined) {
     this.#since = arrived ?? performance.now();
   }
@@ -16,7 +16,7 @@ export class WallTime {
   times(calls: readonly Receipt[]): Times {
     const { ms } = amountsOf(calls);
     const { load, ...others } = ms;
-    // A server's request waits while models load; elsewhere, models are loaded before the request.
+    // On a server, a request waits while models load; elsewhere, models are loaded before the request arrives.
     const called = Object.values(others).reduce((sum, part) => sum + part, this.arrived === undefined ? 0 : load);
     return { ...ms, prefill: ms.prefill + Math.max(0, performance.now() - this.#since - called) };
   }

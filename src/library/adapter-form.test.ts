@@ -1,4 +1,4 @@
-/** An adapter's prompts are read in the form of its training. */
+/** Tests that a model with an adapter reads prompts in the form that the adapter was trained on. */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

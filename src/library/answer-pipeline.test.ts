@@ -84,13 +84,13 @@ describe("openAnswerer", () => {
   test("a plain answer's price of always retrieving equals that receipt", async () => {
     const [always, never] = [await answered({ retrieval: "always" }), await answered({ retrieval: "never" })];
     expect(never.receipt.estimated).toBe(true);
-    // The index's mean passage has half as many terms as the one found.
+    // The index's mean passage has half as many terms as the passage found.
     expect(never.receipt.flops.dense / always.receipt.flops.dense).toBeGreaterThan(0.5);
     expect(never.receipt.flops.dense / always.receipt.flops.dense).toBeLessThan(2);
   });
 
   test.each([
-    [{ answer: { retrieval: "always" as const } }, "expected an index, or never instead of always"],
+    [{ answer: { retrieval: "always" as const } }, "expected an index, or never"],
     [{ index: "note" }, 'there is no index note; did you mean "notes"?'],
     [{ index: "notes", answer: { gate: "classifier" as const } }, "no gate classifier that was calibrated"],
     [{ index: "notes", answer: { targetRate: 0.3 } }, "has no gate that was calibrated"],

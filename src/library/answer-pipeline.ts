@@ -41,7 +41,7 @@ export interface AnswererCallOptions extends RunOptions {
 
 /** The decision whether to read passages, and its reason. */
 export interface Retrieval extends Omit<Decided, "nothing_found" | "citations"> {
-  /** The search found nothing, or nothing that fits the model's context: the answer is plain. */
+  /** Set if the search found nothing that fits the model's context, so that the answer is plain. */
   readonly nothingFound?: true;
 }
 
@@ -101,17 +101,13 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
 /** @throws UserError if an answer without an index may search one */
 function refuseSearch({ retrieval }: AnswerOptions): void {
   if (retrieval === "never") return;
-  throw new OptionError(
-    "retrieval",
-    `${retrieval} searches an index; expected an index, or never instead of ${retrieval}`,
-    2,
-  );
+  throw new OptionError("retrieval", `${retrieval} searches an index; expected an index, or never`, 2);
 }
 
 /** A loaded model and its index. Dispose of it (`await using`, or `await pipeline.dispose()`) to free both. */
 export class AnswerPipeline implements AsyncDisposable {
   readonly kind = "answer";
-  /** Keyed by `retrieval`. */
+  /** The gates, by the option `retrieval`. */
   readonly #gates = new Map<string, Promise<Gate>>();
 
   constructor(

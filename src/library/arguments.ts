@@ -108,7 +108,7 @@ const isFormat = (value: unknown): boolean =>
   (typeof value === "object" && value !== null && !Array.isArray(value));
 const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "json" or a JSON schema').optional();
 
-/** The fields of a request besides generation's. */
+/** The fields of a request, besides the generation options. */
 const requestShape = {
   adapter: z.string("expected the name of an adapter").optional(),
   ...{ raw: flag, format, modelSampling: flag, cachePrompt: flag, deterministic: flag, defaultLength: flag },
@@ -126,7 +126,7 @@ const requestShape = {
   reasoningEffort: reasoningEffort.optional(),
   templateVariables: templateVariables.optional(),
 };
-/** 0: only the prompt is processed, for its scores. */
+/** The maximum answer tokens; with 0, only the prompt runs, for its scores. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 /** The options of an answer, without its recipe. */

@@ -1,4 +1,4 @@
-/** The coin of audits: which requests are drawn, and that bets on them stay fair. */
+/** Which requests audits sample, and that bets on them are fair. */
 import { expect, test } from "vitest";
 import type { Turn } from "../savings/auto/guarantee.ts";
 import { seededRandom } from "../util/random.ts";
@@ -14,7 +14,7 @@ const turns = (prompt: string, count: number): Turn[] =>
     arrived: arrived++,
   }));
 
-/** Ends the wait of a drawn answer, whose certificate is missing. */
+/** Waits until a sampled answer's audit ends, which it does because its certificate is missing. */
 const end = (auditor: Auditor): Promise<void> =>
   auditor.replay({ certificate: "none", sha256: "", model: "", prompt: [], answer: [] }, undefined!, undefined!);
 
@@ -41,7 +41,7 @@ test("none is drawn while 64 wait, and later turns of a conversation that was no
 
 /**
  * Nine in ten conversations begin with one prompt, which loses nothing; half of the others lose all, in each of their
- * three turns: on average exactly the certified risk. Drawn by prompt alone, audits would see only the others.
+ * three turns: on average exactly the certified risk. Sampled by prompt, audits would see only the others.
  */
 test("traffic at exactly the risk, with one frequent prompt, rarely switches a certificate off", async () => {
   const [streams, risk, confidence] = [60, 0.05, 0.95];

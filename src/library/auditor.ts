@@ -7,15 +7,15 @@ import { type AuditState, keepAudit, requireIssued } from "../savings/auto/audit
 import type { Turn } from "../savings/auto/guarantee.ts";
 import { mean } from "../util/mean.ts";
 
-/** Maximum answers that wait for their replay; until then, no further one is drawn. */
+/** Maximum answers that wait to be replayed; while so many wait, no other is sampled. */
 const MOST_WAITING = 64;
-/** Remembered requests, so that each conversation is drawn at most once. */
+/** Maximum remembered requests, so that each conversation is sampled at most once. */
 const REMEMBERED = 10_000;
 
 /** An answer under a certificate. */
 export interface Audited {
   readonly certificate: string;
-  /** SHA-256 of its certificate, since a different one of the same name says nothing about the answer. */
+  /** SHA-256 of the answer's certificate, since a later one with the same name does not cover the answer. */
   readonly sha256: string;
   readonly model: string;
   readonly prompt: readonly number[];
@@ -27,7 +27,7 @@ export interface AuditOutcome {
   readonly certificate: string;
   readonly model: string;
   readonly state: AuditState;
-  /** True if it switched the certificate off. */
+  /** True if this audit switched the certificate off. */
   readonly off: boolean;
   /** Undefined if the answer could not be replayed. */
   readonly usage: Usage | undefined;
@@ -48,7 +48,7 @@ export interface AuditOptions {
  * memory.
  */
 export class Auditor {
-  /** Prompts of requests, and requests. */
+  /** Keys of recent requests, by prompt and by prompt with arrival time. */
   readonly #seen = new Set<string>();
   readonly #passed = new Set<string>();
   /** Replays run one after the other, in the order of arrival, which does not depend on the contents. */
@@ -57,7 +57,7 @@ export class Auditor {
 
   constructor(private readonly options: AuditOptions) {}
 
-  /** Called for an answer under a certificate that no audit can bet against; says so once. */
+  /** Called for an answer under a certificate that audits cannot bet against; reports it once per certificate. */
   passes(certificate: string): void {
     if (this.#passed.has(certificate)) return;
     this.#passed.add(certificate);
@@ -68,8 +68,9 @@ export class Auditor {
   }
 
   /**
-   * Draws, when a request arrives and before its answer is known, whether to audit it. A conversation is drawn once; if
-   * a request has several answers, only the first is. Another request with the same prompt begins a new conversation.
+   * Decides at random, when a request arrives and before its answer is known, whether to audit it. Each conversation is
+   * decided once; of a request's several answers, only the first can be audited. Another request with the same prompt
+   * begins a new conversation.
    */
   draws({ earlier, prompt, arrived }: Turn): boolean {
     if (this.#waiting >= MOST_WAITING) return false;
@@ -88,7 +89,7 @@ export class Auditor {
     if (this.#seen.size > 2 * REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
   }
 
-  /** Replays a drawn answer when the scheduler is idle. */
+  /** Replays a sampled answer when the scheduler is idle. */
   replay(audited: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
     this.#last = this.#last.then(() => this.#replay(audited, engine, scheduler));
     return this.#last;
@@ -118,8 +119,8 @@ async function scoresOf({ prompt, answer }: Pick<Audited, "prompt" | "answer">, 
 }
 
 /**
- * A drawn answer, replayed when it ends. An interrupted answer has no loss, and counts as one that cannot be replayed,
- * so that no drawn answer is dropped.
+ * Passes on a sampled answer, and replays it when it ends. An interrupted answer counts as one that cannot be replayed,
+ * so that no sampled answer is dropped.
  */
 export async function* replayed(
   answer: () => AsyncIterable<Piece>,
@@ -138,6 +139,6 @@ export async function* replayed(
   }
 }
 
-/** How much less likely dense finds the answer than its own preferred tokens, per token. */
+/** The mean nats per token by which dense prefers its own likeliest tokens to the answer's. */
 const lossOf = (scores: readonly TokenScore[]): number =>
   Math.min(1, Math.max(0, mean(scores.map(({ best, nats }) => best - nats))));

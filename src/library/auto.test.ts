@@ -101,11 +101,11 @@ test("a conversation keeps the recipe with the cached prefix, even if another is
   expect(cached).toBeGreaterThanOrEqual(begun.tokens.prompt - 1);
   expect(going.budget!.predicted.ms).toBe(3 * (prompt - cached));
 
-  // The same turn with nothing cached.
+  // Repeats the turn with nothing cached.
   chat.language.engine.forget();
   const { receipt: cold } = await say(second);
   expect(cold).toMatchObject({ recipe: [], tokens: { cached: 0 }, budget: { predicted: { ms: 120 + prompt } } });
-  // Dense's prefix is now as good as its own, and sparse's is gone.
+  // By now, dense has the whole prefix cached, and the sparse recipe's prefix is no longer cached.
   expect((await say(second)).receipt).toMatchObject({ recipe: [], budget: { predicted: { ms: 121 } } });
 });
 

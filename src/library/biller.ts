@@ -16,7 +16,7 @@ export interface RanUnder {
 /** Makes the receipts of one model. */
 export class Biller {
   readonly #loaded = performance.now();
-  /** Time of loading, billed to the first run. */
+  /** Milliseconds of loading, billed to the first run. */
   #unbilledLoad: number;
 
   /** Created when the model is loaded, `loadTime` milliseconds after loading began. */

@@ -25,9 +25,9 @@ export type AnswerRow = z.input<typeof answerRow>;
 export interface CalibrateAnswersOptions
   extends z.input<typeof calibrateAnswerOptions>,
     Pick<AnswererOptions, "index" | "store" | "quant" | "offline" | "signal" | "onProgress" | "onNotice"> {
-  /** Compares an answer with the right ones, 0 to 1. */
+  /** Scores an answer against the correct ones, from 0 to 1. */
   judge: (text: string, answers: readonly string[]) => number;
-  /** Passages and their tokens, as in later answers. */
+  /** The number of passages and of their tokens, as in later answers. */
   answer?: AnswererOptions["answer"];
   /** The rows' name in the record. */
   data?: string | undefined;
@@ -38,8 +38,8 @@ export interface CalibrateAnswersOptions
 }
 
 /**
- * Answers every question with and without passages, finds gates' thresholds on them, and stores the gates, bound to the
- * model's hash and the prompts.
+ * Answers every question with and without passages, computes the gates' thresholds, and stores the gates, bound to the
+ * model's hash and the prompt template.
  * @throws UserError
  */
 export async function calibrateAnswers(

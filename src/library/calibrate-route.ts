@@ -21,11 +21,11 @@ import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
 
 const row = z.object({
-  prompt: z.string("expected a text").min(1, "expected a text, got an empty one"),
+  prompt: z.string("expected a text").min(1, "expected a non-empty text"),
   answer: z
     .union(
       [z.string(), z.number(), z.array(z.union([z.string(), z.number()])).min(1)],
-      "expected a text or a list of them",
+      "expected a text or a list of texts",
     )
     .transform((answer) => [answer].flat().map(String))
     .optional(),
@@ -55,7 +55,7 @@ type Chosen = z.output<typeof calibrateOptions>;
 export interface CalibrateOptions
   extends z.input<typeof calibrateOptions>,
     Pick<LoadOptions, "quant" | "offline" | "signal" | "onProgress" | "onNotice"> {
-  /** Compares an answer with the right ones, 0 to 1; needed if rows have answers. */
+  /** Scores an answer against the correct ones, from 0 to 1; needed if rows have answers. */
   judge?: ((text: string, answers: readonly string[]) => number) | undefined;
   /** The rows' name in the record. */
   data?: string | undefined;
@@ -69,7 +69,7 @@ export interface CalibrateOptions
 export interface Calibrated {
   readonly record: Calibration;
   readonly threshold: number;
-  /** In the order of the rows. */
+  /** The samples, in the order of the rows. */
   readonly samples: readonly Sample[];
 }
 
@@ -104,7 +104,7 @@ export async function calibrateRoute(
     chosen.by === "accuracy" && judged
       ? await withModel(pair.super, opening, (model) => qualitiesOf(model, settings))
       : undefined;
-  // Without its answers, nothing in the file depends on Super's codes.
+  // Without Super's answers, nothing in the file depends on the form of its weights.
   const identities: PairIdentity = { swift: { ...swift, ...form }, super: { ...strong, ...bySuper?.form } };
   const file = out ?? calibrationPath(identities);
   const calibrated: Calibrated[] = [];

@@ -4,13 +4,13 @@ import { savings } from "../savings/registry.ts";
 import type { Seam } from "../savings/seams.ts";
 import { methods } from "../train/methods/registry.ts";
 
-/** A way to spend less: inside a model, around models, or in training. */
+/** A saving inside a model, a pipeline around models, or a training method. */
 export interface Listed {
   readonly kind: "saving" | "pipeline" | "method";
   readonly name: string;
   readonly group: string;
   readonly summary: string;
-  /** JSON schema. */
+  /** The JSON schema of its options. */
   readonly options: z.core.JSONSchema.BaseSchema;
   readonly needs: readonly Seam[];
 }

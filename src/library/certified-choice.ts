@@ -11,8 +11,8 @@ import type { Model } from "./model.ts";
 import { requestOf, settingsOf } from "./request.ts";
 
 /**
- * The recipe that a certificate selects for a request, empty for dense; `model` counts a prompt's tokens.
- * @throws UserError if the request is read or drawn differently than in the test
+ * The recipe that a certificate selects for a request, empty for dense; `model` counts a prompt's tokens. @throws
+ * UserError if the prompt form or sampling differs from the test's
  */
 export async function choiceUnder(
   { name, certificate, strict }: NamedCertificate,

@@ -125,7 +125,7 @@ describe("a classifier that looks texts up", () => {
     [{ index: "empty" }, labels, "the index empty is empty; add documents with categories to it"],
     [{ index: "uncategorised" }, labels, "no document of the index uncategorised has categories, which qzero reads"],
     [{ index: undefined }, labels, "there is no index to search; expected an index, or evidence"],
-    [{ qzero: { retriever: "dense" } }, labels, "the index words has no vectors; search it by bm25"],
+    [{ qzero: { retriever: "dense" } }, labels, "the index words has no vectors; search it with bm25"],
     [{ qzero: { mode: "both" } }, labels, "qzero: mode: "],
     [{ qzero: { topk: 3 } }, labels, 'qzero: there is no option "topk"; did you mean "topK"?'],
     [{ index: "none" }, labels, "there is no index none"],

@@ -30,9 +30,9 @@ export type EvidenceInput = z.input<typeof evidenceDocument>;
 export interface LookupClassifyOptions extends ReadOptions {
   /** Documents for each text, the best first, replacing the index's. */
   evidence?: readonly (readonly EvidenceInput[])[] | undefined;
-  /** Also return the parts of each decision. */
+  /** If true, also returns the parts of each decision. */
   explain?: boolean | undefined;
-  /** Options of this call, besides the classifier's. */
+  /** Options of this call, which override the classifier's. */
   qzero?: QZeroInput | undefined;
 }
 

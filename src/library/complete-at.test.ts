@@ -1,4 +1,4 @@
-/** Completions at a place, with small models of random weights: one with fill-in tokens, one without. */
+/** Completions at a position, with small random models: one with fill-in tokens, one without. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -51,7 +51,7 @@ describe("the input of the model", () => {
   });
 });
 
-/** Keeps an answer, and its line, from ending. */
+/** Biases that keep an answer and its line from ending. */
 function unending({ language }: Model): Record<string, number> {
   const lineBreak = language.encode("\n", true).at(-1)!;
   return Object.fromEntries([...language.tokenizer.stopIds, lineBreak].map((id) => [id, -100]));
@@ -81,7 +81,7 @@ test("stops the model where the line ends, and is billed for what ran", async ()
   expect([text, finishReason]).toEqual(["", "stop"]);
   expect(receipt.tokens.completion).toBeLessThan(4);
   expect(receipt.flops.spent).toBeGreaterThan(0);
-  // The caller did not stop the answer.
+  // The caller did not stop the answer, so no cost is reported.
   expect(receipts).toEqual([]);
 });
 

@@ -8,12 +8,12 @@ import type { CompleteAtTerms } from "./arguments.ts";
 import type { Model } from "./model.ts";
 import type { CodeCompletion } from "./options.ts";
 
-/** Tokens of the text before and after the place to read. */
+/** Maximum tokens to read before and after the cursor. */
 const [BEFORE, AFTER] = [1024, 256];
 /** The largest share of a model's context for these tokens, so that a short context leaves room for the answer. */
 const SHARE = 0.75;
 
-/** The part of a text around a place that a model reads, and how far its completion goes. */
+/** The text around the cursor that a model reads, and where its completion ends. */
 export interface CompletionPrompt {
   readonly prompt: string;
   /** Undefined for models that do not fill in. */
@@ -21,7 +21,7 @@ export interface CompletionPrompt {
   readonly scope: Scope;
 }
 
-/** @throws UserError if the place is outside the text, or the model could read nothing of it */
+/** @throws UserError if the cursor is outside the text, or the model cannot read the text around it */
 export function promptAt({ tokenizer, decoder, source }: LanguageModel, text: string, place: Place): CompletionPrompt {
   checkPlace(text, place);
   const split = splitAt(text, place);
@@ -34,7 +34,7 @@ export function promptAt({ tokenizer, decoder, source }: LanguageModel, text: st
   return { prompt: before, suffix: fills ? after : undefined, scope: scopeOf(split) };
 }
 
-/** Completes a text at a place; stops the model where its line or block ends. */
+/** Completes a text at a cursor; stops the model where the line or block ends. */
 export async function completeAt(
   model: Pick<Model, "language" | "generate">,
   text: string,

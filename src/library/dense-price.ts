@@ -4,7 +4,7 @@ import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/model.ts";
 import type { RunOptions } from "./options.ts";
 
-/** The options that change a prompt's tokens. */
+/** The options that affect a prompt's tokens. */
 type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
 type Held = Reading & Pick<RunOptions, "cachePrompt">;
 

@@ -1,4 +1,4 @@
-/** A route and a gate that were calibrated in a form that differs from the model's say so. */
+/** Tests the notices for a route and a gate that were calibrated in a different form of the weights. */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -37,7 +37,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   const registered = await registeredAs(name);
   const recipe = [...(registered?.steps ?? []), ...save];
   const adapter = registered ? requireAdapter(name, registered, named) : named;
-  // Before a download.
+  // Checks the folders before any download.
   for (const folder of [...(adapter === undefined ? [] : [adapter]), ...Object.values(adapters ?? {})])
     readAdapter(folder);
   const source = await resolveModel(registered?.model ?? name, resolving);
@@ -56,7 +56,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   return Model.open(loaded, recipe, started, { onForm: formCheck(name, registered, resolving.onNotice), adapter });
 }
 
-/** Compares the form of each prompt with the evidence of a registered recipe and of savings; each notice is given once. */
+/** Checks that recipes and savings were measured on prompts of each prompt's form; each notice is shown once. */
 function formCheck(name: string, entry: Registered | undefined, onNotice: LoadOptions["onNotice"]): FormWatcher {
   const noticed = new Set<string>();
   return (form, recipe) => {

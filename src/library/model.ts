@@ -45,15 +45,15 @@ import { wholeOf, withCalls } from "./whole-answer.ts";
 export type FormWatcher = (form: PromptForm | undefined, recipe: Recipe) => void;
 
 interface OpenOptions {
-  /** Called for each prompt before its answer; it may refuse it. */
+  /** Called with each prompt's form before its answer; may throw to refuse the prompt. */
   readonly onForm?: FormWatcher;
   /** The folder of the adapter that the model was loaded with. */
   readonly adapter?: string | undefined;
 }
 
 /**
- * A loaded model. Calls run under their own recipe or the one it was loaded with. Dispose of it (`using`, or
- * `model.dispose()`) to free its memory.
+ * A loaded model. Calls run with their own recipe, or with the recipe that the model was loaded with. Dispose of it
+ * (`using`, or `model.dispose()`) to free its memory.
  */
 export class Model implements Disposable {
   readonly #runs: Runs;
@@ -65,9 +65,9 @@ export class Model implements Disposable {
     private readonly model: LoadedModel,
     private readonly face: Face,
     readonly recipe: Recipe,
-    /** Keeps the recipe compiled. */
+    /** Keeps the default recipe's programs compiled. */
     private readonly lease: Lease | undefined,
-    /** Milliseconds. */
+    /** Milliseconds that loading took. */
     loadTime: number,
     private readonly options: OpenOptions,
   ) {
@@ -76,7 +76,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * `recipe` is for calls that name none; `started`: when loading began, by `performance.now()`.
+   * `recipe` is for calls that name none; `started`: when loading began, as in `performance.now()`.
    * @throws UserError if the recipe cannot act in the model
    */
   static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {
@@ -101,13 +101,13 @@ export class Model implements Disposable {
     return this.#adapterHash;
   }
 
-  /** The sampling settings that its authors publish; undefined if none. */
+  /** The sampling settings published with the model; undefined if there are none. */
   get sampling(): ModelSampling | undefined {
     const { loaded } = this;
     return "sampling" in loaded ? loaded.sampling : undefined;
   }
 
-  /** @throws UserError if it was disposed of */
+  /** @throws UserError if the model was disposed of */
   get loaded(): LoadedModel {
     if (this.#disposed) throw new UserError(`${this.name}: the model was used after it was disposed; load it again`);
     return this.model;
@@ -154,7 +154,7 @@ export class Model implements Disposable {
     yield* withCalls(this.#runs.answer(request, checked, this.#call("answer")), checked, this.generative.tokenizer);
   }
 
-  /** The token ids that `generate` reads for a prompt; it answers nothing. @throws UserError as `generate` does */
+  /** The token ids of a prompt as `generate` would read it, without an answer. @throws UserError as `generate` does */
   async promptIds(prompt: Prompt, options: RunOptions = {}): Promise<readonly number[]> {
     const checked = checkArgument("generate's options", args.runOptions, options);
     const input = checkArgument("generate's prompt", args.prompt, prompt);
@@ -164,17 +164,17 @@ export class Model implements Disposable {
   /** Streams an answer to ids and rows of the stream, assembled by a pipeline. @throws UserError as `generate` does */
   async *generateSpanned(spanned: SpannedPrompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = checkArgument("generate's options", args.runOptions, options);
-    // Spans consist of this model's own ids, so any id stands for them while the options are read.
+    // Spans consist of this model's own ids, so any id can replace them while the options are checked.
     const time = new Stopwatch(checked.arrived);
     const { prompt: _, ...request } = await requestOf(this, [0], { ...settingsOf(checked), save: undefined }, time);
     yield* this.#runs.answer({ ...request, ...spanned }, checked, this.#call("answer"));
   }
 
   /**
-   * For servers: from now on the requests of `generate` run together, each a row of one batch; excess ones wait. They
-   * run at the batch's pace, however slowly they are read. A request fails with `Refused` if the queue is full, also
-   * for an encoder. Undefined for text-to-text and diffusion models and image generators, whose requests run one by
-   * one.
+   * For servers: makes later requests to `generate` run together, each as a row of one batch; excess requests wait.
+   * They run at the batch's pace, however slowly they are read. A request fails with `Refused` if the queue is full,
+   * also for an encoder. Undefined for text-to-text and diffusion models and image generators, whose requests run one
+   * by one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {
     return this.face.schedule?.(options);
@@ -185,7 +185,7 @@ export class Model implements Disposable {
     this.face.audit?.(auditor);
   }
 
-  /** True if it has computed numbers that are not finite: its files may be damaged. */
+  /** True if the model has computed numbers that are not finite, so that its files may be damaged. */
   get unsound(): boolean {
     return this.#runs.unsound;
   }
@@ -196,8 +196,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * Text to insert at a place in a text, such as a source file: greedily the rest of a line or of a block, from the
-   * text before and, if the model has fill-in tokens, after the place.
+   * Text to insert at the cursor in a text, such as a source file: the rest of a line or block, decoded greedily from
+   * the text before and, if the model has fill-in tokens, after the cursor.
    * @throws UserError if the place is outside the text
    */
   async completeAt(text: string, options: CompleteAtOptions): Promise<CodeCompletion> {

@@ -26,7 +26,7 @@ export interface CreateIndexOptions extends IndexOptions {
   words?: number | undefined;
   /** Words at the end of a chunk that the next one repeats; default 25. */
   overlap?: number | undefined;
-  /** In Postgres: vectors are found by HNSW, which misses some; default false. */
+  /** In Postgres: finds vectors with HNSW, which misses some; default false. */
   approximate?: boolean | undefined;
 }
 

@@ -23,8 +23,9 @@ export interface LoadOptions extends ResolveOptions {
   /** The default savings of calls, each `name` or `name:key=value,…`, in order; none is dense. */
   save?: readonly string[] | Recipe;
   /**
-   * `auto` (the default, unless a registered recipe sets it): weights in the fastest form of their type; `f32`: dequantised,
-   * slow, for comparison with a reference; `q8`, `q4`: floats rounded; `q8r`: a decoder's layers in rotated bytes.
+   * `auto` (the default, unless a registered recipe sets it): weights in the fastest form of their type; `f32`:
+   * dequantised, slow, for comparison with a reference; `q8`, `q4`: floats rounded to 8 or 4 bits; `q8r`: a decoder's
+   * layers in rotated bytes.
    */
   quant?: Quant;
   /** The device of a decoder's layers: `cpu`, or `webgpu`, whose results differ in the last digits. Default: `cpu`. */
@@ -37,7 +38,7 @@ export interface LoadOptions extends ResolveOptions {
   adapters?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Options to stop a call, and to learn its cost by then. */
+/** Options to stop a call, and to receive its cost so far. */
 export interface Stoppable {
   /**
    * Stops the run within one step, or, for an encoder, before the next batch of texts; the call then throws the
@@ -45,7 +46,7 @@ export interface Stoppable {
    */
   signal?: AbortSignal;
   /**
-   * Called with the cost of a run that ended without its receipt: by `signal`, an error, or a reader that left. Not
+   * Called with the receipt of a run that did not finish, because of `signal`, an error, or a reader that left. Not
    * called if nothing ran.
    */
   onStopped?: (receipt: Receipt) => void;
@@ -68,7 +69,7 @@ interface AnswerOptions extends Saves {
    * fits, else the cheapest. The receipt says whether it was met.
    */
   budget?: Budget | undefined;
-  /** True: `maxTokens` is a default, and under `auto:NAME` the certificate's limit applies if it is less. */
+  /** If true, `maxTokens` is only a default, and with `auto:NAME` the certificate's limit applies if it is lower. */
   defaultLength?: boolean | undefined;
   /**
    * Images, each a file's path or its bytes, for models that read them: they precede a text, and fill a chat's parts `{
@@ -76,8 +77,8 @@ interface AnswerOptions extends Saves {
    */
   images?: readonly (string | Uint8Array)[] | undefined;
   /**
-   * Take a text unchanged, without the model's chat template; false: as one user turn. By default as in the adapter's
-   * training, else as one user turn for a chat model.
+   * True: uses a text unchanged, without the model's chat template; false: as one user turn. Default: as in the
+   * adapter's training, else as one user turn for a chat model.
    */
   raw?: boolean | undefined;
   /**
@@ -92,7 +93,7 @@ interface AnswerOptions extends Saves {
    * but the first after its sentinel. For models trained to fill in; see `Model.infill`.
    */
   infill?: boolean | undefined;
-  /** Puts a mode token before a text, which is then taken unchanged: for models trained by UL2R. */
+  /** Puts a mode token before a text, which is otherwise used unchanged: for models trained with UL2R. */
   mode?: Mode | undefined;
   /**
    * Also returns the prompt's tokens, each with its log-probability and this many of the likeliest, at most 20. The
@@ -136,11 +137,11 @@ interface AnswerOptions extends Saves {
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   /** The request's owner, if the model is scheduled: keys have equal shares. */
   key?: string | undefined;
-  /** When the request arrived, by `performance.now()`; by default, with the call. */
+  /** When the request arrived, as in `performance.now()`; by default, with the call. */
   arrived?: number | undefined;
   /**
-   * A deadline by `performance.now()`, if the model is scheduled: the answer then ends early, or fails with `Refused`
-   * if it has not begun.
+   * A deadline, as in `performance.now()`, if the model is scheduled. The answer ends early, or fails with `Refused` if
+   * it has not begun.
    */
   deadline?: number | undefined;
   /** Called when the scheduler starts this request, if the model has one. */
@@ -157,14 +158,14 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 export interface ReadOptions extends Stoppable {
   /** The call's owner: simultaneous calls run in common batches, where keys have equal shares. */
   key?: string | undefined;
-  /** When the request arrived, by `performance.now()`; by default, with the call. */
+  /** When the request arrived, as in `performance.now()`; by default, with the call. */
   arrived?: number | undefined;
-  /** A deadline by `performance.now()`, after which the call fails with `Refused`. */
+  /** A deadline, as in `performance.now()`, after which the call fails with `Refused`. */
   deadline?: number | undefined;
   /** Called when the call starts to run. */
   onBegun?: (() => void) | undefined;
   /**
-   * The maximum cost of the texts by their lengths, in FLOPs, run densely with nothing cached. Beyond it the call fails
+   * The maximum FLOPs of the texts, estimated from their lengths, dense and without a cache. Beyond it, the call fails
    * before anything runs.
    */
   ceiling?: Pick<Ceiling, "flops"> | undefined;
@@ -179,7 +180,7 @@ interface CutOptions extends ReadOptions {
 }
 
 export interface EmbedOptions extends CutOptions {
-  /** The name of the model's prompt before each text, such as `query`; by default its default. */
+  /** The name of the model's prompt to put before each text, such as `query`; by default the model's default prompt. */
   prompt?: string | undefined;
 }
 
@@ -253,7 +254,7 @@ export interface CompleteAtOptions extends Place, z.input<typeof completionOptio
 /** Text to insert at a place in a text. `receipt` counts all generated tokens, including tokens after the end. */
 export interface CodeCompletion {
   text: string;
-  /** True if a saving ended it before a token that it judged wrong. */
+  /** True if a saving ended the completion before a token that it judged wrong. */
   stopped: boolean;
   finishReason: FinishReason;
   receipt: Receipt;

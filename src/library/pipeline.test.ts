@@ -13,7 +13,7 @@ const QUESTIONS = ["Name the capital of Japan.", "Tell me about the sea.", "What
 const rows = QUESTIONS.map((prompt) => ({ prompt }));
 const SHORT = { maxTokens: 6 };
 
-/** Opened once: Swift answers all of its calls. */
+/** A pair, opened once, in which Swift answers all calls. */
 let pair: RoutePipeline;
 /** A calibration of all scores over the rows. */
 const calibration = join(mkdtempSync(join(tmpdir(), "modicum-route-")), "route.json");
@@ -91,7 +91,7 @@ describe("a pair of real models", () => {
     forget(pair);
     const { receipt: routed, text } = await pair.route(QUESTIONS[0]!, SHORT);
     const { tokenizer } = model.language;
-    // The same prompt, and as many answer tokens: a few per cent apart, as tokens differ in length.
+    // Prices for the same prompt and as many answer tokens differ by a few per cent, since tokens differ in length.
     const more = tokenizer.encode(text).length / receipt.tokens.completion;
     expect(routed.flops.dense / receipt.flops.dense).toBeGreaterThan(Math.min(1, more) * 0.9);
     expect(routed.flops.dense / receipt.flops.dense).toBeLessThan(Math.max(1, more) * 1.1);

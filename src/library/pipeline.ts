@@ -24,7 +24,7 @@ export type RoutedCompletion = Completion & { route: Route };
 
 /**
  * Opens a pipeline by its name: `smollm2>qwen2.5-coder@share=0.3` answers with the first model, or with the second if
- * the first one's logits say that the prompt is hard. Either is a model as `load` takes it, or a recipe's name. Missing
+ * the first one's logits say that the prompt is hard. Each name is a model's, as for `load`, or a recipe's. Missing
  * models are downloaded.
  * @throws UserError
  */
@@ -85,7 +85,7 @@ export class RoutePipeline implements Disposable {
       yield { ...chunk, ...(shown !== undefined && { route: shown as Route }) };
   }
 
-  /** The whole answer at once: Swift also replaces a Super that breaks off. */
+  /** Returns the whole answer at once, so that Swift can also replace a Super that breaks off. */
   async route(prompt: Prompt, options: RunOptions = {}): Promise<RoutedCompletion> {
     refuse(options);
     const { shown, ...completion } = await this.opened.complete(prompt, options);

@@ -67,7 +67,8 @@ describe("training a projector", () => {
         values.set(start.map((value, i) => value + (step * gradients[i]!) / length));
         return (await passes.evaluate(batch)).nats;
       };
-      // Along the gradient, the loss changes by its length. Float32 blurs short steps, and long ones leave the tangent.
+      // Along the gradient, the slope of the loss is the gradient's length. Short steps suffer from rounding, long ones
+      // from curvature.
       const across = async (h: number) => (await lossAt(h)) - (await lossAt(-h));
       const errors: number[] = [];
       for (const share of [0.003, 0.01, 0.03, 0.1]) {
@@ -276,7 +277,7 @@ test("a projector of other models is refused, and a latent plan without one", as
   await expect(plain.answer("abca", { planning: { channel: "latent" } })).rejects.toThrow("no projector was trained");
 });
 
-/** The executor's rows of tokens. */
+/** The executor's embeddings of tokens. */
 async function embedded({ opened }: PlanPipeline, ids: readonly number[]): Promise<Float32Array> {
   const { programs } = opened.executor.engine;
   const { hidden } = programs.decoder.config;

@@ -59,7 +59,7 @@ export class PlanPipeline implements Disposable {
     const text = checkArgument("generate's question", args.text, question);
     for await (const { shown, ...chunk } of this.pipeline.generate(text, rest, settings)) {
       if (shown) plan = shown as ShownPlan;
-      // Only the plan waits for the answer's first piece.
+      // The plan's own piece is held back and joined to the answer's first piece.
       if (shown && !chunk.receipt) continue;
       yield { ...chunk, ...(plan && { plan }) };
       plan = undefined;
@@ -71,7 +71,7 @@ export class PlanPipeline implements Disposable {
     return wholeOf(this.generate(question, options), "plan");
   }
 
-  /** Options with the projector's training options, and the usual ones. @throws UserError */
+  /** Completes the options with the projector's training options and the defaults. @throws UserError */
   planning(input: PlanningInput, seed?: number): Planning {
     return planningFor(input, this.opened.latent?.projector.metadata, chatsOf(this.opened), seed);
   }

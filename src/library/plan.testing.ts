@@ -3,7 +3,7 @@ import path from "node:path";
 import { type Carried, carried, type PlanModels, type Planning, plan } from "../pipelines/plan/plan.ts";
 import { train } from "./train.ts";
 
-/** Tokens of a plan. */
+/** The number of tokens in a plan. */
 export const TOKENS = 4;
 
 const sizes = { n_layers: 1, n_heads: 2, n_kv_heads: 2, mlp_hidden_size: 32 };
@@ -28,7 +28,7 @@ export const projectingIn = (root: string) => ({
   data: path.join(root, "questions.jsonl"),
 });
 
-/** Trains a planner, an executor and a projector of a few steps, each in a folder of its name. */
+/** Trains a planner, an executor and a projector for a few steps, each in a folder with its name. */
 export async function trainPlanners(root: string): Promise<void> {
   const at = (name: string): string => path.join(root, name);
   const write = (name: string, lines: readonly (readonly [string, string])[]) =>

@@ -127,7 +127,7 @@ async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<Lazy
   return grammarOf(format, tokenizer);
 }
 
-/** Text before an answer in a conversation was an earlier request's prompt. */
+/** The request's place in its conversation; the text before each earlier answer was a request's prompt. */
 function turnOf(prompt: Prompt, arrived: number): Turn {
   const hash = createHash("sha256");
   const earlier: string[] = [];
@@ -193,7 +193,7 @@ function infillOf(
   return language.encodeInfill(prompt, { infill, mode });
 }
 
-/** An encoder does not score the text that it reads. */
+/** A text-to-text model's source ids. @throws UserError for unsupported options, such as scores of the prompt */
 function sourceOf(model: Seq2SeqModel, prompt: Prompt, terms: GenerationTerms): number[] {
   const { suffix, infill, mode, promptLogprobs, maxTokens } = terms;
   if (suffix !== undefined || infill || mode || promptLogprobs !== undefined || maxTokens === 0)
@@ -204,7 +204,7 @@ function sourceOf(model: Seq2SeqModel, prompt: Prompt, terms: GenerationTerms): 
   return model.encode(prompt);
 }
 
-/** A model that fills in masked tokens chooses them in no order. */
+/** A masked model's prompt ids. @throws UserError for options that need tokens in order */
 function maskedOf(model: DiffusionModel, prompt: Prompt, terms: GenerationTerms, { format, tools }: Calling): number[] {
   const { suffix, infill, mode, promptLogprobs, logprobs, maxTokens, raw } = terms;
   const one = Object.entries({ suffix, infill, mode, promptLogprobs, logprobs, format }).find(([, value]) => value);
@@ -217,7 +217,7 @@ function maskedOf(model: DiffusionModel, prompt: Prompt, terms: GenerationTerms,
 
 const usual = samplingOptions.parse({});
 
-/** Masked tokens are sampled only by temperature and seed. @throws UserError for other sampling options */
+/** @throws UserError for sampling options other than temperature and seed, which masked models do not support */
 function checkDrawing({ source }: DiffusionModel, terms: GenerationTerms): void {
   const penalties = ["repetitionPenalty", "frequencyPenalty", "presencePenalty"] as const;
   const changed = (["topK", "topP", "minP", ...penalties] as const).find((name) => terms[name] !== usual[name]);

@@ -19,7 +19,7 @@ const adapter = fileURLToPath(new URL("../weights/adapter/fixtures/llama-gguf", 
 const options = { windowSize: 3, stride: 2, maxPassageWords: 2 };
 
 beforeAll(() => {
-  // The runtime's library is among the package's own.
+  // Links the package's dependencies, which include the runtime's native library.
   symlinkSync(fileURLToPath(new URL("../../node_modules", import.meta.url)), path.join(root, "node_modules"));
   const model = tinyWithLetters();
   writeFileSync(file, model);

@@ -24,7 +24,7 @@ type OneOfMany = Options & Pick<BatchRequest, "prompt"> & { readonly save?: Reci
 
 const ranUnder = ({ recipe }: Lease, plan: Plan | undefined): RanUnder => ({ recipe, choice: plan?.choice });
 
-/** A request under its plan, whose certificate may set the token limit. */
+/** A request as its plan runs it; the plan's certificate may lower the token limit. */
 function planned(request: Request, plan: Plan | undefined): Request {
   const { maxTokens = request.options.maxTokens } = plan?.choice ?? {};
   return { ...request, options: { ...request.options, maxTokens }, plan };
@@ -33,14 +33,14 @@ function planned(request: Request, plan: Plan | undefined): Request {
 /** A caller who may stop a run, and then gets its receipt. */
 type Stops = Pick<AnswerTerms, "signal" | "onStopped">;
 
-/** The environment of a call that reads texts; `lease` is undefined for models without seams. */
+/** The recipe of a call that reads texts; `lease` is undefined for models without savings. */
 interface Under {
   readonly arrived: number;
   readonly lease: Lease | undefined;
   readonly onStopped: OnStopped | undefined;
 }
 
-/** The runs of one model: each under its recipe, with its receipt. A failure is reported with the damage behind it. */
+/** Runs one model's calls, each with its recipe and receipt. If damaged files caused a failure, the error says so. */
 export class Runs {
   readonly #biller: Biller;
   #unsound = false;
@@ -48,7 +48,7 @@ export class Runs {
   constructor(
     private readonly model: Pick<Model, "loaded" | "generative" | "language" | "recipe" | "checkForm" | "adapterHash">,
     private readonly source: ResolvedModel,
-    /** Milliseconds. */
+    /** Milliseconds that loading took. */
     loadTime: number,
     adapter: string | undefined,
   ) {
@@ -127,7 +127,7 @@ export class Runs {
     }
   }
 
-  /** Reads texts under a recipe, and makes a receipt, even if it is stopped. */
+  /** Reads texts with a recipe, and makes a receipt even if the call is stopped. */
   async read<T, O extends ReadTerms & Pick<AnswerTerms, "save">>(
     { save = this.model.recipe, onStopped, arrived = performance.now(), ...terms }: O,
     reading: (terms: Omit<O, "save" | "onStopped" | "arrived"> & Under) => Promise<Answers<T>>,
@@ -139,7 +139,7 @@ export class Runs {
     return { answers, receipt: this.#biller.receipt(usage, recipe) };
   }
 
-  /** The result of a run, or its error with the damage behind it. */
+  /** A run's result; if it failed because of damaged files, the error says so. */
   async sound<T>(running: Promise<T>): Promise<T> {
     try {
       return await running;
@@ -148,7 +148,7 @@ export class Runs {
     }
   }
 
-  /** Looks for damage behind numbers that are not finite. */
+  /** Checks whether damaged files explain numbers that are not finite. */
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof NotFinite)) return error;
     this.#unsound = true;

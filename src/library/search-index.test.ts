@@ -37,7 +37,7 @@ describe("an index", () => {
     const [bm25, dense, hybrid] = [await by("bm25"), await by("dense"), await by("hybrid")];
     expect(bm25.results).toEqual([{ ...documents[0], score: expect.any(Number) }]);
     expect(dense.results).toHaveLength(2);
-    // Three vectors are compared; the rest is the query's embedding.
+    // The cost is three comparisons of vectors and the query's embedding.
     const { width } = index.settings.embedding!;
     const { receipt } = await (await openEmbedding()).embed(["apple trees"]);
     expect(dense.receipt.flops.spent - receipt.flops.spent).toBe(2 * 3 * width);
@@ -75,7 +75,7 @@ describe("an index", () => {
   test("without vectors is searched by terms, and says so otherwise", async () => {
     await using index = await filled("none");
     expect((await index.search("late")).results.map(({ id }) => id)).toEqual(["b"]);
-    await expect(index.search("late", { by: "dense" })).rejects.toThrow("has no vectors; search it by bm25");
+    await expect(index.search("late", { by: "dense" })).rejects.toThrow("has no vectors; search it with bm25");
   });
 
   test("that is empty finds nothing", async () => {

@@ -58,7 +58,7 @@ export class SearchIndex implements AsyncDisposable {
     return this.store.hasCategories();
   }
 
-  /** Indexed terms of the mean chunk; 0 if none. */
+  /** The mean number of indexed terms per chunk; 0 without chunks. */
   async meanTerms(): Promise<number> {
     const { chunks, terms } = await this.counts();
     return chunks === 0 ? 0 : terms / chunks;
@@ -131,7 +131,7 @@ export class SearchIndex implements AsyncDisposable {
     return this.searchWith(model, query, { by, top }, terms);
   }
 
-  /** Like `search`, with an open embedding model, which is requested only if it is needed. */
+  /** Like `search`, with an embedding model that is opened only if it is needed. */
   async searchWith(
     model: () => Promise<EmbeddingModel | undefined>,
     query: string,
@@ -140,10 +140,10 @@ export class SearchIndex implements AsyncDisposable {
   ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
     const words = checkArgument("search's query", text, query);
     const { by = this.usual, top } = checkArgument("search's options", searchOptions, options);
-    // Opening its model counts towards its time.
+    // The time includes opening the embedding model.
     const [time, parts]: [WallTime, Receipt[]] = [new WallTime(terms.arrived ?? performance.now()), []];
     if (by !== "bm25" && !this.settings.embedding)
-      throw new UserError(`the index ${this.name} has no vectors; search it by bm25`, 2);
+      throw new UserError(`the index ${this.name} has no vectors; search it with bm25`, 2);
     const open = by === "bm25" ? undefined : await model();
     terms.signal?.throwIfAborted();
     const { results, flops } = await search(this.store, words, by, top, open && this.#embed(open, parts, terms));
@@ -226,7 +226,7 @@ export class SearchIndex implements AsyncDisposable {
 const sumOfVectors = (vectors: readonly Float32Array[]): Float32Array =>
   vectors[0]!.map((_, i) => vectors.reduce((sum, vector) => sum + vector[i]!, 0));
 
-/** Stops with the signal's reason between two documents. */
+/** Yields documents; throws the signal's reason between two of them. */
 async function* until(signal: AbortSignal | undefined, documents: AsyncIterable<Document>): AsyncGenerator<Document> {
   for await (const document of documents) {
     signal?.throwIfAborted();
@@ -243,12 +243,12 @@ async function* parsed(documents: Iterable<DocumentInput> | AsyncIterable<Docume
 const BY_TERMS = "bm25";
 
 interface Work {
-  /** Receipts of embedding. */
+  /** The receipts of embedding calls. */
   readonly parts: readonly Receipt[];
   /** FLOPs of scoring. */
   readonly flops: number;
   readonly retrievals: number;
-  /** Runs from its arrival. */
+  /** The time since the call's arrival. */
   readonly time: WallTime;
 }
 

@@ -202,7 +202,7 @@ export const factsOf = ({ language }: Pick<Model, "language">): Facts => ({
   price: (lengths) => priceOfLengths(language, lengths),
 });
 
-/** Answers a prompt, or one that the model itself makes. */
+/** Answers a prompt, or the result of a function that builds one from the model. */
 export async function* generateBy(model: Model, prompt: AnyPrompt, options: RunOptions): AsyncGenerator<Chunk, void> {
   yield* typeof prompt === "function"
     ? model.generateSpanned(await prompt(model), options)

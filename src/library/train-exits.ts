@@ -60,7 +60,7 @@ export async function trainExits(
     },
   };
   await runSession(session, (model) => openBase(model, {}), {}, signal);
-  // A later call needs only the exits.
+  // Removes the training states; later calls need only the exits.
   await removeStates(out);
   return readJson(exitsJson(out), exitsFile, "exits that were trained");
 }

@@ -14,7 +14,7 @@ import type { ResolveOptions } from "../weights/sources/index.ts";
 import { checkArgument } from "./arguments.ts";
 import { openBase } from "./train.ts";
 
-/** A written mask. */
+/** A mask that was written to a file. */
 export interface WrittenMask {
   readonly out: string;
   /** The frozen shares. */
@@ -26,7 +26,7 @@ export interface GuardTrained extends WrittenMask {
   readonly receipt: TrainingReceipt;
 }
 
-/** The mask's file, and the callbacks of its learning. */
+/** The mask's file, and callbacks for the run that learns it. */
 export interface GuardCall extends ResolveOptions, Pick<GuardTerms, "onStep"> {
   readonly out: string;
   /** Threads of the process's pool; default: the cores that it may use. */
@@ -65,7 +65,7 @@ const runOf = (mask: string): string => `${mask}.run`;
 /** The tensors to freeze, and the mask's file. */
 export interface MaskCall extends ResolveOptions {
   readonly out: string;
-  /** Names of tensors, `*` for any part. */
+  /** Names of tensors, with `*` for any part of a name. */
   readonly freeze: readonly string[];
 }
 

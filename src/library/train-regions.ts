@@ -20,7 +20,7 @@ export interface SmallTrainCall extends ResolveOptions {
   readonly onStep?: (step: number, loss: number) => void;
 }
 
-/** The result of a training of pairs. */
+/** The result of training on pairs. */
 export interface PairsTrained {
   readonly out: string;
   readonly steps: number;
@@ -59,7 +59,7 @@ export async function trainRegionBridge(
   return readJson(bridgeJson(call.out), z.custom<BridgeFile>(), "a bridge that was trained");
 }
 
-/** A run of a method, with the method's and the run's options in one list. A run in the folder is replaced. */
+/** Trains with a method, whose options and the run's are in one object. An earlier run in the folder is replaced. */
 const trainBy = (method: string, options: object, { onStep, ...call }: SmallTrainCall): Promise<TrainResult> =>
   train(withMethod(method, options) as TrainInput, {
     ...{ ...call, reuse: "force", onStep: ({ step, loss }) => onStep?.(step, loss) },

@@ -31,15 +31,15 @@ export interface TrainCall
     Pick<Session, "labTasks"> {
   /** The run's folder; at the end it is a model's folder. */
   readonly out: string;
-  /** The treatment of a run that is in the folder: by default it is refused. */
+  /** What to do if the folder already holds a run; by default, the call is refused. */
   readonly reuse?: Exclude<Session["reuse"], "unfinished">;
   /** Threads of the process's pool; default: the cores that it may use. */
   readonly threads?: number;
 }
 
 /**
- * Trains a model, a new one or an existing one. If `signal` stops a run, its state is kept; `reuse: "resume"` continues
- * it with the same losses to the last bit.
+ * Trains a new or an existing model. If `signal` stops a run, its state is kept; `reuse: "resume"` continues it with
+ * the same losses to the last bit.
  * @throws UserError
  */
 export async function train(
@@ -101,7 +101,7 @@ export async function trainPhases(
 /** The folder and the weight of an interpolation between two models. */
 export interface InterpolateOptions extends ResolveOptions {
   readonly out: string;
-  /** Share of the way to the tuned model, 0 to 1. */
+  /** The interpolation weight of the tuned model, from 0 to 1. */
   readonly weight: number;
 }
 
@@ -149,7 +149,7 @@ export async function openBase(model: string, options: ResolveOptions): Promise<
   const source = await resolveModel(model, options);
   const { path: file, sha256 } = source;
   const checkpoint = openCheckpoint(file);
-  // A model that is not trained on texts is refused only when its tokenizer is needed.
+  // A model without a vocabulary is refused only when its tokenizer is needed.
   const vocabulary = await vocabularyOf(checkpoint).then(
     (tokens) => () => tokens,
     (error: unknown) => (): number => {

@@ -7,11 +7,11 @@ import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { calibrateSaving, saveCalibration } from "./profile.ts";
 
-/** transformers' answers, token by token without a cache: tools/reference/vision_language.py. */
+/** Answers by transformers, token by token and without a cache: tools/reference/vision_language.py. */
 interface Answer {
   readonly pictures: readonly string[];
   readonly parts: readonly { readonly type: string; readonly text?: string }[];
-  /** Tokens of the prompt. */
+  /** The number of prompt tokens. */
   readonly prompt: number;
   readonly tokens: readonly number[];
 }
@@ -131,7 +131,7 @@ test("savings of steps and of prompts' weights act beside whole images", async (
   const { receipt } = await ask("why?", ["exit:layer=4,mode=random,rate=0.5,fill=recompute"]);
   const layers = receipt.work!["layers"] as { dense: number; run: number };
   expect(layers.run).toBeLessThan(layers.dense);
-  // Only a chunk without an image runs in bytes.
+  // Only prompt chunks without an image run in bytes.
   const long = (await ask("why not? ".repeat(60), ["int8-prefill"])).receipt;
   expect(long.work!["int8Tokens"]!.run).toBeGreaterThan(0);
   expect(long.work!["int8Tokens"]!.run).toBeLessThan(long.tokens.prompt);

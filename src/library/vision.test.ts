@@ -60,7 +60,7 @@ test("the encoder's time is in the receipt, and the total is the sum", async () 
     { prompt: QUESTION, maxTokens: 2 },
   ]);
   expect(first!.receipt.ms).toMatchObject({ queue: 0, encode: 50_000, total: 50_000 });
-  // It waits while the other's picture is read.
+  // The second call waits while the first call's picture is encoded.
   expect(second!.receipt.ms).toMatchObject({ queue: 50_000, encode: 0, total: 50_000 });
 });
 

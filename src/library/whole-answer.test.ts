@@ -51,7 +51,7 @@ test("a call goes back as a turn, followed by its result", async () => {
   expect(answer).not.toHaveProperty("toolCalls");
 });
 
-/** A vocabulary without its own form of calls. */
+/** A vocabulary without its own format of tool calls. */
 const plain = { templates: {}, specialId: () => undefined };
 
 test("text beside calls is the content; a truncated call remains text", async () => {

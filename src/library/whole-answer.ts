@@ -2,7 +2,7 @@ import type { CallOptions } from "../engine/decode/tools/calling.ts";
 import { callFormOf, type Vocabulary } from "../engine/decode/tools/forms/index.ts";
 import type { Called, Chunk, Completion, ToolCall } from "./options.ts";
 
-/** A whole answer from its chunks, with the last one's `own` fields. */
+/** Collects chunks into a whole answer, with the `own` fields of the last chunk. */
 export async function wholeOf<C extends Chunk, K extends keyof C = never>(
   chunks: AsyncIterable<C>,
   ...own: K[]

@@ -2,10 +2,10 @@ import type { Prompt } from "../engine/decode/language-model.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { CalledModel, CallTerms, ModelPiece } from "./model.ts";
 
-/** Milliseconds in which a stopped call may report its cost. */
+/** Maximum milliseconds to wait for a stopped call to report its cost. */
 const PATIENCE = 2000;
 
-/** One call of a model: its pieces on demand, and its cost however it ends. */
+/** One call of a model. Yields pieces on demand, and reports the cost however the call ends. */
 export class Call<O extends object> {
   readonly #pieces: AsyncIterator<ModelPiece>;
   readonly #stop = new AbortController();
@@ -67,12 +67,12 @@ export class Call<O extends object> {
     clearTimeout(timer);
   }
 
-  /** A model that runs ahead of its reader may have ended already: its last piece then has its receipt. */
+  /** Reads a stopped call to its end: a model that runs ahead of its reader may already have yielded its receipt. */
   async #drain(): Promise<void> {
     try {
       while (await this.next());
     } catch {
-      // The stop request ended it.
+      // The call failed because it was stopped.
     }
     this.#ended = true;
   }

@@ -1,4 +1,4 @@
-/** Against the scores and the routing of the authors' own code. */
+/** Compares scores and routing with the E-LANG authors' code. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../util/authors.testing.ts";
 import { scoreOf, scoreOptions } from "./scores.ts";

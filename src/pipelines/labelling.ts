@@ -19,7 +19,7 @@ export interface LabelResources extends Pick<Resources, "notice"> {
   readonly name: string;
   readonly reader: Reader;
   readonly index: Omit<TextIndex, "meanTerms"> | undefined;
-  /** Outlives the request. */
+  /** Values kept between requests. */
   readonly memo: Memo;
 }
 

@@ -14,8 +14,8 @@ import {
 } from "./metrics.ts";
 
 /**
- * A pair like RouteLLM's table of GSM8K: Swift 0.64, Super 0.86, 1,319 rows; the score partly predicts whether Swift is
- * right.
+ * Outcomes of a pair as in RouteLLM's table for GSM8K: Swift 0.64, Super 0.86, 1,319 rows; the score partly predicts
+ * whether Swift is right.
  */
 function table(count = 1319, seed = 7, noise = 1): Outcome[] {
   const random = seededRandom(seed);

@@ -17,7 +17,7 @@ export interface Outcome {
 /** The extra cost of an input for Super. */
 const extra = ({ cost }: Outcome): number => cost.super + (cost.escalated ?? cost.swift) - cost.swift;
 
-/** Mean quality and mean cost of an input, at one share of inputs for Super. */
+/** The mean quality and mean cost per input, if this share of the inputs goes to Super. */
 export interface CurvePoint {
   readonly share: number;
   readonly quality: number;
@@ -46,7 +46,7 @@ export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
   return summed(outcomes, gains);
 }
 
-/** The line of random choices: straight from Swift alone to both models on every input. */
+/** The points of random routing: a straight line from Swift alone to both models on every input. */
 export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const quality = superQuality(outcomes) - swiftQuality(outcomes);
   const cost = mean(outcomes.map(extra));
@@ -56,7 +56,7 @@ export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   );
 }
 
-/** The best router at each share: inputs go to Super by its gain, and by its cost if gains are equal. */
+/** The best router at each share: the inputs with the highest gain go to Super, of equal gains the cheapest. */
 export function oracleLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const gains = outcomes.map((o) => ({ quality: o.super - o.swift, cost: extra(o) }));
   return summed(
@@ -88,11 +88,11 @@ export function atThreshold(outcomes: readonly Outcome[], threshold: number): Cu
   };
 }
 
-/** Mean difference of two curves' heights, over the same shares. */
+/** The mean difference in quality between two curves at the same shares. */
 export const above = (points: readonly CurvePoint[], other: readonly CurvePoint[]): number =>
   mean(points.map(({ quality }, k) => quality - other[k]!.quality));
 
-/** The recovered share of the quality gap (RouteLLM, arXiv 2406.18665); NaN if both models are equally good. */
+/** Each point's recovered share of the quality gap (RouteLLM, arXiv 2406.18665); NaN if there is no gap. */
 export function recovered(points: readonly CurvePoint[]): number[] {
   const [weak, strong] = [points[0]!.quality, points.at(-1)!.quality];
   return points.map(({ quality }) => (strong === weak ? Number.NaN : (quality - weak) / (strong - weak)));
@@ -121,7 +121,7 @@ export function callsNeeded(points: readonly CurvePoint[], part: number): number
 export function aiq(points: readonly Pick<CurvePoint, "cost" | "quality">[]): number {
   const hull = upperHull(points);
   const span = hull.at(-1)!.cost - hull[0]!.cost;
-  if (!(span > 0)) throw new RangeError("aiq needs points of two costs or more");
+  if (!(span > 0)) throw new RangeError("aiq needs points with at least two different costs");
   let area = 0;
   for (let i = 1; i < hull.length; i++) {
     const [a, b] = [hull[i - 1]!, hull[i]!];
@@ -132,7 +132,7 @@ export function aiq(points: readonly Pick<CurvePoint, "cost" | "quality">[]): nu
 
 type Spot = Pick<CurvePoint, "cost" | "quality">;
 
-/** The upper convex hull by cost; flat after the best point. */
+/** The upper convex hull of quality over cost, flat after the best point. */
 function upperHull(points: readonly Spot[]): Spot[] {
   const sorted = points.toSorted((a, b) => a.cost - b.cost || b.quality - a.quality);
   let best = Number.NEGATIVE_INFINITY;

@@ -19,9 +19,9 @@ export interface ModelPiece {
 /** Options that a pipeline adds to a request's for one call of a model. */
 export interface CallTerms {
   readonly signal?: AbortSignal;
-  /** The request's arrival, by `performance.now()`; set only for its first call. */
+  /** The request's arrival, as in `performance.now()`; set only for its first call. */
   readonly arrived?: number | undefined;
-  /** Called with the cost of an answer that ended without its receipt. */
+  /** Called with the receipt of an answer that was stopped or failed. */
   readonly onStopped?: (receipt: Receipt) => void;
   /** Called with each token's logits before it is chosen; valid until it returns. */
   readonly observe?: (logits: Float32Array) => void;
@@ -34,7 +34,7 @@ export interface PricedAnswer {
   readonly ended: boolean;
 }
 
-/** A dense cost, and the tokens of its prompt. */
+/** A dense cost, and the number of prompt tokens. */
 export type Priced = Spent & { readonly prompt: number };
 
 /** A model as a pipeline calls it: in this process, or on another server. `O`: a request's options, passed through unchanged. */
@@ -44,8 +44,8 @@ export interface CalledModel<O extends object> {
   /** The cached share of a prompt, 0 to 1; absent if unknown. */
   held?(prompt: Prompt, options: O): number;
   /**
-   * This model's own dense cost of the prompt and an answer of that length, if a cache has this share of the prompt;
-   * undefined if unknown.
+   * This model's dense cost of the prompt and this answer, with `cached` as the cached share of the prompt; undefined
+   * if unknown.
    */
   price(
     prompt: Prompt,
@@ -67,7 +67,7 @@ export const modelIdentity = z.strictObject({
   quant: z.string().default("auto"),
   /** Bits of the codes that its 4-bit types ran in, if known, since a different width changes scores slightly. */
   codes: modelForm.shape.codes,
-  /** The form in which its layers ran, if those were rotated bytes, chosen here or named in `quant`. */
+  /** The form in which its layers ran, if it was rotated 8-bit, chosen at loading or named in `quant`. */
   form: z.literal("q8r").optional(),
 });
 export type ModelIdentity = z.output<typeof modelIdentity>;

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-/** One way to spend less around models, as lists show it. */
+/** A method that saves compute around whole models, as lists show it. */
 export interface Pipeline {
   readonly name: string;
   readonly group: string;
@@ -13,24 +13,24 @@ export interface Pipeline {
 
 /** The model names that select a pipeline. */
 interface Naming {
-  /** True for such a name. */
+  /** True if the name selects this pipeline. */
   is(model: string): boolean;
   /** A name's kind in messages: `a pair of models`. */
   readonly kind: string;
   /** A name's form in help: `A>B@share=0.3`. */
   readonly form: string;
-  /** The calls that accept such a name. */
+  /** The commands and endpoints that accept such a name. */
   readonly takers: string;
 }
 
-/** The pipeline over a name's models. */
+/** A pipeline that a name of models selects. */
 export interface ModelsPipeline extends Pipeline {
   readonly naming: Naming;
   /** Parses a name; undefined if it is another pipeline's. @throws UserError that names the option */
   parse(model: string): Parsed | undefined;
-  /** The name of models by role, without options. */
+  /** The pipeline's name for these models, without options. */
   nameOf(roles: Roles): string;
-  /** The role of the model that is dense by itself. */
+  /** The role of the model that, run alone, counts as dense. */
   readonly dense: string;
   /** The field for its models in a server's list; default `models`. */
   readonly listed?: Field & { of?(named: Named): unknown };
@@ -39,7 +39,7 @@ export interface ModelsPipeline extends Pipeline {
 /** Options by name. */
 export type Values = Readonly<Record<string, unknown>>;
 
-/** Names of models by their parts in a pipeline. */
+/** The names of a pipeline's models, by role. */
 export type Roles = Readonly<Record<string, string>>;
 
 /** The parts of a name. */
@@ -47,11 +47,11 @@ interface Parsed {
   readonly roles: Roles;
   /** The options as written: `n=5`; empty if none. */
   readonly optionText: string;
-  /** The options by name, for a pipeline that reads them that way. */
+  /** The options by name, if the pipeline parses them. */
   readonly values?: Values;
 }
 
-/** A pipeline over models. */
+/** A pipeline with its models and options. */
 export interface Named<P extends Pipeline = Pipeline> extends Parsed {
   readonly pipeline: P;
   /** Without its options. */

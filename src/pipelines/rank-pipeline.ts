@@ -9,17 +9,17 @@ import type { HeldModel, Resources } from "./resources.ts";
  * `prepare`.
  */
 export interface RankPipeline<P extends PreparedRank = PreparedRank> extends ModelsPipeline {
-  /** Fields of requests that set options, by name. */
+  /** Request fields that set options, by field name. */
   readonly fields: Readonly<Record<string, { readonly option: string; readonly schema: z.ZodType }>>;
   /** Options that are flags of `rerank`. */
   readonly flags: z.ZodObject;
-  /** Options under which the models write the omitted output: the lab's dense. */
+  /** Options with which the models write the full output, as the lab's dense baseline. */
   readonly written: Values;
   /** The pipeline with options that override those in its name. @throws UserError that names the option */
   under(named: NamedRank, options: Values): NamedRank;
   /** @throws UserError if a role has no model name, as on the command line */
   checkNames(named: NamedRank): Promise<void>;
-  /** The sentence for a role whose model a server lacks, and whether the name is unknown everywhere. */
+  /** The error for a role whose model the server lacks; `isWrong` if the name is unknown everywhere. */
   missing(named: NamedRank, role: string, reason: string): readonly [sentence: string, isWrong: boolean];
   /**
    * `hashOf` returns the SHA-256 of a role's model; if it is undefined, artefacts trained for that model are ignored.
@@ -49,7 +49,7 @@ export interface RankRequest extends TurnTerms {
   readonly ceiling?: number | undefined;
 }
 
-/** One window of a reranking, as read and ordered. */
+/** One window of a reranking: its passages as read, and their order. */
 export interface WindowTrace {
   /** Indices of the list, `from` inclusive, `to` exclusive. */
   readonly window: readonly [from: number, to: number];

@@ -24,7 +24,7 @@ export function requireOneModel(model: string): void {
   if (naming) throw new UserError(`${model} is ${naming.kind}, which ${naming.takers} take; expected one model`, 2);
 }
 
-/** @throws UserError for a name that resembles `MODEL+vote`, and whose end is not a model */
+/** @throws UserError for a misspelt suffix, such as `MODEL+vot` */
 export function checkSpelling(name: string): void {
   const [, model, end = "", options = ""] = /^(.+)\+([^+@>]+)(@[^@>]*=[^@>]*)?$/s.exec(name) ?? [];
   const suffixes = pipelines.flatMap(({ name, naming }) => (naming?.form.startsWith("MODEL+") ? [name] : []));
@@ -53,13 +53,13 @@ export const labelPipeline = qzero;
 /** The pipeline that names regions of pictures. */
 export const regionPipeline = recognize;
 
-/** The pipeline of one model that may look a question up; a request's field selects it. */
+/** The pipeline that may look a question up; a request's field selects it. */
 export const lookupPipeline = expertrag;
 
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);
 
-/** Names of pipelines for help. */
+/** The forms of pipelines' names, for help texts. */
 export const pipelineForms = (all: readonly Pick<ModelsPipeline, "naming">[]): string =>
   all.map(({ naming }) => naming.form).join(", ");
 

@@ -13,12 +13,12 @@ export type TurnTerms = Omit<EncodeTerms, "signal"> & Pick<CallTerms, "signal" |
 export type CallOptions = AnswerOptions & CallTerms;
 
 export interface AnswerOptions extends GenerateInput {
-  /** Take a text unchanged, without the model's chat template. */
+  /** If true, uses a text unchanged, without the model's chat template. */
   readonly raw?: boolean | undefined;
   readonly tools?: readonly Tool[] | undefined;
-  /** Draw tokens by the model's own settings. */
+  /** If true, samples with the model's own settings. */
   readonly modelSampling?: boolean | undefined;
-  /** The maximum cost of the answer, which a certificate respects. */
+  /** The maximum cost of the answer, for certificates. */
   readonly budget?: Budget | undefined;
 }
 
@@ -28,10 +28,10 @@ export interface TextRequest {
   /** The result of the pipeline's `settings`. */
   readonly settings?: unknown;
   readonly signal?: AbortSignal | undefined;
-  /** When a server received the request, by `performance.now()`. */
+  /** When a server received the request, as in `performance.now()`. */
   readonly arrived?: number | undefined;
-  /** Called with the cost of a request that ended without its receipt. */
+  /** Called with the receipt of a request that was stopped or failed. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
-  /** The reader wants the whole answer at once. */
+  /** True if the reader wants the whole answer at once. */
   readonly whole?: boolean | undefined;
 }

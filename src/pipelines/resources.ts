@@ -14,7 +14,7 @@ import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import type { CalledModel, ModelIdentity, ModelPiece, Priced } from "./model.ts";
 import type { AnswerOptions, CallOptions, TextRequest, TurnTerms } from "./request.ts";
 
-/** Tokens of a prompt, `cached` of them from a cache, and of an answer. */
+/** The number of tokens in a prompt, `cached` of them from a cache, and in an answer. */
 interface Lengths {
   readonly prompt: number;
   readonly cached: number;
@@ -27,9 +27,9 @@ export interface Facts {
   readonly tokenizer: Tokenizer;
   /** The maximum tokens of a prompt with its answer. */
   readonly context: number;
-  /** Tokens of a prompt as the model reads it. */
+  /** The number of tokens in a prompt. */
   count(prompt: Prompt, tools?: readonly Tool[]): number;
-  /** The dense cost. */
+  /** The dense cost of these lengths. */
   price(lengths: Lengths): Spent;
 }
 
@@ -57,14 +57,14 @@ export interface Relevance {
   readonly receipt: Receipt;
 }
 
-/** A prompt, or a function that makes it with the model that reads it. */
+/** A prompt, or a function that builds it from the model. */
 export type AnyPrompt = Prompt | ((model: HeldModel) => Promise<SpannedPrompt>);
 
 /** A certificate of `lab tune`, and its name. */
 export interface NamedCertificate {
   readonly name: string;
   readonly certificate: Certificate;
-  /** True if a request that differs from the test's requests is refused; otherwise dense answers it. */
+  /** If true, requests unlike the certificate's test are refused; otherwise dense answers them. */
   readonly strict: boolean;
 }
 
@@ -73,9 +73,9 @@ export interface TextIndex {
   readonly name: string;
   counts(): Promise<{ readonly documents: number }>;
   hasCategories(): Promise<boolean>;
-  /** Indexed terms of its mean passage; 0 for an empty index. */
+  /** The mean number of indexed terms per passage; 0 for an empty index. */
   meanTerms(): Promise<number>;
-  /** The best documents first. */
+  /** Returns the best documents, best first. */
   search(
     query: string,
     options: TurnTerms & Ceiling & { readonly by?: Ranker | undefined; readonly top: number },
@@ -105,6 +105,6 @@ export interface Resources {
   choice(role: string, certificate: NamedCertificate, request: TextRequest): Promise<Choice>;
   /** Called with a message for whoever runs the pipeline. */
   notice(sentence: string): void;
-  /** Called if a model failed and another one answers, with the sentence for a log, and the reason. */
+  /** Called with a message and a reason if a model failed and another one answers. */
   degraded(sentence: string, reason: string): void;
 }

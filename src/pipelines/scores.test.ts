@@ -48,7 +48,7 @@ describe("values", () => {
     expect(energyOfProbs([100, 0])).toBeCloseTo(1.313262, 6);
     expect(energyOfProbs([0, 0, 0])).toBeCloseTo(1.431946, 6);
     expect(energyOfProbs([100, 0, 0])).toBeCloseTo(1.551445, 6);
-    // The code's threshold for SST-2, in terms of the greatest probability.
+    // The authors' threshold for SST-2, converted from the greatest probability.
     const logit = Math.log(0.993862 / (1 - 0.993862));
     expect(energyOfProbs([logit, 0])).toBeCloseTo(1.31044, 5);
   });

@@ -3,7 +3,7 @@ import { fnv1a } from "../util/fnv.ts";
 import { seededRandom } from "../util/random.ts";
 
 /**
- * Scores of how easy an input is, from Swift's logits (E-LANG, arXiv 2203.00748). Higher is easier in all of them.
+ * Scores of how easy an input is, from Swift's logits (E-LANG, arXiv 2203.00748). Higher always means easier.
  * `energy-of-probs` is the formula of the authors' released code, the energy of probabilities; `random` is a control.
  */
 export const scoreKinds = ["energy", "energy-of-probs", "softmax", "entropy", "margin", "random"] as const;
@@ -22,7 +22,7 @@ export const aggregate = z
   .refine(isAggregate, "expected first, mean, min or a quantile such as q0.25")
   .transform((text) => text as Aggregate);
 
-/** A seed and 32 bits of the input together fill a number. */
+/** The maximum seed: a number holds a seed and 32 bits of the input exactly. */
 const MOST_SEED = 2 ** 20;
 
 export const scoreOptions = z.strictObject({
@@ -40,15 +40,15 @@ export type ScoreOptions = z.output<typeof scoreOptions>;
 
 type Logits = ArrayLike<number>;
 
-/** A comparison, a subtraction, an exponential and an addition for each scored logit. */
+/** FLOPs per scored logit: a comparison, a subtraction, an exponential and an addition. */
 export const FLOPS_PER_LOGIT = 4;
 
 /**
- * Logits over a temperature, and terms that the scores share: in float64, shifted by the maximum, so that ±1e4 stays
- * finite.
+ * Logits divided by a temperature, and terms that several scores use, in float64 and shifted by the maximum, so that
+ * logits of ±1e4 do not overflow.
  */
 class Distribution {
-  /** Logits over the temperature. */
+  /** The logits divided by the temperature. */
   readonly z: Float64Array;
   /** log Σ exp(z). */
   readonly logSum: number;
@@ -83,7 +83,7 @@ class Distribution {
     this.logSum = max + Math.log(total);
   }
 
-  /** The probability of the logit at a place. */
+  /** The probability of the logit at this index. */
   p(at: number): number {
     return this.#weights[at]! / this.#total;
   }
@@ -201,7 +201,7 @@ function quantile(values: readonly number[], q: number): number {
 /** Scores an answer as its tokens arrive. */
 export class Scorer {
   readonly #scores: number[] = [];
-  /** Scored logits, for the bill. */
+  /** The number of scored logits, for the bill. */
   logits = 0;
 
   constructor(readonly options: ScoreOptions) {}

@@ -8,11 +8,11 @@ import type { HeldModel, Resources } from "./resources.ts";
 export interface AnsweringPipeline<P = unknown> extends Pipeline {
   readonly shows: Pick<Shows, "field" | "first">;
   readonly serving?: Serving;
-  /** Finds what all answers of one name need, such as a calibration. @throws UserError if it cannot answer */
+  /** Loads data that all answers under one name need, such as a calibration. @throws UserError if it cannot answer */
   prepare?(named: Named<this>, resources: Resources): Promise<P>;
   /**
-   * Answers a request. The last piece has the one receipt of all calls; the first and the last have the pipeline's
-   * field. The promise settles before any model is called, so a refused request has no bill.
+   * Answers a request. The last piece has the receipt for all calls; the first and the last have the pipeline's field.
+   * The promise settles before any model is called, so a refused request has no bill.
    */
   answer(
     named: Named<this>,
@@ -40,14 +40,14 @@ export interface Serving {
   readonly noun: string;
   /** A name's form: `A>B`. */
   readonly form: string;
-  /** Why a request's savings are refused, unless they stand for options. */
+  /** Why a request's savings are refused, unless they replace options. */
   readonly noSavings: string;
   /**
-   * The options that an alias stands for, on a server with one such pipeline.
+   * The options in an alias for the only such pipeline on a server; undefined for other names.
    * @throws UserError that names the option
    */
   alias(model: string): string | undefined;
-  /** An option that its answers do not support, and why; `remote`: its models on other servers, by role. */
+  /** An unsupported option in a request, and why it is refused; `remote`: models on other servers, by role. */
   refusal(request: TextRequest, remote: Roles): readonly [option: string, why: string] | undefined;
 }
 
@@ -55,7 +55,7 @@ export type NamedText = Named<TextPipeline>;
 
 /** A response field that only this pipeline has. */
 export interface Shows extends Field {
-  /** True if a stream has it in its first event; otherwise it is in the last. */
+  /** If true, a stream sends the field in its first event; otherwise in its last. */
   readonly first?: true;
   /** A line for people, before an answer that is printed as it arrives. */
   line?(shown: unknown): string | undefined;
@@ -64,7 +64,7 @@ export interface Shows extends Field {
 /** A request's settings for a pipeline besides its name: a chat field, and flags of `run`. */
 export interface Settings {
   readonly field: string;
-  /** Default tokens of an answer. */
+  /** The default maximum tokens of an answer. */
   readonly maxTokens: number;
   /** Keyed by name, without dashes. */
   readonly flags: Readonly<Record<string, { readonly value: string; readonly help: string }>>;
@@ -75,7 +75,7 @@ export interface Settings {
 
 /** Reads the settings of `answer`. */
 interface SettingsReader {
-  /** From the field's value. */
+  /** The schema of the field's value. */
   readonly schema: z.ZodType;
   /** @throws UserError */
   ofField(value: unknown): unknown;
@@ -85,9 +85,9 @@ interface SettingsReader {
 
 /** A piece of an answer, with the pipeline's field in the first and the last. */
 export interface ShownPiece extends ModelPiece {
-  /** The model whose tokens these are. */
+  /** The role of the model that generated the tokens. */
   readonly role: string;
   readonly shown?: unknown;
-  /** Tokens of a plan that were written for the answer, but are not part of it or of the pipeline's field. */
+  /** The number of generated plan tokens, which are neither in the answer nor in the pipeline's field. */
   readonly planTokens?: number;
 }

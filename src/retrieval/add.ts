@@ -6,15 +6,15 @@ import type { Store } from "./store/store.ts";
 
 /** The numbers of documents that an addition added, replaced, left unchanged or removed. */
 export interface Added {
-  /** New documents. */
+  /** The number of new documents. */
   readonly added: number;
-  /** Documents with a known id and new contents. */
+  /** The number of documents with a known id and new contents. */
   readonly replaced: number;
-  /** Documents that were there already; they are not embedded again. */
+  /** The number of documents that were already stored; they are not embedded again. */
   readonly unchanged: number;
-  /** Documents that have left the file. */
+  /** The number of documents that the file no longer contains. */
   readonly removed: number;
-  /** New and replaced documents without a word; no search finds them. */
+  /** The number of new and replaced documents without words, which no search finds. */
   readonly empty: number;
 }
 
@@ -33,17 +33,17 @@ interface BatchSize {
   readonly documents: number;
   readonly characters: number;
 }
-/** Embedding takes far longer than writing. */
+/** The batch size with embeddings, which take far longer to compute than to write. */
 const EMBEDDED: BatchSize = { documents: 256, characters: 100_000 };
-/** Each batch rewrites its terms' postings, so many small batches would write the index over and over. */
+/** The batch size without embeddings. Each batch rewrites its terms' postings, so batches must be large. */
 const BARE: BatchSize = { documents: 8192, characters: 8_000_000 };
 
 type Documents = AsyncIterable<Document> | Iterable<Document>;
 
 /**
  * Adds the documents of one file (`source`: its full path; null: no file) in batches of one transaction each. Repeating
- * an interrupted addition resumes it. Documents that have left the file are removed at the end. `onBatch` gets each
- * batch's changes.
+ * an interrupted addition resumes it. Documents that the file no longer contains are removed at the end. `onBatch` gets
+ * each batch's changes.
  * @throws UserError for an id that occurs twice
  */
 export async function addAll(

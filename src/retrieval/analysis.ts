@@ -1,7 +1,7 @@
 import { stemmer } from "stemmer";
 import { UNSPACED } from "./words.ts";
 
-/** Stored with an index, because terms of a different analysis do not match. */
+/** The analysis's name, stored with an index, because terms from a different analysis do not match. */
 export const ANALYSIS = "english-porter-1";
 
 /** The 33 English stop words of Lucene's EnglishAnalyzer. */
@@ -49,7 +49,7 @@ function stemOf(word: string): string {
   return stem;
 }
 
-/** How often each term occurs. */
+/** Counts how often each term occurs. */
 export function countsOf(terms: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);

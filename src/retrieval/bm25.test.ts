@@ -6,7 +6,7 @@ import { countsOf, termsOf } from "./analysis.ts";
 import { idf, rankByBm25 } from "./bm25.ts";
 import { BLOCK, type PostingBlock, PostingWriter } from "./postings.ts";
 
-/** Ranks chunks by BM25, from the postings that a store would keep. */
+/** Ranks chunks with BM25, from postings as in a store. */
 function ranker(chunks: readonly (readonly string[])[], first = 0) {
   const writer = new PostingWriter();
   for (const [i, terms] of chunks.entries()) writer.add(first + i, countsOf(terms), terms.length);
@@ -22,7 +22,7 @@ function ranker(chunks: readonly (readonly string[])[], first = 0) {
 const ranked = (chunks: readonly (readonly string[])[], query: readonly string[], top = 10, first = 0) =>
   ranker(chunks, first)(query, top);
 
-/** Lengths 4, 2 and 3: the mean is 3. */
+/** The chunks' lengths are 4, 2 and 3, with a mean of 3. */
 const three = [
   ["wing", "flow", "wing", "lift"],
   ["flow", "heat"],

@@ -7,7 +7,7 @@ const [K1, B] = [1.2, 0.75];
 /** The size of an index. */
 export interface Corpus {
   readonly chunks: number;
-  /** Terms in all chunks. */
+  /** The number of terms in all chunks. */
   readonly terms: number;
 }
 
@@ -20,7 +20,7 @@ export interface QueryTerm {
 export interface Ranked {
   /** The best first. */
   readonly hits: readonly Hit[];
-  /** Postings that were scored. */
+  /** The number of postings scored. */
   readonly postings: number;
 }
 
@@ -35,7 +35,7 @@ export const idf = (chunks: number, frequency: number): number =>
   Math.log1p((chunks - frequency + 0.5) / (frequency + 0.5));
 
 /**
- * Ranks chunks by BM25 (Robertson and Zaragoza 2009): Σ idf · count · (k1 + 1) / (count + k1 · (1 − b + b · length /
+ * Ranks chunks with BM25 (Robertson and Zaragoza 2009): Σ idf · count · (k1 + 1) / (count + k1 · (1 − b + b · length /
  * mean length)), with k1 = 1.2 and b = 0.75. A term that occurs twice in the query counts twice.
  */
 export function rankByBm25(query: readonly QueryTerm[], { chunks, terms }: Corpus, top: number): Ranked {

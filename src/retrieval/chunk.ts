@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Span, wordSpans } from "./words.ts";
 
-/** How texts are cut. */
+/** Options for cutting texts into chunks. */
 export const chunkOptions = z.strictObject({
   words: z.int().min(1).max(100_000).default(150).describe("maximum words of a chunk"),
   overlap: z
@@ -20,7 +20,7 @@ const sentences = new Intl.Segmenter("en", { granularity: "sentence" });
 
 /**
  * Cuts a text into chunks of at most `words` words. A chunk ends at a paragraph's end if that leaves it at least half
- * full, else at a sentence's end; only a sentence longer than a chunk is cut. Every chunk is a part of the text.
+ * full, else at a sentence's end; only a sentence longer than a chunk is cut. Every chunk is a substring of the text.
  */
 export function chunksOf(text: string, { words, overlap }: ChunkOptions): string[] {
   const paragraphs = paragraphsOf(text);
@@ -52,7 +52,7 @@ function piecesOf(text: string, { start: from, end }: Span, most: number): Piece
   });
 }
 
-/** Fills chunks with pieces in turn. `ends`: where paragraphs end. */
+/** Packs pieces into chunks, in order. `ends`: the positions where paragraphs end. */
 function packed(pieces: readonly Piece[], ends: ReadonlySet<number>, most: number, overlap: number): Span[] {
   const chunks: Span[] = [];
   for (let first = 0; first < pieces.length; ) {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 
-/** A text that both stores can keep: Postgres refuses NUL, and UTF-8 cannot express half of a surrogate pair. */
+/** Replaces characters that a store cannot hold: NUL in Postgres, and half a surrogate pair in UTF-8. */
 const storable = (text: string): string => text.replace(/\0/g, "\ufffd").replace(/\p{Surrogate}/gu, "\ufffd");
 
 const text = (expected = "expected a text") => z.string(expected).transform(storable);

@@ -1,4 +1,4 @@
-/** Cormack, Clarke and Büttcher 2009: the constant that their experiments fixed. */
+/** The constant that Cormack, Clarke and Büttcher (2009) chose by experiment. */
 const K = 60;
 
 /**

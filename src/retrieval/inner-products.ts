@@ -4,10 +4,10 @@ import { linear } from "../graph/ops/matmul.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 
-/** Rows of a full table: 50 MB of vectors of 384 numbers. Only rows that have been written take memory. */
+/** The maximum rows of a table: 50 MB for vectors of width 384. Only written rows take memory. */
 const ROWS = 32_768;
 
-/** Inner products of a query with the rows of tables, by ONNX Runtime: four times as fast as JavaScript. */
+/** Computes inner products of a query with tables' rows in ONNX Runtime, four times as fast as in JavaScript. */
 export class InnerProducts implements Disposable {
   private constructor(
     readonly width: number,

@@ -1,7 +1,7 @@
 /**
- * The chunks that hold a term, with its count and the chunk's length in terms. 4,096 consecutive chunks form a block. A
- * term's postings in a block are one blob of little-endian 32-bit numbers, two for a chunk: its place in the block (16
- * bits) and the term's count (the upper 16 bits), then the chunk's length.
+ * Postings list the chunks that contain a term, with its count and the chunk's length in terms. 4,096 consecutive
+ * chunks form a block. A term's postings in a block are one blob of little-endian 32-bit numbers, two for a chunk: its
+ * place in the block (16 bits) and the term's count (the upper 16 bits), then the chunk's length.
  */
 export const BLOCK = 4096;
 
@@ -15,7 +15,7 @@ export interface PostingBlock {
   readonly data: Uint8Array;
 }
 
-/** The blobs of new chunks, by term and block. */
+/** Collects new chunks' postings into blobs, by term and block. */
 export class PostingWriter {
   readonly #terms = new Map<string, Map<number, number[]>>();
 
@@ -31,7 +31,7 @@ export class PostingWriter {
     }
   }
 
-  /** Sorted by term, so that stores write fastest and lock without deadlock. */
+  /** Yields the blobs sorted by term, which is fastest to write and avoids deadlocks. */
   *blobs(): Generator<PostingBlock & { readonly term: string }> {
     for (const term of [...this.#terms.keys()].sort())
       for (const [block, numbers] of this.#terms.get(term)!) yield { term, block, data: bytesOf(numbers) };
@@ -57,7 +57,7 @@ export function without(data: Uint8Array, places: ReadonlySet<number>): Uint8Arr
   return remaining.length === 0 ? undefined : bytesOf(remaining);
 }
 
-/** Places to remove, by term and block. */
+/** Collects the chunks to remove from postings, by term and block. */
 export class PostingRemover {
   readonly #terms = new Map<string, Map<number, Set<number>>>();
 
@@ -72,7 +72,7 @@ export class PostingRemover {
     }
   }
 
-  /** In the order of terms. */
+  /** Yields the places to remove, sorted by term. */
   *places(): Generator<{ term: string; block: number; places: ReadonlySet<number> }> {
     for (const term of [...this.#terms.keys()].sort())
       for (const [block, places] of this.#terms.get(term)!) yield { term, block, places };

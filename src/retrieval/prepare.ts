@@ -3,7 +3,7 @@ import { contentHash, type Document } from "./document.ts";
 import type { IndexSettings } from "./settings.ts";
 import { chunkTerms, type PreparedDocument } from "./store/store.ts";
 
-/** Turns texts into vectors of an index. */
+/** Turns texts into an index's vectors. */
 export type Embed = (texts: readonly string[]) => Promise<readonly Float32Array[]>;
 
 /** The text to embed for a chunk: the document's title, then the chunk. */

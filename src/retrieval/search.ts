@@ -7,11 +7,11 @@ import type { Store } from "./store/store.ts";
 import type { Hit } from "./top.ts";
 
 export const rankers = ["bm25", "dense", "hybrid"] as const;
-/** `bm25`: by terms; `dense`: by vectors; `hybrid`: both, fused. */
+/** `bm25` ranks by terms, `dense` by vectors, and `hybrid` fuses both rankings. */
 export type Ranker = (typeof rankers)[number];
 
 export interface SearchResult {
-  /** The document's own fields. */
+  /** The fields of the document itself. */
   readonly id: string;
   readonly title: string;
   /** The document's best chunk. */
@@ -24,7 +24,7 @@ export interface SearchResult {
 export interface Found {
   /** Documents, the best first. */
   readonly results: SearchResult[];
-  /** FLOPs of scoring, without the query's embedding. */
+  /** FLOPs spent on scoring, without the query's embedding. */
   readonly flops: number;
 }
 
@@ -36,7 +36,7 @@ interface Scored {
   readonly flops: number;
 }
 
-/** A document by its best chunk. */
+/** A document, represented by its best chunk. */
 interface DocumentHit extends Hit {
   readonly id: string;
 }
@@ -90,7 +90,7 @@ function byTerms(store: Store, query: string): Scorer {
 }
 
 async function byVector(store: Store, query: string, embed: Embed | undefined): Promise<Scorer> {
-  if (!embed) throw new UserError(`the index ${store.place} has no vectors; search it by bm25`, 2);
+  if (!embed) throw new UserError(`the index ${store.place} has no vectors; search it with bm25`, 2);
   const [vector] = await embed([query]);
   return along(store, normalised(vector!));
 }

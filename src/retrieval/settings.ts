@@ -8,7 +8,7 @@ import { chunkOptions } from "./chunk.ts";
 const embeddingIdentity = z.strictObject({
   /** The embedding model's name. */
   name: z.string().min(1),
-  /** SHA-256 of its weights, in hexadecimal. */
+  /** SHA-256 of the model's weights, in hexadecimal. */
   sha256,
   /** The width of a vector. */
   width: z.int().min(1),

@@ -4,7 +4,7 @@ import type { SavingHost } from "./seams.ts";
 
 /** Calibrates a saving for one model on typical prompts, for example its thresholds or heads. */
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
-  /** Names the result: "a threshold for each layer and head". */
+  /** What the calibration produces: "a threshold for each layer and head". */
   readonly summary: string;
   /** The calibration's options; each has a default and a description. */
   readonly options: S;
@@ -14,9 +14,9 @@ export interface Calibration<S extends z.ZodObject = z.ZodObject> {
 
 /** A typical prompt. */
 export interface CalibrationPrompt {
-  /** Token ids; ids below 0 are rows of images. */
+  /** Token ids; ids below 0 stand for image embeddings. */
   readonly prompt: readonly number[];
-  /** Rows of images, [hidden] each, by id. */
+  /** Image embeddings, [hidden] each, by id. */
   readonly embeddings: ReadonlyMap<number, Float32Array>;
   /** The grids of images. */
   readonly visual: readonly VisualSpan[];
@@ -24,15 +24,15 @@ export interface CalibrationPrompt {
 
 /** The model that a saving learns from. */
 export interface CalibrationHost extends SavingHost {
-  /** Runs a prompt under one saving's plan part, without a cache. The logits after its last token are valid until the next run. */
+  /** Runs a prompt with a saving's plan part, without a cache. Its last logits are valid until the next run. */
   prefill(prompt: CalibrationPrompt, part: PlanPart): Promise<Float32Array>;
-  /** Reads texts the way answers are generated. */
+  /** Runs texts token by token, as answers are generated. */
   read(texts: readonly GivenText[]): Promise<void>;
-  /** The hash of all prompts. */
+  /** SHA-256 of all prompts' token ids. */
   readonly textsSha256: string;
 }
 
-/** A text whose end is read like an answer: token by token, under one saving's plan part. */
+/** A text whose end is run like an answer, token by token, with one saving's plan part. */
 export interface GivenText {
   readonly prompt: readonly number[];
   readonly answer: readonly number[];

@@ -22,7 +22,7 @@ describe("the changes of defaults", () => {
       expect(options.parse({ [change.option]: value })).toHaveProperty(change.option);
   });
 
-  // A changed first default is missing from the list of changes. Each saving has its own record.
+  // The first defaults of each saving; if one differs from today's, the list of changes must explain it.
   test.each(savings)("lead from the first defaults to today's: $name", async (saving) => {
     const firsts = defaultsOf(saving).map(([option, value]) => {
       const changes = changesOf(saving.name, option);

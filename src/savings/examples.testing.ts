@@ -1,4 +1,4 @@
-/** Examples for the tests of every saving, derived from its options, so that a new saving needs no line of its own. */
+/** Derives test examples from every saving's options, so that a new saving needs no test code of its own. */
 import { z } from "zod";
 import type { Saving } from "./saving.ts";
 
@@ -18,7 +18,7 @@ const takes = ({ options }: Saving, values: Values): boolean => options.safePars
 const propertiesOf = ({ options }: Saving): Readonly<Record<string, Property>> =>
   (z.toJSONSchema(options, { io: "input" }).properties ?? {}) as Record<string, Property>;
 
-/** An option value other than the default, if the schema offers one; undefined for texts, which name files. */
+/** A value other than the option's default, if the schema has one; undefined for strings, which name files. */
 function sample({
   type,
   const: only,
@@ -35,7 +35,7 @@ function sample({
   return undefined;
 }
 
-/** The fewest options that a saving accepts: none, or its required layer numbers and the like. */
+/** A saving's required options, such as layer numbers. */
 export function leastOptions(saving: Saving): Values {
   const each = Object.entries(propertiesOf(saving)).map(([option, property]) => ({ [option]: sample(property) }));
   return [{}, ...each, Object.assign({}, ...each)].find((values) => takes(saving, values))!;
@@ -51,7 +51,7 @@ export function exampleSteps(saving: Saving, layers: number): string[] {
     [option]: sample(property),
   }));
   const steps = [least, ...each].filter((values) => takes(saving, values)).map((values) => textOf(saving, values));
-  // If a bare name means a preset, it has no options.
+  // A bare name that means a preset cannot be parsed without a model.
   return [...new Set(steps)].filter((step) => saving.withoutPreset === undefined || step !== saving.name);
 }
 

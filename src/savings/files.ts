@@ -1,7 +1,7 @@
 import path from "node:path";
 import { type Recipe, resolvedStep, type Step } from "./recipe.ts";
 
-/** A step's options that name local files, with the paths as written. */
+/** The options in a step that name local files, with the paths as written. */
 const filesOfStep = ({ saving, options }: Step): [key: string, path: string][] =>
   (saving.files ?? []).flatMap((key) => {
     const value = (options as Readonly<Record<string, unknown>>)[key];

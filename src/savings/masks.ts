@@ -4,12 +4,12 @@ import type { VisualSpan } from "./plan.ts";
 export type Sees = (query: number, key: number) => boolean;
 
 /**
- * A saving's effect on one layer in training: what the saving skips is computed and then hidden, which gives the same
- * result.
+ * A saving's effect on one layer in training. Values that the saving would skip are computed and then masked, with the
+ * same result.
  */
 export interface LayerMask {
-  /** The keys that queries see in a text of `tokens` tokens, by position; by default, all keys that are not later. */
+  /** Which keys each query sees in a text of `tokens` tokens, by position; by default, its own and all earlier keys. */
   sees?(visual: readonly VisualSpan[], tokens: number): Sees;
-  /** The share of the feed-forward's neurons that image tokens run, counted from the first. */
+  /** The share of the feed-forward network's neurons, counted from the first, that image tokens use. */
   readonly share: number;
 }

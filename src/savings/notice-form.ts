@@ -2,7 +2,7 @@ import type { ModelForm } from "../weights/prepared/quant.ts";
 import { formNames, type PromptForm } from "../weights/tokenizer/index.ts";
 import type { Recipe } from "./recipe.ts";
 
-/** One sentence per saving whose risk is certified for another prompt form; `form` is undefined for ids. */
+/** A notice for each saving whose risk is certified for a different prompt form; `form` is undefined for token ids. */
 export const uncertified = (recipe: Recipe, form: PromptForm | undefined): string[] =>
   recipe.flatMap(({ saving, options, text }) => {
     const certified = saving.certifiedOn?.(options);
@@ -26,7 +26,7 @@ export function noticeForm(
 
 /** The difference in words; undefined if none is known. Codes are compared only if the floats have the same form. */
 export function formDifference(learnt: ModelForm, running: ModelForm): string | undefined {
-  // Files without a form are older than rotated bytes.
+  // Files that record no form are older than rotated bytes, so they differ from them.
   const known = learnt.quant !== undefined || running.quant === "q8r";
   if (known && running.quant && learnt.quant !== running.quant)
     return `the model's weights ran in form ${learnt.quant ?? "auto"}, but they run in ${running.quant}`;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
-// Schemas of savings' options: the command line gives every value as text, recipe files and HTTP give numbers and
-// flags. The two are parsed alike.
+// Schemas for savings' options. Values are texts on the command line, and numbers and flags in recipe files and HTTP;
+// both are parsed alike.
 
 /** `0.9` and `"0.9"` mean the same; `""` and `"abc"` stay text and are refused. */
 export const numberFromText = (value: unknown) =>
@@ -15,7 +15,7 @@ const expected = (what: string) => ({
     `expected ${what}, got ${typeof input === "number" ? input : JSON.stringify(input)}`,
 });
 
-// Preprocessing sets the defaults, so the input's JSON schema shows them.
+// The defaults are set within the preprocessing, so that the input's JSON schema shows them.
 
 /** A number of at least 0. */
 export const number = (fallback: number) => {
@@ -66,7 +66,7 @@ export const optionalInteger = (least: number) => z.preprocess(numberFromText, a
 export const flag = (fallback: boolean) =>
   z.preprocess(flagFromText, z.boolean(expected("true or false")).default(fallback));
 
-/** One of a set of names; set its default with `.default`. */
+/** One of a set of names; callers set the default with `.default`. */
 export const choice = <const T extends readonly string[]>(names: T) =>
   z.enum(names, expected(`one of ${names.join(", ")}`));
 

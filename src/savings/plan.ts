@@ -14,7 +14,7 @@ export interface Plan {
   attention(layer: number): AttentionSaving | undefined;
   /** Ordered by depth. */
   readonly cuts: readonly Cut[];
-  /** Guesses the answer's next tokens; if undefined, each step yields one token. */
+  /** Drafts the answer's next tokens; if undefined, each step yields one token. */
   readonly drafter?: Drafter | undefined;
   /** The byte form of the weights for the prompt's tokens; by default, the model's own form. */
   readonly bytes?: ByteForm | undefined;
@@ -23,41 +23,38 @@ export interface Plan {
   readonly choice?: Choice | undefined;
 }
 
-/** Guesses an answer's next tokens without the model, which then checks all guesses in one pass. Each request has its own. */
+/** Drafts a request's next tokens without the model, which then checks the draft in one pass. */
 export interface Drafter {
-  /** The possible lengths of its drafts; a check is compiled for each. */
+  /** The possible lengths of drafts; a checking program is compiled for each. */
   readonly lengths: readonly number[];
-  /** Likely tokens after `tokens` and `next`, at most `most`; if there are none, the model runs only `next`. */
+  /** At most `most` likely tokens after `tokens` and `next`; if it is empty, the model runs only `next`. */
   draft(tokens: readonly number[], next: number, most: number): readonly number[];
   /** Records how many tokens of the last draft were right. */
   judge(right: number): void;
-  /**
-   * Reads the model's stream after its last layer for the latest tokens, before `draft` or `judge`; absent if the
-   * drafter needs no stream.
-   */
+  /** Reads the latest tokens' residual stream after the last layer, before `draft` or `judge`; absent if not needed. */
   read?(stream: LastStream): void;
-  /** The cost of its drafts since the last call; absent if they cost nothing. */
+  /** The cost of drafting since the last call; absent if it costs nothing. */
   takeCost?(): Spent;
 }
 
-/** The two summands of a stream, [1, tokens, hidden] each; later runs overwrite them. */
+/** The two summands of the residual stream, [1, tokens, hidden] each; later runs overwrite them. */
 export type LastStream = Readonly<Record<"branch" | "residual", View>>;
 
 /**
- * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. The key
- * of dense is "". If `answer` is undefined, the answer's state is never reused.
+ * Identifies cached states: a prefix is reused only if its key equals the key of the plan that wrote it. Dense's key is
+ * "". If `answer` is undefined, the answer's state is never reused.
  */
 interface StateKeys {
   readonly prompt: string | undefined;
   readonly answer: string | undefined;
 }
 
-/** A place between two layers where a decision is made. */
+/** A decision between two layers. */
 export type Cut = PromptCut | StepCut;
 
-/** If set, all chunks of the prompt reach the cut, with their streams kept, before any token goes deeper. */
+/** A decision on the whole prompt, whose chunks all reach the cut before any token runs deeper layers. */
 export interface PromptCut {
-  /** Layers that have run: at least 1, fewer than the model's layers. */
+  /** The number of layers before the cut: at least 1, and fewer than the model's layers. */
   readonly after: number;
   readonly scope: "prompt";
   /** Reads a prompt before the decision; its cost is overhead. */
@@ -69,23 +66,23 @@ export interface PromptCut {
 export interface StepCut {
   readonly after: number;
   readonly scope: "step";
-  /** Reads each generated token's stream at the cut; its cost is overhead. If its result is NaN, the token goes on. */
+  /** Reads each token's residual stream at the cut, as overhead. A NaN result lets the token run deeper layers. */
   readonly probe?: StepProbe;
   /**
-   * Predicts the token of a row that leaves; by default, from the probe's logits, or else with the model's final norm
+   * Predicts the token of a row that exits; by default, from the probe's logits, or else with the model's final norm
    * and head.
    */
   readonly head?: ExitHead;
-  /** The usual fill of its exits, if any: its programs are then compiled before a request runs. */
+  /** The usual fill of the cut's exits, if any, whose programs are compiled before a request runs. */
   readonly fill?: StateFill;
   decide(seen: Seen): Decision;
 }
 
 /** The inputs of a cut's decision. */
 export interface Seen {
-  /** The row's tokens so far; for a cut with scope "prompt", the prompt's. */
+  /** The number of the row's tokens so far; for a cut with scope "prompt", of the prompt's tokens. */
   readonly tokens: number;
-  /** For a cut with scope "prompt", its tokens' positions; otherwise absent. */
+  /** The positions of the prompt's tokens, for a cut with scope "prompt". */
   readonly positions?: readonly number[];
   /** The probe's output, `found`; empty without a probe. */
   readonly probed: Float32Array;
@@ -97,7 +94,7 @@ export interface Probe {
 }
 
 export interface ProbePoint {
-  /** Tokens at the cut: entries of `layer` in the cache. */
+  /** The number of tokens at the cut, which are `layer`'s entries in the cache. */
   readonly tokens: number;
   /** Their positions in the prompt. */
   readonly positions: readonly number[];
@@ -112,11 +109,11 @@ export interface ProbePoint {
 
 export type Decision =
   | { readonly kind: "continue" }
-  /** The row's token is decided here; deeper layers are not called. Only for cuts of steps. */
+  /** The row's token is chosen here, and deeper layers do not run. Only for cuts with scope "step". */
   | { readonly kind: "exit"; readonly fill: StateFill }
-  /** The answer ends, and the token of this step is not emitted. Only for cuts of steps. */
+  /** The answer ends without this step's token. Only for cuts with scope "step". */
   | { readonly kind: "stop" }
-  /** Only these tokens of the cut go deeper, by ascending index; the last is always included. */
+  /** Only the tokens at these ascending indices run deeper layers; the last token is always included. */
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
 /**
@@ -145,7 +142,7 @@ export interface PlanPart {
 
 /** The facts known about a request before it runs. */
 export interface PlanRequest {
-  /** Tokens of the prompt. */
+  /** The number of prompt tokens. */
   readonly prompt: number;
   /** The prompt's images, in order. */
   readonly visual: readonly VisualSpan[];
@@ -164,7 +161,7 @@ const unchanged: StateKeys = { prompt: "", answer: "" };
 
 export const densePlan: Plan = { attention: () => undefined, cuts: [], state: unchanged };
 
-/** One plan from all parts. Their seams do not overlap: see `checkSeams`. */
+/** Combines parts into one plan. No two parts act on the same seam: see `checkSeams`. */
 export function planOf(parts: readonly PlanPart[]): Plan {
   if (parts.length === 0) return densePlan;
   const cuts = parts.flatMap(({ cuts = [] }) => cuts).toSorted((a, b) => a.after - b.after);
@@ -180,7 +177,7 @@ export function planOf(parts: readonly PlanPart[]): Plan {
   };
 }
 
-/** True if the cut's probe reads the whole prompt: cached prefixes lack its state. */
+/** True if the cut's probe keeps state and so reads the whole prompt, since cached prefixes lack this state. */
 export const isRecurrent = (cut: Cut): cut is StepCut => cut.scope === "step" && cut.probe?.stateSize !== undefined;
 
 /** If one part's state cannot be reused, the whole state cannot. */

@@ -22,7 +22,7 @@ export type Preset = z.infer<typeof presetFile>;
 export const bundledPresets = (saving: string, roots?: readonly string[]): Preset[] =>
   bundledFolders(saving, FILE, roots).map((folder) => readJson(join(folder, FILE), presetFile, "preset"));
 
-/** The model of a recipe. */
+/** The parts of a model that presets depend on. */
 type Host = Pick<SavingHost, "decoder" | "hash" | "form">;
 
 /**
@@ -32,7 +32,7 @@ type Host = Pick<SavingHost, "decoder" | "hash" | "form">;
 export const withPresets = (recipe: Recipe, host: Host, roots?: readonly string[]): Promise<Recipe> =>
   Promise.all(recipe.map((step) => (step.text === step.saving.name ? named(step, host, roots) : step)));
 
-/** A step from a bare name. */
+/** Replaces a bare name with the model's preset, if the name means one. */
 async function named(step: Step, host: Host, roots?: readonly string[]): Promise<Step> {
   const { name, unsupported, idle } = step.saving;
   const why = unsupported(host.decoder, host.form);

@@ -126,7 +126,7 @@ describe("seams", () => {
   ])("%s and %s want the same one", (one, other) => {
     const [first, second] = [one, other].map((text) => text.split(":")[0]);
     expect(complaint(() => checkSeams(parseRecipe([one, other])))).toBe(
-      `UserError: both ${first} and ${second} take the attention of the model; a recipe can have only one of them`,
+      `UserError: ${first} and ${second} both change the attention; a recipe can have only one of them`,
     );
   });
 

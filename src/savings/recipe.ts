@@ -38,7 +38,7 @@ function certified(text: string): Step {
   return { text, saving: auto, options: checkedNamed(AUTO, auto.options, { name, else: other }) };
 }
 
-/** The recipe for requests that name none: outside a certificate's range, dense. */
+/** The default recipe for requests: outside a certificate's range, it runs dense. */
 export const asUsual = (recipe: Recipe): Recipe =>
   recipe.map((step) =>
     step.saving === auto && !step.text.includes(",") ? certified(`${step.text},else=dense`) : step,
@@ -72,7 +72,7 @@ export function resolvedStep({ text, saving, options }: Step): string {
   );
 }
 
-/** An older step, with the defaults of its time. */
+/** A step stored by an older version, with that version's defaults. */
 export interface EarlierStep {
   readonly step: Step;
   readonly retained: readonly DefaultChange[];
@@ -103,7 +103,7 @@ export function earlierStep(typed: string, resolved = typed): EarlierStep {
   };
 }
 
-/** Values as parsed: 0.90 becomes 0.9. */
+/** A step as text, with values as parsed, so that 0.90 becomes 0.9. */
 function textOf(name: string, keys: readonly string[], options: unknown): string {
   const values = options as Readonly<Record<string, unknown>>;
   return keys.length > 0 ? `${name}:${keys.map((key) => `${key}=${values[key]}`).join()}` : name;
@@ -128,7 +128,7 @@ export function recipeFromValues(values: unknown, file: string): Recipe {
     });
 }
 
-/** @throws UserError if two savings of the recipe take the same seam; presets are checked once their options are known */
+/** @throws UserError if two savings use the same seam; presets are checked once their options are known */
 export function checkSeams(recipe: Recipe): void {
   const certified = recipe.find(({ saving }) => saving === auto);
   if (certified && recipe.length > 1)
@@ -138,10 +138,7 @@ export function checkSeams(recipe: Recipe): void {
     for (const seam of saving.seams(options)) {
       const other = bySeam.get(seam);
       if (other !== undefined)
-        throw new UserError(
-          `both ${other} and ${saving.name} take ${seam} of the model; a recipe can have only one of them`,
-          2,
-        );
+        throw new UserError(`${other} and ${saving.name} both change ${seam}; a recipe can have only one of them`, 2);
       bySeam.set(seam, saving.name);
     }
 }

@@ -10,7 +10,7 @@ import { parseRecipe, parseStep, resolvedStep } from "./recipe.ts";
 import { chosenRecipe, registeredAs, registeredRecipes, registerRecipe } from "./registered.ts";
 import { savingNamed, savings } from "./registry.ts";
 
-/** Settings from docs and results, and some that cover every kind of value. */
+/** Options from docs and results, and others that cover every kind of value. */
 const settings: Readonly<Record<string, readonly string[]>> = {
   draft: ["", "tokens=1,confidence=0.7,match=0,file=a b/c=d:e"],
   dynamax: ["", "rule=softmax-max,threshold=0.9,fill=verify", "file=exits,classifier=ffn,from=20"],

@@ -17,13 +17,13 @@ const schema = z.object({
   model: z.string(),
   /** SHA-256 of the measured model. */
   model_hash: z.string().optional(),
-  /** The form of the weights in the measurement; absent if nothing was measured; the form is then the usual one. */
+  /** The form of the weights in the measurement; absent if nothing was measured, for the default form. */
   quant: z.enum(quants).optional(),
-  /** Its savings as typed. */
+  /** The savings as typed. */
   recipe: z.array(z.string()),
   /** Each saving of `recipe` with every option that has a value; absent in older recipes. */
   resolved: z.array(z.string()).optional(),
-  /** The LoRA adapter of every request: its folder, as an absolute path, and the SHA-256 of its weights. */
+  /** The LoRA adapter for all requests: its folder, as an absolute path, and the SHA-256 of its weights. */
   adapter: z.object({ folder: z.string(), sha256: z.string() }).optional(),
   /** The summary of the measured run; absent if a user chose the recipe without the lab. */
   evidence: z
@@ -45,7 +45,7 @@ const schema = z.object({
 /** A recipe's name, which follows the model's name and an @. */
 export const recipeName = z.string().regex(/^[\w.-]{1,100}$/, "expected letters, digits, ., - and _");
 
-/** The model's part of a registered name, before the @: without source, folders and owner. */
+/** The part of a registered name before the @: the model's name without source, folders and owner. */
 export const shortName = (model: string): string =>
   model
     .split(/[:/\\]/)
@@ -55,7 +55,7 @@ export const shortName = (model: string): string =>
 /** A named recipe for one model (`smollm2@fast`). */
 export type Registered = z.infer<typeof schema>;
 
-/** Holds every registered recipe by its name. */
+/** The file that holds all registered recipes by name. */
 const registryFile = (): string => path.join(home(), "recipes.json");
 
 /** The recipes by name. @throws KeptFault if the file cannot be read */
@@ -110,14 +110,14 @@ export const writtenSteps = (steps: Recipe): { recipe: string[]; resolved: strin
   resolved: steps.map(resolvedText),
 });
 
-/** A stored recipe, and a sentence about the old defaults that it keeps, if any. */
+/** A stored recipe, and a notice if it keeps old defaults. */
 export interface EarlierRecipe {
   readonly steps: Recipe;
   readonly notice?: string;
 }
 
 /**
- * Reads the recipe stored under `name`. One without stored options has the defaults of its time.
+ * Reads the recipe stored under `name`. A recipe without stored options keeps the defaults of its version.
  * @throws UserError if a saving or an option no longer exists
  */
 export function earlierRecipe(
@@ -132,7 +132,7 @@ export function earlierRecipe(
   return { steps, notice: `${name} keeps its older defaults: ${changes.join("; ")}` };
 }
 
-/** A recipe for a list: as typed, with each option whose default has changed since. */
+/** A recipe as shown in lists: as typed, and with every option whose default has changed since. */
 export function listedSteps(entry: Registered): string[] {
   try {
     return earlierRecipe(entry.model, entry).steps.map(({ text }) => text);
@@ -156,7 +156,7 @@ export const unregisterRecipe = (name: string): Promise<void> =>
   });
 
 /**
- * The recipe of a name such as `smollm2@fast`; undefined for texts of another form.
+ * The recipe registered under a name such as `smollm2@fast`; undefined for texts of another form.
  * @throws UserError if the name is not registered
  */
 export async function registeredAs(text: string): Promise<(Registered & EarlierRecipe) | undefined> {
@@ -216,8 +216,8 @@ export function otherForm(
 }
 
 /**
- * Compares a request's prompt form with that of the recipe's measurement. `form` is undefined for ids, which may have
- * any form.
+ * Checks that a recipe was measured on prompts of this form; `form` is undefined for token ids, which may have any
+ * form.
  * @returns a notice for the user if the measurement may not apply
  * @throws UserError if the recipe was measured on answers to prompts of the other form
  */

@@ -18,7 +18,7 @@ type SavingGroup =
   | "knowledge"
   | "training";
 
-/** One way to spend less inside a model: typed options, and code at the model's seams. */
+/** A method that saves compute inside a model: typed options, and code for some of the model's seams. */
 export interface Saving<O = unknown> {
   readonly name: string;
   readonly group: SavingGroup;
@@ -33,31 +33,31 @@ export interface Saving<O = unknown> {
   /** The option that sets the minimum prompt length, and its value in tokens; absent if it acts on all prompts. */
   readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
   /**
-   * Why a model is unsupported although it has the seams ("a sliding window"); undefined if it is supported. The form
-   * of its weights may be unknown.
+   * Why a model is unsupported ("a sliding window"); undefined if it is supported. The form of its weights may be
+   * unknown.
    */
   unsupported(decoder: Decoder, form?: ModelForm): string | undefined;
   /**
-   * A sentence if weights in this form already have the saving's effect, else undefined. Listings then show the saving
-   * as unsupported, and a recipe runs as if it were left out.
+   * A notice if weights in this form already have the saving's effect, else undefined. Listings then show the saving as
+   * unsupported, and a recipe runs as if it were left out.
    */
   idle?(form: ModelForm | undefined): string | undefined;
-  /** True if it supports positions with time, height and width. */
+  /** True if the saving supports positions with time, height and width. */
   readonly servesAxes?: boolean;
   /** The saving's calibration; its options name the resulting file. Absent if it needs none. */
   readonly calibration?: Calibration | undefined;
   /** Options that name a file on this machine; remote requests may not use them. */
   readonly files?: readonly string[];
   /**
-   * The seams that it takes under these options, such as "the attention" or "the exits of an answer"; two savings may
-   * not take the same seam.
+   * The seams that the saving uses with these options, such as "the attention" or "the exits of an answer"; two savings
+   * may not use the same seam.
    */
   seams(options: O): readonly string[];
   /** Checks options against a model before anything is loaded. @throws UserError */
   check(options: O, host: SavingHost): Promise<void>;
   /**
    * Options for `lab tune` to try in a model with this many layers, from mild to bold, without the saving's name. If
-   * absent, it is tried only by name, and `untuned` says why.
+   * absent, only the bare name is tried, and `untuned` says why.
    */
   settings?(layers: number): readonly string[];
   readonly untuned?: string;
@@ -77,9 +77,9 @@ export interface Saving<O = unknown> {
 
 /** A saving prepared for one model, for any number of requests. */
 export interface PreparedSaving extends Disposable {
-  /** The recipes that it chooses among, if any; the programs of each are compiled. */
+  /** The recipes that a certificate chooses among, if any; the programs of each are compiled. */
   readonly variants?: readonly (readonly PreparedSaving[])[];
-  /** False once a file that it depends on has changed; it is then prepared again. Absent if it depends on no file. */
+  /** False once a file that the saving depends on has changed; it is then prepared again. Absent without files. */
   current?(): boolean;
   /** The saving's part of a request's plan; undefined if it does not act on this request. */
   plan(request: PlanRequest): PlanPart | undefined;

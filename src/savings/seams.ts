@@ -11,13 +11,13 @@ export type Seam = (typeof seams)[number];
 /** One layer's attention over one chunk of a prompt, for a saving to compute. */
 export interface AttentionCall {
   readonly layer: number;
-  /** Tokens in the layer's cache before this chunk. */
+  /** The number of tokens in the layer's cache before this chunk. */
   readonly past: number;
-  /** Tokens of this chunk. */
+  /** The number of tokens in this chunk. */
   readonly tokens: number;
-  /** Prompt tokens that reach this layer: all, or those kept by an earlier cut. */
+  /** The number of prompt tokens that reach this layer: all, or those kept by an earlier cut. */
   readonly prompt: number;
-  /** Prompt tokens of this layer in a dense run. */
+  /** The number of prompt tokens that reach this layer in a dense run. */
   readonly whole: number;
   /** The indices of the chunk's tokens in the prompt. */
   readonly places: readonly number[];
@@ -41,11 +41,11 @@ export interface AttentionCall {
 
 /** Records a saving's costs. */
 export interface AttentionBill {
-  /** Attention that ran. */
+  /** Records attention that ran. */
   run(cost: Spent): void;
-  /** Work that the saving adds: scoring, gathering. */
+  /** Records work that the saving adds, such as scoring. */
   overhead(cost: Spent): void;
-  /** Work by name, such as the `blocks` of a mask: dense's amount and the amount run. */
+  /** Records an amount by name, such as a mask's `blocks`: dense's amount, and the amount run. */
   count(name: string, dense: number, run: number): void;
 }
 
@@ -56,11 +56,11 @@ export interface AttentionSaving {
   /** The maximum number of tokens of the chunk after `past`. */
   chunkAfter(past: number): number;
   attend(call: AttentionCall): Promise<void>;
-  /** Shares of the feed-forward for the tokens at these positions, in order; if absent, all tokens run all of it. */
+  /** The feed-forward shares for tokens at these positions, in order; if absent, all tokens run all of it. */
   feedForward?(positions: readonly number[]): readonly FeedForwardPart[];
 }
 
-/** Consecutive tokens, and the share of a feed-forward's neurons that they run; 0 also skips its norm. */
+/** Consecutive tokens, and the share of the feed-forward network's neurons that they use; 0 also skips its norm. */
 export interface FeedForwardPart {
   readonly tokens: number;
   readonly share: number;

@@ -5,11 +5,11 @@ import type { Tables } from "../nn/rope-axes.ts";
 /** Suffixes of input and view names by axis; models with one axis use only the first. */
 export const AXES = ["", "Height", "Width"] as const;
 
-/** Rotates heads like a layer, on one axis or on three; without rotary embedding, heads do not change. */
+/** Rotates heads as a layer does, on one axis or three; without rotary embedding, heads do not change. */
 export interface Turner {
   /** Inputs of positions, i64 [1, tokens], one per axis: `name`, `nameHeight`, `nameWidth`. */
   positions(name: string, tokens: Dim): readonly Tensor[];
-  /** x [1, tokens, heads · d]; `back` undoes the rotation with negated sines. */
+  /** Rotates x [1, tokens, heads · d]; `back` undoes the rotation with negated sines. */
   turned(x: Tensor, positions: readonly Tensor[], heads: number, back?: boolean): Tensor;
 }
 

@@ -3,7 +3,7 @@ export class AdapterUse {
   readonly #waiting = new Map<string, number>();
   readonly #running = new Map<string, number>();
 
-  /** A request for `adapter`; it waits until it begins, and ends once. */
+  /** Counts a request for `adapter` as waiting until `begin`, then as running until it is disposed of. */
   request(adapter: string): { begin(): void; [Symbol.dispose](): void } {
     let phase: Map<string, number> | undefined;
     const enter = (next: Map<string, number> | undefined): void => {

@@ -1,4 +1,4 @@
-/** Adapters beside one base, each requested as a model. */
+/** Adapters served beside their base model, each requested by name like a model. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -193,7 +193,7 @@ describe("retrieval on chats", () => {
   });
 });
 
-// Last: from then on, every request needs a key.
+// This test runs last, since every request after it needs a key.
 test("a key searches only the indexes in its terms", async () => {
   const { secret } = await server.keys.create("k", ["infer"], termsSchema.parse({ index: ["empty"] }));
   const answerFrom = (index: string) =>

@@ -1,4 +1,4 @@
-/** Audits of certified answers on a live server: when they switch a certificate off, and what they cost. */
+/** Audits of certified answers on a live server: when they disable a certificate, and their cost. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -31,11 +31,11 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-/** Stores a certificate for this model. An exit at the first layer changes its answers; `lookup` does not. */
+/** Stores a certificate for this model. Exiting at the first layer changes the model's answers; `lookup` does not. */
 const keep = (name: string, recipe: string, over: Partial<Certificate> = {}) =>
   keepCertificate(name, certificateOf(recipe, { model, loss: "nats", type: "unit", ...over }));
 
-/** Answers audited before `lossy` was switched off; its state starts afresh once it is on again. */
+/** The number of answers audited before `lossy` was switched off; switching it on again resets its state. */
 let untilOff = 0;
 
 let calls = 0;
@@ -181,7 +181,7 @@ test("an answer under a replaced certificate does not count against the new one"
   const faults: string[] = [];
   const auditor = new Auditor({ share: 1, onFault: (_, fault) => void faults.push(fault) });
   const answered = { certificate: "swapped", sha256, model: "tiny", prompt: [1], answer: [2] };
-  // Nothing runs: the check comes first.
+  // No model runs, since the check comes first.
   await auditor.replay(answered, undefined as never, undefined as never);
   expect(faults).toEqual([replaced]);
   expect(auditState("swapped")).toMatchObject({ count: 0, wealth: 1 });

@@ -3,11 +3,11 @@ import { makeReceipt } from "../ledger/receipt.ts";
 import { type AuditOutcome, Auditor } from "../library/auditor.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
 
-/** A server's audits: their receipts and their log. */
+/** Runs a server's audits; records their receipts and logs their outcomes. */
 export class Audits {
   readonly auditor: Auditor | undefined;
 
-  /** `share` 0: no audits. */
+  /** With a `share` of 0, nothing is audited. */
   constructor(
     share: number,
     private readonly ledger: Pick<LedgerQueue, "add">,

@@ -1,4 +1,4 @@
-/** Certificates over HTTP: named by a request, and as a server's default. */
+/** Certificates over HTTP, named in a request or set as a server's default. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -28,7 +28,7 @@ const called = (value: string) => ({
 const text = { model: "tiny", prompt: "x", max_tokens: 1 };
 const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 
-/** The name of the case, the request's path and body, the status, and the sentence. */
+/** The case's name, the request's path and body, and the expected status and message. */
 type Bad = [what: string, path: string, body: unknown, status: number, sentence: string | RegExp];
 
 const held = (schema: unknown) => ({
@@ -37,7 +37,7 @@ const held = (schema: unknown) => ({
 });
 const endless = { type: "object", properties: { next: { $ref: "#" } }, required: ["next"] };
 
-/** Schemas that cannot be met or enforced. */
+/** Schemas that no JSON satisfies, or that cannot be enforced. */
 const formats: [string, unknown, number, string | RegExp][] = [
   [
     "a format that there is not",

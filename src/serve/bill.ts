@@ -8,7 +8,7 @@ import type { ServerContext } from "./server-context.ts";
 /** A request's owner, arrival time and trace. */
 export type Asker = Pick<Call, "key" | "trace" | "taken">;
 
-/** A request's cost: the receipts of its parts, and its times. It is closed once, however the request ends. */
+/** Collects a request's times and its parts' receipts. It is closed once, however the request ends. */
 export class Bill {
   readonly #parts: Receipt[] = [];
   readonly #label: { model_name: string };
@@ -20,13 +20,13 @@ export class Bill {
     model: string,
     private readonly call: Asker,
     private readonly context: Pick<ServerContext, "ledger" | "metrics" | "rates" | "limits">,
-    /** An adapter's name, which replaces the model's on the receipt, as in requests. */
+    /** The adapter's name, which replaces the model's on the receipt, as it does in requests. */
     private readonly adapter?: string,
   ) {
     this.#label = { model_name: adapter ?? model };
   }
 
-  /** The terms of the request's parts. A part that is stopped also adds its receipt to this bill. */
+  /** Run options for the request's parts; with them, even a stopped part adds its receipt to this bill. */
   get terms() {
     return {
       key: this.call.key?.id,
@@ -69,7 +69,7 @@ export class Bill {
     return receipt;
   }
 
-  /** Bills the finished part of an interrupted request; nothing after `close`. */
+  /** Bills the completed work of an interrupted request; does nothing after `close`. */
   [Symbol.dispose](): void {
     if (!this.#closed && this.#parts.length > 0) this.close("abort");
   }

@@ -1,4 +1,4 @@
-/** Chats with models that have their own form of calls. */
+/** Chats with models that write tool calls in their own formats. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -71,7 +71,7 @@ const models = {
   },
 };
 
-/** The beginning of a required call of g, in forms that are JSON. */
+/** The beginning of a required call of g, in the formats that are JSON. */
 const held: Readonly<Record<string, RegExp>> = {
   cohere: /^\{\s*"tool_call_id":\s*"0/,
   // The function's name precedes the answer, which is complete without arguments.

@@ -107,7 +107,7 @@ describe("POST /v1/classify with retrieval", () => {
     [{ retrieval: { index: "empty" } }, 400, "the index empty is empty; add documents with categories to it"],
     [{ retrieval: { index: "plain" } }, 400, "no document of the index plain has categories, which qzero reads"],
     [{ retrieval: {} }, 400, "retrieval.index: expected an index, or evidence"],
-    [{ retrieval: { ...always, retriever: "dense" } }, 400, "the index wiki has no vectors; search it by bm25"],
+    [{ retrieval: { ...always, retriever: "dense" } }, 400, "the index wiki has no vectors; search it with bm25"],
     [{ retrieval: { ...always, top_k: 0 } }, 400, "retrieval.top_k: must be at least 1 (got 0)"],
     [{ retrieval: { ...always, topk: 3 } }, 400, 'did you mean "top_k"?'],
     [{ retrieval: always, evidence: [[]] }, 400, "evidence replaces retrieval.index; expected one of them"],

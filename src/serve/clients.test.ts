@@ -24,7 +24,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-/** The index for the examples' searches, in a temporary home. */
+/** An index that the examples search, in a temporary home folder. */
 async function oneIndex(): Promise<Indexes> {
   vi.stubEnv("MODICUM_HOME", home);
   await using created = await createIndex("notes", { embedding: "none" });
@@ -175,7 +175,7 @@ test("the examples on /docs get answers", async () => {
   const requests = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
     const [, route, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
     const here = JSON.parse(body!.replace('"minilm"', '"sentences"').replace('"ms-marco"', '"sentences"'));
-    // The substitute model reads few tokens.
+    // The substitute model has a short context.
     const cut = /embeddings|rerank/.test(route!) && { truncate: true };
     const answer = await jsonOf(post(server, route!, { ...here, ...cut }));
     // A rendered chat runs no model, so it has no receipt.

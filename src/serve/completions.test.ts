@@ -1,4 +1,4 @@
-/** OpenAI's completions beyond continuing a text: token ids, echo, best of several, and filling in the middle. */
+/** OpenAI's completions, beyond continuing a text: token ids, echo, best_of, and filling in the middle. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -31,14 +31,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Text in the small vocabulary's characters. */
+/** A text that the test model's small vocabulary can encode. */
 const TEXT = "once upon a time there was a lighthouse keeper";
 const base = { model: "tiny", temperature: 0, max_tokens: 6 };
 const encoded = (text: string) => model.language.encode(text, true);
 type Choice = OpenAI.CompletionChoice;
 const billOf = (answer: object) => (answer as { receipt: { tokens: object; flops: { spent: number } } }).receipt;
 
-/** The lab's own numbers for a text's tokens, without the first. */
+/** The log-probabilities that the lab computes for a text's tokens, except the first. */
 async function reference(ids: readonly number[]): Promise<number[]> {
   const { engine } = model.language;
   using likelihoods = await Likelihoods.create(engine);
@@ -150,7 +150,7 @@ describe("the best of several", () => {
     logprobs!.token_logprobs!.reduce((a, b) => a + b, 0) / logprobs!.token_logprobs!.length;
 
   test("are those with the highest mean log-probability, the best first; all draws are counted", async () => {
-    // An end token counts, but is not shown.
+    // End tokens would count towards the mean without being returned, so they are banned.
     const endless = Object.fromEntries([...model.language.tokenizer.stopIds].map((id) => [id, -100]));
     const request = { ...drawn, logit_bias: endless };
     const all = await openai.completions.create({ ...request, n: 5 });
@@ -234,6 +234,6 @@ test("a scored one ends with its time, and is billed for what ran", async () => 
   const { data } = await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`));
   expect(data[0].tokens.prompt).toBeLessThan(prompt.flat().length);
   vi.restoreAllMocks();
-  // The rows are free again.
+  // The request's rows are free again.
   expect((await post(server, "/v1/completions", { ...base, prompt: "abc" })).status).toBe(200);
 });

@@ -5,7 +5,7 @@ import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.tes
 
 /**
  * Maximum seconds for a request to arrive; its headers have a quarter of them. A client that sends nothing in that time
- * gets no answer, and a busy machine may use up some of it.
+ * gets no answer; on a busy machine, the client itself may be late.
  */
 const SECONDS = 2;
 let server: Testing;
@@ -20,7 +20,7 @@ const serverOf = (maxArrival: number) =>
     scheduling: { rows: 1, queue: 10_000 },
   });
 
-/** A connection, and everything the server sends until it closes it. */
+/** Opens a connection; `reply` is everything the server sends before the connection closes. */
 function open(to = server): { socket: Socket; reply: Promise<string> } {
   const socket = connect({ port: Number(new URL(to.url).port), host: "127.0.0.1", allowHalfOpen: true });
   const reply = new Promise<string>((resolve) => {
@@ -47,14 +47,14 @@ function last(reply: string): { status: number; body: string; count: number } {
   return { status: Number(start!.slice(9, 12)), body: rest.join("\r\n\r\n"), count: answers.length };
 }
 
-/** The longest answer that one request may ask for: even a fast machine is still writing it when the client leaves. */
+/** The longest answers that one request may ask for; no machine finishes them before the client leaves. */
 const LONG = { prompt: Array(8).fill("abc"), max_tokens: 200, n: 8 };
 const ALL = 8 * 200 * 8;
 
 const metric = async (name: string) =>
   Number(new RegExp(`${name}\\{[^}]*\\} (\\d+)`).exec(await (await fetch(`${server.url}/metrics`)).text())?.[1] ?? 0);
 const running = () => metric("requests_running");
-/** Answers with at least one token. */
+/** The number of answers with at least one token. */
 const computed = () => metric("time_to_first_token_seconds_count");
 /** Resolves once the server is idle. */
 const idle = () => expect.poll(running).toBe(0);
@@ -101,7 +101,7 @@ describe("a client that ends its side of the connection after its request", () =
 });
 
 describe("a request that arrives too slowly is refused, and its connection closed", () => {
-  /** Sends one byte at a time until the server stops it; returns the answer. */
+  /** Sends `byte` again and again until the server ends the connection; returns the response. */
   async function drip(start: string, byte: string): Promise<{ status: number; body: string }> {
     const { socket, reply } = open();
     socket.write(start);

@@ -3,16 +3,16 @@ import { type Html, html } from "../util/html.ts";
 
 type Schema = z.core.JSONSchema.BaseSchema;
 
-/** One line of a table of fields. */
+/** One row of a table of fields. */
 interface Field {
   /** The field's path, such as `choices[].message.content`. */
   readonly name: string;
   readonly schema: Schema;
-  /** True if its object requires it. */
+  /** True if the object that holds the field requires it. */
   readonly required: boolean;
 }
 
-/** A table of a request's or an answer's fields, each object's fields after it; empty if none. */
+/** A table of the fields of a request or an answer. Each object precedes its fields; empty if there are no fields. */
 export function fieldsTable(type: z.ZodType, io: "input" | "output"): Html {
   const rows = inside(z.toJSONSchema(type, { io, unrepresentable: "any" }), "").map((field) => row(field, io));
   if (rows.length === 0) return html``;

@@ -15,7 +15,7 @@ white-space:pre-wrap;user-select:all}summary{cursor:pointer;padding:.5rem 0}
 @media(max-width:40rem){nav li,nav span{display:block}thead{display:none}tr,td{display:block}tr{border-top:1px solid var(--line);padding:.4rem 0}
 td{border:0;padding:0}td:nth-child(2){color:var(--quiet)}}`;
 
-/** A page on each endpoint's input and output. It loads nothing from elsewhere and runs no script. */
+/** A page that documents each endpoint's input and output. It loads no other resource and runs no script. */
 export function docsPage(endpoints: readonly Endpoint[], version: string): string {
   const page = html`<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>Modicum</title><style>${new Html(STYLE)}</style>
@@ -45,7 +45,7 @@ const alsoAt = ({ paths }: Endpoint): string => (paths.length > 1 ? `Also at ${p
 
 const folded = (table: Html): Html => html`<details><summary>Response</summary>${table}</details>`;
 
-/** A command for a POSIX shell. */
+/** A curl command for a POSIX shell. */
 function curl({ paths, example }: Endpoint): Html {
   const body = JSON.stringify(example).replaceAll("'", "'\\''");
   return html`<pre><code>curl http://127.0.0.1:8080${paths[0]!} -H 'content-type: application/json' \\

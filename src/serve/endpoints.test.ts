@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop(0));
 
-/** Posts, and expects success. */
+/** Posts a request and expects status 200. */
 // biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
 async function answered(path: string, body: object): Promise<any> {
   const response = await post(server, path, body);
@@ -20,7 +20,7 @@ async function answered(path: string, body: object): Promise<any> {
 }
 const get = (path: string) => jsonOf(fetch(server.url + path));
 
-/** The library itself, for comparison. */
+/** Runs the library directly, for comparison. */
 async function direct<T>(spec: string, use: (model: Awaited<ReturnType<typeof load>>) => Promise<T>): Promise<T> {
   using model = await load(spec.slice(spec.indexOf("=") + 1));
   return await use(model);

@@ -52,7 +52,7 @@ describe("a schema constrains an answer, in other servers' fields as well", () =
 
   test("an invalid schema is refused", async () => {
     const { error } = await jsonOf(post(server, PATH, { ...text, guided_json: [1] }));
-    expect(error.message).toBe("guided_json: expected a JSON schema, also as text, got [1]");
+    expect(error.message).toBe("guided_json: expected a JSON schema, or its text, got [1]");
   });
 });
 

@@ -1,8 +1,8 @@
-/** Adapts the server's description for schemathesis, so that more of its requests are accepted. */
+/** Adapts the server's OpenAPI description for schemathesis, so that the server accepts more of its requests. */
 
 import { modelShape } from "./generation/naming.ts";
 
-/** A server's description with real model names, since invented ones only get 404: `names`, and `chat` for chats. */
+/** Puts real model names into a description, since invented names only get 404: `names`, and `chat` for chats. */
 export function withModels(
   { paths, ...rest }: { paths: Readonly<Record<string, unknown>> },
   names: readonly string[],
@@ -21,7 +21,7 @@ const withNames = (described: unknown, names: readonly string[]): unknown =>
     key === "model" && value?.description === modelShape.model.description ? { type: "string", enum: names } : value,
   );
 
-/** Without the request field `budget`, which needs a certificate and otherwise gets 400. */
+/** Removes the request field `budget`, which gets 400 without a certificate. */
 const withoutBudgets = (described: unknown): unknown =>
   JSON.parse(JSON.stringify(described), (key, value) =>
     key === "requestBody"
@@ -37,8 +37,8 @@ const CALLED = [
 ];
 
 /**
- * With turns in a valid order: a schema cannot say that a tool must answer an earlier call, and invalid orders only get
- * 400.
+ * Restricts chats to valid orders of turns. A schema cannot require that a tool answers an earlier call, and invalid
+ * orders only get 400.
  */
 const withChats = (described: unknown): unknown =>
   JSON.parse(JSON.stringify(described), (key, value) =>

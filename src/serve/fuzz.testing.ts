@@ -14,33 +14,33 @@ import { termsSchema } from "./keys/terms.ts";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
-/** From the Python environment with the packages of tools/reference/clients.txt, installed by `.ci/run`. */
+/** Installed by `.ci/run` in the Python environment for tools/reference/clients.txt. */
 const schemathesis = fileURLToPath(new URL("../../.ci/venv/bin/schemathesis", import.meta.url));
 export const canFuzz = existsSync(schemathesis);
 
-/** Schemathesis's checks; among others, no status may be 5xx, and answers must match the description. */
+/** The checks that schemathesis runs: no status may be 5xx, and responses must match the description. */
 const CHECKS = "not_a_server_error,response_schema_conformance,content_type_conformance,status_code_conformance";
 
-/** Turns in any order, with calls and results. */
+/** A chat template that accepts turns in any order, with calls and results. */
 const TEMPLATE =
   "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
 
 const MODELS = TINY.map((spec) => spec.split("=")[0]!);
 
 export interface Fuzzed {
-  /** 0: all checks passed. */
+  /** Schemathesis's exit status; 0 if all checks passed. */
   readonly status: number;
   readonly report: string;
   /** Program errors in the server's log. */
   readonly failures: readonly string[];
-  /** Requests that ran a model, and the chats among them. */
+  /** The number of requests that ran a model, and of chats among them. */
   readonly billed: number;
   readonly chats: number;
 }
 
 /**
- * Fuzzes a server with this project's small models; `examples`: maximum requests per endpoint and phase; `scopes`:
- * the calling key's, if any.
+ * Fuzzes a server with this project's small models, with at most `examples` requests per endpoint and phase, and with a
+ * key that has `scopes`, if set.
  */
 export async function fuzz(examples: number, seed: number, scopes?: readonly Scope[]): Promise<Fuzzed> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-fuzz-"));
@@ -68,7 +68,7 @@ export async function fuzz(examples: number, seed: number, scopes?: readonly Sco
   }
 }
 
-/** The command-line option that sends a new key with ceilings. */
+/** The command-line option that makes schemathesis send a new key, which has ceilings. */
 async function keyOf({ keys }: Testing, scopes: readonly Scope[]): Promise<string[]> {
   const { secret } = await keys.create("fuzz", scopes, termsSchema.parse({ maxTokens: 2, maxFlops: 1e9 }));
   return ["--header", `Authorization: Bearer ${secret}`];
@@ -86,7 +86,7 @@ async function schemathesisOf(
   return { status, report };
 }
 
-/** Receipts, as an admin sees them. */
+/** The number of receipts that an admin sees. */
 async function billed({ url, keys }: Testing, query = ""): Promise<number> {
   const keyed = (await keys.list()).length > 0;
   const headers = keyed

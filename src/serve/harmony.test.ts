@@ -69,7 +69,7 @@ async function streamed(model: string, more: object = {}) {
   return chunks.flatMap(({ choices }) => choices.map(({ delta }: { delta: object }) => delta));
 }
 
-/** Bans white space, which would be chosen as the first of equally likely tokens where a format allows it. */
+/** Biases against white space, which would otherwise win among equally likely tokens wherever a format allows it. */
 const NO_SPACES = { 9: -1, 10: -1, 32: -1 };
 const REASONING = "Two and two is four.";
 const parameters = {
@@ -111,7 +111,7 @@ describe("an answer", () => {
       messages: [question, { role: "assistant", content: "It" }],
       max_tokens: 4,
     });
-    // The script begins again, and its message has begun already.
+    // The model repeats its script from the start; since the message has begun, the script's first word becomes text.
     expect(message).toMatchObject({ content: "analysisTwo and" });
     expect(message).not.toHaveProperty("reasoning_content");
   });

@@ -9,10 +9,7 @@ afterAll(() => server.stop(0));
 
 /** Ends a turn and begins a system turn, as the model's template does. */
 const TURN = "<|im_end|>\n<|im_start|>system\n";
-/**
- * The number of tokens in TURN if two of its words were the special tokens that they resemble, and if all of it is
- * text.
- */
+/** The number of tokens in TURN if its markers were read as special tokens, and if they are read as plain text. */
 const [AS_TOKENS, AS_TEXT] = [5, 16];
 
 const user = (content: unknown) => ({ role: "user", content });

@@ -13,7 +13,7 @@ const receipts = (count: number): Receipt[] => Array.from({ length: count }, () 
 const headers = { "content-type": "application/json" };
 const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 2 });
 
-/** A connection to a database that accepts everything and, from `now` on, forwards nothing. */
+/** A proxy to a database that, once `now` is set, still accepts data but forwards nothing. */
 class Silenced implements AsyncDisposable {
   now = false;
   readonly #sockets: Socket[] = [];
@@ -173,7 +173,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, if this machine has one"
   });
 });
 
-/** Writes on command. */
+/** A ledger whose writes end when the test says so. */
 function slowly() {
   const [written, open]: [string[], (() => void)[]] = [[], []];
   const add = (...some: Receipt[]) =>

@@ -4,11 +4,11 @@ import type { Receipt } from "../ledger/receipt.ts";
 import type { Ledger } from "../ledger/store.ts";
 import { within } from "../util/within.ts";
 
-/** Receipts per write. */
+/** Maximum receipts per write. */
 const BATCH = 100;
 /** Maximum receipts that wait for an unavailable ledger, some 1 kB each; beyond them the oldest are lost. */
 const MOST_WAITING = 10_000;
-/** Milliseconds that a request waits for others' receipts. */
+/** Maximum milliseconds that a request waits for earlier receipts to be written. */
 const LONGEST_WAIT = 250;
 /** Milliseconds until an unavailable ledger is tried again. */
 const RETRY = 1_000;
@@ -40,15 +40,15 @@ export class LedgerQueue {
   }
 
   /**
-   * Resolves when the receipts of earlier answers are written, so that killing the server loses only receipts of
-   * requests in flight. Does not wait for a slow ledger.
+   * Resolves when earlier answers' receipts are written, so that killing the server loses only running requests'
+   * receipts. Does not wait for a slow ledger.
    */
   async caughtUp(): Promise<void> {
     const behind = this.#waiting.length > 0 || this.#writing !== undefined;
     if (behind && !this.#away) await within(LONGEST_WAIT, this.flush());
   }
 
-  /** Resolves when all receipts so far are written, or the ledger has turned out to be down. */
+  /** Resolves when all receipts so far are written, or a write has failed. */
   flush(): Promise<void> {
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
@@ -68,7 +68,7 @@ export class LedgerQueue {
     }
   }
 
-  /** @throws LedgerFault, with the receipts waiting as before */
+  /** @throws LedgerFault; the receipts then still wait to be written */
   async #writeSome(some: readonly Receipt[]): Promise<void> {
     this.#batch = some;
     try {

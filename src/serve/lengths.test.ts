@@ -11,7 +11,7 @@ afterAll(() => server.stop(0));
 
 const text = { model: "tiny", prompt: "x", temperature: 0, repetition_detection: false };
 
-/** The ends of a completion, whole and streamed. */
+/** How a completion ends, whole and streamed. */
 async function ended(fields: object): Promise<unknown[]> {
   const whole = await jsonOf(post(server, "/v1/completions", { ...text, ...fields }));
   const stream = await (await post(server, "/v1/completions", { ...text, ...fields, stream: true })).text();

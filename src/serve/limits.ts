@@ -59,13 +59,13 @@ export const limitOptions = z.strictObject({
 
 export type Limits = z.output<typeof limitOptions>;
 
-/** The deadline of a request received at `start`, by `performance.now()`. */
+/** The deadline of a request received at `start`, as in `performance.now()`. */
 export const deadlineOf = ({ maxTime }: Limits, start: number): number | undefined => maxTime && start + 1000 * maxTime;
 
-/** Nesting depth of brackets in a body. */
+/** Maximum nesting depth of a body's lists and objects. */
 export const MOST_DEPTH = 32;
-/** Values in a body's lists and objects. */
+/** Maximum number of values in a body's lists and objects. */
 export const MOST_VALUES = 100_000;
-/** Maximum stop texts, and their maximum characters. */
+/** The maximum number of stop texts, and of characters in each. */
 export const MOST_STOPS = 16;
 export const LONGEST_STOP = 256;

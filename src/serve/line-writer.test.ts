@@ -9,7 +9,7 @@ function file() {
   const taken: string[] = [];
   const pending: { bytes: Uint8Array; done: Parameters<Write>[2] }[] = [];
   const put: Write = (_, bytes, done) => void pending.push({ bytes, done });
-  /** Ends the running write, or the next one, which waits for its timer. */
+  /** Ends the running write, or else the next one, once its timer has fired. */
   const end = (error?: string, share = 1) => {
     if (pending.length === 0) vi.advanceTimersToNextTimer();
     const { bytes, done } = pending.shift()!;

@@ -1,12 +1,12 @@
 import { write } from "node:fs";
 
-/** Bytes per write, and milliseconds that a line waits for more. */
+/** The bytes after which lines are written at once, and the milliseconds that fewer bytes wait. */
 const [TOGETHER, LATEST] = [4096, 100];
 /** Maximum bytes of one write. */
 const MOST_TOGETHER = 64 * 1024;
 /** Maximum bytes that wait to be written; a line beyond them is lost. */
 const MOST_WAITING = 4 * 2 ** 20;
-/** Milliseconds until a write is tried again, for a slow reader and for a file that failed. */
+/** Milliseconds before a write is retried, after a slow reader and after a failure. */
 const [SLOW, FAILED] = [100, 1_000];
 
 /** Writes bytes and reports how many were accepted, as `fs.write` does. */
@@ -25,7 +25,7 @@ export class LineWriter {
   #bytes = 0;
   #lost = 0;
   #writing = false;
-  /** Writes waiting lines, unless a write is running. */
+  /** Starts a write of the waiting lines; unset while a write runs. */
   #timer: NodeJS.Timeout | undefined;
   #failing = false;
 
@@ -86,7 +86,7 @@ export class LineWriter {
     this.#next();
   }
 
-  /** A slow reader keeps the process alive until it has read; a file that fails does not. */
+  /** The retry for a slow reader keeps the process alive; the retry after a failure does not. */
   #tryAgain({ code }: NodeJS.ErrnoException): void {
     this.#failing = true;
     const isSlow = code === "EAGAIN" || code === "EBUSY";

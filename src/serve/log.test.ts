@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const log = fileURLToPath(new URL("./log.ts", import.meta.url));
-/** More lines than a pipe holds. */
+/** A script that logs more lines than a pipe's buffer holds. */
 const script = `import { createLog, endUnread, standardError } from ${JSON.stringify(log)};
   const log = createLog(standardError());
   for (let i = 0; i < 500; i++) log.info({ i, long: "x".repeat(1000) });

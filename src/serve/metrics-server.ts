@@ -2,8 +2,8 @@ import { createServer, type Server } from "node:http";
 import type { Registry } from "prom-client";
 
 /**
- * A server of `/metrics` alone, for scrapers that cannot send a key, such as Kubernetes' endpoint pickers. Whoever
- * reaches its port can read it.
+ * Serves only `/metrics`, for scrapers that cannot send a key, such as Kubernetes' endpoint pickers. Anybody who can
+ * reach the port can read it.
  */
 export const metricsServer = (registry: Registry): Server =>
   createServer(async ({ method, url }, response) => {

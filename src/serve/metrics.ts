@@ -15,7 +15,7 @@ const bySaving = ["model_name", "saving"] as const;
 const seconds = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 /**
- * The server's metrics in Prometheus' format. Metrics that vLLM also has share its names and meanings, so that
+ * The server's metrics in Prometheus' format. If vLLM has the same metric, it has vLLM's name and meaning, so that
  * dashboards fit.
  */
 export class Metrics {
@@ -41,7 +41,7 @@ export class Metrics {
 
   readonly adapters = new AdapterUse();
 
-  /** `adapterCount`: LoRA adapters on offer, all in memory with their bases. */
+  /** `adapterCount`: the number of LoRA adapters offered, each in memory with its base. */
   constructor(pool: Pick<Pool, "list" | "waiting">, fleet: Pick<Fleet, "list" | "running">, adapterCount = 0) {
     const remote = () => fleet.running().map((it) => ({ ...it, running: it.users }));
     const work = { list: () => [...pool.list(), ...pool.waiting(), ...remote()] };
@@ -123,7 +123,7 @@ export class Metrics {
     return new Histogram({ name, help, registers: [this.registry], labelNames: [...model], buckets: seconds });
   }
 
-  /** A request that was answered, or stopped (`abort`), after `elapsed` seconds. */
+  /** Records a request that was answered, or stopped (`abort`), after `elapsed` seconds. */
   finished(receipt: Receipt, reason: string, elapsed: number): void {
     const by = { model_name: receipt.model };
     this.#finished.inc({ ...by, finished_reason: reason });
@@ -136,8 +136,8 @@ export class Metrics {
   }
 
   /**
-   * Adds a request's cost, labelled by the savings' names without their options: users choose those, so the number of
-   * labels would be unlimited.
+   * Adds a request's cost, labelled by the savings' names only: with their options, the number of labels would be
+   * unlimited.
    */
   #bySaving({ model: name, recipe, flops, ms, tokens }: Receipt): void {
     const saving = recipe.map((text) => text.split(":")[0]).join("+") || "dense";
@@ -154,7 +154,7 @@ export class Metrics {
   }
 }
 
-/** Sums by model, over the forms of its weights. */
+/** Sums a figure by model, across the forms of its weights. */
 const counted =
   <L extends { id: string }>(work: Working<L>, of: (listed: L) => number) =>
   (gauge: Gauge) => {

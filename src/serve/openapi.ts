@@ -55,7 +55,7 @@ const contentOf = ({ output, event }: Endpoint): object => ({
   ...(event && { "text/event-stream": { schema: eventOf(event) } }),
 });
 
-/** Each event with its fields, in the form of OpenAPI 3.2 and later. */
+/** Describes each event and its fields, as in OpenAPI 3.2 and later. */
 function eventOf(event: z.ZodType): object {
   const json = { type: "string", contentMediaType: "application/json", contentSchema: schemaOf(event, "output") };
   return { type: "object", properties: { data: { anyOf: [{ const: "[DONE]" }, json] } }, required: ["data"] };

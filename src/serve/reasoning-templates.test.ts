@@ -15,7 +15,7 @@ const QWEN3: string = JSON.parse(
   gunzipSync(readFileSync(new URL("../weights/tokenizer/fixtures/models/qwen3.json.gz", import.meta.url))).toString(),
 ).config.chat_template;
 
-/** A short form of the published template: its switch, its mode in the system's turn, and its empty reasoning. */
+/** A shortened copy of the published template: its switch, its mode in the system turn, and its empty reasoning. */
 const SMOLLM3 = `{%- set mode = "/no_think" if enable_thinking is false else "/think" -%}
 {%- if messages[0].role == "system" and "/no_think" in messages[0].content -%}{%- set mode = "/no_think" -%}{%- endif -%}
 {{- "<|im_start|>system\\n## Metadata\\n\\nReasoning Mode: " ~ mode ~ "\\n\\n<|im_end|>\\n" -}}
@@ -50,7 +50,7 @@ const send = async (route: string, model: string, more: object) =>
     post(server, `/v1/chat/completions${route}`, { model, messages: [user], temperature: 0, max_tokens: 60, ...more }),
   );
 const answer = async (model: string, more: object = {}) => (await send("", model, more)).choices[0].message;
-/** The prompt of a chat, whose tokens are bytes and special tokens; the script adds two of these. */
+/** A chat's prompt as text: its tokens are bytes, and special tokens, of which the script adds two. */
 async function prompt(model: string, more: object = {}): Promise<string> {
   const { token_ids } = await send("/render", model, more);
   const special = [...SPECIAL, "<think>", "</think>"];

@@ -9,7 +9,7 @@ import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 const SPECIAL = ["<|im_end|>", "<|im_start|>"];
 const TURNS =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}";
-/** The model opens its reasoning itself, as in Qwen3; a variable closes it at once. */
+/** The model opens its reasoning itself, as in Qwen3; a template variable closes it at once. */
 const ASKS = `${TURNS}{% if add_generation_prompt %}<|im_start|>assistant\n{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}`;
 /** The prompt opens the reasoning, as in DeepSeek-R1. */
 const OPENS = `${TURNS}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}`;
@@ -52,7 +52,7 @@ const answer = async (model: string, more: object = {}) => {
   return { ...rest, ...choices?.[0], usage };
 };
 
-/** The deltas of a stream, joined by their fields, and its last usage. */
+/** A stream's deltas, joined per field, and its final usage. */
 async function streamed(model: string, more: object = {}) {
   const stream = { stream: true, stream_options: { include_usage: true } };
   const events = await (await post(server, "/v1/chat/completions", { ...request, model, ...stream, ...more })).text();
@@ -112,7 +112,7 @@ describe.each(["asks", "control", "opens", "begins"])("a budget of %s", (model) 
   const opening = opened(model) ? 0 : 1;
   // A tag in the vocabulary is one token.
   const closing = model === "control" ? 2 : "\n</think>".length;
-  // The recital starts again after tokens that are not in it.
+  // The model starts its script again after tokens that the script does not contain.
   const recital = `${opened(model) ? "" : "<think>\n\n"}${REASONING}\n</think>\n\nIt is 4`;
 
   test("ends the reasoning at its number of tokens, and the text begins", async () => {
@@ -148,7 +148,7 @@ test("a budget for a model that does not reason is refused", async () => {
   const { error } = await answer("silent", { thinking_token_budget: 5 });
   expect(error).toMatchObject({
     param: "thinking_token_budget",
-    message: "thinking_token_budget: silent does not reason in chats; expected none",
+    message: "thinking_token_budget: expected none, since silent does not reason in chats",
   });
 });
 

@@ -33,7 +33,7 @@ test("a request has one line: who asked which model, how it ended, and its recei
   expect(whole.line).toMatchObject({ model: "tiny", receipt: receipt.id, ms: expect.any(Number) });
   const stream = await logged("/v1/completions", { ...ask, stream: true });
   expect(stream.text).toContain(stream.line.receipt);
-  // Two a minute.
+  // The key's limit is two requests per minute.
   expect((await logged("/v1/completions", ask)).line).toMatchObject({ status: 429, key: id });
   expect(server.logged.join("")).not.toContain("secret words");
 });

@@ -13,14 +13,14 @@ interface Metadata {
 
 /** OpenAI's header, which its clients show as `_request_id`. */
 const ID_HEADER = "x-request-id";
-/** A request's id from a client or a proxy. */
+/** A valid request id from a client or a proxy. */
 const ID = /^[\w.:-]{1,128}$/;
 
 /** One request's line in the log, without its prompts, its answers and its query. */
 export class RequestLine {
-  /** The client's id, or a new one; the answer also has it. */
+  /** The client's id, or a new one; the response repeats it. */
   readonly id: string;
-  /** When the request was received, by `performance.now()`. */
+  /** When the request was received, as in `performance.now()`. */
   readonly taken = performance.now();
   readonly #metadata: Metadata = {};
 

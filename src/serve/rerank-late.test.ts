@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 const folder = fileURLToPath(new URL("../engine/fixtures/colbert", import.meta.url));
-/** By PyLate: tools/reference/late_interaction.py. */
+/** Reference scores from PyLate: tools/reference/late_interaction.py. */
 const { query, texts, scores } = JSON.parse(readFileSync(`${folder}/task.json`, "utf8")) as {
   query: string;
   texts: string[];

@@ -37,7 +37,7 @@ async function streamed(more: object = {}) {
   return { events, final: await stream.finalResponse() };
 }
 
-/** Requested once. */
+/** The plain response, requested only once. */
 let plain: Promise<OpenAI.Responses.Response> | undefined;
 const whole = () => (plain ??= openai.responses.create(question));
 
@@ -236,7 +236,7 @@ describe("errors are the client's typed ones, with the request's own fields", ()
     [{ prompt: { id: "p" } }, "prompt", /stores no prompts/],
     [{ tools: [{ type: "web_search" }] }, "tools.0.type", /expected "function"/],
     [{ tools: [{ ...tool, parameters: { type: "string" } }] }, "tools.0.parameters", /of type "object"/],
-    [{ input: [{ type: "item_reference", id: "msg_1" }] }, "input.0.type", /items are not stored here/],
+    [{ input: [{ type: "item_reference", id: "msg_1" }] }, "input.0.type", /items are not stored, so no request/],
     [{ input: 5 }, "input", /expected a text, or a list of 1 to 4096 items/],
     [
       { input: [{ role: "user", content: [{ type: "input_image" }] }] },

@@ -5,7 +5,7 @@ import { Catalogue } from "./models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const models = TINY.slice(0, 2);
-/** Enough for only the larger of the two models. */
+/** Memory for the larger of the two models alone. */
 const memory = Math.max(...(await Catalogue.open(models)).list().map(({ source }) => source.bytes));
 let server: Testing;
 let goOn: () => void;
@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => goOn());
 
-/** `tiny` is busy until `goOn`, and another request waits for its place. */
+/** Keeps `tiny` busy until `goOn`, while another model's request waits for its memory. */
 async function oneWaits(limits = {}, signal?: AbortSignal) {
   server = await serveModels(models, { memory, limits: limitOptions.parse(limits) });
   goOn = hold();

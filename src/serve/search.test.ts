@@ -63,7 +63,7 @@ describe("POST /v1/search", () => {
     [{ query: "" }, 400, "query"],
     [{ top: 0 }, 400, "top"],
     [{ by: "colour" }, 400, "by"],
-    [{ index: "terms", by: "dense" }, 400, "the index terms has no vectors; search it by bm25"],
+    [{ index: "terms", by: "dense" }, 400, "the index terms has no vectors; search it with bm25"],
     [{ max_flops: 1 }, 400, "FLOPs"],
   ])("refuses %j", async (body, status, sentence) => {
     const response = await search(body);

@@ -1,4 +1,4 @@
-/** A server on loopback with this project's small models, for tests. */
+/** Starts servers on loopback with this project's small models, for tests. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -18,8 +18,8 @@ import { untraced } from "./trace/trace.ts";
 const fixture = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
 /**
- * Models with random weights: one without a chat template, one of embeddings, a cross-encoder, a classifier of three
- * labels.
+ * Models with random weights: a decoder without a chat template, an embedding model, a cross-encoder, and a classifier
+ * with three labels.
  */
 export const TINY = [
   `tiny=${fixture("models/fixtures/llama-tiny.gguf")}`,
@@ -29,8 +29,7 @@ export const TINY = [
 ];
 
 /**
- * The first of these models with more fields at the beginning of its file, and one field long enough to keep the
- * tensors aligned.
+ * The first of these models with more fields at the start of its file, and a padding field to keep the tensors aligned.
  */
 export function tinyWith(fields: Readonly<Record<string, Field>>): Buffer {
   const gguf = readFileSync(fixture("models/fixtures/llama-tiny.gguf"));
@@ -65,8 +64,8 @@ export const post = (to: Pick<Testing, "url">, path: string, body: object): Prom
   });
 
 /**
- * Sends one client's question, then two clients' at once, then four's, until answers take more than `ms` milliseconds;
- * the number depends on the machine.
+ * Asks once, then twice at a time, then four times, and so on, until the answers take more than `ms` milliseconds, on
+ * any machine.
  */
 export async function outlasting(ms: number, ask: () => Promise<void>): Promise<void> {
   let started: number;
@@ -78,7 +77,7 @@ export async function outlasting(ms: number, ask: () => Promise<void>): Promise<
   } while (performance.now() - started < ms);
 }
 
-/** OpenAI's client of a server, without retries. */
+/** OpenAI's client for a server, without retries. */
 export const openaiOf = ({ url }: Pick<Testing, "url">): OpenAI =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey: "any", maxRetries: 0 });
 
@@ -89,7 +88,7 @@ export async function serveModels(...args: Parameters<typeof startModels>): Prom
   return started;
 }
 
-/** A server that has not warmed up yet. */
+/** Starts a server that has not warmed up yet. */
 export async function startModels(
   models: readonly string[],
   changes: Partial<ServeOptions> = {},

@@ -22,9 +22,9 @@ export interface ServerContext {
   /** Models on other servers. */
   readonly fleet: Fleet;
   readonly indexes: Indexes;
-  /** Word vectors for classifying texts, if it was started with them. */
+  /** Word vectors for classifying texts, if the server was started with them. */
   readonly vectors: WordVectors | undefined;
-  /** The memory of requests that pipelines keep. */
+  /** Memory that pipelines keep between requests. */
   readonly memo: Memo;
   readonly ledger: LedgerQueue;
   readonly metrics: Metrics;
@@ -36,7 +36,7 @@ export interface ServerContext {
   readonly logPrompts: boolean;
   /** Modicum's version. */
   readonly version: string;
-  /** When it was started. */
+  /** The server's start time. */
   readonly started: Date;
   readonly state: { now: "starting" | "ready" | "stopping" };
 }
@@ -45,7 +45,7 @@ export interface ServerContext {
 export const fingerprintOf = ({ version }: Pick<ServerContext, "version">): string => `build-${version}`;
 
 /**
- * Compares the form in which a model reads a prompt with the evidence of the request's recipe.
+ * Checks that the request's recipe was measured on prompts of this form, chat or plain.
  * @throws UserError if the recipe was measured on prompts of the other form
  */
 export function checkForm(
@@ -58,11 +58,11 @@ export function checkForm(
   for (const notice of catalogue.checkForm(chosen, model.formOf(prompt, options))) log.warn(notice);
 }
 
-/** `adapter`: the adapter that answers for the model. */
+/** A new bill; `adapter`: the name of the adapter that answers. */
 export const billFor = (context: ServerContext, model: string, call: Asker, adapter?: string): Bill =>
   new Bill(model, call, context, adapter);
 
-/** The model that a request runs on; waiting for it ends with the client or the request's deadline. */
+/** Leases a request's model; waiting ends if the client leaves or at the request's deadline. */
 export const leaseFor = (
   { pool, limits }: ServerContext,
   chosen: Chosen,

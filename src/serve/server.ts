@@ -48,20 +48,20 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 selects a free one. */
   readonly port: number;
-  /** The port of `/metrics` alone, without a key; 0 selects a free one. Undefined if there is no such port. */
+  /** The port that serves only `/metrics`, without a key; 0 selects a free one. Undefined: no such port. */
   readonly metricsPort?: number | undefined;
   readonly allowAnonymous: boolean;
-  /** Names under which a proxy calls the server, in lower case. */
+  /** The host names that a proxy uses for the server, in lower case. */
   readonly allowHosts?: readonly string[] | undefined;
-  /** Bytes of models in memory. */
+  /** Maximum bytes of models in memory. */
   readonly memory: number;
-  /** Chunks of prompts on disk; none by default. */
+  /** The disk cache of prompts' keys and values; none by default. */
   readonly prefixes?: PrefixFolder | undefined;
-  /** Milliseconds that an unused model stays in memory; unlimited by default. */
+  /** Milliseconds that unused models stay in memory; unlimited by default. */
   readonly keepAlive?: number | undefined;
   readonly limits: Limits;
   readonly scheduling: SchedulerOptions;
-  /** The audited share of conversations under certificates; none by default. */
+  /** The share of conversations under certificates to audit; none by default. */
   readonly audit?: number | undefined;
   /** The ledger's file, or its address: `postgres://…`. */
   readonly ledger: string;
@@ -175,7 +175,7 @@ const noteRefusal =
     log.info({ status, fault: message }, "refused");
   };
 
-/** In milliseconds, as Node expects. */
+/** Node's timeouts, in milliseconds. */
 function timesOf({ maxArrival }: Limits) {
   const quarter = 250 * maxArrival;
   return {

@@ -7,7 +7,7 @@ import { openLedger } from "../ledger/store.ts";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, outlasting, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
-/** More than the buffers between server and client hold. */
+/** A request whose answer exceeds the buffers between server and client. */
 const MUCH = {
   model: "tiny",
   prompt: Array(64).fill("abc"),

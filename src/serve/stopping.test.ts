@@ -8,7 +8,7 @@ const long = {
   ...{ model: "tiny", prompt: "abc", max_tokens: 200 },
   ...{ temperature: 0, repetition_detection: false, stream: true },
 };
-/** The longest answer that one request may ask for: more than a fast machine writes at once. */
+/** The longest answers that one request may ask for, which even a fast machine does not write at once. */
 const longest = { ...long, prompt: Array(8).fill("abc"), n: 8 };
 const ALL = 8 * 200 * 8;
 const oneRow = (queue: number) => ({ scheduling: { rows: 1, queue } });

@@ -93,7 +93,7 @@ const formatOf = (schema: Record<string, unknown>) => ({
   json_schema: { name: "x", schema },
 });
 
-/** Requests an answer that meets `schema`: it does, or the schema is refused. */
+/** Requests an answer that follows `schema`, and checks that it does, or that the schema is refused. */
 async function answered(schema: Record<string, unknown>): Promise<void> {
   const request = { ...base, max_tokens: 6, temperature: 0, response_format: formatOf(schema) };
   const { choices, message } = await openai.chat.completions.create(request).then(

@@ -1,4 +1,4 @@
-/** Reasoning of a trained model, think-tiny, which computes step by step. */
+/** Reasoning by think-tiny, a model trained to compute step by step. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 

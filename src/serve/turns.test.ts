@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { turnsOf } from "./generation/turns.ts";
 import { jsonOf, serveModels, type Testing, tinyWithTemplate } from "./serve.testing.ts";
 
-/** A template with the refusals of Gemma's and Mistral's. */
+/** A template that refuses the same turns as Gemma's and Mistral's. */
 const STRICT =
   "{% for m in messages %}{% if m.role == 'system' or (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/…') }}{% endif %}{{ m.content }} {% endfor %}";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-turns-"));

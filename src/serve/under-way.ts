@@ -18,7 +18,7 @@ export class UnderWay {
     return { signal: controller.signal, end };
   }
 
-  /** Resolves when no request runs; requests left after `patience` milliseconds are ended. */
+  /** Resolves when no request runs; requests that run longer than `patience` milliseconds are ended. */
   async drain(patience: number): Promise<void> {
     if (this.#calls.size === 0) return;
     const idle = new Promise<void>((resolve) => {

@@ -22,7 +22,7 @@ async function answerOnce(model: Model): Promise<void> {
   switch (loaded.kind) {
     case "decoder":
       await model.complete(TEXT, { maxTokens: 1, raw: true });
-      // Otherwise, a request could find the state of this text.
+      // Otherwise, a request could find this text in the cache.
       return loaded.engine.forget();
     case "encoder":
       if (loaded.compares) return void (await model.relevance(TEXT, [TEXT]));

@@ -7,7 +7,7 @@ import type { Fault, ParseOptions } from "./sources/source.ts";
 import type { Put } from "./store/papers.ts";
 import type { Store } from "./store.ts";
 
-/** Papers per transaction. */
+/** The maximum number of papers per transaction. */
 const BATCH = 500;
 
 /** The result of one file or address. */
@@ -19,15 +19,15 @@ export interface ImportedSource {
   readonly changed: number;
   readonly unchanged: number;
   readonly faults: readonly Fault[];
-  /** The server reports nothing newer. */
+  /** True if the server reports nothing newer. */
   readonly isSame: boolean;
-  /** Why nothing of it was read. */
+  /** Why the source could not be read. */
   readonly failure: string | undefined;
 }
 
 const isAddress = (source: string): boolean => /^https?:\/\//i.test(source);
 
-/** Imports a file or address. The result reports one that cannot be read. */
+/** Imports a file or address. If it cannot be read, the result says why. */
 export async function importSource(
   store: Store,
   source: string,

@@ -40,5 +40,5 @@ export async function indexPending(store: Store, index: SearchIndex, signal?: Ab
   }
 }
 
-/** Only words count: a vote changes no document. */
+/** A paper's searchable document: title and abstract only, so that votes do not change it. */
 const documentOf = ({ id, title, abstract }: Paper) => ({ id, title, text: abstract });

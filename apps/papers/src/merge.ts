@@ -8,8 +8,8 @@ const most = (a: number | null, b: number | null): number | null =>
 const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])];
 
 /**
- * Merges another source's fields into a paper: unknown fields are filled, lists united, and of two counts the larger
- * one stays, so that an older file takes nothing back. A day with an assumed year gives way to one with a stated year.
+ * Merges another source's fields into a paper: fills unknown fields, unites lists, and keeps the larger of two counts,
+ * so that an older file reverts nothing. A day with a stated year replaces one with an assumed year.
  */
 export function merged(paper: Kept, other: Kept): Kept {
   const dated = paper.published === null || (paper.yearAssumed && other.published !== null && !other.yearAssumed);

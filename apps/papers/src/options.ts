@@ -1,7 +1,7 @@
 import { UserError } from "modicum";
 import { z } from "zod";
 
-/** Prefixes a fault of a value with its flag's name. */
+/** Prefixes an error about a value with its flag's name. */
 export async function inOption(flag: string, check: Promise<void>): Promise<void> {
   try {
     await check;

@@ -19,7 +19,7 @@ export const webAddress = z.url({ protocol: /^https?$/, error: "expected an http
 
 /** A source's description of one paper. Missing fields are unknown: `null`, or an empty list. */
 export const paperInputSchema = z.object({
-  /** Identifier at arXiv without its version, such as `2503.16428`. */
+  /** The arXiv identifier without its version, such as `2503.16428`. */
   arxiv: z.string("expected a text").nullable().default(null),
   title: z
     .string("expected a text")
@@ -31,7 +31,7 @@ export const paperInputSchema = z.object({
   authorCount: count.nullable().default(null),
   /** The day of publication. */
   published: daySchema.nullable().default(null),
-  /** The source gave the day of `published` without its year. */
+  /** True if the source gave the day of `published` without a year. */
   yearAssumed: z.boolean().default(false),
   /** The day on which the source listed it. */
   listed: daySchema.nullable().default(null),
@@ -45,7 +45,7 @@ export const paperInputSchema = z.object({
 export type PaperInput = z.input<typeof paperInputSchema>;
 export type PaperFields = Readonly<z.output<typeof paperInputSchema>>;
 
-/** Two sentences and key words that a model made from an abstract. */
+/** Two sentences and key words that a model wrote about an abstract. */
 export interface Summary {
   readonly text: string;
   readonly keywords: readonly string[];
@@ -57,7 +57,7 @@ export interface Summary {
 
 export interface TopicScore {
   readonly label: string;
-  /** How far the label's cosine is above its mean over the reference collection, in standard deviations. */
+  /** By how many standard deviations the label's cosine exceeds its mean over the reference collection. */
   readonly score: number;
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPapers, type Papers } from "./papers.ts";
 
-/** The page that led to this project's systems; it is not part of the repository. */
+/** A saved page of daily papers, which is not part of the repository. */
 const page = fileURLToPath(new URL("../../../../shared/data/papers/daily-papers.txt", import.meta.url));
 const SEC = "When Neural Code Completion Models Size up the Situation";
 const DYNAMAX = "DYNAMAX";
@@ -57,7 +57,7 @@ describe.skipIf(!existsSync(page))("the saved page, with MiniLM", () => {
     );
     const counts = new Map((await papers.store.topics.counts()).map(({ label, papers }) => [label, papers]));
     expect(counts.get("cooking")).toBe(0);
-    // Most of the 17 fit this label by the cosines alone, which are high for it.
+    // By cosine alone, most of the 17 would get this label, since its cosines are high for all papers.
     expect(counts.get("vision language models")).toBeLessThan(8);
     await papers.setTopics([]);
     expect((await papers.store.papers.list({ topic: "state-space models" })).length).toBe(0);

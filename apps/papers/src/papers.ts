@@ -20,14 +20,14 @@ export interface PapersOptions extends IndexOptions {
 }
 
 export interface ImportOptions extends FetchOptions {
-  /** The year of a saved page's dates without one. */
+  /** The year for a saved page's dates that lack one. */
   readonly year?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Imported {
   readonly sources: readonly ImportedSource[];
-  /** Why search cannot find the new papers yet, if it cannot. */
+  /** Why search cannot find the new papers yet; undefined if it can. */
   readonly unindexed: string | undefined;
 }
 
@@ -48,7 +48,7 @@ export interface Found {
 }
 
 export interface FoundByQuery extends Found {
-  /** Why search used only words, if it had to. */
+  /** Why search used only words; undefined if it also used vectors. */
   readonly missing: string | undefined;
 }
 
@@ -92,7 +92,7 @@ export class Papers implements AsyncDisposable {
     return { sources: done, unindexed: await this.#failureOf(this.work(signal)) };
   }
 
-  /** Papers are stored even if the embedding model is unavailable. */
+  /** Why `work` failed, if it did: papers are stored even if the embedding model is unavailable. */
   async #failureOf(work: Promise<void>): Promise<string | undefined> {
     try {
       await work;
@@ -110,7 +110,7 @@ export class Papers implements AsyncDisposable {
     return put;
   }
 
-  /** Indexes and classifies waiting papers, and stores the receipts. No model generates. */
+  /** Indexes and classifies waiting papers, and stores the receipts. Runs no generative model. */
   async work(signal?: AbortSignal): Promise<void> {
     await indexPending(this.store, await this.#opened(), signal);
     if (this.embedding === "none" || (await this.store.topics.labels()).length === 0) return;

@@ -7,7 +7,7 @@ import { TopicClassifier } from "./topics.ts";
 
 const texts = Object.values(reference).flat();
 
-/** A classifier with these cosines; the reference collection's are near `usual`, one half below and one half above. */
+/** A classifier with these cosines. The reference collection's are near `usual`, half of them below and half above. */
 function classifierOf(
   usual: Readonly<Record<string, number>>,
   cosines: Readonly<Record<string, Record<string, number>>>,

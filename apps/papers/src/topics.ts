@@ -3,15 +3,15 @@ import type { Paper, TopicScore } from "./paper.ts";
 import { reference } from "./reference.ts";
 import type { Store } from "./store.ts";
 
-/** Without an index for look-ups, each text is decided by itself: no margin between labels is below 0. */
+/** Options without an index: no text is looked up, since no margin between labels is below 0. */
 const PLAIN = { when: "margin", margin: 0 } as const;
 
 /** Papers per classification call. */
 const BATCH = 32;
 
 /**
- * A label fits a paper from this many standard deviations above its mean over the reference collection. Chosen on that
- * collection alone, by `topics-check.ts`.
+ * The number of standard deviations above its mean over the reference collection at which a label fits a paper.
+ * `topics-check.ts` chose it on that collection alone.
  */
 export const FITS = 2;
 
@@ -23,10 +23,10 @@ interface Norm {
 
 /**
  * Finds the label that fits a text. Some labels are close to any paper, so a label's cosine is compared with its own
- * over a fixed reference collection, by the same encoder. Each text alone determines its topic.
+ * over a fixed reference collection, by the same encoder. A text's topic does not depend on other texts.
  */
 export class TopicClassifier implements AsyncDisposable {
-  /** Norms of a set of labels, in its order. */
+  /** The norms for each set of labels, in the labels' order. */
   readonly #norms = new Map<string, readonly Norm[]>();
 
   constructor(private readonly pipeline: Pick<ClassifyPipeline, "classify" | "index" | typeof Symbol.asyncDispose>) {}

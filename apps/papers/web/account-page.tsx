@@ -12,7 +12,7 @@ interface AccountProps {
   readonly address?: string | undefined;
 }
 
-/** An account, which is optional: several browsers as one reader. */
+/** The page about an account, which is optional and lets several browsers act as one reader. */
 export const AccountPage = ({ signedIn, off, ...form }: AccountProps) => (
   <>
     <h1>Account</h1>
@@ -96,7 +96,7 @@ interface EnterProps {
   readonly action: string;
 }
 
-/** The page of a mailed link: programs that follow links in mail press no button. */
+/** The page behind a mailed link, with a button, since programs that follow links in mail press no buttons. */
 export const EnterPage = ({ token, address, signedIn, action }: EnterProps) => (
   <>
     <h1>Sign in</h1>

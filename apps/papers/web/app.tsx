@@ -17,7 +17,7 @@ import { securityHeaders } from "./security.ts";
 import type { Site } from "./site.ts";
 import { STYLE } from "./style.ts";
 
-/** Bytes of a form. */
+/** Maximum bytes of a form. */
 const MOST_BODY = 16_384;
 
 const pages = {

@@ -13,7 +13,7 @@ export interface Feed {
 export interface Entry extends Pick<Paper, "title" | "abstract" | "authors"> {
   /** The paper's page. */
   readonly page: string;
-  /** RFC 3339. */
+  /** The time of the last change, in RFC 3339 format. */
   readonly updated: string;
 }
 
@@ -23,7 +23,7 @@ const forbidden = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu;
 
 const xml = (text: string): string => text.replace(forbidden, "\ufffd").replace(/[&<>"]/g, (mark) => marks[mark]!);
 
-/** A feed without entries was never updated: it gets the epoch, since the format requires a date. */
+/** Writes a feed. A feed without entries has the epoch as its date, since the format requires one. */
 export const atom = ({ title, self, page, entries }: Feed): string => `<?xml version="1.0" encoding="utf-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom">
 <title>${xml(title)}</title>

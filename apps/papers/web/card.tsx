@@ -62,7 +62,7 @@ interface ChipsProps {
   readonly tags: ReadonlySet<string>;
 }
 
-/** A tag as a word of a filter. */
+/** A tag as written in a filter. */
 const quotedTag = (tag: string): string => (/^[^\s()"]+$/.test(tag) && !/^(and|or|not)$/.test(tag) ? tag : `"${tag}"`);
 
 /** Topics and the reader's tags, each a link to more of the same. */

@@ -12,7 +12,7 @@ export interface Recommended {
 }
 
 interface ForYouProps {
-  /** Undefined if there is too little data. */
+  /** The recommendations; undefined if there is too little data. */
   readonly recommended: readonly Recommended[] | undefined;
   readonly saved: number;
   /** Why recommendations are off for everybody. */

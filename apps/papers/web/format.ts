@@ -13,7 +13,7 @@ export function flops(n: number): string {
 export const milliseconds = (ms: number): string =>
   ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 
-/** An address with these parameters, without undefined and empty ones. */
+/** An address with these parameters, except undefined and empty ones. */
 export function address(path: string, parameters: Readonly<Record<string, string | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) if (value) query.set(name, value);

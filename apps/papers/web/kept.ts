@@ -1,4 +1,4 @@
-/** Results of reproducible work; the oldest are evicted. */
+/** Caches results that can be computed again; the oldest are evicted. */
 export class Kept<T> {
   readonly #all = new Map<string, Promise<T>>();
 

@@ -6,7 +6,7 @@ export interface Frame {
   readonly title: string;
   /** The page's own address, for Open Graph. */
   readonly url: string;
-  /** Its entry in the menu. */
+  /** The page's entry in the menu. */
   readonly here?: Periods | "saved" | "for-you" | "topics" | undefined;
   /** The search field's text. */
   readonly query?: string | undefined;
@@ -19,7 +19,7 @@ export interface Frame {
 interface About {
   readonly type: "website" | "article";
   readonly description: string;
-  /** ISO date. */
+  /** The date of publication, in ISO format. */
   readonly published?: string | undefined;
 }
 

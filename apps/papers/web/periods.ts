@@ -4,7 +4,7 @@ import { type Day, daySchema } from "../src/paper.ts";
 const periods = ["day", "week", "month", "all"] as const;
 export type Periods = (typeof periods)[number];
 
-/** Days of being listed, both inclusive. */
+/** The first and last day of listing, both inclusive. */
 export interface Range {
   readonly from: Day;
   readonly to: Day;
@@ -54,14 +54,14 @@ export function rangeText(period: Periods, range: Range | undefined): string {
   return period === "week" ? long.formatRange(new Date(range.from), new Date(range.to)) : dayText(range.from);
 }
 
-/** The period in an address, `day` by default. @throws UserError */
+/** Parses the period in an address; `day` by default. @throws UserError */
 export function periodFrom(text: string | undefined): Periods {
   const found = periods.find((period) => period === (text || "day"));
   if (!found) throw new UserError(`period: expected ${periods.join(", ")}, got "${text}"`, 2);
   return found;
 }
 
-/** A day in an address; undefined if none. @throws UserError */
+/** Parses a day in an address; undefined if there is none. @throws UserError */
 export function dayFrom(name: string, text: string | undefined): Day | undefined {
   if (text === undefined || text === "") return undefined;
   const { data, error } = daySchema.safeParse(text);

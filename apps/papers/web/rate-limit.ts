@@ -1,4 +1,4 @@
-/** A client's request limit: `burst` at once, then `perMinute`. */
+/** Limits each client's requests: `burst` at once, then `perMinute`. */
 export class RateLimit {
   readonly #buckets = new Map<string, { left: number; at: number }>();
 
@@ -19,7 +19,7 @@ export class RateLimit {
     return tokens < 1 ? Math.ceil(((1 - tokens) / this.perMinute) * 60) : 0;
   }
 
-  /** The clients not seen for longest are evicted. */
+  /** Forgets the clients that have not been seen for longest. */
   #forget(): void {
     for (const client of this.#buckets.keys()) {
       if (this.#buckets.size <= MOST_CLIENTS) return;

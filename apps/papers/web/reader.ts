@@ -5,7 +5,7 @@ import { csrfToken } from "./security.ts";
 
 const COOKIE = "papers_reader";
 const PATTERN = /^[\w-]{32}$/;
-/** Seconds; browsers keep no cookie for longer than 400 days. */
+/** The cookie's lifetime in seconds; browsers keep cookies for at most 400 days. */
 const KEPT = 400 * 86_400;
 
 /** A browser with a cookie of this server. */
@@ -29,7 +29,7 @@ const visitOf = (secret: string): Visit => ({
   secret,
 });
 
-/** The browser of a request; undefined without a cookie of ours. */
+/** The browser of a request; undefined without this server's cookie. */
 export function knownVisit(c: Context): Visit | undefined {
   const secret = getCookie(c, COOKIE);
   return secret !== undefined && PATTERN.test(secret) ? visitOf(secret) : undefined;
@@ -40,7 +40,7 @@ export const welcome = (c: Context, secure: boolean): Visit => knownVisit(c) ?? 
 
 export const newVisit = (): Visit => visitOf(randomBytes(24).toString("base64url"));
 
-/** Sets the cookie of a visit, replacing the one before. */
+/** Sets a visit's cookie, replacing any earlier cookie. */
 export function giveCookie(c: Context, visit: Visit, secure: boolean): Visit {
   setCookie(c, COOKIE, visit.secret, { httpOnly: true, sameSite: "Lax", path: "/", maxAge: KEPT, secure });
   return visit;

@@ -1,6 +1,7 @@
 /**
- * Papers like a reader's saved ones: a linear support vector machine on the papers' vectors, saved against not saved, with balanced
- * classes (as in arxiv-sanity-lite on tf-idf), solved in the dual by coordinate descent (Hsieh et al. 2008, Algorithm 1, L2 loss).
+ * Recommends papers like a reader's saved ones, with a linear support vector machine on the papers' vectors, saved
+ * against not saved, with balanced classes (as in arxiv-sanity-lite on tf-idf), solved in the dual by coordinate
+ * descent (Hsieh et al. 2008, Algorithm 1, L2 loss).
  */
 
 export interface Candidate {
@@ -16,12 +17,12 @@ export interface Recommendation {
   readonly because: readonly string[];
 }
 
-/** Fewer saved papers, or fewer others, say nothing about a reader. */
+/** The minimum number of saved papers, and of others, that say something about a reader. */
 export const FEWEST = 3;
 
 const C = 0.1;
 const PASSES = 20;
-/** Maximum unsaved papers for training; of more, every n-th. */
+/** Maximum unsaved papers for training; if there are more, every n-th is used. */
 const OTHERS = 2000;
 const REASONS = 2;
 
@@ -47,7 +48,7 @@ const thinned = (others: readonly Candidate[]): Candidate[] => {
   return others.filter((_, i) => i % every === 0);
 };
 
-/** The weights are the sum of all vectors by ±alpha, so each saved paper's share in a score is exact. */
+/** The saved papers behind a score. Weights are the sum of vectors times ±alpha, so each paper's share is exact. */
 function reasons(liked: readonly Candidate[], alphas: Float64Array, vector: Float32Array): string[] {
   return liked
     .map(({ id, vector: mine }, i) => ({ id, share: alphas[i]! * dot(mine, vector) }))
@@ -59,7 +60,7 @@ function reasons(liked: readonly Candidate[], alphas: Float64Array, vector: Floa
 
 interface Separation {
   readonly weights: Float64Array;
-  /** One per paper: the saved ones, then the others. */
+  /** One weight per paper: first the saved papers, then the others. */
   readonly alphas: Float64Array;
 }
 

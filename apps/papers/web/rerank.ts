@@ -10,7 +10,7 @@ export interface Order {
 
 const KEPT = 200;
 
-/** Orders search results by a model that reads them. Orders are cached, and computed one at a time. */
+/** Orders search results with a model that reads them. Orders are cached, and computed one at a time. */
 export class Reranking {
   readonly #orders = new Kept<Order>(KEPT);
   #ranker: Promise<RerankPipeline> | undefined;
@@ -18,7 +18,7 @@ export class Reranking {
 
   constructor(
     private readonly open: () => Promise<RerankPipeline>,
-    /** Called for each new order. */
+    /** Called with the receipt of each new order. */
     private readonly onMade: (receipt: Receipt) => Promise<void>,
   ) {}
 

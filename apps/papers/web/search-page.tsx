@@ -7,11 +7,11 @@ import type { Marks } from "./marks.ts";
 
 export interface Results {
   readonly papers: readonly Paper[];
-  /** Receipts of finding them, in order. */
+  /** The receipts for finding the results, in order. */
   readonly receipts: readonly Receipt[];
   /** Sentences on features that are off. */
   readonly without: readonly string[];
-  /** Why something could not be done. */
+  /** Why a part of the search failed; undefined if nothing failed. */
   readonly missing: string | undefined;
 }
 
@@ -25,7 +25,7 @@ interface SearchPageProps extends Omit<Parameters<typeof SearchFilters>[0], "top
   readonly marks: Marks;
 }
 
-/** Papers that fit a query, by words and by meaning; the reader may have a model read and order them. */
+/** The papers that fit a query, by words and by meaning; a model can read and order them on request. */
 export const SearchPage = ({ results, reranked, canRerank, marks, ...filters }: SearchPageProps) => (
   <>
     <h1>Search</h1>

@@ -26,7 +26,7 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** Cached recommendations, one for each set of saved papers. */
+/** The maximum number of cached rankings, one for each set of saved papers. */
 const KEPT = 200;
 
 /** The application's parts that the pages show. */

@@ -11,7 +11,7 @@ import { createSite } from "./app.tsx";
 import type { Reranking } from "./rerank.ts";
 import { siteOf } from "./serve.ts";
 
-/** The pages over papers in memory, searched by words alone. */
+/** Opens the pages with papers in memory, searched by words alone. */
 export async function openSite(inputs: readonly PaperInput[], reranking?: Reranking) {
   const folder = mkdtempSync(join(tmpdir(), "modicum-papers-web-"));
   const papers = new Papers(await openStore(":memory:"), { folder, embedding: "none" });

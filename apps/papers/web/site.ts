@@ -12,7 +12,7 @@ import type { Reranking } from "./rerank.ts";
 /** The context that all routes share. */
 export interface Site {
   readonly papers: Papers;
-  /** Undefined if reranking is off. */
+  /** The reranking of results; undefined if it is off. */
   readonly reranking: Reranking | undefined;
   readonly mailing: Mailing;
   readonly recommendations: Kept<readonly Recommendation[] | undefined>;

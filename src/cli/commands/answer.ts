@@ -21,7 +21,7 @@ interface Flags extends SessionOptions {
 }
 
 export function define(command: Command): void {
-  // `answer calibrate` also has flags of these names.
+  // Options are parsed by position, since `answer calibrate` also has flags with these names.
   const verb = command
     .enablePositionalOptions()
     .argument("<question>", "the question")

@@ -3,11 +3,11 @@ import type { ChatMessage } from "../../index.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
 
-/** A conversation as its commands see it. */
+/** A conversation, as chat commands see it. */
 export interface Talk {
   /** The turns so far, oldest first. */
   messages: ChatMessage[];
-  /** The image files of `messages`, in order, then the next turn's. */
+  /** The image files in `messages`, in order, and then the next turn's images. */
   images: string[];
   /** True if the model reads images. */
   readonly sees: boolean;
@@ -15,7 +15,7 @@ export interface Talk {
   readonly plain: boolean;
   /** The model's name. */
   readonly model: string;
-  /** Changes the answering model. @throws UserError if it cannot be loaded; the old one then stays */
+  /** Changes the model. @throws UserError if it cannot be loaded; the old model then remains */
   change(model: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   quit: { usage: "/quit", summary: "leave (also /exit, /bye and Ctrl-D)", run: () => "" },
 };
 
-/** True if a line leaves the chat. */
+/** True if a line is a command to leave the chat. */
 export const leaves = (line: string): boolean => /^\/(quit|exit|bye)$/.test(line);
 
 /** True if a line is a command, and not a path that begins with a slash. */

@@ -32,7 +32,7 @@ afterEach(() => {
 
 const receiptOf = (completion: number) => makeReceipt(parts({ tokens: { prompt: 9, cached: 0, completion } }));
 
-/** Writes "word0 word1 … " until it is stopped, or `words` words; records its prompts. */
+/** A model that writes "word0 word1 … ", `words` words or until it is stopped, and records its prompts. */
 function slowModel(words: number) {
   const calls: ChatMessage[][] = [];
   async function* generate(prompt: Prompt, { signal, onStopped }: RunOptions = {}): AsyncGenerator<Chunk, void> {
@@ -48,7 +48,7 @@ function slowModel(words: number) {
   return { asked: calls, generate };
 }
 
-/** Tokens of the answers in the ledger, the newest first. */
+/** The number of tokens of each answer in the ledger, the newest first. */
 async function ledgered(): Promise<number[]> {
   const ledger = await openLedger(join(home, "receipts.db"));
   const counts = (await ledger.list()).map(({ tokens }) => tokens.completion);

@@ -47,7 +47,7 @@ export async function chat(options: SessionOptions): Promise<void> {
   }
 }
 
-/** A conversation whose model is loaded by the command's options. */
+/** A conversation whose model is loaded with the command's options. */
 class Conversation implements Answered, Disposable {
   messages: ChatMessage[] = [];
   images: string[] = [];
@@ -83,7 +83,7 @@ class Conversation implements Answered, Disposable {
   }
 }
 
-/** Turns, each sent with all earlier ones if the model reads conversations, and commands. */
+/** Reads lines: runs commands, and answers turns, each sent with all earlier turns if the model reads conversations. */
 export async function converse(talk: Answered, terminal: Interface, settings: RunOptions): Promise<void> {
   for (;;) {
     const line = await ask(terminal, settings.signal);

@@ -32,7 +32,7 @@ export function define(command: Command): void {
   );
 }
 
-/** Prints the text to insert at the place. */
+/** Prints the text to insert at the cursor. */
 async function complete(file: string, { at, json, ...options }: Flags): Promise<void> {
   const terms = readFlags(completionOptions, options);
   const text = sourceOf(file, at);
@@ -53,7 +53,7 @@ function placeOf(text: string): Place {
   return { line: Number(line), column: Number(column) };
 }
 
-/** The file's text, checked before a model is loaded. @throws UserError if it cannot be completed at the place */
+/** Reads the file, before a model is loaded. @throws UserError if it cannot be completed at this position */
 export function sourceOf(file: string, place: Place): string {
   const text = readText(file);
   return inFile(file, () => {

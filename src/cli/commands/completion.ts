@@ -10,7 +10,7 @@ import { topicNames } from "../topics.ts";
 
 const namesOf = (all: readonly { readonly name: string }[]): string[] => all.map(({ name }) => name);
 
-/** The verb `completion`, over the whole program. */
+/** Defines the verb `completion`, which describes the whole program. */
 export function define(command: Command, whole: () => Promise<Command>): void {
   command.addArgument(new Argument("<shell>", "the shell").choices(shells)).action(async (shell: Shell) => {
     const program = await whole();

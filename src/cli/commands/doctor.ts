@@ -29,7 +29,7 @@ async function doctor({ json = false, verify: whole = false, tune = false }: Opt
   const missing = checks.filter((check) => !check.ok && !check.damaged);
   if (json) printJson({ checks, missing: namesOf(missing), damaged: namesOf(damaged) });
   else print(...columns(checks.map(row)), "", ...summary(missing, damaged));
-  // Without pip or a network, only downloads fail; without a needed requirement, nothing runs.
+  // Without pip or a network, only downloads fail, so only needed or damaged requirements set the exit status.
   if (missing.some((check) => check.needed) || damaged.length > 0) process.exitCode = 1;
 }
 

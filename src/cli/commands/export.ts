@@ -42,7 +42,7 @@ interface Options {
 
 async function exportTo(name: string, dir: string, options: Options): Promise<void> {
   const write = writerOf(options);
-  // Checked before anything is downloaded.
+  // The folder is checked before anything is downloaded.
   checkExportFolder(dir);
   const signal = interruptSignal();
   const model = await resolved(name, signal);

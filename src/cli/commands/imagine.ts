@@ -55,7 +55,7 @@ async function imagine({ model: name, out, json, ...flags }: Flags): Promise<voi
   });
 }
 
-/** Draws under a progress bar, which is gone when the files' names are printed. */
+/** Draws with a progress bar, which is removed before the files' names are printed. */
 async function drawn(model: Model, options: Parameters<Model["imagine"]>[0]) {
   using bar = showSteps();
   return await model.imagine({ ...options, ...bar });

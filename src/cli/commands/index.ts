@@ -182,7 +182,7 @@ async function listAll(flags: StoreFlags): Promise<void> {
   }
   if (flags.json) printJson(rows);
   else printRows(rows);
-  // A damaged index does not hide the others.
+  // Errors about damaged indexes are thrown only after the other indexes have been listed.
   for (const fault of faults) throw fault;
 }
 

@@ -49,7 +49,7 @@ async function run(flags: Flags): Promise<void> {
     notice: (sentence) => void process.stderr.write(`${sentence}\n`),
   });
   if (flags.json) return printJson(report);
-  // Without a question that only retrieval answers, there is nothing to separate.
+  // Formats an area under a curve; NaN if no question needs retrieval.
   const area = (mean: number) => (Number.isFinite(mean) ? figure(mean) : "none");
   const areas = new Map(report.gates.map(({ gate, auroc }) => [gate, area(auroc.mean)]));
   const rows = [...report.policies, ...report.gates.map(({ half }) => half)].map((policy) => [

@@ -45,14 +45,14 @@ async function pickRecipe(folder: string | undefined, flags: Readonly<Record<str
   const earlier = await registerRecipe(name, entry);
   if (flags["json"]) return printJson({ name, ...entry });
   print(picked.recipe);
-  // By itself, a model with an adapter reads prompts in the form that the adapter was trained on.
+  // A model with an adapter needs no --raw: it reads prompts in the form that the adapter was trained on.
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   process.stderr.write(
     `${noteOn(summary, picked, goal)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
   );
 }
 
-/** @throws UserError if the run says little about the recipe, without --force */
+/** @throws UserError if the run has too few items to judge the recipe, without --force */
 function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): void {
   const dense = summary.recipes.find(({ recipe }) => recipe === "dense")!;
   const faults = [...new Set([dense, picked])].flatMap((recipe) => hollow(summary, recipe));
@@ -63,7 +63,7 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
   for (const fault of faults) warn(fault);
 }
 
-/** The notes to read before deploying the recipe. */
+/** The caveats to show before the recipe is deployed. */
 function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, goal: Wanted): string {
   const { metric, items } = summary;
   if (recipe === "dense") {

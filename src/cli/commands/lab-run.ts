@@ -106,7 +106,7 @@ async function summarised(flags: Flags, watcher: Watcher, signal: AbortSignal) {
   return { grid, summaries: await runGrid(grid, watcher, signal) };
 }
 
-/** The report of a cell, and the command that deploys one of its recipes. */
+/** The path of a cell's report, and the command that registers its best recipe. */
 function nextStep(grid: Grid, i: number, { recipes }: Summary): string {
   const cell = grid.cells[i]!;
   const folder = folderOf(grid, cell);
@@ -124,7 +124,7 @@ const howToGoOn = ({ queue }: Flags): string =>
 
 /** @throws UserError */
 async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "recipes">> {
-  // Everything that needs no model and no data is read first.
+  // Options that need neither a model nor data are checked first.
   const quants = (flags.quant ?? ["auto"]).map((quant) => readFlags(quantOptions, { quant }).quant);
   const [options, budget] = [readFlags(runOptions, flags), readFlags(budgetOptions, flags)];
   const [reuse, searches] = [reuseOf(flags), (flags.search ?? []).map(parseSearch)];
@@ -179,7 +179,7 @@ async function foundTask(task: string, signal: AbortSignal): Promise<Task> {
   return await findTask(task, { signal, ...download });
 }
 
-/** @throws UserError for a recipe's name as well: every run has dense beside its recipes */
+/** @throws UserError also for a registered recipe's name, since a run names the model and its recipes separately */
 export async function resolvedModel(model: string, signal: AbortSignal): Promise<ResolvedModel> {
   const registered = await registeredAs(model);
   if (registered) {
@@ -205,8 +205,8 @@ function reuseOf({ resume = false, force = false }: Flags): Reuse {
 }
 
 /**
- * Recipes, each a list of savings or a file.
- * @throws UserError if one is empty, unknown, or has two savings that use one seam
+ * Parses recipes, each a list of savings or a file. @throws UserError if one is empty, unknown, or has two savings that
+ * use the same seam
  */
 export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
   if (texts.some((text) => text.trim() === "")) throw new UserError("--recipe is empty; dense is always included", 2);

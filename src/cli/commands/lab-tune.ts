@@ -143,7 +143,7 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
   return registered;
 }
 
-/** The flag that samples as the tuning did, if a request without it does not. */
+/** The flag that makes requests sample as the tuning did, if they need one. */
 const drawing = ({ setup }: Tuned): string => {
   const { temperature } = setup.request.options;
   return temperature === undefined ? "" : ` --temperature ${temperature}`;
@@ -193,7 +193,7 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
     },
     timed(done, of) {
       if (done === 1) timing = performance.now();
-      // The time of the first answer is unknown.
+      // The first answer's time is unknown, so it is left out of the mean.
       const each = (performance.now() - timing) / Math.max(1, done - 1);
       if (done > 1) display.show({ title: "timing against dense", done, of, seconds: (each / 1000) * (of - done) });
     },

@@ -10,7 +10,7 @@ export function define(command: Command): void {
       "redis://host:port, the queue of `lab run`, `lab tune`, `train sweep` and `index add` with `--queue`",
     )
     .action(async ({ queue }: { queue: string }) => {
-      // Only this and runs with `--queue` use the queue's libraries.
+      // The queue's libraries are loaded only for this verb and for `--queue`.
       const { work } = await import("../../lab/queue/worker.ts");
       const notice = (sentence: string) => process.stderr.write(`${sentence}\n`);
       await work(queue, { version: version(), notice, signal: interruptSignal() });

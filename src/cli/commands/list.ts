@@ -18,7 +18,7 @@ interface Listed {
   licence?: string;
   source?: string;
   path?: string;
-  /** Why it cannot be used. */
+  /** Why the model cannot be used. */
   fault?: string;
 }
 

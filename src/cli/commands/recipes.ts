@@ -50,7 +50,7 @@ export function define(command: Command): void {
   named("rm", "remove a recipe").action(remove);
 }
 
-/** A name for `on`, `off` and `rm`. */
+/** The help of the name that `on`, `off` and `rm` take. */
 const NAMED = "MODEL@NAME, as listed, or only NAME";
 
 async function list({ json = false }: { json?: boolean }): Promise<void> {
@@ -78,7 +78,7 @@ async function row([name, entry]: [string, Registered]): Promise<string[]> {
   return [...shown, savedText(flops_saved, "flops"), `${metric} ${quality.toFixed(4)} (${change})`, task, ""];
 }
 
-/** A sentence for each saving of a recipe that changes nothing in the form in which its model runs here. */
+/** A notice for each saving in a recipe that has no effect in the form in which its model runs here. */
 async function idleIn({ model, recipe }: Registered): Promise<string[]> {
   const idle = savings.flatMap(({ name, idle: of }) =>
     of && recipe.some((text) => text.split(":")[0] === name) ? [of] : [],
@@ -103,7 +103,7 @@ const savedText = (share: number, by: keyof typeof units): string => `${decimals
 const certificateIn = ({ recipe: [first = ""] }: Registered): string | undefined =>
   first.startsWith(`${AUTO}:`) ? first.slice(AUTO.length + 1) : undefined;
 
-/** A certified recipe in the list: its cells from the saving on, and as JSON. Undefined if it has no certificate. */
+/** A certified recipe's cells in the list, and its JSON; undefined if the recipe has no certificate. */
 function certifiedOf(entry: Registered): { readonly cells: string[]; readonly state: object } | undefined {
   const name = certificateIn(entry);
   if (name === undefined) return undefined;
@@ -161,7 +161,7 @@ async function turn(name: string, on: boolean): Promise<void> {
   print(`${AUTO}:${certificate} is ${on ? "on" : "off: its requests run dense"}`);
 }
 
-/** The certificate of the recipe `MODEL@NAME`, or of this name itself. @throws UserError if there is none */
+/** The certificate named `name`, or that of the recipe `MODEL@NAME`. @throws UserError if there is none */
 async function certificateNamed(name: string): Promise<string> {
   const entry = await registeredAs(name);
   if (!entry) return name;

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { documentsOf } from "./rerank.ts";
 
-/** The ids of documents, some with their own. */
+/** The ids assigned to documents, some of which have ids of their own. */
 async function ids(...args: (string | number | undefined)[]): Promise<(string | number)[]> {
   const file = path.join(tempFolder(), "documents.jsonl");
   writeFileSync(

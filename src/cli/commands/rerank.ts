@@ -96,7 +96,7 @@ function printRanking(results: ReturnType<typeof ranked>, windows: readonly Wind
   print(...columns(results.map((r) => [r.relevance_score.toFixed(4), String(r.id)])));
 }
 
-/** Documents without an id are named by their index, from 0. @throws UserError if another document has that id */
+/** Reads documents; those without an id get their index, from 0. @throws UserError if another document has that id */
 export async function documentsOf(file: string): Promise<Identified[]> {
   const rows = await parseRows(document, rowsOf(file));
   if (rows.length === 0) throw new UserError(`${file} has no documents; expected one per line`);

@@ -70,7 +70,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
 
-/** @throws UserError for flags that belong to one model, beside a pipeline with settings, or to such a pipeline */
+/** @throws UserError for a single model's flags with such a pipeline, or for its flags without it */
 function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "settings"> = {}): void {
   const other = own?.alone.flags.find((flag) => options[flag] !== undefined);
   if (other) throw new UserError(`--${other} needs a single model, but ${options.model} names two`, 2);

@@ -24,7 +24,7 @@ interface Options extends Readonly<Record<string, unknown>> {
   json?: boolean;
 }
 
-/** A command for each saving with a calibration, with its own flags. */
+/** Defines a command for each saving with a calibration, with its own flags. */
 export function define(command: Command): void {
   // Any flags are allowed here, so that a saving without calibration is reported first.
   command.allowUnknownOption().allowExcessArguments();

@@ -25,7 +25,7 @@ const bindOptions = z.strictObject({
   allowHost: z
     .array(z.string().regex(/^[\w-]+(\.[\w-]+)*$/, "expected a name such as api.example.org"))
     .default([])
-    .describe("an additional Host name to answer for, such as a proxy's"),
+    .describe("an additional Host name to accept, such as a proxy's"),
   port: z
     .int()
     .min(0)
@@ -50,7 +50,7 @@ const bindOptions = z.strictObject({
     .regex(/^\d+(\.\d+)?GB$/, "expected a size such as 20GB")
     .transform((size) => Number.parseFloat(size) * 1e9)
     .optional()
-    .describe("maximum disk space for prompt prefixes that outlive the server, such as 20GB (default: none)"),
+    .describe("maximum disk space to keep prompt prefixes across restarts, such as 20GB (default: none)"),
   keepAlive: z
     .number()
     .min(0)
@@ -188,7 +188,7 @@ async function opened(
     memory: memory * 1e9,
     allowAnonymous: flags.allowAnonymous === true,
   };
-  // Checked before anything is downloaded for the server.
+  // Access is checked before anything is downloaded.
   await checkBind(keys, bound);
   const fleet = await Fleet.open(await remotes(flags), log);
   const elsewhere = fleet.list().map(({ options }) => options.name);

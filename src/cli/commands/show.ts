@@ -31,7 +31,7 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
   print(...columns([...rows(model, form), ...codes]));
 }
 
-/** A user's explicit form. */
+/** The text for a form that the user named. */
 const NAMED =
   "q8r, as --quant says: the layers and their inputs in rotated bytes; the token table and the head in the default form";
 
@@ -39,11 +39,11 @@ const grouped = (n: number): string => n.toLocaleString("en");
 const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
 const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 
-/** Every change of the weights is shown; a form without a label is the file's own. */
+/** Describes tensors, with every change of their weights; a form without a label is the file's own. */
 const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
   `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)} of ${megabytes(stored)} in the file`;
 
-/** The rounding of activations for products with quantised blocks. */
+/** A note if products with quantised blocks round activations. */
 const activations = ({ tensors }: ModelDescription): [string, string][] =>
   tensors.some(({ form }) => form !== "float32")
     ? [["", "inputs of quantised products are also rounded to 8 bits"]]
@@ -79,7 +79,7 @@ function purpose({ embedding, compared, labels }: ModelDescription): [string, st
   return [["embeddings", `${vector}${normalise ? ", of length 1" : ""}${cut}`]];
 }
 
-/** A recurrent model's Lyapunov exponent at rest: its step sizes do not depend on the input. */
+/** A recurrent model's Lyapunov exponent at rest, that is, with step sizes independent of the input. */
 function stability({ stability }: ModelDescription): [string, string][] {
   if (!stability) return [];
   const { lambdaMax, memory } = stability;
@@ -123,7 +123,7 @@ function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, stri
   ];
 }
 
-/** If a text is read as a whole, a token's cost grows with the text's length. */
+/** The FLOPs per token, which grow with the text's length if texts are read as a whole. */
 function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
   const whole = kind === "encoder" || kind === "encoder of images and texts";
   const costs = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>

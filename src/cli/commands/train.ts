@@ -78,7 +78,7 @@ async function run(config: string | undefined, flags: Flags): Promise<void> {
   else tell(result);
 }
 
-/** @throws UserError for flags that exclude each other */
+/** @throws UserError for flags that cannot be combined */
 function checkFlags({ out, resume, dryRun }: Flags): void {
   if (resume !== undefined && out !== undefined)
     throw new UserError("--resume continues in its own folder; omit --out", 2);
@@ -132,7 +132,7 @@ const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed", noise: "i
 
 type Trained = Pick<TrainResult, "out" | "head" | "receipt"> & { readonly model: string | undefined };
 
-/** Of the same steps with no method and nothing frozen. */
+/** The share saved, compared with the same steps without a method or frozen tensors. */
 const savedShare = (share: number): string =>
   share < 0 ? `${(-100 * share).toFixed(1)} % more than dense` : `${(100 * share).toFixed(1)} % saved`;
 
@@ -161,8 +161,8 @@ function tell({ out, model, head, steps, ended, tokens, loss, heldOut, tasks = {
 }
 
 /**
- * A sentence on the command that runs the result, with the saving of its training. An adapter records its prompt form;
- * for a whole model with a chat template, the command includes --raw.
+ * A sentence with the command that runs the result, with the saving that it was trained for. An adapter records its
+ * prompt form; for a whole model with a chat template, the command includes --raw.
  */
 function nextOf({ out, model, head, receipt }: Trained): string {
   const { save, ...options } = runOptions(out);

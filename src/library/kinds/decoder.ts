@@ -17,7 +17,7 @@ export function decoderFace(model: LanguageModel): Face {
   const answer = (job: AnswerJob): AsyncIterable<Piece> =>
     scheduler ? scheduler.submit(job) : generate(job.engine ?? engine, tokenizer, job.prompt, job.options, job);
 
-  /** The pending replay of a drawn answer, if it was drawn. */
+  /** The pending replay of an answer, if audits sampled it. */
   function drawn({ prompt, facts, plan, audit, engine: adapted = engine }: AnswerJob) {
     const { guarantee, audited: sha256 } = plan?.choice ?? {};
     const certificate = guarantee?.certificate;
@@ -29,7 +29,7 @@ export function decoderFace(model: LanguageModel): Face {
       by.replay({ certificate, sha256, model: source.name, prompt, answer: tokens }, adapted, pauses);
   }
 
-  /** Scores of continuations. @throws UserError if none */
+  /** Scores continuations. @throws UserError if there are none */
   async function score(
     read: () => readonly Continuations[],
     { arrived, ceiling = {}, lease, truncate: _, ...terms }: LeasedTerms,

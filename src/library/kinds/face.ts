@@ -23,7 +23,7 @@ export type Generative = LanguageModel | Seq2SeqModel | DiffusionModel;
 /** A request to generate. `audit` is false to exclude it from audits. */
 export type AnswerJob = Job & { readonly audit?: boolean | undefined };
 
-/** The terms of a call that reads texts, and its recipe, which models without seams do not have. */
+/** The options of a call that reads texts, and its recipe, which only models that support savings have. */
 export type LeasedTerms = ReadTerms & { readonly lease?: Lease | undefined };
 
 /** The calls of `Model` that not every kind of model has. */
@@ -45,7 +45,7 @@ export interface Calls {
 
 /** The implementation of `Model` for one kind of loaded model. */
 export interface Face extends Partial<Calls> {
-  /** From now on, calls are queued. */
+  /** Makes all later calls queue. */
   schedule?(options: SchedulerOptions): Turns;
   audit?(auditor: Auditor): void;
 }

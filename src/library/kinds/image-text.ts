@@ -7,7 +7,7 @@ import { imagesAlone, labelsFor } from "./inputs.ts";
 export function imageTextFace(model: ImageTextModel): Face {
   const { name } = model.source;
   return {
-    // The running call is also in the queue.
+    // The limit is one higher, since the running call is also in the queue.
     schedule: ({ queue }) => Object.assign(model.queue, { limit: queue + 1 }),
     embed: (inputs, terms) => model.embed(inputs, terms),
     classify: (inputs, labels, terms) =>

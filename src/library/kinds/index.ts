@@ -3,7 +3,7 @@ import type { KindName, LoadedModel } from "../../engine/kinds/index.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Calls, Face } from "./face.ts";
 
-/** The calls of a loaded model: one file for each kind, loaded with the first model of the kind. */
+/** A loaded model's calls. Each kind of model has its own file, loaded with the first model of that kind. */
 export async function faceOf(loaded: LoadedModel): Promise<Face> {
   switch (loaded.kind) {
     case "decoder":

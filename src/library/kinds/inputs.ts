@@ -3,7 +3,7 @@ import { type ImageInput, isImage } from "../../engine/images/pixels/input.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 
-/** @throws UserError if none */
+/** @throws UserError if there are no labels */
 export function labelsFor(name: string, labels: readonly string[] | undefined): readonly string[] {
   if (labels) return labels;
   throw new UserError(`${name} has no labels of its own; expected labels to choose among`, 2);

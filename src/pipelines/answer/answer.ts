@@ -24,15 +24,15 @@ type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 export interface Retrieval {
   readonly used: boolean;
   readonly method: GateMethod;
-  /** The gate's score; null if it has none, in which case the question is searched for. */
+  /** The gate's score; null if it could not be computed, in which case the answer retrieves. */
   readonly score: number | null;
-  /** A score of at least this retrieves. */
+  /** The minimum score at which the answer retrieves. */
   readonly threshold: number;
-  /** Milliseconds of the gate, including its calls, and of the search. */
+  /** Milliseconds spent on the gate, including its calls, and on the search. */
   readonly ms: { readonly gate: number; readonly search: number };
   /** The documents that the answer reads, the best first; `[1]` in an answer cites the first. */
   readonly documents: readonly ReadDocument[];
-  /** The search found nothing, or nothing that fits the model's context: the answer is plain. */
+  /** Set if the search found nothing that fits the model's context, so that the answer is plain. */
   readonly nothing_found?: true;
   /** Indices of the documents that the answer cites, from 0; known at its end. */
   readonly citations?: readonly number[];
@@ -49,7 +49,7 @@ export interface AnswerTerms extends Pick<TextRequest, "options" | "signal" | "a
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
 }
 
-/** Answers a request: a text is a single question; turns are a chat, whose last user's turn is the question. */
+/** Answers a request: a text is a single question; in a chat, the last user turn is the question. */
 export async function* answerRequest(
   named: Named,
   resources: Resources,
@@ -70,8 +70,8 @@ export async function* answerRequest(
 
 /**
  * Answers a question, with passages from an index if the gate says so (ExpertRAG, arXiv 2504.08744). The decision is
- * the first piece. A gate that reads the plain answer's first token starts that answer; the answer continues if nothing
- * is retrieved, else its cost is overhead. `source` may be missing if the gate never retrieves.
+ * the first piece. A gate that reads the plain answer's first token starts the plain answer, which continues if nothing
+ * is retrieved; otherwise its cost is overhead. `source` may be missing if the gate never retrieves.
  */
 export async function* answer(
   model: AnswerModel,
@@ -118,7 +118,7 @@ class Run {
     yield* this.#give(decision.retrieve ? this.#second(passages) : (begun ?? this.#plain()), retrieval);
   }
 
-  /** A plain answer does not wait for an unreachable database; its dense price is then too low. */
+  /** The mean terms per passage; 0 if the database is unreachable, which makes the dense price too low. */
   async #passageTerms(): Promise<number> {
     try {
       return (await this.source?.meanTerms()) ?? 0;
@@ -143,7 +143,7 @@ class Run {
     return { documents: documents.map(({ id, title, text, score }) => ({ id, title, text, score })), passages };
   }
 
-  /** Tokens for passages: half of the remaining context is reserved for the answer. */
+  /** The maximum tokens of passages; half of the remaining context is reserved for the answer. */
   #room(): number {
     const { model, prompts, terms } = this;
     const free = model.context - model.count(prompts.with([]));

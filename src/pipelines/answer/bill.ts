@@ -8,12 +8,12 @@ interface Named {
   readonly recipe: readonly string[];
 }
 
-/** Makes one receipt of an answer's calls. Dense searches for every question, and reads the results. */
+/** Combines the receipts of an answer's calls. Dense searches for every question and reads the results. */
 export class AnswerBill {
   readonly #time: WallTime;
   readonly #searches: Receipt[] = [];
   readonly #calls: Receipt[] = [];
-  /** FLOPs of a gate's scores. */
+  /** FLOPs spent on computing the gate's score. */
   gating = 0;
 
   constructor(
@@ -29,7 +29,7 @@ export class AnswerBill {
     this.#searches.push(receipt);
   }
 
-  /** A call of the model; the last one gives the answer. */
+  /** Adds a model call's receipt; the last call added is the answer. */
   call(receipt: Receipt): void {
     this.#calls.push(receipt);
   }

@@ -19,7 +19,7 @@ interface Branch extends Pick<Retrieval, "documents"> {
 interface BothAnswers {
   readonly plain: Branch;
   readonly retrieved: Branch;
-  /** The parts of the question that gates read. */
+  /** The inputs of gates for this question. */
   readonly input: GateInput;
   /** The cost of the self-reflection call, if a gate reads it. */
   readonly reflection?: Receipt;
@@ -39,7 +39,7 @@ export class AnswerBranches {
     private readonly settings: AnswerOptions,
   ) {}
 
-  /** Greedy decoding. */
+  /** Answers a question both ways, with greedy decoding. */
   async answers(
     question: string,
     methods: readonly GateMethod[],

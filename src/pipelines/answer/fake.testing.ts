@@ -5,11 +5,11 @@ import type { ModelPiece } from "../model.ts";
 import type { AnswerModel, PassageSource } from "./model.ts";
 
 export interface FakeModel extends AnswerModel {
-  /** The text of each prompt that ran. */
+  /** The texts of all prompts that ran. */
   readonly prompts: string[];
 }
 
-/** One FLOP per token of the prompt and of the answer. */
+/** A receipt with one FLOP per token of the prompt and of the answer. */
 const receiptOf = (prompt: number, completion: number, model = "fake", dense = prompt + completion): Receipt =>
   makeReceipt({
     ...{ model, recipe: [], estimated: false },

@@ -68,7 +68,7 @@ interface Lookup {
 export const ofAnswer = ({ retrieval, ...fields }: z.output<z.ZodObject<typeof answerShape>>): Lookup =>
   lookupOf({ ...fields, mode: retrieval });
 
-/** Undefined if the chat goes to a model without this pipeline. @throws UserError */
+/** Reads a chat's settings; undefined if the chat does not use this pipeline. @throws UserError */
 export const ofChat = ({ retrieval }: z.output<z.ZodObject<typeof chatShape>>): Lookup | undefined =>
   retrieval ? lookupOf(retrieval) : undefined;
 
@@ -118,7 +118,7 @@ export const eventShown = {
 /** The fields of an answer of `POST /v1/answer`. */
 export const answerShown = { retrieved: used, documents, gate: z.object(decision), nothing_found, ms, citations };
 
-/** A decision in the form of `POST /v1/answer`. */
+/** Converts a decision to the format of `POST /v1/answer`. */
 export function decisionOf({ used, method, score, threshold, ms, documents, nothing_found, citations }: Retrieval) {
   const retrieval = { retrieved: used, documents: [...documents], gate: { method, score, threshold } };
   return { ...retrieval, ...(nothing_found && { nothing_found }), ms, ...(citations && { citations: [...citations] }) };

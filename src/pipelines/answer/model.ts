@@ -10,7 +10,7 @@ export const MODEL = "model";
 /** A generative model as this pipeline sees it. */
 export interface AnswerModel extends Pick<Facts, "tokenizer" | "context" | "price"> {
   readonly name: string;
-  /** Tokens of a prompt as the model reads it. */
+  /** The number of tokens in a prompt. */
   count(prompt: Prompt): number;
   generate(prompt: Prompt, options: CallOptions): AsyncIterable<ModelPiece>;
 }
@@ -18,7 +18,7 @@ export interface AnswerModel extends Pick<Facts, "tokenizer" | "context" | "pric
 /** An index as this pipeline sees it. */
 export type PassageSource = NonNullable<Resources["index"]>;
 
-/** `tools`: every prompt includes them. */
+/** A model as this pipeline sees it; `tools` are part of every prompt. */
 export async function answerModelOf(name: string, resources: Resources, tools?: readonly Tool[]): Promise<AnswerModel> {
   const { source: _, count, ...facts } = await resources.facts(MODEL);
   return {

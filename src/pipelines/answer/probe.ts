@@ -8,7 +8,7 @@ import type { AnswerModel } from "./model.ts";
 import type { QuestionPrompts } from "./prompt.ts";
 import { reflectionPrompt, reflectionTokens } from "./reflection.ts";
 
-/** A call, and the pieces read from it. */
+/** A running call, and the pieces read from it so far. */
 export interface Begun {
   readonly call: Pick<Call<object>, "next">;
   readonly pieces: readonly ModelPiece[];
@@ -16,7 +16,7 @@ export interface Begun {
 
 export interface Probed {
   readonly input: GateInput;
-  /** FLOPs of the scores, without the calls. */
+  /** FLOPs of computing scores, without the calls. */
   readonly flops: number;
   /** The plain answer, if the gate reads its first token. */
   readonly begun?: Begun;
@@ -24,10 +24,10 @@ export interface Probed {
 
 type Observing = Pick<CallTerms, "observe"> & { readonly maxTokens?: number };
 
-/** Starts a call of the model that is billed to the answer. */
+/** Starts a model call that is billed to the answer. */
 export type Start = (prompt: Prompt, more?: Observing) => Begun["call"];
 
-/** Computes only what a gate reads. */
+/** Computes only the inputs that a gate reads. */
 export async function probe(
   { tokenizer }: Pick<AnswerModel, "tokenizer">,
   { query, plain }: QuestionPrompts,

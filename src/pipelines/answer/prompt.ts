@@ -13,7 +13,7 @@ export interface QuestionPrompts {
   /** The text to search for, which a gate also reads. */
   readonly query: string;
   readonly plain: Prompt;
-  /** The same prompt with passages in the user's turn, each on one line. */
+  /** The same prompt with passages in the user turn, each on one line. */
   with(passages: readonly string[]): Prompt;
 }
 
@@ -22,7 +22,7 @@ export function checkQuestion(question: string): void {
   if (question.trim() === "") throw new UserError("the question is empty, expected a text", 2);
 }
 
-/** A single question: a chat of one turn, or plain text if the model has no chat template. @throws UserError if it is empty */
+/** A single question: a chat of one turn, or plain text without a chat template. @throws UserError if it is empty */
 export function questionPromptsOf(tokenizer: Tokenizer, question: string): QuestionPrompts {
   checkQuestion(question);
   const write: (content: string) => Prompt =
@@ -33,7 +33,7 @@ export function questionPromptsOf(tokenizer: Tokenizer, question: string): Quest
 }
 
 /**
- * A chat: its last user's turn is the query, unchanged, and holds the passages. Other turns are unchanged.
+ * Prompts for a chat. Its last user turn is the query, and the passages are added to it; other turns are unchanged.
  * @throws UserError if no user's turn has a text
  */
 export function chatPromptsOf(turns: readonly ChatMessage[]): QuestionPrompts {
@@ -63,7 +63,7 @@ const withPassages = (passages: readonly string[], question: string): string =>
 function quoted(tokenizer: Tokenizer, { title, text }: SearchResult, most: number): string {
   const line = oneLine(text.startsWith(title) ? text : `${title}: ${text}`);
   const ids = tokenizer.encode(line);
-  // A cut within a character ends with a replacement character.
+  // If the cut splits a character, the text ends with a replacement character, which is removed.
   return ids.length <= most
     ? line
     : tokenizer
@@ -85,7 +85,7 @@ export function fitting(tokenizer: Tokenizer, results: readonly SearchResult[], 
   return passages;
 }
 
-/** The least remaining room worth a passage. */
+/** The minimum remaining tokens for another passage. */
 const LEAST_PASSAGE_TOKENS = 16;
 
 /** Indices of the documents that an answer cites as `[1]` and so on. */

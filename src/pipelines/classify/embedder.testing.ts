@@ -5,7 +5,7 @@ import type { LabelHead } from "./head.ts";
 
 const WORDS = ["good", "bad", "so", "odd"];
 
-/** Embeds by the mean vector of four known words, which have unit vectors. */
+/** Embeds a text as the mean of its known words' vectors; there are four known words, with unit vectors. */
 export function smallEmbedder(name = "small", digit = "a"): Embedder {
   const identity = { name, sha256: digit.repeat(64) };
   const values = Float32Array.from({ length: 16 }, (_, i) => Number(i % 5 === 0));
@@ -17,7 +17,7 @@ export function smallEmbedder(name = "small", digit = "a"): Embedder {
   };
 }
 
-/** A head of two labels, good and bad, with logits ±`scale` for a text's mean. */
+/** A head with the labels good and bad, and weights ±`scale`. */
 export const smallHead = ({ identity }: Pick<Embedder, "identity">, scale = 2): LabelHead => ({
   model: identity,
   labels: ["negative", "positive"],

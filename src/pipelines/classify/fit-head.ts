@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import { type Features, fitLogistic, type Logistic, type LogisticFit, logitsOf } from "../../util/logistic.ts";
 
-/** Rows with each one's label index. */
+/** Rows of features, and each row's label index. */
 export interface Labelled {
   readonly rows: readonly Features[];
   readonly labels: readonly number[];
@@ -15,7 +15,7 @@ export interface FittedHead {
   readonly loss: number;
 }
 
-/** From strong to weak, each about a third of the one before. */
+/** L2 strengths to try, from strong to weak, each about a third of the previous one. */
 const L2S = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
 
 /**

@@ -22,8 +22,8 @@ test("gives each text its logits, and bills the embedding and itself", async () 
     [1.25, -1.25],
     [0.25, -0.25],
   ]);
-  // Means: 3 known words of 4 numbers; the head: 3 texts, 2 labels, 4 numbers; the graph does not count additions of a
-  // bias.
+  // Means of 3 known words with 4 numbers each; a head for 3 texts, 2 labels and 4 numbers. Adding a bias is not
+  // counted.
   const flops = 3 * 4 * 2 + 3 * 2 * 4 * 2;
   expect(usage.flops).toEqual({ dense: flops, spent: flops, overhead: 0 });
   expect(model.price(["good", "bad so", "unknown"]).flops).toBe(flops);

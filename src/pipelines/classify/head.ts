@@ -16,7 +16,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digit
 
 /** The record of a head's training. */
 const training = z.strictObject({
-  /** The training rows: their name, the hash of their texts and labels, and their number. */
+  /** The training data: its name, the hash of its texts and labels, and its number of rows. */
   data: z.strictObject({ name: z.string(), sha256, rows: z.int().min(1) }),
   seed: z.int().min(0),
   l2: z.number().positive().describe("of standardised features"),
@@ -68,7 +68,7 @@ function unpacked(text: string): Float64Array {
 
 const packed = (values: Float64Array): string => Buffer.from(Float32Array.from(values).buffer).toString("base64");
 
-/** An embedder with a head. The head runs here, and costs two FLOPs per weight, as the graph's own operators count. */
+/** An embedder with a head, which costs two FLOPs per weight, as in the graph's own counts. */
 export class HeadModel implements LabelModel, Disposable {
   readonly #cost: Cost;
 

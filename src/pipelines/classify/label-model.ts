@@ -5,12 +5,12 @@ import { UserError } from "../../util/errors.ts";
 /** A model that gives every text a logit for each of its labels. */
 export interface LabelModel {
   readonly name: string;
-  /** Equal for two models with the same logits. */
+  /** A key that is equal for two models exactly if their logits are equal. */
   readonly key: string;
   readonly labels: readonly string[];
   /** Logits of each text, in the order of `labels`. */
   logits(texts: readonly string[], terms?: ReadTerms): Promise<Answers<ArrayLike<number>>>;
-  /** The cost of these texts; runs nothing. */
+  /** The cost of labelling these texts, without running the model. */
   price(texts: readonly string[]): Spent;
 }
 

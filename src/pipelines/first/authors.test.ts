@@ -1,4 +1,4 @@
-/** Against rank_llm, which the authors of FIRST's reproduction maintain. */
+/** Compares with rank_llm, which the authors of FIRST's reproduction maintain. */
 import { expect, test } from "vitest";
 import { authorsFixture, numbers } from "../../util/authors.testing.ts";
 import { byScore, repaired, written } from "./order.ts";

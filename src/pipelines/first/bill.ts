@@ -3,12 +3,12 @@ import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 
-/** A finished window's cost, and the cost of writing its whole ranking. */
+/** A finished window's receipt, and the cost of the ranking that was not written. */
 interface WindowCost {
   readonly receipt: Receipt;
-  /** Letters whose logits were compared; 0 if the model wrote the ranking. */
+  /** The number of letters whose logits were compared; 0 if the model wrote the ranking. */
   readonly letters: number;
-  /** Decode steps of the whole ranking, without the steps that ran. */
+  /** The skipped decode steps: the whole ranking's steps, minus the steps that ran. */
   readonly spared: { readonly tokens: number; readonly flops: number; readonly bytes: number };
 }
 
@@ -16,12 +16,12 @@ interface WindowCost {
 interface PresortCost {
   readonly texts: number;
   readonly flops: number;
-  /** An encoder's receipt. */
+  /** The encoder's receipt, if an encoder presorted. */
   readonly receipt?: Receipt;
 }
 
 /**
- * Makes one receipt of a reranking's calls. Dense writes the whole ranking of every window that ran; a presort is
+ * Combines the receipts of a reranking's calls. Dense writes the whole ranking of every window that ran; a presort is
  * overhead.
  */
 export class FirstBill {
@@ -51,7 +51,7 @@ export class FirstBill {
     this.#presort = cost;
   }
 
-  /** A stopped call. */
+  /** Adds a stopped call's receipt. */
   stopped(receipt: Receipt): void {
     this.#stopped.push(receipt);
   }
@@ -70,7 +70,7 @@ export class FirstBill {
     const [ranking, all] = [amountsOf(this.#ranking), amountsOf(calls)];
     const { completion: decoded } = amountsOf(this.#windows).tokens;
     const windows = this.#windows.length;
-    // One comparison per letter.
+    // The overhead includes one comparison per letter.
     const overhead = this.#letters + flops;
     return makeReceipt({
       ...all,
@@ -95,7 +95,7 @@ export class FirstBill {
   }
 }
 
-/** Calls by model. */
+/** The number of calls of each model. */
 function callsOf(dense: readonly Receipt[], run: readonly Receipt[]): Record<string, { dense: number; run: number }> {
   const models = [...new Set(run.map(({ model }) => model))];
   const countIn = (calls: readonly Receipt[], name: string) => calls.filter(({ model }) => model === name).length;

@@ -10,12 +10,12 @@ export const smollm2Tokenizer = async (): Promise<Tokenizer> =>
   new Tokenizer(fromGguf(openGguf((await resolveModel("smollm2")).path).metadata));
 
 export interface FakeModel extends RankModel {
-  /** The text of each prompt that ran. */
+  /** The texts of all prompts that ran. */
   readonly prompts: string[];
   readonly terms: RankTerms[];
 }
 
-/** A model whose letter logits are `score` of the passages that it reads; it bills one FLOP per token. */
+/** A model whose logit for each letter is the `score` of that letter's passage; it bills one FLOP per token. */
 export function fakeModel(tokenizer: Tokenizer, score: (passage: string) => number): FakeModel {
   const letters = lettersOf(tokenizer, 26);
   const prompts: string[] = [];

@@ -16,17 +16,17 @@ import { type Window, windowsOf } from "./windows.ts";
 export interface RerankTerms extends Omit<RankRequest, "query" | "documents"> {
   /** The reranker's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
-  /** The encoder, if the options presort with one. */
+  /** The encoder, if the options presort with an encoder. */
   readonly presorter?: Presorter | undefined;
 }
 
-/** Leases the window ranker until the work ends. */
+/** Leases the window ranker while `work` runs. */
 export type Lend = <T>(work: (ranker: WindowRanker) => Promise<T>) => Promise<T>;
 
 /**
  * Orders documents by their relevance to a query, window by window (FIRST, Reddy et al., arXiv 2406.15657): a window's
  * prompt ends before the first letter of a ranking, and the letters' logits there are the passages' scores. No ranking
- * is written. The presorter ends before the ranker is leased.
+ * is written. The presort ends before the ranker is leased.
  * @throws UserError for an empty query or list, a query that is too long, or a ceiling that is too low
  */
 export async function rerank(
@@ -121,8 +121,8 @@ class Rerank {
   }
 
   /**
-   * Prices the prompts in the order before any window is ranked, since a window's length hardly depends on its
-   * passages.
+   * Checks the price of all windows before any is ranked, in their initial order, since a window's length hardly
+   * depends on its passages.
    */
   #checkCeiling(ranker: WindowRanker, windows: readonly Window[]): void {
     const { ceiling } = this.terms;
@@ -133,7 +133,7 @@ class Rerank {
     }, this.#bill.spent);
     if (price <= ceiling) return;
     throw new UserError(
-      `by their lengths the windows cost ${price.toExponential(3)} FLOPs, and the ceiling is ${ceiling.toExponential(3)}`,
+      `the windows cost about ${price.toExponential(3)} FLOPs, more than the ceiling of ${ceiling.toExponential(3)}`,
       2,
     );
   }

@@ -18,7 +18,7 @@ export interface RankTerms extends TurnTerms, Pick<CallTerms, "observe"> {
 export interface RankModel {
   readonly name: string;
   readonly tokenizer: Tokenizer;
-  /** In tokens. */
+  /** The context length in tokens. */
   readonly context: number;
   generate(prompt: readonly number[], terms: RankTerms): AsyncIterable<ModelPiece>;
   /** The dense cost of `steps` decode steps after `past` tokens. */
@@ -27,7 +27,7 @@ export interface RankModel {
   pricePrompt(tokens: number): Spent;
 }
 
-/** A loaded model as a reranker sees it, under a recipe. @throws UserError if it does not continue texts */
+/** A loaded model as a reranker sees it, run with a recipe. @throws UserError if it does not continue texts */
 export function rankModelOf(model: HeldModel, save?: Recipe): RankModel {
   const { name, language } = model;
   return {
@@ -40,7 +40,7 @@ export function rankModelOf(model: HeldModel, save?: Recipe): RankModel {
   };
 }
 
-/** An encoder that scores texts against a query, to order a list first. */
+/** An encoder that presorts a list by scoring its texts against the query. */
 export interface Presorter {
   relevance(query: string, texts: readonly string[], terms: TurnTerms): Promise<Relevance>;
 }

@@ -66,7 +66,7 @@ export const notPresort = (text: string): string =>
 
 /** A reranker's name as users write it: `MODEL+first`, with options after a final `@`. */
 export interface FirstName extends Suffixed {
-  /** Not checked against each other or a model's defaults. */
+  /** The options, not yet checked against each other or combined with a model's defaults. */
   readonly values: FirstInput;
   readonly options: FirstOptions;
 }

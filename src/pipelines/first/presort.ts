@@ -3,12 +3,12 @@ import { FLOPS_PER_POSTING, rankByBm25 } from "../../retrieval/bm25.ts";
 import { PostingWriter } from "../../retrieval/postings.ts";
 
 export interface Scored {
-  /** Scores by text. */
+  /** A score for each text. */
   readonly scores: readonly number[];
   readonly flops: number;
 }
 
-/** Scores texts against a query by BM25, with the texts as the whole collection. A text without the query's terms scores 0. */
+/** Scores texts with BM25, as if they were the whole collection. Texts without the query's terms score 0. */
 export function bm25(query: string, texts: readonly string[]): Scored {
   const terms = countsOf(termsOf(query));
   const writer = new PostingWriter();

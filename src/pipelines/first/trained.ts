@@ -9,14 +9,14 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digit
 /** A bundled adapter's model, windows and data: `first.json` beside its weights. */
 export const trainedFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
-  /** The windows that it was trained on: its defaults. */
+  /** The window options that it was trained with, which become defaults. */
   options: z.strictObject({
     windowSize: z.int().min(2),
     stride: z.int().min(1),
     maxPassageWords: z.int().min(1),
   }),
   data: z.strictObject({ name: z.string(), sha256, lists: z.int().min(1) }),
-  /** A notice for its users. */
+  /** A notice shown to users of the adapter. */
   notice: z.string().min(1).optional(),
 });
 type TrainedFile = z.output<typeof trainedFile>;
@@ -35,7 +35,7 @@ export const trainedRerankers = (roots?: readonly string[]): Trained[] =>
 
 const FILE = "first.json";
 
-/** The adapter for the model with this hash, unless the options want none. */
+/** The adapter for the model with this hash, unless the options exclude adapters. */
 export const trainedFor = (
   hash: string | undefined,
   { adapter }: FirstOptions,
@@ -43,8 +43,8 @@ export const trainedFor = (
 ): Trained | undefined => (adapter === "none" ? undefined : all.find(({ model }) => model.sha256 === hash));
 
 /**
- * A reranker's options: the user's, then the adapter's, then the usual ones. A window option replaces both of the
- * adapter's window numbers.
+ * A reranker's options: the user's, then the adapter's, then the usual ones. If the user sets any window option, all of
+ * the adapter's window options are ignored.
  * @throws UserError that names the option
  */
 export function optionsWith(

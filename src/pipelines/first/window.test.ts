@@ -34,7 +34,7 @@ function passages(count: number, seed: number): string[] {
   return Array.from({ length: count }, () => `${word()} ${word()}`);
 }
 
-/** The logits after the prompt, token by token, without a shared cache. */
+/** The logits after the prompt, which is run token by token, without a shared cache. */
 async function reference(ids: readonly number[]): Promise<Float32Array> {
   const { engine } = model.language;
   const meter = new Meter(engine.programs);

@@ -14,7 +14,7 @@ export interface Ranked {
   readonly logits: readonly number[];
   /** The ranking that the model wrote, with `method=generate`. */
   readonly text?: string;
-  /** Words read from each passage. */
+  /** The maximum number of words read from each passage. */
   readonly words: number;
   readonly receipt: Receipt;
 }
@@ -35,12 +35,12 @@ export class WindowRanker {
       if (!this.#letters[place]!.includes(id)) throw new Error(`${model.name}: ${letterOf(place)} is not token ${id}`);
   }
 
-  /** Tokens of a whole ranking of this many passages. */
+  /** The number of tokens in a whole ranking of this many passages. */
   answerTokens(count: number): number {
     return this.#prompts.answerTokens(count);
   }
 
-  /** A model may write a ranking in smaller tokens than the tokenizer would. */
+  /** The maximum tokens of a written ranking, since a model may write it in smaller tokens than the tokenizer would. */
   #mostTokens(count: number): number {
     return 2 * this.answerTokens(count);
   }
@@ -73,7 +73,7 @@ export class WindowRanker {
     }
   }
 
-  /** A written ranking has each passage's index; repeated letters are repaired. */
+  /** Constrains a written ranking to this many letters; repeated letters are repaired afterwards. */
   #answer(count: number) {
     switch (this.options.method) {
       case "single-token":

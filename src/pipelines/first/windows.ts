@@ -1,13 +1,13 @@
 import type { FirstOptions } from "./options.ts";
 
-/** Indices of the list, `from` inclusive, `to` exclusive. */
+/** A window's range of list indices, `from` inclusive, `to` exclusive. */
 export type Window = readonly [from: number, to: number];
 
 type Places = Pick<FirstOptions, "windowSize" | "stride" | "rankStart" | "rankEnd" | "numPasses">;
 
 /**
- * The windows over a list of `count`, from back to front, so that the best of the tail can reach the front. One pass
- * orders the first windowSize − stride items correctly if every window does; later items may be wrong.
+ * The windows of a list of `count` items, from back to front, so that the tail's best items can reach the front. One
+ * pass orders the first windowSize − stride items correctly if every window does; later items may be wrong.
  */
 export function windowsOf(count: number, { numPasses, ...places }: Places): Window[] {
   const once = onePass(count, places);

@@ -19,7 +19,7 @@ export interface PlanModels {
   readonly latent?: { readonly source: LatentSource; readonly projector: Projector } | undefined;
 }
 
-/** The maker of latent vectors, for plans of one length. */
+/** The source of latent vectors, and the plan length that it supports. */
 export interface Latent {
   readonly source: LatentSource;
   readonly tokens: number;
@@ -36,11 +36,11 @@ export interface Planning {
 export interface ShownPlan {
   readonly channel: Channel;
   readonly text: string;
-  /** Planned tokens; 0 without a plan. */
+  /** The number of planned tokens; 0 without a plan. */
   readonly tokens: number;
-  /** Forward passes of the planner. */
+  /** The number of the planner's forward passes. */
   readonly passes: number;
-  /** Milliseconds. */
+  /** Milliseconds spent on planning. */
   readonly ms: number;
 }
 
@@ -54,7 +54,7 @@ export interface PlanWithCost {
 
 /** A plan for the executor's prompt. */
 export interface Carried extends Pick<PlanWithCost, "shown" | "spent"> {
-  /** Tokens or rows in the plan's place; none without a plan. */
+  /** The tokens or embedding rows that replace the plan's placeholder; empty without a plan. */
   readonly span: PromptSpan;
 }
 
@@ -135,7 +135,7 @@ export function promptFor(
   return promptOfSpans([before, span, behind], decoder.config.hidden);
 }
 
-/** Tokens of a plan without a projector (arXiv 2510.15244). */
+/** The default number of plan tokens without a projector (arXiv 2510.15244). */
 const PLAN = 64;
 
 /** The models that have chat templates. */

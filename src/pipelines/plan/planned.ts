@@ -113,7 +113,7 @@ async function planBy(
   return { ...(await plan({ planner, latent }, question, planning, signal)), planner: name, planning };
 }
 
-/** The text, or a chat's last user's turn. @throws UserError if it is empty */
+/** The question: the text, or a chat's last user turn. @throws UserError if it is empty */
 function questionOf(prompt: Prompt): string {
   if (typeof prompt === "string") {
     if (prompt.trim() !== "") return prompt;
@@ -125,7 +125,7 @@ function questionOf(prompt: Prompt): string {
   throw new UserError("messages: the last user's turn is the question, expected one with a text", 2, "messages");
 }
 
-/** Options that apply to one model only: to its input, and to its output. */
+/** Options that apply to one model only, for its input and for its output. */
 const READING = ["adapter", "save", "suffix", "infill", "mode", "promptLogprobs"] as const;
 const OTHERS = [...READING, "tools", "toolChoice", "format", "images", "diffusion"] as const;
 

@@ -35,7 +35,7 @@ export function trainedFor(own: Hashes, place?: string): Trained | undefined {
   return { folder, metadata };
 }
 
-/** Makes the vectors for a projector. */
+/** Opens the source of a projector's vectors. */
 export function sourceFor(
   planner: HeldModel,
   { source, tokenizer }: Pick<Facts, "source" | "tokenizer">,
@@ -67,7 +67,7 @@ export function executorOf({ name, loaded }: HeldModel): PlanModels["executor"] 
   throw new UserError(`${name} does not accept embeddings instead of tokens, expected a decoder as the executor`, 2);
 }
 
-/** Found and opened once for two models. */
+/** A projector and its source, opened once for two models. */
 export interface Opened extends Hashes, Pick<PlanModels, "latent"> {
   readonly projector?: string;
 }

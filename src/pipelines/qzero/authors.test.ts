@@ -1,4 +1,4 @@
-/** Against the scores of QZero's own code, over the same word vectors. */
+/** Compares scores with QZero's own code, with the same word vectors. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../util/authors.testing.ts";
 import { classified } from "./classify.testing.ts";
@@ -12,9 +12,9 @@ interface Scored {
 interface Fixture {
   words: number;
   width: number;
-  /** Known words, and each label's sum of cosines with them. */
+  /** Known words, and each label's sum of cosines with these words. */
   keywords: (Scored & { words: string[] })[];
-  /** Texts, and each label's cosine times the text's known words. */
+  /** Texts, and each label's cosine times the number of the text's known words. */
   texts: (Scored & { text: string; known: number })[];
 }
 const { repository, words, width, keywords, texts } = authorsFixture<Fixture>("authors.json", import.meta.url);

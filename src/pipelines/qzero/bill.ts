@@ -7,9 +7,9 @@ import type { QZeroOptions } from "./options.ts";
 /** The outcomes of a call's texts. */
 export interface Outcome {
   readonly texts: number;
-  /** Texts that were not looked up. */
+  /** The number of texts that were not looked up. */
   readonly skipped: number;
-  /** Texts that were looked up without a result. */
+  /** The number of texts that were looked up without a result. */
   readonly fallbacks: number;
   /** True if texts were read without categories only to decide which to look up. */
   readonly gated: boolean;
@@ -18,8 +18,8 @@ export interface Outcome {
 }
 
 /**
- * Makes one receipt of a classification. Dense looks every text up. It reads a text without its categories only if
- * there are none, or if the mode mixes both scores.
+ * Combines a classification's receipts. Dense looks up every text, and reads a text without categories only if none are
+ * found or the mode mixes both scores.
  */
 export class QZeroBill {
   readonly #time: WallTime;
@@ -35,7 +35,7 @@ export class QZeroBill {
     this.#time = new WallTime(arrived);
   }
 
-  /** Texts that were read without categories. */
+  /** Adds the receipt of texts read without categories. */
   plain(receipt: Receipt): void {
     this.#plain.push(receipt);
   }
@@ -44,12 +44,12 @@ export class QZeroBill {
     this.#searches.push(receipt);
   }
 
-  /** Texts that were read with categories. */
+  /** Adds the receipt of texts read with categories. */
   lookedUp(receipt: Receipt): void {
     this.#lookedUp.push(receipt);
   }
 
-  /** Labels, or a stopped part. */
+  /** Adds the receipt of encoded labels, or of stopped work. */
   other(receipt: Receipt): void {
     this.#others.push(receipt);
   }
@@ -62,7 +62,7 @@ export class QZeroBill {
     return amountsOf(this.#all).flops.spent;
   }
 
-  /** Spent by searches and by texts with categories. */
+  /** The cost of searches and of texts read with categories. */
   get lookups(): Spent {
     const { flops, bytes } = amountsOf([...this.#searches, ...this.#lookedUp]);
     return { flops: flops.spent, bytes: bytes.spent };
@@ -76,7 +76,7 @@ export class QZeroBill {
     const all = amountsOf(this.#all);
     const plain = amountsOf(this.#plain);
     const share = (part: number) => (gated ? part / texts : 0);
-    // Plain readings that dense does not need, and plain readings that only led to a lookup.
+    // The shares of plain readings that dense would skip, and that served only to decide on a lookup.
     const [spared, gate] = [share(texts - fallbacks), share(texts - fallbacks - skipped)];
     const run = this.#searches.length;
     const dense = (of: "flops" | "bytes") =>
@@ -114,11 +114,11 @@ interface LookedUp {
   readonly options: QZeroOptions;
 }
 
-/** The cost of looked-up texts so far, by the kind of lookup. */
+/** The mean cost of lookups so far, by kind of lookup. */
 export class LookupPrices {
   readonly #sums = new Map<string, { texts: number; flops: number; bytes: number }>();
 
-  /** `spent`: by `texts` texts together. */
+  /** Adds the cost of looking up `texts` texts. */
   add(how: LookedUp, texts: number, { flops, bytes }: Spent): void {
     if (texts === 0) return;
     if (this.#sums.size >= MOST_KEPT) this.#sums.clear();
@@ -127,7 +127,7 @@ export class LookupPrices {
     this.#sums.set(keyOf(how), sum);
   }
 
-  /** The mean per text; undefined before the first. */
+  /** The mean cost per text; undefined before the first lookup. */
   mean(how: LookedUp): Spent | undefined {
     const sum = this.#sums.get(keyOf(how));
     return sum && { flops: sum.flops / sum.texts, bytes: sum.bytes / sum.texts };

@@ -16,7 +16,7 @@ export interface QZeroRequest {
   readonly index?: string | undefined;
   /** Documents for each text, replacing the index's. */
   readonly evidence?: readonly (readonly CategorisedDocument[])[] | undefined;
-  /** Also return the parts of each decision. */
+  /** If true, also returns the parts of each decision. */
   readonly explain: boolean;
 }
 

@@ -8,11 +8,11 @@ import type { QZeroInput } from "./options.ts";
 import { type ClassifyTerms, classify, type DocumentSource } from "./qzero.ts";
 import type { Scorer } from "./scorer.ts";
 
-/** Documents with these categories, one for each. */
+/** One document for each of these lists of categories. */
 export const documentsWith = (...categories: readonly (readonly string[])[]) =>
   categories.map((each, i) => ({ id: `d${i}`, title: "", categories: each }));
 
-/** Finds documents by text; a search costs 1,000 FLOPs. */
+/** Finds one document with the text's categories in `all`; a search costs 1,000 FLOPs. */
 export const found = (texts: readonly string[], all: Readonly<Record<string, readonly string[]>>): DocumentSource => ({
   searched: true,
   find: async (place, { topK }) => ({
@@ -36,7 +36,7 @@ export function classified(
   });
 }
 
-/** An encoder that averages words' vectors: a token is a word, and costs 10 FLOPs. It reads at most 20 tokens. */
+/** An encoder that averages word vectors. Each word is a token and costs 10 FLOPs; texts have at most 20 tokens. */
 export function fakeEncoder(vectors: WordVectors): EncodingModel & { readonly read: string[] } {
   const means = new WordMeans(vectors);
   const read: string[] = [];

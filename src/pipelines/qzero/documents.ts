@@ -12,8 +12,8 @@ export const evidenceDocument = z.object({
 export type CategorisedDocument = Readonly<z.output<typeof evidenceDocument>>;
 
 /**
- * Wikipedia's categories for its editors, by their first or last words. Births, deaths and living people are included:
- * they do not describe a topic.
+ * Wikipedia's categories for its editors, by their first or last words. Births, deaths and living people count among
+ * them, since they do not describe a topic.
  */
 const MAINTENANCE =
   /^(?:articles|all (?:articles|pages|stub|accuracy|wikipedia)|pages|wikipedia|webarchive|cs1|use (?:dmy|mdy|british|american|\w+ english)|short description|commons|coordinates|good articles|featured articles|living people|template|accuracy disputes|vague or ambiguous|harv and sfn|engvarb|redirects)\b|\b(?:stubs|births|deaths|stub articles|on wikidata)$/i;

@@ -101,7 +101,7 @@ async function accuracy(
 
 const nothing = (texts: readonly unknown[]) => texts.map(() => []);
 const CHANCE = 1 / 20;
-/** Three standard deviations of a share of the texts. */
+/** Three standard deviations of the accuracy by chance. */
 const NOISE = 3 * Math.sqrt((CHANCE * (1 - CHANCE)) / book.texts.length);
 
 describe("an encyclopaedia of 20 topics, classified by word vectors", () => {

@@ -18,7 +18,7 @@ export interface Encyclopaedia {
   readonly labels: readonly string[];
   readonly articles: readonly Article[];
   readonly texts: readonly LabelledText[];
-  /** Texts of praise and blame in equal number, which also name entities. */
+  /** As many texts of praise as of blame, which also name entities. */
   readonly opinions: readonly LabelledText[];
 }
 
@@ -78,7 +78,7 @@ const shapes = [
 ];
 
 const [ARTICLES, TEXTS, LINKS] = [50, 10, 30];
-/** The number of ten categories that belong to another topic, and to none. */
+/** How many of ten categories belong to another topic, and how many to no topic. */
 const [STRAY, EDITORIAL] = [1, 2];
 
 /**
@@ -147,6 +147,6 @@ export function shuffled(articles: readonly Article[], seed: number): Article[] 
   return articles.map((article, i) => ({ ...article, categories: categories[i]! }));
 }
 
-/** The same articles, each with the categories of the one `by` indices before; a topic has 50 in a row. */
+/** The same articles, each with the categories of the article `by` places earlier; topics have 50 in a row. */
 export const rotated = (articles: readonly Article[], by: number): Article[] =>
   articles.map((article, i) => ({ ...article, categories: articles.at(i - by)!.categories }));

@@ -8,7 +8,7 @@ import { type QZeroInput, qzeroOptions } from "./options.ts";
 /** `topK` → `top_k`. */
 const snake = (key: string): string => key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
-/** A field without its default, which would look as if the request had set it. */
+/** Makes a field optional without a default, which would look as if the request had set the field. */
 function optional(field: z.ZodType): z.ZodType {
   const { description = "" } = field;
   if (!(field instanceof z.ZodDefault)) return field.nullish().describe(description);
@@ -82,7 +82,7 @@ export const shown = {
 /** A request's settings. */
 type Fields = z.output<z.ZodObject<ReturnType<typeof fields>>> & { readonly labels?: LabelsInput | null | undefined };
 
-/** Undefined if the request goes to a model without this pipeline. @throws UserError */
+/** Reads a request's settings; undefined if the request does not use this pipeline. @throws UserError */
 export function read({ labels, retrieval, evidence, explain }: Fields): QZeroRequest | undefined {
   if (!retrieval && !evidence) {
     if (explain) throw new UserError("explain: needs retrieval or evidence", 2, "explain");

@@ -37,7 +37,7 @@ export async function read(
 
 const MOST_PRINTED = 10;
 
-/** The parts of a result's decision, for people; `columns` makes lines of a table. */
+/** Explains a result's decision to people; `columns` formats a table's lines. */
 export function explained(
   { retrieved, fallback, explanation }: QZeroResult,
   columns: (rows: string[][]) => string[],

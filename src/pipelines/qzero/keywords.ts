@@ -21,7 +21,7 @@ export interface CountedCategory {
 export const countedCategories = (categories: readonly string[], kind: QZeroOptions["keywords"]): CountedCategory[] =>
   [...countsOf(categories)].map(([name, count]) => ({ name, count, words: remembered(name, kind) }));
 
-/** The keywords of categories together, after a text's if there is one. */
+/** The combined keywords of categories, after the text's keywords if there is a text. */
 export function keywordsOf(
   text: string | undefined,
   categories: readonly CountedCategory[],
@@ -39,7 +39,7 @@ const memory: Readonly<Record<QZeroOptions["keywords"], Map<string, Counts>>> = 
   content: new Map(),
 };
 
-/** A category's keywords, cached: tagging takes longer than all the rest, and categories repeat. */
+/** A category's keywords, cached, since tagging takes the most time and categories repeat. */
 function remembered(category: string, kind: QZeroOptions["keywords"]): Counts {
   const known = memory[kind];
   const before = known.get(category);

@@ -1,6 +1,6 @@
 import { few, UserError } from "../../util/errors.ts";
 
-/** Labels alone, or each with its label words: a text, or several of which the closest counts. */
+/** Labels alone, or words for each label: one text, or several, of which the closest counts. */
 export type LabelsInput = readonly string[] | Readonly<Record<string, string | readonly string[]>>;
 
 export interface LabelSet {
@@ -9,7 +9,7 @@ export interface LabelSet {
   readonly words: readonly (readonly string[])[];
 }
 
-/** @throws UserError for fewer than two labels, an empty or repeated one, or one without words */
+/** @throws UserError for fewer than two labels, an empty or repeated label, or a label without words */
 export function parseLabels(labels: LabelsInput): LabelSet {
   const entries = Array.isArray(labels)
     ? (labels as readonly string[]).map((label) => [label, label] as const)

@@ -11,6 +11,6 @@ const measured: Readonly<Record<ScorerKind, string>> = {
 
 const names: Readonly<Record<ScorerKind, string>> = { words: "word vectors", encoder: "encoders" };
 
-/** The notice at the first lookup. */
+/** The notice shown at the first lookup. */
 export const measuredNotice = (kind: ScorerKind): string =>
   `qzero with ${names[kind]} is no better than the text alone on headlines, recipes and opinions: accuracy ${measured[kind]}, with its defaults`;

@@ -62,7 +62,7 @@ const marked: readonly (readonly [phrase: string, nouns: string])[] = [
 const listed = (counts: ReadonlyMap<string, number>): string[] =>
   [...counts].flatMap(([word, count]) => Array<string>(count).fill(word));
 
-/** Hits of `count` among the marked nouns, and the number of nouns on either side. */
+/** How many of the marked nouns `count` finds, and how many nouns there are in each set. */
 function compare(count: (text: string) => ReadonlyMap<string, number>) {
   const sums = { hits: 0, wanted: 0, found: 0 };
   for (const [phrase, nouns] of marked) {

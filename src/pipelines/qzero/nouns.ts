@@ -5,7 +5,7 @@ import { countsOf, stopWords } from "../../retrieval/analysis.ts";
 const require = createRequire(import.meta.url);
 let opened: WinkMethods | undefined;
 
-/** Opened by the first call, which takes half a second: most programs never count nouns. */
+/** Opens the tagger at the first call, since that takes half a second and most programs never count nouns. */
 function tagger(): WinkMethods {
   const open: typeof import("wink-nlp").default = require("wink-nlp");
   opened ??= open(require("wink-eng-lite-web-model"), ["pos"]);

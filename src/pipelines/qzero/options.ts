@@ -11,7 +11,7 @@ const modes = ["replace", "append", "interpolate"] as const;
 /** Defaults for word vectors that differ from the defaults for encoders. */
 const ofWords = { alpha: 0.25, when: "always" } as const;
 
-/** Options of classifying through retrieved categories. `replace`, `always` and 50 documents are the paper's. */
+/** Options for classifying with retrieved categories. The paper uses `replace`, `always` and 50 documents. */
 export const qzeroOptions = z.strictObject({
   mode: z
     .enum(modes)

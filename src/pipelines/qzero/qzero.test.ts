@@ -126,7 +126,7 @@ describe("the receipt", () => {
 
   test("always: dense is what ran, and the searches are overhead", async () => {
     const receipt = receiptSchema.parse(await cost({ mode: "replace", when: "always" }));
-    // Two labels, four words of categories, three scorings and three searches.
+    // The cost of two labels, four category words, three scorings and three searches.
     const spent = 20 + 40 + 3 * SCORES + 3000;
     expect(receipt.flops).toMatchObject({ dense: spent, spent, overhead: 3000, saved: 0 });
     expect(receipt).toMatchObject({ estimated: false, work: { retrievals: { dense: 3, run: 3 } } });
@@ -180,7 +180,7 @@ test("a ceiling applies to the whole call", async () => {
     },
   };
   await classified(spy, texts, { mode: "append", when: "always" }, { ceiling: { flops: 500 }, source });
-  // Without the labels' 20.
+  // The costs exclude the labels' 20 FLOPs.
   expect(seen).toEqual([480, 480, 480]);
 });
 

@@ -25,11 +25,11 @@ export interface ClassifyTerms extends ReadTerms {
   /** The classifier's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
   readonly source: DocumentSource;
-  /** Prices of lookups in the same index by the same model. */
+  /** The mean costs of earlier lookups with the same index and model. */
   readonly prices: LookupPrices;
-  /** Also return the parts of each decision. */
+  /** If true, also returns the parts of each decision. */
   readonly explain: boolean;
-  /** Called at a text's first lookup, with its measured gain on real data. */
+  /** Called at the first lookup, with a notice about the gain measured on real data. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface QZeroResult {
   readonly scores: Readonly<Record<string, number>>;
   /** True if the text was looked up. */
   readonly retrieved: boolean;
-  /** True if its lookup found nothing, and it was decided by itself. */
+  /** True if the lookup found nothing, so that the text alone decided. */
   readonly fallback: boolean;
   readonly explanation?: Explanation;
 }
@@ -146,7 +146,7 @@ class Classification {
     for (const [k, i] of places.entries()) this.#plain.set(i, scored[k]!);
   }
 
-  /** A text without any known word or category keeps its own score. */
+  /** Scores texts with their categories; without any known word or category, a text keeps its own score. */
   async #readWithCategories(bound: LabelScorer, places: readonly number[]): Promise<void> {
     const lookups = places.map((i) => ({ text: this.texts[i]!, categories: this.#found.get(i)!.categories }));
     const read = () => bound.lookedUp(lookups, this.options, this.#call());
@@ -189,7 +189,7 @@ class Classification {
     return plain.map((score, label) => (1 - alpha) * score + this.#share(reading) * reading.scores[label]!);
   }
 
-  /** The factor of the categories' sum in a score. */
+  /** The weight of the categories' score in a text's score. */
   #share(reading: Reading | undefined): number {
     const { mode, alpha } = this.options;
     return mode === "interpolate" && reading ? alpha / reading.weight : 1;

@@ -19,15 +19,15 @@ export interface Lookup {
 /** The contribution of one of a text's words or categories to a label's score. */
 export interface Contribution {
   readonly name: string;
-  /** How often it occurs. */
+  /** How often the word or category occurs. */
   readonly count: number;
-  /** The part of the score, `count` times; undefined if scores are not sums, as an encoder's. */
+  /** Its part of the score, for all `count` occurrences; undefined if scores are not sums, as with an encoder. */
   readonly contribution?: number;
 }
 
 /** A text with its categories, as scored. */
 export interface Reading extends Scored {
-  /** How many of the categories were read, from the first. */
+  /** The number of categories that were read, starting with the first. */
   readonly categories: number;
   /** The divisor that turns scores into cosines: the number of counted words, or 1. */
   readonly weight: number;
@@ -50,7 +50,7 @@ export interface LabelScorer {
 
 export interface BoundLabels {
   readonly bound: LabelScorer;
-  /** The cost of encoding the labels, if they were. */
+  /** The cost of encoding the labels, if they were encoded. */
   readonly receipt?: Receipt;
 }
 

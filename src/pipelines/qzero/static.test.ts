@@ -31,7 +31,7 @@ describe("the worked example", () => {
   });
 });
 
-/** Vectors of this many words, w0, w1 …, in the letters that `content` counts. */
+/** Words for the vectors, w and two letters, since `content` does not count digits. */
 const letters = (i: number): string => `w${String.fromCharCode(97 + Math.floor(i / 26), 97 + (i % 26))}`;
 function randomVectors(count: number, seed: number) {
   const random = seededRandom(seed);

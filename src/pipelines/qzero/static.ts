@@ -13,14 +13,14 @@ import { WordSpace } from "./word-space.ts";
 
 /**
  * Classifies by word vectors: a plain text by the cosine of its words' mean with each label word, categories by the
- * summed cosines of their counted keywords. A label counts by its closest word.
+ * summed cosines of their counted keywords. A label's closest word determines its score.
  */
 export class StaticScorer implements Scorer {
   readonly kind = "words";
   readonly #space: WordSpace;
   #unbilledLoad: number;
 
-  /** `load`: milliseconds of opening the vectors, billed to the first call. */
+  /** `load`: the milliseconds that opening the vectors took, billed to the first call. */
   constructor(
     readonly name: string,
     vectors: WordVectors,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { cutToTokens } from "./truncate.ts";
 
-/** Two tokens for a word of more than three letters. */
+/** A word of more than three letters has two tokens. */
 const tokensOf = (text: string): number =>
   text.split(" ").reduce((sum, word) => sum + (word.length > 3 ? 2 : Math.min(1, word.length)), 0);
 

@@ -1,10 +1,10 @@
-/** The beginning of a text. */
+/** A text cut to a token limit. */
 export interface Cut {
   readonly text: string;
-  /** Tokens before and after. */
+  /** The number of tokens before and after the cut. */
   readonly whole: number;
   readonly read: number;
-  /** Parts before and after; a partly cut one does not count as read. */
+  /** The number of parts before and after the cut; a partly cut part does not count as read. */
   readonly parts: { readonly whole: number; readonly read: number };
 }
 

@@ -6,10 +6,10 @@ import type { Recognized, RecognizedRegion } from "./recognize.ts";
 
 const COLOURS = ["#d7263d", "#1b7f5c", "#2456c4", "#b8620b", "#7a2ea0", "#0b7d93"];
 
-/** The minimum shorter side of an annotated picture: a small one is enlarged to keep its labels readable. */
+/** The minimum length of an annotated picture's shorter side; small pictures are enlarged to keep labels readable. */
 const LEAST_SIDE = 480;
 
-/** A PNG of the picture with each region's box, label and score. */
+/** Draws each region's box, label and score on the picture; returns a PNG. */
 export async function annotate({ image }: ImageInput, { width, height, regions }: Recognized): Promise<Uint8Array> {
   const { default: sharp } = await import("sharp");
   const bytes = typeof image === "string" ? await readFile(image) : image;
@@ -28,7 +28,7 @@ export async function annotate({ image }: ImageInput, { width, height, regions }
     .toBuffer();
 }
 
-/** Keeps the label inside the picture, which is `width` pixels wide. */
+/** Draws a region, with its label inside the picture, which is `width` pixels wide. */
 function drawRegion(
   { box, label, score }: RecognizedRegion,
   { colour, scale, width }: { readonly colour: string; readonly scale: number; readonly width: number },

@@ -1,7 +1,7 @@
 import type { Box } from "../../engine/images/regions/box.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** Maximum boxes of one picture: every region sees every other. */
+/** Maximum boxes per picture, since each region attends to all others. */
 export const MOST_BOXES = 1000;
 
 interface Size {

@@ -10,7 +10,7 @@ export const recognizeOptions = z.strictObject({
 export type RecognizeOptions = z.output<typeof recognizeOptions>;
 export type RecognizeInput = z.input<typeof recognizeOptions>;
 
-/** Labels of one request: each is read as three sentences. */
+/** Maximum labels per request; each is encoded as three sentences. */
 const MOST_LABELS = 1000;
 
 const box = z.array(z.number(), "expected [left, top, right, bottom]").length(4);

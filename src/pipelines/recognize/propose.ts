@@ -9,14 +9,14 @@ export interface Proposal {
   readonly fit: number;
 }
 
-/** Sides of the boxes to try first, as fractions of the picture's, and the step between two boxes, as a fraction of a side. */
+/** The first boxes' sizes, as fractions of the picture, and their distance, as a fraction of their size. */
 const SIDES = [0.2, 0.3, 0.45, 0.65, 0.9];
 const STEP = 0.4;
 
-/** Boxes of the first try that are refined. */
+/** The number of first boxes to refine. */
 const AGAIN = 60;
 
-/** Two boxes belong to one object if they overlap by this much, or this much of the smaller one is in the other. */
+/** Two boxes belong to one object if their overlap, or the share of the smaller box inside the other, exceeds these. */
 const SAME = { overlap: 0.5, inside: 0.7 };
 
 const isSame = (a: Box, b: Box): boolean => overlap(a, b) >= SAME.overlap || inside(a, b) >= SAME.inside;

@@ -16,11 +16,11 @@ export interface RecognizedRegion {
   /** Left, top, right and bottom edge, in pixels. */
   readonly box: Box;
   readonly label: string;
-  /** The label's probability; for a box that was found, times its fit. */
+  /** The label's probability; for a box found by `auto`, multiplied by the box's fit. */
   readonly score: number;
   /** The probability of each label. */
   readonly scores: Readonly<Record<string, number>>;
-  /** How well the box fits an object, by the localiser, from 0 to 1. */
+  /** The localiser's estimate of how well the box fits an object, from 0 to 1. */
   readonly fit: number;
 }
 
@@ -28,26 +28,26 @@ export interface RecognizedRegion {
 export interface Recognized {
   readonly width: number;
   readonly height: number;
-  /** In the order of the caller's boxes; for boxes that were found, the best score first. */
+  /** The regions, in the order of the caller's boxes; with `auto`, the best score first. */
   readonly regions: readonly RecognizedRegion[];
   readonly receipt: Receipt;
 }
 
 export interface RecognizeRequest {
   readonly image: ImageInput;
-  /** In pixels: left, top, right, bottom; `auto` finds them. */
+  /** Boxes in pixels: left, top, right, bottom; `auto` finds them. */
   readonly boxes: readonly (readonly number[])[] | "auto";
   /** Labels to choose from, of any wording. */
   readonly labels: readonly string[];
   readonly options?: RecognizeInput | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** The arrival, by `performance.now()`; by default, the time of the call. */
+  /** The arrival time, as in `performance.now()`; by default, the time of the call. */
   readonly arrived?: number | undefined;
 }
 
 /**
  * Names the regions of a picture with labels of any wording (RegionSpot, Yang et al., arXiv 2311.01373): the localiser
- * and the image–text model see the picture once each, however many its regions are.
+ * and the image–text model see the picture once each, however many regions it has.
  * @throws UserError for an unreadable picture, an invalid box, or equal labels
  */
 export async function recognize(recognizer: Recognizer, request: RecognizeRequest): Promise<Recognized> {

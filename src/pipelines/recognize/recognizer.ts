@@ -44,7 +44,7 @@ function bundledFor(name: string, sha256: string): string {
   );
 }
 
-/** A trained bridge, ready to run on the tokens of any model that saw the picture. */
+/** A trained bridge, ready to run on any model's image tokens. */
 export class BridgeRunner implements Disposable {
   private constructor(
     private readonly runner: FloatRunner,
@@ -80,7 +80,7 @@ export class BridgeRunner implements Disposable {
   }
 }
 
-/** A bridge between a localiser and an image–text model, ready to run. */
+/** A localiser, an image–text model and the bridge between them, ready to run. */
 export class Recognizer implements Disposable {
   #labels: { readonly key: string; readonly values: Float32Array } | undefined;
 

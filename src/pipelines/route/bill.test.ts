@@ -3,7 +3,7 @@ import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { RouteBill } from "./bill.ts";
 import { Fake, type FakeOptions } from "./fake.testing.ts";
 
-/** A large model whose prompts cost 10 FLOPs a token, for a prompt of 100 tokens. */
+/** A large model whose prompts cost 10 FLOPs per token, with prompts of 100 tokens. */
 class Large extends Fake {
   constructor(readonly share: number) {
     super("large", () => ({ words: [] }));

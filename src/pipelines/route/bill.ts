@@ -13,7 +13,7 @@ export interface RouteModel<O extends object> extends CalledModel<O> {
 
 /** The two models of a route. */
 export interface Pair<O extends object> {
-  /** Answers first, and exposes its logits. */
+  /** The model that answers first, and exposes its logits. */
   readonly swift: RouteModel<O>;
   /** The model for hard inputs. */
   readonly super: RouteModel<O>;
@@ -61,7 +61,7 @@ export class RouteBill<O extends object> {
 
   /**
    * The receipt of an answer by `role`. Dense is Super alone: as it ran, or priced for this prompt and an answer of
-   * this length. Super alone would have cached all earlier turns that either model has cached.
+   * this length. Earlier turns that either model has cached count as cached for Super alone.
    */
   async receipt(role: Role, answer: PricedAnswer): Promise<Receipt> {
     const own = this.#parts.findLast((part) => part.role === role)?.receipt;
@@ -97,7 +97,7 @@ export class RouteBill<O extends object> {
       (await this.pair.super.price(this.prompt, answer, this.options, cached)) ?? { flops: 0, bytes: 0 };
     // Super alone is dense.
     if (ran && this.#calls.swift === 0) return { flops: ran.flops.dense, bytes: ran.bytes.dense };
-    // A model that is called again has its own first reading cached.
+    // A model that is called again finds the prompt of its first call in the cache.
     const cached = Math.max(this.#held, cachedShare(this.#parts[0]?.receipt));
     if (!ran) return price(cached);
     const own = cachedShare(ran);

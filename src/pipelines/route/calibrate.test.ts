@@ -3,7 +3,7 @@ import { seededRandom } from "../../util/random.ts";
 import { atThreshold } from "../metrics.ts";
 import { checkSamples, histograms, type Sample, thresholdFrom } from "./calibrate.ts";
 
-/** Inputs whose scores are closer to 1 the easier the input is. */
+/** Samples in which easier inputs have scores closer to 1. */
 function samples(count: number, seed: number): Required<Sample>[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {

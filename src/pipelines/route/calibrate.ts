@@ -52,7 +52,7 @@ export function thresholdFrom(samples: readonly Sample[], { by, value }: Target)
   }
 }
 
-/** @throws UserError for one sample, for one class only, or without the answers that `by` needs */
+/** @throws UserError for fewer than two samples, for only one class, or without the answers that `by` needs */
 export function checkSamples(samples: readonly Sample[], by: CalibrateBy): void {
   const count = samples.length;
   if (count < 2) throw new UserError(`a calibration needs two rows or more, got ${count}`);
@@ -112,8 +112,8 @@ export function thresholdForAccuracy(outcomes: readonly Outcome[], least = super
 }
 
 /**
- * The score at which the histograms of Swift right and Swift wrong cross, each divided by its own count (E-LANG,
- * section on the threshold). If they cross more than once, the crossing that separates them best.
+ * The score at which the normalized histograms of Swift right and Swift wrong cross (E-LANG, section on the threshold).
+ * Of several crossings, the one that separates them best.
  */
 function thresholdAtCrossing(samples: readonly Sample[]): number {
   const scored = samples.filter(({ score }) => !Number.isNaN(score));

@@ -11,7 +11,7 @@ import { openClassifyPair, pairFiles } from "./classify-pair.ts";
 
 const LABELS = ["negative", "positive"];
 
-/** A head of two labels on a real embedder's vectors, with invented numbers. */
+/** A head with two labels for a real embedder's vectors, with invented weights. */
 async function headOf(name: string, first: number): Promise<LabelHead> {
   using embedder = await openEmbedder(name);
   const { identity, width } = embedder;

@@ -12,7 +12,7 @@ import { ClassifyCascade } from "./classify.ts";
 
 const share = z.number().min(0).max(1);
 
-/** Scores of rows that no head was trained on, the lowest first, and the quality of both heads' answers to them. */
+/** The ascending scores of rows held out from training, and the quality of both heads' answers to these rows. */
 const pairCalibration = scoreOptions
   .extend({
     data: z.strictObject({ name: z.string(), rows: z.int().min(1) }),
@@ -31,7 +31,7 @@ export const pairCalibrations = z.strictObject({ calibrations: z.array(pairCalib
 
 const score = z.enum(scoreKinds).optional();
 
-/** An explicit threshold; it may be infinite. */
+/** An explicit threshold, which may be infinite. */
 const ownThreshold = z.strictObject({
   score,
   threshold: z.custom<number>((n) => typeof n === "number" && !Number.isNaN(n), "expected a number"),

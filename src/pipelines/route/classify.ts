@@ -18,9 +18,9 @@ export interface CascadeOptions {
   readonly scoring?: ScoreOptions;
 }
 
-/** The terms under which texts are classified. */
+/** Options of one classification. */
 export interface CascadeTerms extends Pick<ReadTerms, "signal" | "key" | "deadline"> {
-  /** Called with the cost of a call that ended without its receipt. */
+  /** Called with the receipt of a call that was stopped or failed. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
 }
 
@@ -38,7 +38,7 @@ type Role = Route["to"];
 export class ClassifyCascade {
   readonly scoring: ScoreOptions;
 
-  /** @throws UserError if both are one model, or their labels or their order differ */
+  /** @throws UserError if both are the same model, or if their labels differ */
   constructor(readonly options: CascadeOptions) {
     checkLabels(options);
     if (Number.isNaN(options.threshold)) throw new UserError("the threshold is NaN, expected a number", 2);
@@ -122,7 +122,7 @@ class CascadeRun {
     return answers;
   }
 
-  /** The texts for Super, once all are scored. */
+  /** Counts the texts for Super, once all are scored. */
   escalated(places: readonly number[]): void {
     this.#hard = places;
     this.#scored = this.texts.length;
@@ -155,7 +155,7 @@ class CascadeRun {
     return score === "random" ? 0 : FLOPS_PER_LOGIT * swift.labels.length * this.#scored;
   }
 
-  /** A call is one text read by one model. */
+  /** The number of calls per model; each text that a model reads is a call. */
   #calls(): Record<string, { dense: number; run: number }> {
     const { swift, super: strong } = this.cascade.options;
     const ran = (role: Role) => this.#usages.some((one) => one.role === role);

@@ -17,7 +17,7 @@ export interface FakeOptions {
 export class Fake implements RouteModel<FakeOptions> {
   readonly identity;
   calls = 0;
-  /** Steps after the first token. */
+  /** The number of decode steps after the first token. */
   steps = 0;
   readonly prompts: Prompt[] = [];
   /** The failure, and the piece before which it occurs. */
@@ -26,7 +26,7 @@ export class Fake implements RouteModel<FakeOptions> {
   constructor(
     name: string,
     private readonly script: (prompt: Prompt) => Script,
-    /** FLOPs of a prompt and of a step. */
+    /** FLOPs of a prompt and of a decode step. */
     readonly cost = { prompt: 100, step: 10 },
   ) {
     this.identity = { name, sha256: undefined, recipe: [], quant: "auto" };

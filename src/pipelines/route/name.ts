@@ -3,7 +3,7 @@ import { faultOf } from "../../util/checked.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 import { scoreKinds, scoreOptions } from "../scores.ts";
 
-/** A number, or `inf` and `-inf` as a user writes them; NaN for other texts. */
+/** Parses a number, `inf` or `-inf`; NaN for other texts. */
 function thresholdOf(text: number | string): number {
   if (typeof text === "number") return text;
   const infinite = /^([+-]?)inf(inity)?$/i.exec(text.trim());
@@ -121,7 +121,7 @@ export function checkRouteOptions(values: unknown): RouteOptions {
   throw new UserError(`route: ${path.join(".")}: ${reason}`, 2);
 }
 
-/** `router-energy-0.42`: a score and a threshold, as lm-sys/RouteLLM names a router; for a known pair. */
+/** Parses `router-energy-0.42`, a score and a threshold for a known pair, as in lm-sys/RouteLLM. */
 export function parseRouter(text: string): Pick<RouteOptions, "score" | "t"> | undefined {
   const [, score, t] = /^router-([a-z-]+?)-(-?(?:\d+(?:\.\d+)?|inf))$/.exec(text) ?? [];
   return score === undefined ? undefined : checkRouteOptions({ score, t });

@@ -47,7 +47,7 @@ test("is written, found by the models' hashes, and read again", async () => {
   const files = calibrationFiles(home, []);
   expect(files).toEqual([file]);
   expect(findCalibration(pair, energy, undefined, files).calibration).toEqual(calibration());
-  // A model's name is the user's; its hash counts.
+  // Users may rename models; only the hash counts.
   const renamed = { ...pair, swift: { ...pair.swift, name: "./small.gguf" } };
   expect(findCalibration(renamed, energy, undefined, files).calibration).toEqual(calibration());
 });

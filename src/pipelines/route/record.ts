@@ -12,7 +12,7 @@ import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts"
 
 const quality = z.number().min(0).max(1);
 
-/** Scores of one kind over one file of prompts, ascending: they give any threshold. */
+/** Scores of one kind for one file of prompts, ascending; any threshold can be computed from them. */
 const calibration = scoreOptions.extend({
   /** The file of the prompts: its name, its hash, and the form of its prompts. */
   data: z.strictObject({
@@ -26,7 +26,7 @@ const calibration = scoreOptions.extend({
   /** Quality of Swift's and of Super's answers to the same rows. */
   swift: z.array(quality).optional(),
   super: z.array(quality).optional(),
-  /** Rows without a score: they always go to Super, and come last in `swift` and `super`. */
+  /** The number of rows without a score. They always go to Super, and come last in `swift` and `super`. */
   unscored: z.int().min(0).default(0),
 });
 export type Calibration = z.output<typeof calibration>;
@@ -40,10 +40,10 @@ const calibrationFile = z.strictObject({
 export type CalibrationFile = z.output<typeof calibrationFile>;
 export type PairIdentity = Pick<CalibrationFile, "swift" | "super">;
 
-/** More digits than scores share between processors: over a whole vocabulary, energy-of-probs differs from the sixth digit on. */
+/** Rounds a score to ten digits; between processors, energy-of-probs differs from the sixth digit on. */
 const rounded = (score: number): number => Number(score.toPrecision(10));
 
-/** A record of samples, in the order of their scores. @throws UserError for samples without a threshold */
+/** Records samples in the order of their scores. @throws UserError for samples without a threshold */
 export function calibrationOf(
   samples: readonly Sample[],
   scoring: ScoreOptions,
@@ -64,7 +64,7 @@ export function calibrationOf(
   };
 }
 
-/** The threshold of a record, for its own target or another. @throws UserError if the record determines none */
+/** A record's threshold, for its own or another target. @throws UserError if the record determines none */
 export const thresholdOf = (record: Calibration, target: Target = record.target): number =>
   thresholdFrom(samplesOf(record), target);
 
@@ -73,7 +73,7 @@ const samplesOf = ({ scores, unscored, swift, super: strong }: Calibration): Sam
     ...{ score, swift: swift?.[i], super: strong?.[i] },
   }));
 
-/** Files of calibrations: the user's own, then those in packages. */
+/** Calibration files: the user's own, then the shipped ones. */
 export const calibrationFiles = (own = home(), roots?: readonly string[]): string[] => [
   ...jsonFiles(join(own, "routes")),
   ...bundledJson("route", roots),
@@ -93,7 +93,7 @@ const identityKey = ({ name, sha256, recipe, quant }: ModelIdentity) => [sha256 
 export const readCalibrations = (file: string): CalibrationFile =>
   readJson(file, calibrationFile, "a route's calibration");
 
-/** Adds the calibration to a pair's file, beside other scores'. */
+/** Adds a calibration to the pair's file; calibrations for other scores remain. */
 export async function keepCalibration(file: string, pair: PairIdentity, calibration: Calibration): Promise<void> {
   const others = existing(file, pair).filter((other) => !sameScoring(other, calibration));
   await keepJson(file, calibrationFile.parse({ ...pair, calibrations: [...others, calibration] }));
@@ -102,7 +102,7 @@ export async function keepCalibration(file: string, pair: PairIdentity, calibrat
 function existing(file: string, pair: PairIdentity): readonly Calibration[] {
   try {
     const held = readCalibrations(file);
-    // Scores of other forms would look like these models' own.
+    // Calibrations made with other forms of the weights are not reused, since their scores differ.
     const same = runAlike(held.swift, pair.swift) && runAlike(held.super, pair.super);
     return same && mismatch(held, pair) === undefined ? held.calibrations : [];
   } catch {

@@ -167,7 +167,7 @@ describe("the receipt", () => {
     }
     expect(pair.super.calls).toBe(escalated);
     expect(drafts).toBe(50 - escalated);
-    // Swift's later steps run only if its answer is chosen.
+    // Swift decodes beyond its first token only if its answer is chosen.
     expect(pair.swift.steps).toBe(2 * drafts);
     expect(spent).toBe(50 * 100 + drafts * 20 + escalated * 1100 + 50 * 2 * FLOPS_PER_LOGIT);
   });

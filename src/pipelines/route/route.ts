@@ -9,13 +9,13 @@ import { type NamedRoute, type Pair, RouteBill } from "./bill.ts";
 /** The model that answered, and why. */
 export interface Route {
   readonly to: "swift" | "super";
-  /** Its name. */
+  /** The model's name. */
   readonly model: string;
   /** Swift's score; null if it had none, so that Super answered. */
   readonly score: number | null;
   /** A lower score goes to Super; null if it is infinite. */
   readonly threshold: number | null;
-  /** Super was chosen and failed: this is Swift's answer. */
+  /** Set if Super was chosen but failed, so that this is Swift's answer. */
   readonly degraded?: true;
 }
 
@@ -26,9 +26,9 @@ export type RoutePiece = ModelPiece & { readonly route?: Route };
 export interface Decider {
   readonly scoring: ScoreOptions;
   readonly threshold: number;
-  /** Super answers at once: Swift is not called, and nothing is scored. */
+  /** If true, Super answers at once; Swift is not called, and nothing is scored. */
   readonly alone?: boolean | undefined;
-  /** Milliseconds for Super to begin its answer, or, for a whole answer, to end it. */
+  /** Maximum milliseconds for Super to begin its answer, or, for a whole answer, to finish it. */
   readonly timeout?: number | undefined;
   /** Called with the reason why Super could not answer. */
   readonly onDegraded?: ((why: string) => void) | undefined;
@@ -40,11 +40,11 @@ export interface Routing<O extends object> extends Decider {
   readonly options: O;
   readonly named: NamedRoute;
   readonly signal?: AbortSignal | undefined;
-  /** When a server received the request, by `performance.now()`. */
+  /** When a server received the request, as in `performance.now()`. */
   readonly arrived?: number | undefined;
-  /** Called with the cost of a request that ended without its receipt. */
+  /** Called with the receipt of a request that was stopped or failed. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
-  /** The reader wants the whole answer at once: a Super that breaks off can then still be replaced. */
+  /** True if the reader wants the whole answer at once, so that Swift can replace a Super that breaks off. */
   readonly whole?: boolean | undefined;
 }
 
@@ -102,7 +102,7 @@ class Run<O extends object> {
     yield* this.#give("swift", draft.at(-1)?.receipt ? draft : [], true);
   }
 
-  /** Swift's first piece, or all of them, as the score needs. */
+  /** Swift's first piece, or its whole answer if the score needs it. */
   async #draft(): Promise<ModelPiece[]> {
     const call = this.#start("swift");
     try {
@@ -191,7 +191,7 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 
 const first = (piece: ModelPiece | undefined): ModelPiece[] => (piece ? [piece] : []);
 
-/** Collects all pieces of a call until a deadline, a time of `performance.now()`. */
+/** Collects all pieces of a call. @throws if they have not arrived by `until`, as in `performance.now()` */
 async function all<O extends object>(call: Call<O>, until?: number): Promise<ModelPiece[]> {
   const pieces: ModelPiece[] = [];
   for (;;) {

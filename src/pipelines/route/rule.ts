@@ -12,7 +12,7 @@ import { parseRouteText, type RouteOptions } from "./name.ts";
 import { type Calibration, findCalibration, type PairIdentity, thresholdOf } from "./record.ts";
 import type { Decider } from "./route.ts";
 
-/** A pair, and its decision rule: one rule, or a certificate with one for each request. */
+/** A pair, and its decision rule, or a certificate that chooses a rule for each request. */
 export interface Prepared {
   readonly pair: PairIdentity;
   readonly rule: Decider | NamedCertificate;
@@ -22,11 +22,11 @@ export interface Prepared {
 interface CalibrationSource {
   /** A file that replaces the pair's own. */
   readonly file?: string | undefined;
-  /** Called if it was made with a different form of Swift's weights. */
+  /** Called if the calibration was made with a different form of Swift's weights. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 
-/** @throws UserError if both are one model, or the pair is not calibrated or certified for these options */
+/** @throws UserError if both are the same model, or the pair is not calibrated or certified for these options */
 export async function prepared(
   { name, byDefault }: NamedText,
   options: RouteOptions,
@@ -54,7 +54,7 @@ function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): Pair
   return { swift, super: strong };
 }
 
-/** Swift's tokens, and its name in messages. */
+/** Swift's tokenizer, and its name in messages. */
 type Scored = Pick<Facts, "tokenizer"> & { readonly source: Pick<Facts["source"], "name"> };
 
 /** The score in a route's options. @throws UserError for a label that is not one token of Swift's */
@@ -163,5 +163,5 @@ export async function ruleFor(
   return { decider: { scoring, threshold: options.t! }, choice: { ...choice, recipe: [route] } };
 }
 
-/** Super alone. */
+/** The rule for dense: Super alone. */
 const DENSE: Decider = { scoring: scoreOptions.parse({}), threshold: Number.POSITIVE_INFINITY, alone: true };

@@ -18,7 +18,7 @@ test("the pairs of the aliases are calibrated", () => {
 
 test.each(shipped)("%s is for the aliases' own files, and has a threshold for any share by any score", (file) => {
   const { swift, super: strong } = readCalibrations(file);
-  // Super's answers are not in these files.
+  // These files do not contain Super's answers.
   expect([4, 8]).toContain(swift.codes);
   for (const { name, sha256 } of [swift, strong]) expect(sha256).toBe(aliases[name]!.files[0]!.sha256);
   for (const score of scoreKinds.filter((kind) => kind !== "random")) {

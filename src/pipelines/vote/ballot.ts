@@ -1,6 +1,6 @@
 import type { VoteOptions } from "./options.ts";
 
-/** An answer, and how often it was drawn. */
+/** An answer, and how often it was sampled. */
 export interface Counted {
   /** The text as it was first written. */
   readonly text: string;

@@ -12,9 +12,9 @@ import type { VoteOptions } from "./options.ts";
 
 /** The result of a vote. */
 interface Vote {
-  /** Answers that were drawn. */
+  /** The number of answers that were sampled. */
   readonly drawn: number;
-  /** The most frequent first. */
+  /** The distinct answers, the most frequent first. */
   readonly answers: readonly Counted[];
 }
 

@@ -40,7 +40,7 @@ test("answers are equal if they differ only in case, spaces and a last full stop
   expect(elected(["7 + 5 = 12.", "so 1,200", "The sum is 12"], "number")).toEqual(["7 + 5 = 12.", 3]);
 });
 
-/** A vote over a model that answers by a script, and the options of its calls. */
+/** A vote with a model that answers from a script, and the options of its calls. */
 function voting(name: string, script: readonly string[]) {
   const named = textPipelineNamed(name) as NamedText;
   const model: Fake = new Fake("model", () => ({ words: script[model.calls - 1]!.split(/(?<= )/) }));

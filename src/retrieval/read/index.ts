@@ -8,7 +8,7 @@ import { textDocument } from "./text.ts";
 
 type Reader = (path: string) => AsyncIterable<Document>;
 
-/** Readers by file extension, before a `.gz`. */
+/** Readers by file extension, ignoring a final `.gz`. */
 const readers: Readonly<Record<string, Reader>> = {
   jsonl: jsonDocuments,
   ndjson: jsonDocuments,
@@ -20,7 +20,7 @@ const readers: Readonly<Record<string, Reader>> = {
   text: textDocument,
 };
 
-/** A file's full path, by which its documents are later removed. */
+/** A file's full path, which identifies its documents when they are later removed. */
 export const sourceOf = (file: string): string => resolve(file);
 
 /**

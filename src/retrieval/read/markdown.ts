@@ -10,7 +10,7 @@ export async function* markdownDocument(path: string): AsyncGenerator<Document> 
 /** Fenced code, whose comments are not headings; an unclosed fence reaches to the end. */
 const FENCED = /^ {0,3}(`{3,}|~{3,})[\s\S]*?(?:^ {0,3}\1|$(?![\s\S]))/gm;
 
-/** The text keeps its markup, without front matter and the title's heading. */
+/** Splits a file into title and text. The text keeps its markup, but not its front matter or title heading. */
 function markdownParts(markdown: string): { title: string; text: string } {
   const [, front = "", body = ""] = /^(?:\ufeff)?(?:---\r?\n([\s\S]*?)\r?\n---(?:\r?\n|$))?([\s\S]*)$/.exec(markdown)!;
   const named = /^title:\s*(.*\S)\s*$/m.exec(front)?.[1]?.replace(/^(["'])(.*)\1$/, "$2");

@@ -11,7 +11,7 @@ import type { Store } from "./store.ts";
 export type Place = string;
 
 const FILE = "index.db";
-/** Some file systems ignore case. */
+/** Valid index names, all lower-case, since some file systems ignore case. */
 const NAME = /^[a-z0-9][a-z0-9._-]{0,47}$/;
 
 /** @throws UserError for an invalid index name */
@@ -43,7 +43,7 @@ export async function createStore(place: Place, name: string, settings: IndexSet
     : createSqliteStore(fileOf(place, name), settings);
 }
 
-/** @throws UserError if none; the sentence suggests the nearest name */
+/** @throws UserError if there is no such index; the message suggests the nearest name */
 export async function openStore(place: Place, name: string): Promise<Store> {
   if (isPostgres(place)) return openPostgresStore(place, checkIndexName(name));
   const file = fileOf(place, name);

@@ -3,7 +3,7 @@ import type { IndexSettings } from "../settings.ts";
 /** Every index has a schema of its own. */
 export const SCHEMA_PREFIX = "modicum_index_";
 
-/** `name` has been checked: it holds no quotes. */
+/** A schema's quoted name; `name` has been checked and contains no quotes. */
 export const schemaOf = (name: string): string => `"${SCHEMA_PREFIX}${name}"`;
 
 /** SQL with the schema in place of `@`. */
@@ -11,7 +11,7 @@ export const inSchema = (schema: string, sql: string): string => sql.replaceAll(
 
 export const postgresSchema = (name: string): string => `CREATE SCHEMA ${schemaOf(name)}`;
 
-/** Byte order: ids sort alike in any locale and in SQLite. */
+/** Compares bytes, so that ids sort alike in any locale and in SQLite. */
 const TEXT = 'text COLLATE "C"';
 
 /** The tables of an index. */

@@ -85,7 +85,7 @@ export class PostgresWriter {
     await this.#insertBlobs([...writer.blobs()]);
   }
 
-  /** After the term's other postings in its block. */
+  /** Appends blobs to their terms' existing postings in the block. */
   async #insertBlobs(blobs: readonly Blob[]): Promise<void> {
     await this.#query(
       `INSERT INTO @postings SELECT * FROM unnest($1::text[], $2::int[], $3::bytea[])

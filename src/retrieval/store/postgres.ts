@@ -28,7 +28,7 @@ const SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
  * candidate.
  */
 const NEIGHBOURS = 32;
-/** Candidates of an approximate search; pgvector allows at most 1,000. */
+/** The number of candidates for an approximate search; pgvector allows at most 1,000. */
 const candidatesFor = (top: number): number => Math.min(1000, Math.max(100, 2 * top));
 
 type BlobRow = PostingBlock & { readonly term: string };
@@ -108,7 +108,7 @@ class PostgresStore implements Store {
       const counts = await client.query<Counts>(this.#sql("SELECT chunks, terms::float8 AS terms FROM @info"));
       const sql = "SELECT term, block, data FROM @postings WHERE term = ANY($1)";
       const { rows } = await client.query<BlobRow>(this.#sql(sql), [[...query.keys()]]);
-      // In a fixed order of terms and blocks, sums are rounded alike.
+      // A fixed order of terms and blocks makes sums round the same way each time.
       const blocks = (word: string) => rows.filter(({ term }) => term === word).sort((a, b) => a.block - b.block);
       return rankByBm25(
         [...query].map(([term, count]) => ({ count, blocks: blocks(term) })),
@@ -237,7 +237,7 @@ async function once<T>(address: string, use: (postgres: Postgres) => Promise<T>)
 
 export const postgresIndexNames = (address: string): Promise<string[]> => once(address, namesIn);
 
-/** @throws UserError if none */
+/** @throws UserError if there is no such index */
 export const deletePostgresStore = (address: string, name: string): Promise<void> =>
   once(address, async (postgres) => {
     if (!(await namesIn(postgres)).includes(name))

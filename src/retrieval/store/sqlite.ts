@@ -40,7 +40,7 @@ interface ChunkRow {
 const bytes = (array: Float32Array | Uint8Array): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
-/** Loaded on first use: a search by terms does not wait for ONNX Runtime. */
+/** Imported on first use, so that a search by terms does not wait for ONNX Runtime. */
 async function openTable(width: number): Promise<VectorTable> {
   const { VectorTable } = await import("../vectors.ts");
   return VectorTable.open(width);
@@ -126,7 +126,7 @@ class SqliteStore implements Store {
         terms += chunk.terms.length;
       }
     }
-    // `||` returns text, with the same bytes.
+    // The cast is needed because `||` returns text, with the same bytes.
     const append =
       "INSERT INTO postings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET data = CAST(data || excluded.data AS BLOB)";
     for (const { term, block, data } of writer.blobs()) this.#run(append, term, block, bytes(data));

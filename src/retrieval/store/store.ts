@@ -52,7 +52,7 @@ export interface Counts extends Corpus {
 
 /** The data of one index. Several processes may read and write it; each call is one transaction. */
 export interface Store {
-  /** For messages. */
+  /** The index's name or path, for messages. */
   readonly place: string;
   readonly settings: IndexSettings;
   counts(): Promise<Counts>;

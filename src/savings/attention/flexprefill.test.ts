@@ -79,7 +79,7 @@ describe("FlexPrefill", () => {
     }
   });
 
-  /** Equal mass in every causal block of a row. */
+  /** A pooled map with equal mass in every causal block of a row. */
   function uniformMap(): Float64Array {
     return Float64Array.from({ length: 1600 }, (_, i) =>
       i % 40 <= Math.floor(i / 40) ? 1 / (Math.floor(i / 40) + 1) : 0,

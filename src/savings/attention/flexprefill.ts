@@ -104,7 +104,7 @@ export function jensenShannonDistance(p: ArrayLike<number>, q: ArrayLike<number>
   return Math.sqrt(Math.max(0, divergence));
 }
 
-/** The fewest blocks of one head's whole map that hold `gamma` of its mass. */
+/** The fewest blocks of one head's whole map that together hold `gamma` of its mass. */
 function coverMap(request: MaskRequest, statistics: FlexPrefillStatistics, head: number, gamma: number) {
   const rows = Array.from({ length: request.rows }, (_, row) => pooledRow(request, statistics, head, row));
   const map = Float64Array.from(rows.flatMap((row) => [...row]));

@@ -6,8 +6,8 @@ import type { Chunk } from "./block-sparse/chunk.ts";
 import type { BlockShape } from "./block-sparse/graphs.ts";
 
 /**
- * Exact probabilities [group, queries, keys] for some queries of a key–value head: the queries of `q` [group, tokens,
- * d] at `which`, over `keys` [keys, d]; `mask` [queries, keys] is 0 or −∞.
+ * Computes exact attention probabilities [group, queries, keys] for one key–value head, from the queries of `q` [group,
+ * tokens, d] at the indices `which` and all `keys` [keys, d]; `mask` [queries, keys] is 0 or −∞.
  */
 function traceLastAttention(
   { heads, kvHeads, headSize }: Pick<BlockShape, "heads" | "kvHeads" | "headSize">,
@@ -32,7 +32,7 @@ export interface LastAttention {
   readonly keys: number;
 }
 
-/** Exact attention of a chunk's last queries. */
+/** Computes exact attention for a chunk's last queries. */
 export class LastQueries implements Disposable {
   private constructor(
     readonly shape: BlockShape,

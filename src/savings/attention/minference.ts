@@ -50,7 +50,7 @@ export async function minferenceChooser(
   };
 }
 
-/** Keys and distances that the released code always keeps. */
+/** The number of first keys and of shortest distances that the released code always keeps. */
 const forcedKeys = 30;
 const forcedDistances = 100;
 
@@ -72,7 +72,7 @@ export function minferenceMask(
     const { columns, diagonals } = verticalSlash(attention, head);
     return {
       columns: topPlaces(poolColumns(columns, blockSize), columnBudget, blocksOf(0, forcedKeys)),
-      // Distances up to 99 reach one block more than their block count.
+      // Distances below 100 reach one block further than the number of blocks that they fill.
       diagonals: topPlaces(poolDiagonals(diagonals, blockSize), diagonalBudget, blocksOf(0, forcedDistances) + 1),
     };
   });

@@ -27,7 +27,7 @@ export function requireOneAxis(saving: string, { config }: Decoder): void {
   if (config.axes) throw new UserError(`${saving} does not support this model: it has positions on three axes`, 2);
 }
 
-/** @throws UserError if the model's attention has features that a saving's own attention cannot compute */
+/** @throws UserError if the model's attention has features that the saving does not support */
 export function requirePlainAttention(saving: string, decoder: Decoder): void {
   const reason = unsupportedAttention(decoder);
   if (reason !== undefined) throw new UserError(`${saving} does not support this model: it has ${reason}`, 2);

@@ -15,12 +15,12 @@ const schema = z.strictObject({
   wealth: z.number(),
   last: z.array(z.number()),
   count: z.int(),
-  /** Answers that could not be replayed; each counts as a loss of exactly the risk. */
+  /** The number of answers that could not be replayed; each counts as a loss equal to the risk. */
   failed: z.int(),
 });
 
 /**
- * The wealth of the bets against a certificate so far. All its recipes share one wealth, because only the whole ladder
+ * A certificate's audit state: the wealth from bets against it. All its recipes share it, because only the whole ladder
  * was certified.
  */
 export type AuditState = z.infer<typeof schema>;
@@ -28,8 +28,8 @@ export type AuditState = z.infer<typeof schema>;
 const auditFile = (name: string): string => path.join(home(), "certificates", `${name}.audit.json`);
 
 /**
- * The bound that an audit can bet against: the nats that greedy answers lose. Undefined for pairs of models and for
- * certificates without that bound, since requests do not include the right answer for any other loss.
+ * The bound that audits bet against: the nats that greedy answers lose. Undefined for pairs and for certificates
+ * without this bound; other losses need the right answer, which requests lack.
  */
 export const auditedRisk = ({ loss, risk, nats, sampling, pair }: Certificate): number | undefined =>
   pair || Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
@@ -59,7 +59,7 @@ export interface Watched {
   readonly off: boolean;
 }
 
-/** Every readable certificate, as stored on disk. */
+/** All readable certificates on this machine. */
 export function watchedCertificates(): Watched[] {
   const folder = path.dirname(auditFile(""));
   const names = existsSync(folder) ? readdirSync(folder) : [];

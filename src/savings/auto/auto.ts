@@ -31,9 +31,9 @@ type AutoOptions = z.infer<typeof options>;
 export const AUTO = "auto";
 
 /**
- * `auto:NAME`: each request runs under the cheapest recipe that a certificate of `lab tune` allows for it. A request whose
- * prompt form or sampling differs from the test's is refused; with `,else=dense`, a server's default, it runs dense.
- * `read` parses the ladder's recipes.
+ * `auto:NAME`: runs each request with the cheapest recipe that a certificate of `lab tune` allows for it. A request
+ * whose prompt form or sampling differs from the test's is refused; with `,else=dense`, a server's default, it runs
+ * dense. `read` parses the ladder's recipes.
  */
 export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<AutoOptions> => ({
   name: AUTO,
@@ -75,9 +75,9 @@ export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<A
 interface Ready {
   readonly name: string;
   readonly certificate: Certificate;
-  /** Its SHA-256, if an audit can bet against it. */
+  /** The certificate's SHA-256, if audits can bet against it. */
   readonly audited: string | undefined;
-  /** Its recipes by text. */
+  /** The certificate's recipes, by text. */
   readonly variants: ReadonlyMap<string, readonly PreparedSaving[]>;
   readonly strict: boolean;
 }
@@ -99,7 +99,7 @@ function partOf(ready: Ready, request: PlanRequest, off: boolean) {
     const parts = variants.get(recipe)!.flatMap((saving) => saving.plan(request) ?? []);
     return parts.length > 0 ? planOf(parts) : densePlan;
   };
-  // Each recipe has its own cache key, so a conversation stays with the recipe that holds its prefix.
+  // Each recipe has its own cache key, so a conversation keeps the recipe that has its prefix cached.
   const cachedUnder = (recipe: string): number => request.facts?.cached?.(planUnder(recipe).state.prompt) ?? 0;
   const chosen: Chosen = off
     ? { recipe: "dense", cost: costs(certificate, "dense", request, cachedUnder("dense")), reason: "off" }

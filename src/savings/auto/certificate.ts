@@ -19,7 +19,7 @@ const length = z.int().min(0);
 const price = z.strictObject({ fixed: z.number(), new: z.number(), attended: z.number(), answer: z.number() });
 export type Price = z.infer<typeof price>;
 
-/** Recipes by prompt length in tokens; null if there is no upper end. */
+/** The recipes for a range of prompt lengths in tokens; null means no upper limit. */
 const rungs = z.strictObject({ tokens: z.tuple([length, length.nullable()]), rungs: z.array(z.string()).min(1) });
 
 /** A pair's first model, and the router setting for each recipe of the ladder, with its threshold. */
@@ -38,18 +38,18 @@ export const certificateSchema = z.strictObject({
   loss: z.enum(lossNames),
   type: z.enum(["binary", "unit", "signed"]),
   items: z.strictObject({ search: length, test: length, groups: length }),
-  /** Counts the tunings of this model, loss and task: each is tested at half the error of the previous one. */
+  /** The number of tunings for this model, loss and task; each is tested at half the last one's error rate. */
   attempt: z.int().min(1),
   p: z.number(),
-  /** Mean loss on the test items. */
+  /** The mean loss on the test items. */
   mean: z.number(),
   /** The smallest bound on `nats` that the test supports, for certificates with another loss: audits bet against it. */
   nats: z.number().optional(),
   /** Dense's mean quality, if the loss compares qualities. */
   quality: z.number().optional(),
-  /** The path of the test, from the most expensive ladder on. */
+  /** The ladders in the order tested, from the most expensive on. */
   order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
-  /** Keyed by recipe, including dense. */
+  /** Each recipe's mean loss and prices, including dense's. */
   recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price, bytes: price })),
   /**
    * Medians over the timed items, for dense and for the ladder's cheapest recipe; `ci95` is for the median share of
@@ -61,7 +61,7 @@ export const certificateSchema = z.strictObject({
     flops: z.strictObject({ dense: z.number(), chosen: z.number() }),
     bytes: z.strictObject({ dense: z.number(), chosen: z.number() }),
   }),
-  /** Tokens of the test's shortest and longest prompt, and the 90th percentile of answer lengths. */
+  /** The lengths, in tokens, of the test's shortest and longest prompts, and the 90th percentile of answer lengths. */
   lengths: z.tuple([length, length]),
   answer: length,
   /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent if none was cut. */
@@ -87,10 +87,10 @@ export type Certificate = z.infer<typeof certificateSchema>;
 
 const stored = z.strictObject({ certificate: certificateSchema, sha256: z.string() });
 
-/** Holds one certificate per name. */
+/** The file of the certificate with this name. */
 export const certificateFile = (name: string): string => path.join(home(), "certificates", `${name}.json`);
 
-/** While it exists, the certificate is off: every request runs dense. */
+/** A file that, while it exists, switches the certificate off, so that every request runs dense. */
 export const switchFile = (name: string): string => path.join(home(), "certificates", `${name}.off`);
 
 /** Switches a certificate on or off, for all processes, from the next request on. @throws UserError if it is missing */
@@ -119,7 +119,7 @@ export function certificateStamp(name: string): string | undefined {
   return stat && `${stat.mtimeNs} ${stat.ino} ${stat.size}`;
 }
 
-/** @throws UserError if there is none of that name, or its file was edited */
+/** @throws UserError if there is no certificate with that name, or its file was edited */
 export function readCertificate(name: string): Certificate {
   const file = certificateFile(name);
   if (!existsSync(file))

@@ -55,7 +55,7 @@ test("the cheapest is so by what was to be saved, and under a budget by what it 
     choose("mine", { ...certificate, ladder, recipes, cost: { ...certificate.cost, by } }, asking(50, { budget }))
       .recipe;
   expect([under("ms"), under("flops"), under("bytes")]).toEqual(["time", "flops", "bytes"]);
-  // All fit without loss.
+  // All recipes fit the budget, without loss.
   for (const by of ["ms", "flops", "bytes"] as const)
     expect([under(by, { ms: 100 }), under(by, { flops: 100 })]).toEqual(["time", "flops"]);
   expect([under("flops", { ms: 100, flops: 100 }), under("bytes", { ms: 100, flops: 100 })]).toEqual(["flops", "time"]);
@@ -78,7 +78,7 @@ test("answers may be no longer than the least at which the test's were cut", () 
     choose("mine", limited, asking(prompt, { defaultLength: true, maxTokens: 65, ...over }), false);
   expect(byDefault(50)).toMatchObject({ recipe: "lookup:most=8", reason: undefined, maxTokens: 64 });
   expect(byDefault(200)).toMatchObject({ recipe: "dense", reason: undefined, maxTokens: 64 });
-  // No shorter than needed; without a guarantee, as long as the request allows.
+  // Answers are not cut needlessly: without a guarantee, they are as long as the request allows.
   for (const other of [byDefault(50, { maxTokens: 20 }), byDefault(5), byDefault(50, { sampling: { topK: 3 } })])
     expect(other).not.toHaveProperty("maxTokens");
   expect(choose("mine", limited, asking(50, { maxTokens: 64 }))).toMatchObject({ recipe: "lookup:most=8" });

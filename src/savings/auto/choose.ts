@@ -71,8 +71,8 @@ function measureOf({ cost: { by } }: Certificate, budget: Budget | undefined): M
 type Priced = [certificate: Certificate, recipe: string, request: PlanRequest, cached: number];
 
 /**
- * The expected cost of a request under a recipe with `cached` of its tokens; the assumed answer length is one that most
- * answers stay below.
+ * The expected cost of a request with a recipe, `cached` of its tokens being cached, for the answer length that most
+ * answers do not exceed.
  */
 export const costs = (...request: Priced): Cost => ({
   ms: costIn("ms", ...request),

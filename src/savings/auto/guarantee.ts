@@ -11,7 +11,7 @@ export const budget = z
     flops: most.optional().describe("FLOPs of prompt and answer"),
   })
   .refine(({ ms, flops }) => (ms ?? flops) !== undefined, "expected ms, flops or both")
-  // The JSON Schema form of this check.
+  // The same check in JSON Schema.
   .meta({ minProperties: 1 });
 export type Budget = z.infer<typeof budget>;
 
@@ -45,7 +45,7 @@ export type Unguaranteed = z.infer<typeof unguaranteed>;
 
 /** Request facts that a certificate depends on, apart from prompt length and images. */
 export interface RequestFacts {
-  /** Undefined for token ids. */
+  /** The prompt's form; undefined for token ids. */
   readonly form: PromptForm | undefined;
   /** Sampling settings, without those that have no effect. */
   readonly sampling: Readonly<Record<string, number>>;
@@ -58,7 +58,7 @@ export interface RequestFacts {
   readonly defaultLength?: boolean | undefined;
   /** Counts the prompt's tokens cached under a prompt state key; does not change the cache. */
   readonly cached?: ((key: string | undefined) => number) | undefined;
-  /** For audits, which sample each conversation once. */
+  /** The request's place in its conversation, for audits, which sample each conversation once. */
   readonly turn?: (() => Turn) | undefined;
   readonly budget?: Budget | undefined;
 }
@@ -73,7 +73,7 @@ export interface Turn {
   readonly arrived: number;
 }
 
-/** Milliseconds and FLOPs. */
+/** A cost in milliseconds and FLOPs. */
 export interface Cost {
   readonly ms: number;
   readonly flops: number;

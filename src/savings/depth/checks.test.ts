@@ -5,13 +5,13 @@ import { fillFor } from "./checks.ts";
 
 const decoder = fakeDecoder();
 const recurrent = { ...decoder, config: { ...decoder.config, recurrent: () => ({}) } } as unknown as Decoder;
-/** Layers of both kinds: those in `states` are recurrent. */
+/** A decoder with both kinds of layers; the layers in `states` are recurrent. */
 const hybrid = (states: readonly number[], rest: Decoder = decoder): Decoder => ({
   ...rest,
   config: { ...rest.config, layers: 4, recurrent: (layer) => (states.includes(layer) ? 5 : undefined) },
 });
 
-/** A decoder that rotates part of each head, the same in all layers or not. */
+/** A decoder that rotates part of each head: the same part in all layers if `alike`, else different parts. */
 const partly = (alike: boolean): Decoder => ({
   ...decoder,
   attention: (layer) => ({ ...decoder.attention(layer), rotated: alike ? 4 : 4 + layer }),

@@ -11,13 +11,13 @@ import { hasWindow } from "../../models/state/window-start.ts";
 import { UserError } from "../../util/errors.ts";
 import { mixedFills, type StateFill } from "../plan.ts";
 
-/** Why tokens cannot leave a model early; undefined if they can. */
+/** Why tokens cannot exit a model early; undefined if they can. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
   if (config.longRopeBeyond !== undefined) return "rotary factors that depend on the text's length";
   return config.layers < 2 ? "a single layer" : undefined;
 }
 
-/** @throws UserError if tokens cannot leave the model early */
+/** @throws UserError if tokens cannot exit the model early */
 export function requireExits(saving: string, decoder: Decoder): void {
   const why = exitUnsupported(decoder);
   if (why !== undefined) throw new UserError(`${saving} does not support this model: it has ${why}`, 2);
@@ -36,11 +36,11 @@ const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute
 /** Fills for layers of either kind. */
 const SHARED_FILLS: readonly StateFill[] = ["recompute", "none"];
 
-/** Chains, as values of the option `fill`: the first fill that the model's layers support is used. */
+/** The option `fill` as chains of fills, of which the model uses the first that its layers support. */
 export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**
- * The fill of layers from `layer` on for a token that left after `layer` layers: the first option that these layers
+ * The fill of layers from `layer` on for a token that exited after `layer` layers: the first option that these layers
  * support, or one per kind of layer.
  * @throws UserError if none
  */
@@ -57,17 +57,17 @@ export function fillFor(
   return found!;
 }
 
-/** A chain's pairs: each fill of attention layers with the chain's last, for recurrent layers. */
+/** A chain's pairs: each fill for attention layers, with the chain's last fill for recurrent layers. */
 const pairsOf = (chain: readonly StateFill[]): StateFill[] =>
   chain.flatMap((fill) => mixedFills.filter((pair) => pair === `${fill}/${chain.at(-1)}`));
 
-/** @throws UserError if the layers from `layer` on do not support the fill for a token that left after `layer` layers */
+/** @throws UserError if the layers from `layer` on do not support the fill for a token that exited before them */
 export function checkFill(saving: string, fill: StateFill, layer: number, decoder: Decoder): void {
   const why = unsupportedFill(fill, layer, decoder);
   if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
 }
 
-/** The layers from `layer` on, or the last one if there are none. */
+/** The layers from `layer` on, or only the last layer if there are none. */
 function deeperLayers(layer: number, { config }: Decoder): number[] {
   const first = Math.min(layer, config.layers - 1);
   return Array.from({ length: config.layers - first }, (_, i) => first + i);

@@ -32,13 +32,13 @@ function checkExit({ layer, mode, fill: option }: ExitOptions, decoder: Decoder)
   const { layers } = decoder.config;
   requireExits("exit", decoder);
   if (layer! > layers) throw new UserError(`exit: there is no layer ${layer}; the model's last is layer ${layers}`, 2);
-  // Deeper layers are never read if every token exits and none is verified.
+  // If every token exits and none is verified, the deeper layers never run, so they need no state.
   if (mode === "fixed" && option !== "verify") return "none";
   return fillFor("exit", option, layer!, decoder);
 }
 
 /**
- * Every generated token, or a random share of them, exits after a layer: the control for savings that choose tokens.
+ * Makes every generated token, or a random share, exit after a layer, as a control for savings that choose the tokens.
  * Prompts run through all layers.
  */
 export const exit: Saving<ExitOptions> = {

@@ -1,4 +1,4 @@
-/** Byte prompts on a model of four layers. */
+/** Prompts in 8-bit arithmetic, on a model with four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Meter } from "../../engine/bill/meter.ts";
@@ -22,11 +22,11 @@ const hadamard = vi.mocked(await import("../../weights/prepared/hadamard.ts"));
 const { multipliesBytes } =
   await vi.importActual<typeof import("../../runtime/processor.ts")>("../../runtime/processor.ts");
 
-/** On other processors, sums of bytes overflow whatever the mock says. */
+/** On other processors, sums of byte products overflow, whatever the mock reports. */
 const exact = test.skipIf(!multipliesBytes());
 
 const folder = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
-/** The width of its feed-forward. */
+/** The width of the model's feed-forward network. */
 const FFN = 512;
 let model: LanguageModel;
 beforeAll(async () => {
@@ -162,7 +162,7 @@ exact("with pruned tokens or exits, and never twice", async () => {
   using exits = await model.use(parseRecipe(["int8-prefill", "exit:layer=2"]));
   expect((await logitsUnder(exits.plan(text.length))).bill.work["int8Tokens"]!.run).toBe(text.length);
   const twice = parseRecipe(["int8-prefill", "int8-prefill:digits=2"]);
-  expect(() => checkSeams(twice)).toThrow("both int8-prefill and int8-prefill take the products of a prompt");
+  expect(() => checkSeams(twice)).toThrow("int8-prefill and int8-prefill both change the products of a prompt");
 });
 
 exact.each(["rotation=0", "rotation=32"])(

@@ -17,7 +17,7 @@ const options = z.strictObject({
 });
 type Int8PrefillOptions = z.infer<typeof options>;
 
-/** Dense requests must not reuse its state. */
+/** The saving's plan part, with its own state key, since dense requests must not reuse its state. */
 function partOf(bytes: ByteForm): PlanPart {
   const state = `int8-prefill ${byteFormKey(bytes)}`;
   return { bytes, state: { prompt: state, answer: state } };
@@ -31,9 +31,10 @@ const idle = (form: ModelForm | undefined): string | undefined =>
   form?.quant === "q8r" ? "int8-prefill changes nothing here: prompts run in rotated bytes already (q8r)" : undefined;
 
 /**
- * A prompt's products in bytes: weights rounded to 8 bits with a scale per output, activations with a scale per token
- * (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits of each. Both may
- * be rotated first, block by block, which changes no exact product. The answer's steps run dense.
+ * Computes a prompt's matrix products in bytes: weights rounded to 8 bits with a scale per output, activations with a
+ * scale per token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits
+ * of each. Both may be rotated first, block by block, which leaves exact products unchanged. The answer's steps run
+ * dense.
  */
 export const int8Prefill: Saving<Int8PrefillOptions> = {
   name: "int8-prefill",

@@ -38,9 +38,9 @@ export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Gr
 
 /** How to compute the scores. */
 export interface ScoreOptions {
-  /** True to score as in the layer's own attention; false to leave out rotary embedding. */
+  /** If true, scores as in the layer's own attention; if false, without rotary embedding. */
   readonly rotary: boolean;
-  /** True if the softmax covers only some keys. */
+  /** If true, the softmax covers only some keys. */
   readonly some: boolean;
 }
 
@@ -84,7 +84,7 @@ export class LastQueryScores implements Probe, Disposable {
     return new LastQueryScores(decoder, query!, scores!);
   }
 
-  /** `among`: indices of the participating tokens for scores over some; the others get 0. */
+  /** `among`: with the option `some`, the indices of the tokens to score; the others get 0. */
   async look({ tokens, positions, axes, layer, cache, qkv }: ProbePoint, among?: Int32Array) {
     const { heads, kvHeads, headSize } = headsOf(this.decoder.config, layer);
     const group = heads / kvHeads;

@@ -46,8 +46,9 @@ function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
 }
 
 /**
- * Only some tokens of a long prompt go deeper than a given layer. The criterion of `by=attention` is the last query's
- * attention, averaged over heads. FEATHER (arXiv 2412.13180) studies it on visual tokens; here it applies to text.
+ * Lets only some tokens of a long prompt run the layers after a given layer. The criterion of `by=attention` is the
+ * last query's attention, averaged over heads. FEATHER (arXiv 2412.13180) studies it on visual tokens; here it applies
+ * to text.
  */
 export const prune: Saving<PruneOptions> = {
   name: "prune",
@@ -85,7 +86,7 @@ async function lastQueryScores({ after, rotary }: PruneOptions, decoder: Decoder
   return LastQueryScores.create(decoder, after! - 1, { rotary, some: false });
 }
 
-/** The number of layers for a share of the model's depth, at least one. */
+/** The number of layers in a share of the model's depth, at least one. */
 const deep = (share: number, layers: number): number => Math.max(1, Math.round(share * layers));
 
 const partOf = (options: PruneOptions, probe: Probe | undefined) => ({
@@ -104,7 +105,7 @@ const partOf = (options: PruneOptions, probe: Probe | undefined) => ({
 });
 
 /**
- * Indices of the tokens that go deeper, in order: the sinks, the last tokens, and the best of the others by the
+ * Indices of the tokens that run deeper layers, in order: the sinks, the last tokens, and the best of the others by the
  * criterion, up to the share.
  */
 export function keptOf(options: PruneOptions, tokens: number, scores: Float32Array): Int32Array {

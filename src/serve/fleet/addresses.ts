@@ -2,8 +2,7 @@ import type { JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 
 /**
- * Refuses addresses in requests, so that no request makes a server fetch anything, whatever the server accepts as an
- * address.
+ * Refuses addresses in requests, so that no request can make a server fetch one, whatever that server accepts.
  * @throws HttpError that names the field
  */
 export function refuseAddresses({ messages, response_format, tools }: JsonObject): void {

@@ -4,7 +4,7 @@ import { Refused } from "../../engine/schedule/refused.ts";
 import type { Backend } from "./backend.ts";
 import type { RemoteOptions } from "./file.ts";
 
-/** A request that needs a server it has not tried. */
+/** A request that needs a place at a server it has not tried. */
 export interface Applicant extends Keyed {
   readonly tried: ReadonlyMap<Backend, unknown>;
   readonly signal: AbortSignal;
@@ -20,12 +20,12 @@ interface Waiting extends Applicant {
   reject(reason: unknown): void;
 }
 
-/** Assigns places at a model's servers to requests, a fixed number at each; the others wait, and keys take turns. */
+/** Assigns requests to places at a model's servers, a fixed number at each. Other requests wait; keys take turns. */
 export class Admission {
   readonly #queue = new FairQueue<Waiting>();
   /** Requests that a server failed to answer; they come first, since they have already waited. */
   readonly #again = new Set<Waiting>();
-  /** Running requests, by key. */
+  /** The number of running requests of each key. */
   readonly #running = new Map<string, number>();
   readonly #pace = new Pace();
   #clock = 0;
@@ -74,7 +74,7 @@ export class Admission {
     return this.#queue.next((key) => this.#running.get(key) ?? 0);
   }
 
-  /** Returns true if the request need not wait any longer. A request for a server in doubt waits for the next check. */
+  /** Returns true if the request need no longer wait; for a server in doubt, it waits for the next check. */
   #offer({ tried, key, resolve }: Waiting): boolean {
     const able = this.servers.filter((server) => !server.down && !tried.has(server));
     const [best] = able

@@ -9,15 +9,15 @@ import { Unavailable } from "./unavailable.ts";
 /** Maximum seconds between two checks of a server that is down. */
 const LONGEST_PAUSE = 60;
 
-/** One server behind a model: its health, and its load from this server. */
+/** One server that runs a remote model: its health, and its running requests from this server. */
 export class Backend {
-  /** Requests from this server in progress. */
+  /** The number of running requests that this server has sent. */
   running = 0;
-  /** When it was last chosen, counted in choices. */
+  /** The running number of the choice that last chose it. */
   chosen = 0;
-  /** Failed checks in a row. */
+  /** The number of failed checks in a row. */
   #failed = 0;
-  /** Requests that broke off since the last check began. */
+  /** The number of requests that broke off since the last check began. */
   #doubts = 0;
   #lost = new AbortController();
   #pause = new AbortController();
@@ -43,7 +43,7 @@ export class Backend {
     return this.#failed >= this.options.health.failures;
   }
 
-  /** Sends to a path such as `/v1/models`. @throws Unavailable if the server cannot be reached */
+  /** Sends a request to a path such as `/v1/models`. @throws Unavailable if the server cannot be reached */
   async send(path: string, sent: Sent): Promise<Reply> {
     const { key } = this.options;
     const headers = { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) };
@@ -56,18 +56,18 @@ export class Backend {
     }
   }
 
-  /** A sign of life. */
+  /** Called when the server has answered a request. */
   alive(): void {
     this.#failed = 0;
   }
 
-  /** Called when a request breaks off. The server is checked at once, and not chosen until then. */
+  /** Called when a request breaks off. The server is checked at once, and not chosen before. */
   suspect(): void {
     this.#doubts++;
     this.#pause.abort();
   }
 
-  /** Checks the server repeatedly until it is closed, and reports each check; returns after the first. */
+  /** Checks the server once before it returns, then repeatedly until `close`, calling `checked` after each check. */
   async watch(checked: () => void): Promise<void> {
     await this.#check();
     void this.#watching(checked);
@@ -83,7 +83,7 @@ export class Backend {
     }
   }
 
-  /** At growing intervals while it is down. */
+  /** Seconds until the next check, which grow while the server is down. */
   #seconds(): number {
     const { interval, failures } = this.options.health;
     const more = Math.max(0, this.#failed - failures);
@@ -102,7 +102,7 @@ export class Backend {
     // This check says nothing about requests that broke off while it ran.
     this.#doubts -= doubts;
     this.#failed = reason === undefined ? 0 : this.#failed + 1;
-    // Otherwise, requests that still wait for this server would wait for ever.
+    // Without this, requests that await this server's answer would wait for ever.
     if (this.#failed === health.failures) this.#lose();
     if (this.up !== before || (reason && this.#failed === 1)) this.#tell(reason);
   }
@@ -123,7 +123,7 @@ export class Backend {
   }
 }
 
-/** A short reason without an address or the request. */
+/** A short reason for the log, without addresses or the request's text. */
 export function reasonOf(error: unknown): string {
   if (error instanceof Unavailable) return error.message;
   const { name, message } = error as Error;

@@ -51,7 +51,7 @@ async function* events(backend: Backend, { body }: Reply): AsyncGenerator<JsonOb
 export const choicesOf = ({ choices }: JsonObject): JsonObject[] =>
   Array.isArray(choices) ? choices.filter(isObject) : [];
 
-/** True if a piece of a streamed answer has text or a tool call, not only its role. */
+/** True if a streamed piece contains text or a tool call, not only the role. */
 export function saysMore({ delta, text }: JsonObject): boolean {
   const { role: _, ...more } = isObject(delta) ? delta : {};
   return (
@@ -87,7 +87,7 @@ function refusal({ status, headers }: Reply, text: string): Unavailable | HttpEr
 
 const LONGEST_MESSAGE = 500;
 
-/** The error shapes of OpenAI, of vLLM's older versions, and of FastAPI. */
+/** The message in an error from OpenAI, an older vLLM, or FastAPI. */
 function messageIn({ error, message, detail }: JsonObject): string | undefined {
   const inner = isObject(error) ? error["message"] : error;
   const reason = [inner, message, detail].find((m) => typeof m === "string") ?? (detail && JSON.stringify(detail));

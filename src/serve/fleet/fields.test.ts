@@ -12,7 +12,7 @@ beforeAll(async () => {
   const big = { ...(await bigAt(vllm.url)), health: { interval: 3600, timeout: 5, failures: 3 } };
   const open: RemoteOptions = { ...big, name: "open", pass: ["cache_salt"] };
   const wordy: RemoteOptions = { ...big, name: "wordy", pass: [...LENGTHS] };
-  // One failed check does not mark a server down; servers other than Modicum fail one.
+  // Servers other than Modicum fail one check, which does not mark them down.
   front = await serveModels([], { allowAnonymous: true }, [
     big,
     open,

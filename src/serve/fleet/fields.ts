@@ -8,16 +8,16 @@ import { refuseAddresses } from "./addresses.ts";
 import type { RemoteOptions } from "./file.ts";
 import { checkImages } from "./images.ts";
 
-/** A request as received, and the part that its endpoint's schema accepts. */
+/** A request's body as received, and the same body as its endpoint's schema parsed it. */
 export interface ReceivedRequest {
   readonly body: JsonObject;
   readonly input: JsonObject;
 }
 
-/** Fields of OpenAI's API that the models here do not use; they cannot make a server fetch anything or spend more. */
+/** OpenAI's fields that local models ignore. They cannot make a server fetch anything or spend more. */
 const OPENAI = ["metadata", "prompt_cache_key", "reasoning_effort", "safety_identifier", "user", "verbosity"];
 
-/** Undocumented fields that are forwarded to the servers of a request's model, if it runs elsewhere. */
+/** Undocumented fields to forward if the request's model runs on other servers. */
 export function forwardedFields(
   { fleet }: Pick<ServerContext, "fleet">,
   { paths }: Endpoint,
@@ -30,8 +30,8 @@ export function forwardedFields(
 const isGeneration = (path: string): boolean => path === "/v1/chat/completions" || path === "/v1/completions";
 
 /**
- * The forwarded fields of a request: fields that this server describes, OpenAI's further fields, and fields that the
- * model's entry in the fleet file allows. Unknown fields are left out, since they could make a server fetch an address.
+ * The forwarded fields of a request: fields documented here, OpenAI's other fields, and fields that the model's entry
+ * in the fleet file allows. Unknown fields are left out, since they could make a server fetch an address.
  * @throws HttpError
  */
 export function fieldsFor(
@@ -49,7 +49,7 @@ export function fieldsFor(
     case "/v1/rerank":
     case "/v2/rerank":
       if (input["texts"]) throw new HttpError(400, TEXTS, { param: "texts" });
-      // Modicum ignores the other fields of documents, and returns documents whole.
+      // A Modicum server ignores documents' other fields and returns them unchanged; other servers get only the texts.
       return kind === "modicum" ? input : textsAlone(input, limits);
     default:
       return input;

@@ -63,7 +63,7 @@ describe("reported in one sentence", () => {
 
   const base = { name: "a", servers: ["http://a"] };
   test.each<[string, object, RegExp]>([
-    ["no shape", base, /"a" needs a shape for estimating receipts/],
+    ["no shape", base, /"a" needs a shape to estimate receipts/],
     ["no key", { ...base, kind: "modicum", key: "NO_SUCH" }, /"a": the environment has no NO_SUCH$/],
     ["a key itself", { ...base, key: "sk-12" }, /expected the name of an environment variable, got "sk-12"$/],
     ["an unknown architecture", { ...base, shape: { model_type: "lama" } }, /did you mean "llama"\?/],

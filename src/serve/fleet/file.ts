@@ -80,14 +80,14 @@ export interface RemoteOptions {
   /** The servers' API key. */
   readonly key: string | undefined;
   readonly health: HealthOptions;
-  /** Fields that are forwarded to its servers besides the known ones. */
+  /** Further request fields to forward to the servers. */
   readonly pass: readonly string[];
-  /** Maximum running requests at each server, and maximum waiting ones. */
+  /** The maximum number of running requests per server, and of waiting requests. */
   readonly rows: number;
   readonly queue: number;
 }
 
-/** The models of a fleet file; relative paths start at the file. @throws UserError */
+/** Reads a fleet file's models; paths are relative to the file's folder. @throws UserError */
 export async function readFleet(file: string, env: NodeJS.ProcessEnv = process.env): Promise<RemoteOptions[]> {
   const values = await readValues(file, "the fleet");
   const { models } = inFile(file, () => checked(fleetFile, values));
@@ -105,7 +105,7 @@ async function remoteOf(
 ): Promise<RemoteOptions> {
   const { name, kind } = model;
   if (model.shape === undefined && kind === "openai")
-    throw new UserError(`"${name}" needs a shape for estimating receipts: set its config.json`);
+    throw new UserError(`"${name}" needs a shape to estimate receipts: set its config.json`);
   const key = model.key === undefined ? undefined : env[model.key];
   if (model.key !== undefined && !key) throw new UserError(`"${name}": the environment has no ${model.key}`);
   return { ...model, model: model.model ?? name, key, shape: await shapeFrom(model.shape, name, folder) };
@@ -122,11 +122,11 @@ async function shapeFrom(
   return priced(readJson(file, jsonObject, "the model's config.json"), file);
 }
 
-/** Quantisation does not change a shape. */
+/** Ignores quantization, which does not change a shape. */
 const priced = ({ quantization_config: _, ...config }: z.output<typeof jsonObject>, place: string): Promise<Shape> =>
   shapeOf(config, place);
 
-/** `NAME=URL[,URL…]`: a model under that name on Modicum servers. @throws UserError */
+/** Parses `NAME=URL[,URL…]`: the model NAME on Modicum servers. @throws UserError */
 export function remoteFromText(text: string): RemoteOptions {
   const [, name, urls] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined) throw new UserError(`--remote: expected NAME=URL or NAME=URL,URL, got "${text}"`, 2);

@@ -34,7 +34,7 @@ beforeEach(async () => {
   await answering(2);
 });
 
-/** Resolves once `up` servers answer. */
+/** Resolves once exactly `up` servers are up. */
 async function answering(up: number): Promise<void> {
   const listed = async () => (await jsonOf(fetch(`${front.url}/v1/models/big`))).servers.up;
   await expect.poll(listed).toBe(up);
@@ -60,7 +60,7 @@ const textOf = (events: Any[]): string => events.map((e) => e.choices[0]?.delta.
 const all = (manner: Vllm["manner"]) => {
   for (const server of servers) server.manner = manner;
 };
-/** Sets what each server awaits between words. */
+/** Sets the function that each server awaits between words. */
 const pausing = (pause: Vllm["pause"]) => {
   for (const server of servers) server.pause = pause;
 };

@@ -8,7 +8,7 @@ import { openTransport, type Transport } from "./transport.ts";
 /** The destination of a request whose model is on other servers. */
 export interface Destination {
   readonly remote: Remote;
-  /** The model's name at the servers, with the requested recipe. */
+  /** The model's name on its servers, with the requested recipe. */
   readonly model: string;
 }
 
@@ -36,7 +36,7 @@ export class Fleet {
     return [...this.remotes.values()];
   }
 
-  /** Running and waiting requests, by model. */
+  /** The number of running and of waiting requests per model. */
   running(): { id: string; users: number; waiting: number }[] {
     return this.list().map(({ options, running, waiting }) => ({ id: options.name, users: running, waiting }));
   }

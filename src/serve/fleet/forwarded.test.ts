@@ -82,7 +82,7 @@ describe("images in a chat", () => {
   const PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=";
 
   test("go to another server unchanged, and do not count as text", async () => {
-    // More characters than a prompt may have, and the most bytes of an image.
+    // An image larger than the maximum prompt, but within the limit for images.
     const large = png(1_500_000);
     for (const url of [PIXEL, large]) {
       vllm.got.length = 0;
@@ -123,7 +123,7 @@ describe("images in a chat", () => {
       URL_OF_1ST,
       /expected a PNG, JPEG, GIF or WebP image, got image\/svg\+xml$/,
     ],
-    ["cut base64", [PIXEL.slice(0, -1)], URL_OF_1ST, /expected an image as complete base64, got a part of it$/],
+    ["cut base64", [PIXEL.slice(0, -1)], URL_OF_1ST, /expected an image as complete base64, got truncated base64$/],
     ["no base64", ["data:image/png;base64,!!!!"], URL_OF_1ST, /expected an image as data:image/],
     ["no base64 at all", ["data:image/png,AAAA"], URL_OF_1ST, /expected an image as data:image/],
   ])("beyond the limits are refused: %s", async (_, urls, param, sentence) => {

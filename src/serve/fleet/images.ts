@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 
-/** An image of a chat, and the field that holds it. */
+/** An image in a chat, and the name of its field. */
 interface Image {
   /** `data:image/…;base64,…`, as the request's schema requires. */
   readonly url: string;
@@ -21,13 +21,13 @@ export function checkImages({ messages }: JsonObject, { maxImages, maxImage }: L
     const [type, base64] = url.slice("data:".length).split(";base64,") as [string, string];
     if (!TYPES.test(type)) throw wrong(param, `expected a PNG, JPEG, GIF or WebP image, got ${type}`);
     const bytes = bytesIn(base64);
-    if (bytes === undefined) throw wrong(param, "expected an image as complete base64, got a part of it");
+    if (bytes === undefined) throw wrong(param, "expected an image as complete base64, got truncated base64");
     if (bytes > maxImage) throw wrong(param, `expected an image of at most ${maxImage} bytes, got one of ${bytes}`);
   }
 }
 
 /**
- * Checks the limits on images' pixels by their headers; decodes none.
+ * Checks the images' pixel counts in their headers, without decoding them.
  * @throws HttpError that names the field; UserError for a file that is not an image
  */
 export async function checkPixels(
@@ -55,7 +55,7 @@ const imagesIn = (message: unknown, at: number): Image[] =>
     return isObject(image) ? [{ url: String(image["url"]), param }] : [];
   });
 
-/** Bitmap types. An SVG has no pixels, and may refer to other files. */
+/** Bitmap types only: an SVG has no pixels, and may refer to other files. */
 const TYPES = /^image\/(png|jpe?g|gif|webp)$/;
 
 /** The number of bytes after decoding; undefined if the text is truncated. */

@@ -17,7 +17,7 @@ const limits = limitOptions.parse({ maxTokens: 100 });
 const CHAT = "/v1/chat/completions";
 const messages = [{ role: "user", content: "x".repeat(36) }];
 
-/** The request that a server gets for a chat. */
+/** The request that a server receives for `body`, a chat by default. */
 function sent(kind: RemoteOptions["kind"], body: JsonObject, terms: object = {}, recipe = "", path = CHAT) {
   const remote = new Remote(
     { ...base, kind, shape },

@@ -10,13 +10,13 @@ import type { Destination } from "./fleet.ts";
 import { LENGTHS } from "./lengths.ts";
 import { guessedTokens, type RequestSize } from "./request-size.ts";
 
-/** A forwarded request, and which limit of this server or the key ends its answers at full length, if one does. */
+/** A forwarded request, and the limit of this server or key, if any, that shortens its answers. */
 export interface Forwarded {
   readonly body: JsonObject;
   readonly cut: CutReason | undefined;
 }
 
-/** The forwarded request, within the limits of this server and the key. @throws HttpError */
+/** Builds the forwarded request, within the limits of this server and the key. @throws HttpError */
 export function forwarded(
   { remote, model }: Destination,
   path: string,
@@ -32,7 +32,7 @@ export function forwarded(
     keep_alive: keepAlive,
     ...rest
   } = fieldsFor(remote.options, path, request, limits);
-  // A key's indexes are on this server.
+  // Indexes exist only on this server.
   if (path === "/v1/chat/completions" && rest["retrieval"])
     throw new HttpError(400, `retrieval: ${name} runs on other servers, and the indexes are here`, {
       param: "retrieval",
@@ -67,7 +67,7 @@ const withUsage = ({ stream_options: options }: JsonObject) => ({
   stream_options: { ...(options as JsonObject | null | undefined), include_usage: true },
 });
 
-/** The default savings of a key's requests: a recipe registered for the model, or savings. */
+/** The fields for a key's default recipe: the model's name with a registered recipe, or `savings`. */
 function usual(recipe: readonly string[], name: string, model: string): JsonObject {
   const named = recipe.find((text) => text.startsWith(`${name}@`));
   if (named !== undefined) return { model: model + named.slice(name.length) };
@@ -76,7 +76,7 @@ function usual(recipe: readonly string[], name: string, model: string): JsonObje
 }
 
 interface Bound {
-  /** A request's tokens per answer; for a chat without a limit, this server's. */
+  /** The maximum tokens per answer; for a chat without a limit, this server's maximum. */
   readonly tokens: number | undefined;
 }
 
@@ -92,8 +92,8 @@ const boundOf = (
 const USUAL_TOKENS = 16;
 
 /**
- * Sets the only length field that all servers know to the smallest of the requested length and the ceilings; also
- * returns which ceiling it is, if any.
+ * Sets `max_tokens`, the length field all servers know, to the requested length or a smaller ceiling; also returns
+ * which ceiling applied, if any.
  */
 function capped(
   body: JsonObject,

@@ -14,7 +14,7 @@ export async function probe(
   const { path = "/health" } = options.health;
   const { status, body } = await get(path);
   await body.dump();
-  // OpenAI's own servers, and similar ones, have no other path.
+  // OpenAI's own and similar servers have no health endpoint, so their list of models is read instead.
   const unknown = status === 404 && options.health.path === undefined;
   if (!unknown) return fault(path, status);
   const listed = await get("/v1/models");
@@ -25,7 +25,7 @@ export async function probe(
 const fault = (path: string, status: number): string | undefined =>
   status === 200 ? undefined : `GET ${path} returned the status ${status}`;
 
-/** Checks that a server is a Modicum and has the model; otherwise the mistake would only show with the first answer. */
+/** Checks that a Modicum server answers and has the model, so that a mistake shows before the first request. */
 async function offered(model: string, { status, body }: Reply): Promise<string | undefined> {
   const text = await body.text();
   if (status !== 200) return fault("/v1/models", status);

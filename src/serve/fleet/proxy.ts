@@ -13,8 +13,8 @@ import { type RequestSize, requestSizeOf } from "./request-size.ts";
 import { brokeOff } from "./unavailable.ts";
 
 /**
- * Answers for a model on other servers: their answer as it arrives, under the requested name, with a receipt. Undefined
- * if they do not run the model.
+ * Forwards a request for a remote model; its answer arrives under the requested name, with a receipt. Undefined for a
+ * local model.
  * @throws HttpError
  */
 function proxied(
@@ -30,7 +30,7 @@ function proxied(
   return new ProxiedRequest(context, destination, it.paths[0]!, request, call).answer();
 }
 
-/** An endpoint's answer: from other servers if they run the model, else from this one. @throws HttpError */
+/** Answers a request: from other servers if its model is remote, else from this server. @throws HttpError */
 export async function answerOf(
   context: ServerContext,
   it: Endpoint,
@@ -114,7 +114,7 @@ class ProxiedRequest {
   async *#stream(): Events {
     using bill = this.#bill();
     let [reason, ended] = ["stop", false];
-    // The latest event, held back because the last one carries the receipt, and only the stream's end shows which is
+    // The latest event, held back because the last event carries the receipt, and only the stream's end shows which is
     // last.
     let held: JsonObject | undefined;
     try {
@@ -163,7 +163,7 @@ class ProxiedRequest {
   }
 }
 
-/** Aborted `seconds` after a time, if set. */
+/** A signal that aborts `seconds` after `start`, if set. */
 export function lateAfter(seconds: number | undefined, start: number): AbortSignal {
   const late = new AbortController();
   const end = () => late.abort(new HttpError(503, `no answer within ${seconds} seconds`, { code: "deadline" }));
@@ -175,7 +175,7 @@ const isEnd = (event: JsonObject): boolean =>
   choicesOf(event).length === 0 || choicesOf(event).some(({ finish_reason: reason }) => Boolean(reason));
 
 /**
- * Finish reasons of OpenAI's API and of this server. With other servers' values, the number of labels would be
+ * Finish reasons of OpenAI's API and of this server. Other servers' values would make the number of metric labels
  * unlimited.
  */
 const reasons = ["stop", "length", "repetition", "tool_calls", "content_filter"];

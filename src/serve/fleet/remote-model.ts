@@ -49,7 +49,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
       }
       ended = true;
     } catch (error) {
-      // A stop by this server is a normal end, not an error.
+      // If this server stopped the answer after it had begun, it ends normally.
       if (!begun || !ends.aborted || options.signal?.aborted) throw error;
       [reason, ended] = ["length", true];
     } finally {
@@ -77,7 +77,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
     return cost && { ...cost, prompt: read };
   }
 
-  /** The fields for one streamed answer to this prompt. */
+  /** The request fields for one streamed answer to this prompt. */
   #requestFor(prompt: Prompt, { seed }: RunOptions): [JsonObject, RequestSize] {
     const { path, input } = this.posted;
     const { best_of: _, echo: __, n: ___, ...rest } = input;

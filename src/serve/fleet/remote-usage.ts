@@ -20,7 +20,7 @@ export class RemoteUsage {
     private readonly size: RequestSize,
   ) {}
 
-  /** Returns whether text arrived. */
+  /** Records an event; returns true if it brought text. */
   note({ event, server }: FromServer): boolean {
     this.#server = server;
     const text = choicesOf(event).some(saysMore);
@@ -32,7 +32,7 @@ export class RemoteUsage {
     return text;
   }
 
-  /** True if anything billable ran. */
+  /** True if any billable work ran. */
   get begun(): boolean {
     return this.#server !== undefined;
   }
@@ -49,7 +49,7 @@ export class RemoteUsage {
     return makeReceipt({
       ...figures,
       ...{ model: name, server: this.#server ?? "none", work: { ...work, calls } },
-      // This server has measured none of it.
+      // This server has measured nothing itself.
       estimated: true,
       ...(cut && { cut }),
     });
@@ -84,7 +84,7 @@ export class RemoteUsage {
   }
 }
 
-/** The facts to take from another server's receipt. This server sets the owner and derived values itself. */
+/** The fields to take from another server's receipt. This server sets the owner and the derived values itself. */
 function ownFacts({ id, created, key, flops: { saved, ...flops }, ...own }: Receipt) {
   return { ...own, flops };
 }
@@ -92,7 +92,7 @@ function ownFacts({ id, created, key, flops: { saved, ...flops }, ...own }: Rece
 const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
 
-/** Without a shape nothing is known: 0, marked as estimated. */
+/** Estimates FLOPs and bytes; 0 without a shape. */
 function priced(shape: Shape | undefined, { generates, parts }: RequestSize, tokens: Omit<Generated, "answers">) {
   if (!shape) return { flops: 0, bytes: 0 };
   return generates ? shape.generated({ ...tokens, answers: parts }) : shape.read(parts, tokens.prompt);

@@ -35,14 +35,14 @@ export class Remote {
     return this.#admission.waiting;
   }
 
-  /** Checks its servers repeatedly; each has been checked once when this returns. */
+  /** Checks each server once before it returns, and repeatedly from then on. */
   async watch(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.watch(() => this.#admission.admit())));
   }
 
   /**
-   * The answer of the least busy server, or of the next if one fails before its first token. `key` is the owner: keys
-   * have equal shares of the queue.
+   * The answer of the least busy server, or of the next if one fails before its first token. Keys have equal shares of
+   * the queue.
    * @throws HttpError if none answers, or one breaks off; Refused if too many wait
    */
   async *answer(outgoing: Outgoing, key: string): AsyncGenerator<FromServer, void> {

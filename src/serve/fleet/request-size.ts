@@ -4,13 +4,13 @@ import type { RemoteOptions } from "./file.ts";
 /** The parts of a request that determine its cost. */
 export interface RequestSize {
   readonly generates: boolean;
-  /** Answers, or texts to read. */
+  /** The number of answers, or of texts to read. */
   readonly parts: number;
-  /** Characters of the input. */
+  /** The input's length in characters. */
   readonly characters: number;
 }
 
-/** A rough number of characters per token, if there is no count. */
+/** Characters per token, roughly, for texts whose tokens have not been counted. */
 const CHARACTERS = 4;
 
 export const guessedTokens = ({ characters }: RequestSize): number => Math.ceil(characters / CHARACTERS);
@@ -26,7 +26,7 @@ const reading = ({ input }: JsonObject): RequestSize => ({
   characters: charactersIn(input) + CHARACTERS * idsIn(input),
 });
 
-/** The forwarded endpoints, and their requests' cost terms. */
+/** How to size a request, for each forwarded endpoint. */
 const sizes: Readonly<Record<string, (body: JsonObject) => RequestSize>> = {
   "/v1/chat/completions": (body) => generation(body, withoutImages(body["messages"]), 1),
   "/v1/completions": (body) => generation(body, body["prompt"], several(body["prompt"])),
@@ -36,10 +36,10 @@ const sizes: Readonly<Record<string, (body: JsonObject) => RequestSize>> = {
   "/v1/classify": reading,
 };
 
-/** Servers of OpenAI's API lack this endpoint, or have different fields for it. */
+/** Endpoints that servers with OpenAI's API lack, or define with different fields. */
 const ofModicum = ["/v1/classify"];
 
-/** Undefined for an endpoint that is not forwarded to servers of this kind. */
+/** A request's size; undefined if its endpoint is not forwarded to servers of this kind. */
 export const requestSizeOf = (path: string, body: JsonObject, kind: RemoteOptions["kind"]): RequestSize | undefined =>
   kind !== "modicum" && ofModicum.includes(path) ? undefined : sizes[path]?.(body);
 
@@ -51,7 +51,7 @@ const generation = ({ n, best_of: best = n }: JsonObject, prompt: unknown, promp
   characters: charactersIn(prompt) + CHARACTERS * idsIn(prompt),
 });
 
-/** Token ids of a completion's prompts. */
+/** The number of token ids in a completion's prompts. */
 const idsIn = (prompt: unknown): number =>
   Array.isArray(prompt) ? prompt.flat().filter((id) => typeof id === "number").length : 0;
 
@@ -62,7 +62,7 @@ const withoutImages = (messages: unknown): unknown =>
 const textsOf = (content: unknown): unknown =>
   Array.isArray(content) ? content.filter((part) => isObject(part) && part["type"] === "text") : content;
 
-/** The characters of all texts in a value. */
+/** The number of characters in all of a value's strings. */
 function charactersIn(value: unknown): number {
   if (typeof value === "string") return value.length;
   if (typeof value !== "object" || value === null) return 0;

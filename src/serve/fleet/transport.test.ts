@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventsOf, openTransport, type Transport } from "./transport.ts";
 
 let [server, transport]: [Server, Transport] = [] as never;
-/** Connections opened, answers finished, and connections that ended before their answers. */
+/** The number of connections opened, answers finished, and connections closed before their answers finished. */
 let [connections, over, ended] = [0, 0, 0];
 let answer: (response: ServerResponse) => Promise<unknown> | unknown;
 
@@ -59,7 +59,7 @@ test.each<[string, (response: ServerResponse) => unknown]>([
   for (let i = 0; i < 5; i++) {
     expect(await read("[DONE]")).toEqual(["a", "[DONE]"]);
     await expect.poll(() => over).toBe(i + 1);
-    // Gives the client time to read the end of the stream, which is on its way.
+    // Gives the client time to read the end of the stream, which has been sent.
     for (let turn = 0; turn < 20; turn++) await setImmediate();
   }
   expect([connections, ended]).toEqual([1, 0]);

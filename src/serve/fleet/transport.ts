@@ -25,11 +25,11 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** Milliseconds for connecting. An answer may take any time: health checks show whether its server is alive. */
+/** Maximum milliseconds to connect. Answers have no limit: health checks show whether their server is alive. */
 const CONNECT_WITHIN = 5_000;
 
 export async function openTransport(): Promise<Transport> {
-  // Loaded only by servers with a fleet.
+  // Imported here so that only servers with a fleet load it.
   const { Agent, request } = await import("undici");
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_WITHIN } });
   return {
@@ -67,9 +67,9 @@ export async function* eventsOf(body: Reply["body"]): AsyncGenerator<string, voi
   }
 }
 
-/** Reads to the end, after which the connection is reusable. */
+/** Reads the rest of a body, so that its connection can be reused. */
 async function emptied(body: Reply["body"]): Promise<void> {
   const { limit, within } = AFTER_DONE;
-  // A server that keeps sending loses its connection; its answer is complete.
+  // If the server keeps sending, its connection is closed; the answer is complete anyway.
   await body.dump({ limit, signal: AbortSignal.timeout(within) }).catch(() => {});
 }

@@ -1,8 +1,8 @@
 import { HttpError } from "../http/errors.ts";
 
 /**
- * Why one server did not answer, if another may: `busy`: its queue is full; `down`: it cannot be reached; `fault`: its
- * response is invalid.
+ * Thrown if a server did not answer but another may: `busy`: its queue is full; `down`: it cannot be reached; `fault`:
+ * its response is invalid.
  */
 export class Unavailable extends Error {
   override readonly name = "Unavailable";
@@ -32,6 +32,6 @@ export function noneAnswered(name: string, tried: readonly Unavailable[]): HttpE
   return new HttpError(503, `no server of ${name} can be reached; try again later`, { code: "no_server", headers });
 }
 
-/** After its first token an answer does not restart elsewhere. */
+/** The error for an answer that broke off after its first token; it does not restart on another server. */
 export const brokeOff = (name: string): HttpError =>
   new HttpError(502, `the server that answered for ${name} broke off`, { code: "broke_off" });

@@ -1,6 +1,6 @@
 /**
- * A minimal server that behaves like vLLM: an extra event for the role, fields that OpenAI lacks, its own form of
- * errors, no receipts.
+ * A minimal server that behaves like vLLM: a separate first event with the role, fields that OpenAI lacks, vLLM's error
+ * format, and no receipts.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { type RemoteOptions, remoteFromText } from "./file.ts";
 
 const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
 
-/** The model `big`, with a shape, on servers of OpenAI's API at these addresses. */
+/** The model `big`, with a shape, on servers with OpenAI's API at these URLs. */
 export const bigAt = async (...urls: readonly string[]): Promise<RemoteOptions> => ({
   ...remoteFromText(`big=${urls.join()}`),
   ...{
@@ -39,7 +39,7 @@ export interface Vllm {
   healthy: boolean;
   /** Bodies and headers of received requests. */
   readonly got: { body: JsonObject; headers: Headers }[];
-  /** Requests whose client left. */
+  /** The number of requests whose client disconnected. */
   left: number;
   stop(): void;
 }

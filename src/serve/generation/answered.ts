@@ -7,7 +7,7 @@ import { type Ask, answers, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
 import { choosePipeline, pipelineAnswers } from "./pipeline-answers.ts";
 
-/** The fields that only some pipelines have. Their names are known only at run time. */
+/** Pipelines' answer fields, each optional. Their names are known only at run time. */
 const shownFields = (of: readonly TextPipeline[]): Record<never, never> =>
   Object.fromEntries(of.map(({ shows }) => [shows.field, shows.schema.optional()]));
 
@@ -17,7 +17,7 @@ export const shownShape = shownFields(textPipelines.filter(({ settings }) => !se
 /** The fields of pipelines that answer only chats, and refuse requests for several answers. */
 export const ownShape = shownFields(textPipelines.filter(({ settings }) => settings));
 
-/** The answers of the model, or the pipeline, that a request names. @throws HttpError for an unknown name */
+/** Generates answers with the model or pipeline that a request names. @throws HttpError for an unknown name */
 export async function answered(
   context: ServerContext,
   path: string,
@@ -36,19 +36,19 @@ export async function answered(
 
 type Shown = Pick<Part, "shown">;
 
-/** The fields of a whole answer. */
+/** A pipeline's fields for a whole answer. */
 const shownOf = (pieces: readonly Shown[]): object => ({ ...pieces.at(-1)?.shown });
 
-/** The fields of a single answer are beside the receipt; if there are several answers, each has its own fields. */
+/** Places pipelines' fields: beside the receipt for a single answer, else in each answer. */
 export const shownFieldsOf = (choices: readonly (readonly Shown[])[]) => ({
   beside: choices.length === 1 ? shownOf(choices[0]!) : {},
   of: (pieces: readonly Shown[]): object => (choices.length > 1 ? shownOf(pieces) : {}),
 });
 
-/** The fields of a stream's piece that ends an answer. */
+/** The fields that go into a streamed answer's last piece. */
 export const shownAtEnd = ({ finishReason, shown, shownFirst }: Part): object =>
   finishReason && !shownFirst ? { ...shown } : {};
 
-/** The fields in a stream's first event, before any text. */
+/** The fields that go into a stream's first event, before any text. */
 export const shownAtBegin = ({ finishReason, shown, shownFirst }: Part): object =>
   shownFirst && !finishReason ? { ...shown } : {};

@@ -25,17 +25,15 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly choice: number;
   readonly receipt?: Receipt;
   readonly tokenizer: Tokenizer;
-  /** The pipeline's own field, in an answer's first and last piece. */
+  /** The pipeline's answer field, in an answer's first and last piece. */
   readonly shown?: Readonly<Record<string, unknown>>;
-  /**
-   * Tokens of the plan, which was written for the answer but is not part of it; in an answer's first and last piece.
-   */
+  /** The number of tokens in the plan, which is not part of the answer; in its first and last piece. */
   readonly planTokens?: number;
-  /** True if a stream has `shown` in its first event. */
+  /** If true, a stream sends `shown` in its first event. */
   readonly shownFirst?: boolean;
 }
 
-/** Runs all answers of a request side by side, and bills the request once; if it is stopped, for the finished part. */
+/** Runs a request's answers side by side and bills the request once; if it is stopped, only for completed work. */
 export async function* answers(
   context: ServerContext,
   chosen: Chosen,
@@ -65,7 +63,7 @@ export async function* answers(
 }
 
 /**
- * The pieces of several answers as they arrive; the very last has the receipt of their bill. `stop` ends all answers.
+ * Yields the pieces of several answers as they arrive; the very last has the receipt for all. `stop` ends all answers.
  */
 export async function* billedParts<P extends Chunk>(
   bill: Bill,
@@ -81,7 +79,7 @@ export async function* billedParts<P extends Chunk>(
   }
 }
 
-/** A model that continues texts or fills them in. @throws UserError for other models */
+/** The tokenizer and vocabulary size of a model that generates text. @throws UserError for other models */
 function writerOf(model: Model): { readonly tokenizer: Tokenizer; readonly vocabulary: number } {
   const { loaded } = model;
   const writer = loaded.kind === "diffusion language model" ? loaded : model.language;
@@ -100,7 +98,7 @@ function checkBiases({ logitBias = {} }: RunOptions = {}, vocabulary: number): v
 /** @throws HttpError for a reasoning budget that the model does not support */
 function checkBudget({ thinkingTokenBudget }: RunOptions = {}, { generative }: Model): void {
   if (thinkingTokenBudget === undefined || (generative.kind === "decoder" && generative.marks)) return;
-  const message = `thinking_token_budget: ${generative.source.name} does not reason in chats; expected none`;
+  const message = `thinking_token_budget: expected none, since ${generative.source.name} does not reason in chats`;
   throw new HttpError(400, message, { param: "thinking_token_budget" });
 }
 
@@ -113,8 +111,8 @@ function checkIds(prompt: Prompt, vocabulary: number): void {
 }
 
 /**
- * The ceiling of each answer: an equal share of the FLOPs that the request and its key allow, and the tokens that the
- * server and the key allow.
+ * Each answer's ceiling: an equal share of the FLOPs allowed to the request, and the tokens that the server and the key
+ * allow.
  */
 export function ceilingOf(asks: readonly Ask[], { maxTokens }: Limits, key: Key | undefined): Ceiling {
   const most = leastOf(asks[0]?.options.ceiling?.flops, key?.terms.maxFlops);

@@ -5,12 +5,12 @@ import { leastOf } from "../keys/terms.ts";
 import type { Chosen } from "../models/served.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 
-/** A call with its own ceiling. */
+/** A call whose request may set its own ceiling. */
 interface Reading extends Call {
   readonly body: { readonly max_flops?: number | null | undefined };
 }
 
-/** Has a model read texts, and bills the request once; if it is stopped, for the finished part. */
+/** Reads texts with a model and bills the request once; if it is stopped, only for completed work. */
 export async function billed<T extends { receipt: Receipt }>(
   context: ServerContext,
   chosen: Chosen,

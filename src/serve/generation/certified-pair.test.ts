@@ -1,4 +1,4 @@
-/** Certificates of pairs: over HTTP, and in the library. */
+/** Certificates for pairs of models, over HTTP and in the library. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -16,7 +16,7 @@ import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.
 const gguf = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}.gguf`, import.meta.url));
 const [A, B] = [gguf("llama-tiny"), gguf("llama-tiny-untied")];
 const SHARE = "route:share=0.4,score=energy,temperature=1,aggregate=first";
-/** Thresholds below and above both models' scores of the prompts. */
+/** Thresholds below and above every prompt's score. */
 const [EASY, HARD] = ["-100", "100"].map((t) => `route:t=${t},score=energy,temperature=1,aggregate=first`);
 const PROMPT = "once upon a time there was a house";
 const guarantee = { risk: 0.05, confidence: 0.95, loss: "agreement", certificate: "mine" };

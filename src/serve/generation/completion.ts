@@ -59,7 +59,7 @@ export type CompletionInput = z.output<ReturnType<typeof completionInput>>;
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof shape>>>;
 
-/** Answers drawn for each prompt. */
+/** The number of answers to sample for each prompt. */
 export const drawnOf = ({ n, best_of: best }: Pick<Fields, "n" | "best_of">): number => best ?? n ?? 1;
 
 /** Refuses conflicting fields. */
@@ -75,7 +75,7 @@ function together(input: Fields, { addIssue }: z.RefinementCtx): void {
     if (input[field] === 0 && !echo) refuse(field, "expected at least 1 without echo: true");
 }
 
-/** Blanks and modes need prompts that are texts, and an answer with filled blanks is sent whole. */
+/** Checks requests with blanks or modes: prompts must be texts, and filled blanks are returned whole. */
 function ofTexts(
   { prompt, suffix, echo, stream, infill, response_format: format }: Fields,
   field: "infill" | "mode",

@@ -8,7 +8,7 @@ interface ContinuationFields {
   readonly logprobs?: number | null | undefined;
 }
 
-/** One answer in the form of OpenAI's completions, some pieces at a time, after its prompt if `echo` is set. */
+/** Converts one answer, piece by piece, to the format of OpenAI's completions; with `echo`, its prompt comes first. */
 export class Continuation {
   #logprobs: FlatLogprobs | undefined;
   #begun = false;

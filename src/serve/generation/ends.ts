@@ -20,7 +20,7 @@ const stops = z
 
 const tokens = (least: number) => z.int().min(least).nullish();
 
-/** The fields that end an answer of at least `least` tokens. */
+/** The fields that limit an answer's length, which must be at least `least` tokens. */
 export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
   max_tokens: tokens(least).describe(
     `maximum tokens of each answer, up to ${maxTokens}; default ${maxTokens} for a chat, 16 for a completion, or a certificate's limit if lower`,

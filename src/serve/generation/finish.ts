@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { FinishReason } from "../../index.ts";
 
-/** An answer's end in the API's terms: an answer that a saving stopped ends with stop. */
+/** A finish reason in the API's terms: "stop" for an answer that a saving stopped. */
 export const finishOf = (reason: FinishReason): Exclude<FinishReason, "stopped"> =>
   reason === "stopped" ? "stop" : reason;
 

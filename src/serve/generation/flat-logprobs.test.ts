@@ -10,7 +10,7 @@ const tokenizer = {
   isSpecial: (id: number) => id === 7,
 } as unknown as Tokenizer;
 
-/** A piece of an answer: its tokens, each with alternatives, the likeliest first. */
+/** A piece of an answer with these tokens, each with alternatives, the likeliest first. */
 const part = (...ids: number[]): Part => ({
   choice: 0,
   text: "",

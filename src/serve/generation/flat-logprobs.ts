@@ -14,8 +14,8 @@ export const flatLogprobsSchema = z.object({
 type Flat = z.output<typeof flatLogprobsSchema>;
 
 /**
- * Log-probabilities of one answer in the form of OpenAI's completions, some pieces at a time, after its prompt's if
- * `echo` is set.
+ * Converts one answer's log-probabilities, piece by piece, to the format of OpenAI's completions; with `echo`, the
+ * prompt's come first.
  */
 export class FlatLogprobs {
   readonly #prompt = new Offsets(0);
@@ -36,7 +36,7 @@ export class FlatLogprobs {
     return this.echo ? prompt.map((token) => this.#prompt.row(tokenizer, token, true)) : [];
   }
 
-  /** After a prompt, the end token is included, since readers count tokens from the end. */
+  /** With `echo`, includes the end token, since clients count tokens from the end. */
   #answered({ tokens, tokenizer }: Part): LogprobRow[] {
     const shown = tokens.filter(({ id }) => this.echo || !tokenizer.stopIds.has(id));
     return shown.map((token) => this.#answer.row(tokenizer, token, false));
@@ -54,12 +54,12 @@ interface LogprobRow {
 const flat = (rows: readonly LogprobRow[]): Flat => ({
   tokens: rows.map(({ entry }) => flatName(entry)),
   token_logprobs: rows.map(({ token, entry }) => (token.logprob === undefined ? null : entry.logprob)),
-  // OpenAI includes the chosen token, however unlikely it is.
+  // Like OpenAI, includes the chosen token, however unlikely it is.
   top_logprobs: rows.map(({ token, entry, top }) => (token.logprob === undefined ? null : byName([...top, entry]))),
   text_offset: rows.map(({ offset }) => offset),
 });
 
-/** Counts characters over tokens, which may hold parts of characters. */
+/** Counts characters across tokens, which may contain incomplete characters. */
 class Offsets {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #begun = false;
@@ -67,8 +67,8 @@ class Offsets {
   constructor(private offset: number) {}
 
   /**
-   * The row of the next token, which starts at the character that it continues. `opens`: the token may be the first of
-   * the text.
+   * The next token's row. A token that continues a character has that character's offset. `opens`: the token may be the
+   * text's first.
    */
   row(tokenizer: Tokenizer, token: Sampled, opens: boolean): LogprobRow {
     const special = opens && tokenizer.isSpecial(token.id);
@@ -93,7 +93,7 @@ const lengthOf = (text: string): number => [...text].length;
 const byName = (likeliestFirst: readonly Entry[]): Record<string, number> =>
   Object.fromEntries(likeliestFirst.toReversed().map((it) => [flatName(it), it.logprob]));
 
-/** A token's text, or its bytes if they are not whole characters: as text, many such tokens look the same. */
+/** A token's text, or its bytes if they are not whole characters, which would look the same as text. */
 function flatName({ token, bytes }: Entry): string {
   if (isUtf8(Uint8Array.from(bytes))) return token;
   return `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;

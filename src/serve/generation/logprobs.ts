@@ -12,7 +12,7 @@ const NEVER = -9999;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** `first`: true for the first token of a text. */
+/** A token's entry in OpenAI's format; `first`: the token begins a text. */
 export function entryOf(
   tokenizer: Tokenizer,
   { id, logprob = NEVER }: Pick<Sampled, "id" | "logprob">,

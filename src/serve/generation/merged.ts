@@ -1,6 +1,6 @@
 /**
  * Merges several generators as their items arrive, each with its index. If one fails or the reader leaves, `stop` must
- * end all of them; each is then read to its end for its bill.
+ * end all generators; each is then read to its end, so that it is billed.
  */
 export async function* merged<T>(
   sources: readonly AsyncGenerator<T, void>[],

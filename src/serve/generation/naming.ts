@@ -15,7 +15,7 @@ const keepAliveField = z
     'time before an unused model is unloaded: seconds, or a duration such as "5m"; 0: at once, -1: never; default --keep-alive',
   );
 
-/** A `keep_alive` in milliseconds; negative means for ever. */
+/** Converts `keep_alive` to milliseconds; negative means for ever. */
 export function keptFor(keepAlive: z.output<typeof keepAliveField>): number | undefined {
   if (keepAlive === undefined || keepAlive === null) return undefined;
   const [, unit = "s"] = /([a-z]+)$/.exec(String(keepAlive)) ?? [];
@@ -40,10 +40,10 @@ export const modelShape = {
   keep_alive: keepAliveField,
 };
 
-/** The request fields that name its model. */
+/** The request fields that name the model and its savings. */
 export type Naming = z.output<z.ZodObject<typeof modelShape>>;
 
-/** Fields of requests with texts to read. */
+/** The fields of requests that read texts without generating. */
 export const readingShape = {
   ...modelShape,
   max_flops: z.number().positive().nullish().describe("maximum FLOPs; texts that cost more when dense are refused"),

@@ -28,7 +28,7 @@ export const generationShape = (limits: Limits) => ({
     .describe("options of a stream"),
 });
 
-/** A check that refuses a field without the other field that it depends on. */
+/** Returns a check that refuses `field` unless `other`, which it depends on, is true. */
 export const needing =
   (field: string, other: string) =>
   (input: Readonly<Record<string, unknown>>, { addIssue }: z.RefinementCtx): void => {
@@ -38,7 +38,7 @@ export const needing =
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof generationShape>>>;
 
-/** A request's fields as the library's options, for its `choice`th answer; `usual`: its default tokens. */
+/** Converts a request to the library's options for its `choice`th answer; `usual`: the default maximum tokens. */
 export const optionsOf = (fields: Fields, usual: number, choice: number): RunOptions => ({
   ...samplingOf(fields, choice),
   ...limitOf(fields, usual),

@@ -17,7 +17,7 @@ import { checkDecoder, Purse } from "./pooled-model.ts";
 import { isRemote, type PipelineRequest, PooledResources } from "./pooled-resources.ts";
 
 /**
- * A pipeline, and its models by role; `usual` holds the default savings of answers.
+ * Chooses a pipeline's models by role; `usual`: the default savings.
  * @throws HttpError for savings, which belong to one model, and for a model that is missing or does not generate text
  */
 export async function choosePipeline(
@@ -39,12 +39,12 @@ export async function choosePipeline(
   return { named, chosen };
 }
 
-/** The certificate among the default savings, for a name without options. */
+/** The certificate among the default savings, if the pipeline is named without options. */
 const certificateFor = ({ pipeline, optionText }: NamedText, usual: readonly string[]): readonly string[] =>
   pipeline.certified && optionText === "" ? usual.filter(isPairCertificate).slice(0, 1) : [];
 
 /**
- * A pipeline under a certificate's savings, the only ones that may replace its options.
+ * Replaces a pipeline's options with a certificate (`auto:NAME`), the only saving it accepts.
  * @throws HttpError for others
  */
 function underSavings(named: NamedText, savings: Naming["savings"], usual: readonly string[]): NamedText {
@@ -61,7 +61,7 @@ function underSavings(named: NamedText, savings: Naming["savings"], usual: reado
 }
 
 /**
- * The answer of a request's model, through a pipeline that may search an index.
+ * Answers with a request's model, through a pipeline that may search an index first.
  * @throws HttpError for an unknown name
  */
 export async function lookupAnswer(
@@ -109,7 +109,7 @@ export async function* pipelineAnswers(
   yield* billedParts(bill, runs, () => controller.abort());
 }
 
-/** Pieces as a model's chunks, with the pipeline's own field. */
+/** Converts a pipeline's pieces to a model's chunks, and adds the pipeline's answer field. */
 async function* parts(
   { pipeline }: PipelineRequest["named"],
   resources: PooledResources,
@@ -141,7 +141,7 @@ function refuse({ named, chosen }: PipelineRequest, asks: readonly Ask[]): void 
   }
 }
 
-/** Hides from clients where calibrations are stored. */
+/** Removes the path of the home folder, where calibrations are stored, from errors. */
 async function withoutHome<T>(run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();

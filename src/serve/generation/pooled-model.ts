@@ -13,7 +13,7 @@ import { HttpError } from "../http/errors.ts";
 import { type Chosen, kindOfServed } from "../models/served.ts";
 import { checkForm, leaseFor, type ServerContext } from "../server-context.ts";
 
-/** The FLOPs that all calls of one answer may cost together. */
+/** A budget of FLOPs that all of an answer's calls share. */
 export class Purse {
   #spent = 0;
 
@@ -41,7 +41,7 @@ export class PooledModel implements CalledModel<RunOptions> {
 
   async *generate(prompt: AnyPrompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
     const last = yield* this.#run(prompt, options);
-    // The lease has ended by now, since a reader does not come back after the last piece.
+    // The lease ends before the last piece, since its reader may not come back for more.
     if (last) yield last;
   }
 
@@ -74,8 +74,8 @@ export class PooledModel implements CalledModel<RunOptions> {
   }
 
   /**
-   * Prices by the loaded model, or else by its file and an estimate of the prompt's tokens, since pricing must not load
-   * a model.
+   * Prices with the loaded model. If it is not loaded, estimates from its file and the prompt's length, since pricing
+   * must not load a model.
    */
   async price(prompt: Prompt, answer: PricedAnswer, options: RunOptions, cached: number) {
     const model = this.context.pool.inMemory(this.chosen);

@@ -5,7 +5,7 @@ import type { ServerContext } from "../server-context.ts";
 import { Purse } from "./pooled-model.ts";
 import { type PipelineRequest, PooledResources } from "./pooled-resources.ts";
 
-/** Resources of two models, and their active leases. */
+/** The resources of a request for two models, and their active leases. */
 function resourcesOf() {
   const held: string[] = [];
   const lease = async ({ served }: Chosen) => {

@@ -57,10 +57,7 @@ export class PooledResources implements Resources {
     return facts;
   }
 
-  /**
-   * The tokenizer of a model on other servers is unknown. No field needs it then, so a local model's tokenizer stands
-   * in.
-   */
+  /** A role's tokenizer. A remote model's tokenizer is unknown and no field needs it, so a local model's stands in. */
   async tokenizer(role: string): Promise<Tokenizer> {
     const { chosen } = this.request;
     const here = isRemote(chosen[role]!) ? Object.keys(chosen).find((other) => !isRemote(chosen[other]!))! : role;
@@ -133,7 +130,7 @@ export class PooledResources implements Resources {
 
 export const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;
 
-/** An index whose searches may spend what is left in a purse. */
+/** Limits an index's searches to the FLOPs left in `purse`. */
 const indexWithin = (purse: Purse, index: TextIndex, { log }: ServerContext, { key }: Call): Resources["index"] => ({
   meanTerms: index.meanTerms,
   async search(query, options) {

@@ -2,13 +2,13 @@ import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
 import { type Limits, MOST_VALUES } from "../limits.ts";
 
-/** Maximum answers per request, over all of its prompts, since each answer takes a place in the queue. */
+/** The maximum number of answers per request, across all its prompts, since each answer takes a place in the queue. */
 export const MOST_ANSWERS = 64;
 
 /** The text to continue, or its token ids. */
 export type Continued = string | number[];
 
-/** A text, token ids, or up to `max` of them, as a list. */
+/** A schema for a text, token ids, or a list of up to `max` texts or id lists; always parsed to a list. */
 export function textsOrIds({ maxPrompt }: Limits, of: string, max: number) {
   const text = z.string().min(1).max(maxPrompt);
   const ids = listOf(z.int().min(0), { of: "token ids", min: 1, max: Math.min(maxPrompt, MOST_VALUES) });

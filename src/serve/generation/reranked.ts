@@ -19,7 +19,7 @@ export const rankShape = Object.fromEntries(
 
 type RankRequest = Naming & { readonly max_flops?: number | null | undefined };
 
-/** The fields of `rankShape` in a request. */
+/** The fields of `rankShape` that a request sets. */
 export const rankFieldsIn = (input: object): [name: string, value: unknown][] =>
   Object.entries(input).filter(([name, value]) => name in fields && value !== undefined && value !== null);
 
@@ -55,7 +55,7 @@ export async function rerankBy(
   return { scores, receipt: bill.close("stop") };
 }
 
-/** The models of the roles. @throws HttpError 400, 404 */
+/** Chooses the model for each role. @throws HttpError 400, 404 */
 async function chooseModels(
   { catalogue }: ServerContext,
   named: NamedRank,

@@ -4,7 +4,7 @@ import type { Format } from "../../index.ts";
 const schema = z.union([z.record(z.string(), z.unknown()), z.boolean()], "expected a JSON schema");
 type Schema = z.output<typeof schema>;
 
-/** The name that other servers get for a schema without a name. */
+/** The name sent to other servers for a schema without a name. */
 const UNNAMED = "answer";
 
 const named = z.object({
@@ -19,17 +19,17 @@ const named = z.object({
   strict: z.boolean().nullish().describe("ignored: the schema is always enforced"),
 });
 
-/** A schema in the form of text. */
+/** Parses a schema from its text. */
 function parsed(text: string, { addIssue }: z.RefinementCtx): Schema {
   try {
     return schema.parse(JSON.parse(text));
   } catch {
-    addIssue({ code: "custom", message: "expected a JSON schema as its text" });
+    addIssue({ code: "custom", message: "expected a JSON schema as text" });
     return z.NEVER;
   }
 }
 
-/** A schema without a name. */
+/** Wraps a schema without a name in OpenAI's format. */
 const byName = (schema: Schema) => ({
   type: "json_schema" as const,
   json_schema: { name: UNNAMED, schema } as z.output<typeof named>,
@@ -63,11 +63,11 @@ type ResponseFormat = z.output<typeof responseFormat>;
 
 const isGiven = (it: Schema | null | undefined): it is Schema => it !== undefined && it !== null;
 
-/** Other servers' fields for the format of an answer. */
+/** Fields of other servers' APIs for an answer's format. */
 export const formatShape = {
   json_schema: schema.nullish().describe("a JSON schema instead of response_format, as in llama.cpp"),
   guided_json: z
-    .union([schema, z.string().transform(parsed)], "expected a JSON schema, also as text")
+    .union([schema, z.string().transform(parsed)], "expected a JSON schema, or its text")
     .nullish()
     .describe("a JSON schema, or its text, instead of response_format, as in older vLLM"),
   structured_outputs: z
@@ -81,7 +81,7 @@ export const formatShape = {
 
 type Formats = z.output<z.ZodObject<typeof formatShape>> & { response_format?: ResponseFormat };
 
-/** Moves other fields for an answer's format into `response_format`. Refuses two formats. */
+/** Moves other servers' fields for an answer's format into `response_format`. Refuses two formats. */
 export function inOneFormat<T extends Formats>(input: T, { addIssue }: z.RefinementCtx) {
   const { json_schema, guided_json, structured_outputs, ...rest } = input;
   const { response_format: own } = rest;

@@ -21,7 +21,7 @@ let [swift, strong]: { text: string; spent: number; dense: number }[] = [];
 beforeAll(async () => {
   vi.stubEnv("MODICUM_HOME", home);
   server = await serveModels([...TINY.slice(0, 2), UNTIED, PAIR, `again=${gguf("llama-tiny")}`]);
-  // The second time, the prompt is cached, as for all later requests.
+  // The second request finds its prompt in the cache, as all later requests do.
   for (let times = 0; times < 2; times++) [swift, strong] = await Promise.all(["tiny", "untied"].map(alone));
 });
 afterAll(async () => {
@@ -61,7 +61,7 @@ describe("a pair of models behind one name", () => {
       work: { calls: { tiny: { dense: 0, run: 1 }, untied: { dense: 1, run: 0 } } },
     });
     expect(receipt.flops.spent - swift!.spent).toBeLessThan(0.01 * swift!.spent);
-    // Dense is billed as Super with the same prompt in its cache; its answer has a different length.
+    // Dense FLOPs assume that Super answers with the prompt cached; the answers' lengths differ, hence the tolerance.
     expect(receipt.flops.dense).toBeGreaterThan(0.5 * strong!.dense);
     expect(receipt.flops.dense).toBeLessThan(2 * strong!.dense);
   });

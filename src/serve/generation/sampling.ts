@@ -82,7 +82,7 @@ export const samplingShape = {
 };
 type Fields = z.output<z.ZodObject<typeof samplingShape>>;
 
-/** The fields as the library's options, for the `choice`th answer: consecutive seeds make answers differ. */
+/** Converts the fields to the library's options for the `choice`th answer; each answer's seed is one higher. */
 export const samplingOf = ({ seed, ...fields }: Fields, choice: number): RunOptions => ({
   ...drawingOf(fields),
   temperature: fields.temperature ?? 1,
@@ -94,14 +94,14 @@ export const samplingOf = ({ seed, ...fields }: Fields, choice: number): RunOpti
 
 const MOST_BITS = 53;
 
-/** A seed of 53 bits for the engine: further bits, and a sign, are folded in, so that all count. */
+/** Reduces a seed to the engine's 53 bits; the sign and the upper bits are folded in, so that they matter. */
 function folded(seed: number): number {
   if (Number.isSafeInteger(seed) && seed >= 0) return seed;
   const bits = BigInt.asUintN(64, BigInt(seed));
   return Number(BigInt.asUintN(MOST_BITS, bits ^ (bits >> BigInt(MOST_BITS))));
 }
 
-/** In a chat, the model's own settings apply if there are no sampling fields. */
+/** A chat without sampling fields uses the model's own sampling settings. */
 export const chatSamplingOf = (fields: Fields): RunOptions => ({ modelSampling: !saysHowToDraw(drawingOf(fields)) });
 
 const drawingOf = (fields: Omit<Fields, "seed">): RunOptions => ({

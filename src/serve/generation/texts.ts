@@ -2,7 +2,7 @@ import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
 import type { Limits } from "../limits.ts";
 
-/** One or several texts of a request. */
+/** A schema for one or several texts. */
 export const textsSchema = ({ maxTexts, maxPrompt }: Limits, what: string) => {
   const text = z.string().min(1).max(maxPrompt);
   const several = listOf(text, { of: "texts", min: 1, max: maxTexts });

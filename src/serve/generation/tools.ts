@@ -21,10 +21,7 @@ const allowed = z.object({
     .describe("the model sees all tools, but may call only these"),
 });
 
-/**
- * The fields for calls that do not list the functions. Chats and Responses have their own forms for naming one function
- * or some.
- */
+/** The fields that control calls. Chats and Responses name functions in different formats. */
 export const choiceShape = <N extends z.ZodType, A extends z.ZodType>(named: N, allowed: A, expected: string) => ({
   tool_choice: z
     .union([z.enum(["none", "auto", "required"]), named, allowed], expected)
@@ -44,7 +41,7 @@ export const toolShape = {
 };
 type Fields = z.output<z.ZodObject<typeof toolShape>>;
 
-/** The fields as the library's options. */
+/** Converts the fields to the library's options. */
 export const toolOptions = ({ tools, tool_choice: choice, parallel_tool_calls: parallel }: Fields): RunOptions => ({
   tools: tools ?? undefined,
   toolChoice: choiceOf(choice),
@@ -58,7 +55,7 @@ function choiceOf(choice: Fields["tool_choice"]): RunOptions["toolChoice"] {
   return { mode, names: tools.map((it) => it.function.name) };
 }
 
-/** The reader of an answer's calls; undefined if calls are not allowed. */
+/** Reads calls in an answer; undefined if calls are not allowed. */
 export const readerOf = (fields: Fields, tokenizer: Tokenizer): AnswerReader | undefined =>
   answerReader(toolOptions(fields), callFormOf(tokenizer));
 

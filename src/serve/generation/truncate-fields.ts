@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Truncate } from "../../engine/truncate.ts";
 
-/** Other servers' fields for texts that are longer than the model's limit; without them, such texts are refused. */
+/** Other servers' fields for texts longer than the model's limit; without these fields, such texts are refused. */
 export const truncateShape = {
   truncate: z
     .union(

@@ -32,7 +32,7 @@ const content = z
 /** An image inside a request. */
 export const IMAGE_URL = /^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$/;
 
-/** A server that fetched addresses in requests could be sent anywhere. */
+/** Refuses images at addresses: a server that fetched them could be made to request any URL. */
 function imagesInside(content: string | ContentPart[], { addIssue }: z.RefinementCtx): void {
   for (const [i, it] of Array.isArray(content) ? content.entries() : [])
     if (it.type === "image_url" && !IMAGE_URL.test(it.image_url.url))
@@ -62,17 +62,17 @@ export const message = z.object({
 });
 type Message = z.output<typeof message>;
 
-/** A part of a turn in the form of templates. */
+/** A part of a turn, as chat templates read it. */
 type TurnPart = { readonly type: "text"; readonly text: string } | { readonly type: "image" };
 
-/** A turn in the form of templates: a text, or parts if it has images. */
+/** A turn as chat templates read it: a text, or parts if it has images. */
 type Turn = Omit<ChatMessage, "content"> & {
   role: string;
   content: string | TurnPart[];
   reasoning_content?: string;
 };
 
-/** Characters of a turn's texts. */
+/** The number of characters in a turn's texts. */
 export const lengthOf = ({ content, reasoning_content: reasoning = "" }: Turn): number =>
   (typeof content === "string"
     ? content.length
@@ -135,7 +135,7 @@ function withArguments(call: z.output<typeof toolCallSchema>, at: number): Json 
   }
 }
 
-/** Arguments are JSON inside a text, which was not checked with the body. */
+/** Checks the JSON in calls' arguments, which are texts and so were not checked with the body. */
 function checkArguments(messages: readonly Message[]): void {
   const all = messages.flatMap(({ tool_calls: calls }) => (calls ?? []).map((call) => call.function.arguments));
   const { depth, values } = shapeOf(all.join(","), { depth: MOST_DEPTH, values: MOST_VALUES });

@@ -18,15 +18,14 @@ export const usageSchema = z.object({
 export const billedShape = { usage: usageSchema, receipt: receiptSchema };
 
 /**
- * Tokens outside the text of answers: a plan's tokens are counted in addition to the receipt's, which include reasoning
- * tokens.
+ * Tokens outside the answers' text. Reasoning tokens are among the receipt's tokens; a plan's are not, and are added.
  */
 export interface AsideTokens {
   readonly plan?: number | undefined;
   readonly reasoning?: number | undefined;
 }
 
-/** OpenAI's count of a request's tokens: a prompt with `n` answers counts once. The receipt has what really ran. */
+/** Counts a request's tokens as OpenAI does: a prompt with `n` answers counts once. The receipt counts what ran. */
 export function usageOf(
   { tokens }: Receipt,
   n = 1,

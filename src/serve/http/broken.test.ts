@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop(0));
 
-/** A connection that sends `start`, and everything it receives until the server closes it; its own side stays open. */
+/** Sends `start` on a new connection, which stays open; `reply` is all that the server sends before it closes. */
 function open(start: string): { socket: Socket; reply: Promise<string> } {
   const socket = connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
   socket.write(start);

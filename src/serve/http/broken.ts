@@ -5,18 +5,15 @@ import { RequestError } from "@hono/node-server";
 import { errorResponse, failure, HttpError } from "./errors.ts";
 
 /**
- * Milliseconds for a client to read its refusal; without a limit, a client that leaves its side open would keep the
- * connection for ever.
+ * Maximum milliseconds for a client to read a refusal; otherwise, a client that never closes would keep the connection
+ * for ever.
  */
 const TO_TAKE_IT = 1_000;
 
 /** Called for each refusal that no endpoint sees. */
 type Note = (fault: HttpError) => void;
 
-/**
- * Answers invalid HTTP, and requests that are too slow or too large to read, with a sentence, and closes their
- * connections.
- */
+/** Answers invalid, too slow and too large HTTP requests with one sentence, and closes their connections. */
 export function refuseBroken(server: Server, note: Note): void {
   const open = new WeakMap<Duplex, Set<ServerResponse>>();
   server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
@@ -36,7 +33,7 @@ export function refuseBroken(server: Server, note: Note): void {
     if (!socket.writable || socket.bytesRead === 0 || !isFree(responses)) return void socket.destroy();
     const fault = refusal(error.code);
     const unread = responses.map(({ req }) => req).find(({ complete }) => !complete);
-    // The reader of its body refuses it like any other.
+    // The handler that reads the request's body then refuses it like any other request.
     if (unread && unread.listenerCount("error") > 0) return void unread.emit("error", fault);
     socket.end(rawResponse(fault));
     setTimeout(() => socket.destroy(), TO_TAKE_IT).unref();
@@ -44,7 +41,7 @@ export function refuseBroken(server: Server, note: Note): void {
   });
 }
 
-/** Answers a request whose URL is missing or invalid with a sentence; Node and Hono would return an empty answer. */
+/** Answers a request without a valid URL with one sentence; Node and Hono would return an empty body. */
 export const refuseAddress =
   (note: Note) =>
   (error: unknown): Response => {

@@ -15,7 +15,7 @@ export interface Call {
   /** True if the caller may see and change shared settings. */
   readonly admin: boolean;
   readonly trace: Trace;
-  /** When it was received, by `performance.now()`. */
+  /** When it was received, as in `performance.now()`. */
   readonly taken: number;
   /** The parameters in the path. */
   readonly params: Readonly<Record<string, string>>;
@@ -41,13 +41,13 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly output?: z.ZodType;
   /** The schema of its stream's events, if it has a stream. */
   readonly event?: z.ZodType;
-  /** True if its handler calls another endpoint, whose requests go to other servers if they run the model. */
+  /** True if its handler calls another endpoint, which forwards requests for remote models. */
   readonly translates?: true;
   /** Answers a request; an object is sent as JSON. */
   handle(input: z.output<In>, call: Call): Promise<object | Events | Response>;
 }
 
-/** Keeps the types of input and handler together. */
+/** Checks that an endpoint's handler accepts its input's type. */
 export const endpoint = <In extends z.ZodType = z.ZodUndefined>(it: Endpoint<In>): Endpoint =>
   it as unknown as Endpoint;
 

@@ -15,7 +15,7 @@ function typeOf(status: Status): string {
 }
 
 interface Details {
-  /** The field that is wrong. */
+  /** The invalid field. */
   param?: string | undefined;
   /** A stable code for programs. */
   code?: string | undefined;
@@ -33,7 +33,7 @@ export class HttpError extends Error {
     super(message);
   }
 
-  /** OpenAI's shape. */
+  /** The error in OpenAI's format. */
   body(): { error: { message: string; type: string; param: string | null; code: string | null } } {
     const { param = null, code = null } = this.details;
     return { error: { message: this.message, type: typeOf(this.status), param, code } };
@@ -44,7 +44,7 @@ export class HttpError extends Error {
 export function failure(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof Refused) return refused(error);
-  // Clients must not learn the ledger's place.
+  // The errors' own texts name files or addresses, which clients must not learn.
   if (error instanceof LedgerFault) return away("the ledger cannot be used");
   if (error instanceof StoreFault) return away("the index cannot be used");
   if (error instanceof KeptFault) return away("the server's own files cannot be read");

@@ -5,11 +5,11 @@ const FIRST_PAUSE = 4;
 
 /**
  * Answers a client that ends its side of the connection right after its request. A client that is gone looks the same
- * until something is sent to it: interim responses reveal the difference. A client that ends its side during the answer
- * has left.
+ * until something is sent to it, so interim responses are sent. A client that ends its side during the answer is
+ * treated as gone.
  */
 export function answerHalfClosed(server: Server): void {
-  // Node's own switch, missing from its types.
+  // An option of Node's that its types lack.
   Object.assign(server, { httpAllowHalfOpen: true });
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;

@@ -12,10 +12,10 @@ export interface BodyLimits {
   readonly values: number;
 }
 
-/** The JSON of a request's body. @throws HttpError */
+/** Reads and parses a request's JSON body. @throws HttpError */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
-  // A browser sends other types to a foreign server without a preflight request.
+  // Browsers can send other content types to a foreign server without a preflight request.
   if (type !== "application/json")
     throw new HttpError(415, `expected the content type application/json, got ${type ?? "none"}`);
   const coding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
@@ -25,13 +25,13 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
 
 /**
  * @throws HttpError for more than `most` bytes, which it does not store; also if the client leaves or is too slow,
- * which is its own fault and need not be logged
+ * which is not an error of the server's
  */
 async function readBody(request: Request, most: number): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
   if (Number(announced ?? 0) > most) throw tooLarge(most);
   try {
-    // Node limits a body to its announced length, and delivers it at once, which is faster than a stream.
+    // Node enforces an announced length; reading the body whole is faster than as a stream.
     return announced === null ? await readParts(request, most) : new Uint8Array(await request.arrayBuffer());
   } catch (error) {
     throw error instanceof HttpError ? error : new HttpError(400, "the body broke off");
@@ -41,7 +41,7 @@ async function readBody(request: Request, most: number): Promise<Uint8Array> {
 async function readParts({ body }: Request, most: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  // Cancelling would end the connection before its answer.
+  // Cancelling the stream would end the connection before the answer is sent.
   for await (const part of body?.values({ preventCancel: true }) ?? []) {
     size += part.length;
     if (size > most) throw tooLarge(most);

@@ -30,7 +30,7 @@ function discard(request: IncomingMessage): void {
   request.resume();
 }
 
-/** From now on, closing the connection ends only the server's side; the returned function closes the rest. */
+/** Makes closing the connection end only the server's side; the returned function closes the other side. */
 function closedLater({ socket }: IncomingMessage): () => void {
   const { destroySoon } = socket;
   socket.destroySoon = () => socket.end();

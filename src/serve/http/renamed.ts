@@ -1,6 +1,6 @@
 import { HttpError } from "./errors.ts";
 
-/** The error of a request that was translated into another endpoint's form, in terms of its original fields. */
+/** Renames the field in the error of a request that was translated for another endpoint to its original name. */
 export function renamed(error: unknown, fieldOf: (param: string) => string): unknown {
   if (!(error instanceof HttpError) || error.details.param === undefined) return error;
   const { param } = error.details;

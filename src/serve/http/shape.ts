@@ -7,7 +7,7 @@ export interface Shape {
    * limit.
    */
   readonly values: number;
-  /** The first duplicate key of an object. */
+  /** The first key that an object repeats. */
   readonly twice: string | undefined;
 }
 
@@ -48,7 +48,7 @@ function isKey(text: string, end: number): boolean {
   return colon.test(text);
 }
 
-/** The key, if `keys` already has it. */
+/** The key, if it is already among `keys`, to which it is added. */
 function again(keys: Set<string> | undefined, quoted: string): string | undefined {
   const key = unquoted(quoted);
   if (keys?.has(key)) return key;

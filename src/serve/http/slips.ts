@@ -3,7 +3,7 @@ import { distance } from "fastest-levenshtein";
 /** Longer names do not count as typos. */
 const LONGEST = 64;
 
-/** Fields of other servers that resemble known ones: OpenRouter's fallback models. */
+/** Other servers' fields that resemble known ones without being typos: OpenRouter's fallback models. */
 const FOREIGN = ["models"];
 
 /** A name without common variations: case, underscores, and a plural s. */
@@ -14,8 +14,8 @@ const plain = (name: string): string =>
     .replace(/s$/, "");
 
 /**
- * The one of `names` for which `name` is a typo: two neighbouring letters swapped; one letter off in names of at least
- * six letters, two in names of at least ten, since short names have many harmless neighbours; or equal except for case,
+ * The known name of which `name` is a typo: two neighbouring letters swapped; one letter off in names of at least six
+ * letters, two in names of at least ten, since short names have many harmless neighbours; or equal except for case,
  * underscores and a plural.
  */
 export function slipOf(name: string, names: Iterable<string>): string | undefined {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 
 /**
  * Closes a client's connection if an answer is ready and the client reads none of it for `seconds` seconds; otherwise
- * its request would never end. A client that still waits for its answer is not stalled.
+ * its request would never end. A client whose answer is not ready yet is not stalled.
  */
 export function closeStalled(server: Server, seconds: number): void {
   server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
@@ -14,7 +14,7 @@ export function closeStalled(server: Server, seconds: number): void {
   });
 }
 
-/** Milliseconds added to the timeout that clients know of, since a request sent in time may still be on its way. */
+/** Milliseconds added to the timeout announced to clients, since a request sent in time may arrive later. */
 const ON_ITS_WAY = 1_000;
 
 /**

@@ -10,7 +10,7 @@ type Schema = z.core.JSONSchema.BaseSchema;
 interface Unknown {
   readonly path: readonly (string | number)[];
   readonly value: unknown;
-  /** The names that the schema allows in its place. */
+  /** The names that the schema allows at this path. */
   readonly known: ReadonlySet<string>;
 }
 
@@ -18,8 +18,8 @@ interface Unknown {
 const MOST_COMPARED = 100;
 
 /**
- * The fields of a request that nothing here reads, list items as `messages[].name`. `passed` are unknown fields that go
- * to another server.
+ * The fields of a request that are ignored here, such as `messages[].name`; `passed`: fields forwarded to other
+ * servers.
  * @throws HttpError for a field that would change the answer, or for a misspelt field
  */
 export function ignoredFields(schema: z.ZodType, request: unknown, passed: readonly string[] = []): string[] {
@@ -47,7 +47,7 @@ function jsonSchemaOf(schema: z.ZodType): Schema {
 export const takesField = (schema: z.ZodType, name: string): boolean =>
   choicesOf(jsonSchemaOf(schema)).some(({ properties = {} }) => Object.hasOwn(properties, name));
 
-/** A null has no effect, whatever its name. */
+/** Yields the unknown fields, except nulls, which have no effect. */
 function* unknownIn(schemas: readonly Schema[], value: unknown, path: Unknown["path"]): Generator<Unknown> {
   const choices = schemas.flatMap(choicesOf);
   if (Array.isArray(value)) {

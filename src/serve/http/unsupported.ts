@@ -1,6 +1,6 @@
 /** A field that changes the answer on other servers, or on the command line; unsupported here. */
 export interface Unsupported {
-  /** True if the value would not change the answer elsewhere either. */
+  /** True if the value would not change the answer on those servers either. */
   readonly neutral: (value: unknown) => boolean;
   /** The field with the same effect here. */
   readonly instead?: string;
@@ -21,13 +21,13 @@ const FORMAT = "response_format with a JSON schema";
 
 /** Fields of OpenAI's API, vLLM's, llama.cpp's and Ollama's. An endpoint whose schema has such a field reads it. */
 export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
-  // The form of an answer.
+  // Fields for an answer's format.
   ...each("grammar guided_regex guided_choice guided_grammar structural_tag regex ebnf", empty, FORMAT),
   ...each("format", empty, FORMAT),
   ...["regex", "choice", "grammar", "structural_tag"].flatMap((name) =>
     each(`structured_outputs.${name}`, empty, "structured_outputs.json"),
   ),
-  // Its length and its end.
+  // Fields for an answer's length and end.
   ...each("n_predict num_predict", only(-1), "max_tokens"),
   ...each("max_new_tokens max_output_tokens max_length", never, "max_tokens"),
   ...each("min_tokens min_new_tokens", only(0)),
@@ -55,7 +55,7 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   ...each("function_call", only("none", "auto"), "tools and tool_choice"),
   ...each("audio", empty),
   ...each("web_search_options", never),
-  // Vectors and scores.
+  // Fields for vectors and scores.
   ...each("embd_normalize", only(2)),
   ...each("late_chunking", empty),
   ...each("use_activation activation softmax", only(true)),

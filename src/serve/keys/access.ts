@@ -9,7 +9,7 @@ export interface AccessOptions {
   readonly host: string;
   /** Allows requests without a key, from any address, to use models. */
   readonly allowAnonymous: boolean;
-  /** Names under which a proxy calls the server. */
+  /** The host names that a proxy uses for the server. */
   readonly allowHosts?: readonly string[] | undefined;
 }
 
@@ -22,7 +22,7 @@ const reachableAt = ({ host, allowHosts = [] }: AccessOptions): string | undefin
 /** @throws UserError if other machines can reach the server, there are no keys, and requests without one are not allowed */
 export async function checkBind(keys: KeyStore, options: AccessOptions): Promise<void> {
   const reachable = reachableAt(options);
-  // The keys are read whatever the address, so that from now on the store knows whether there ever were any.
+  // The keys are read for every address, so that the store remembers whether there were any.
   if ((await keys.list()).length > 0 || reachable === undefined || options.allowAnonymous) return;
   throw new UserError(
     `${reachable} can be reached from other machines, and there are no keys; create one with \`modicum keys create\`, or add --allow-anonymous`,
@@ -41,7 +41,7 @@ export interface Caller {
   readonly admin: boolean;
 }
 
-/** Access rules: a key's scopes; if there never was a key, everything from this machine. */
+/** Checks access: by a key's scopes, or, if no key was ever created, everything from this machine. */
 export class Access {
   constructor(
     private readonly keys: KeyStore,
@@ -56,7 +56,7 @@ export class Access {
     if (anyHost) return nobody;
     if (scope === undefined) return this.#open(url, request);
     const keyless = (await this.keys.list()).length === 0 && !this.keys.hadAny;
-    // OpenAI's clients require a key, so people send an arbitrary one if none is needed.
+    // OpenAI's clients require a key, so without keys any value is accepted.
     const secret = keyless ? undefined : bearer(request);
     if (secret === undefined) {
       await this.#anonymous(url, scope, keyless);
@@ -92,7 +92,7 @@ export class Access {
     return unauthorised("API key required, but all keys are revoked; create one or restart");
   }
 
-  /** Refuses web pages under a name that resolves to this machine: they must not use the server like a local user. */
+  /** Refuses foreign host names: a web page whose name resolves to this machine must not act as a local user. */
   #refuseForeign({ hostname }: URL): void {
     const { host, allowHosts = [] } = this.options;
     if (!isLoopback(host) || isLocalName(hostname) || allowHosts.includes(hostname)) return;

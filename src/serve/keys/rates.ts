@@ -3,7 +3,7 @@ import type { Key } from "./store.ts";
 
 const MINUTE = 60_000;
 
-/** A token bucket that fills evenly, up to a minute's worth. It may be overdrawn, and then remains empty for longer. */
+/** A token bucket that fills evenly, up to a minute's allowance. Overdrawn, it takes longer to refill. */
 class Bucket {
   #level: number;
   #at = performance.now();
@@ -26,12 +26,12 @@ class Bucket {
     this.#level = this.left - amount;
   }
 
-  /** Seconds until it has `amount`. */
+  /** Seconds until the bucket holds `amount`. */
   until(amount: number): number {
     return (Math.max(0, amount - this.left) / this.perMinute) * (MINUTE / 1000);
   }
 
-  /** Headers with OpenAI's names. */
+  /** The limit, the remainder and the reset time, in headers with OpenAI's names. */
   headers(): Record<string, string> {
     return {
       [`x-ratelimit-limit-${this.what}`]: String(this.perMinute),
@@ -41,10 +41,10 @@ class Bucket {
   }
 }
 
-/** For rates below one a minute, wait for a whole unit. */
+/** The amount that a request needs: one unit, or for rates below one per minute, a full bucket. */
 const enough = ({ perMinute }: Bucket): number => Math.min(1, perMinute);
 
-/** The rest of each key's allowance per minute, on this server. */
+/** Limits each key's requests and tokens per minute on this server. */
 export class Rates {
   readonly #buckets = new Map<string, readonly Bucket[]>();
 

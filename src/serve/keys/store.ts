@@ -31,7 +31,7 @@ const keySchema = z.strictObject({
   terms: termsSchema.prefault({}),
 });
 
-/** A stored key: never the key itself. */
+/** A key's stored record, without its secret. */
 export type Key = z.output<typeof keySchema>;
 
 /** The prefix of every key. */
@@ -39,7 +39,7 @@ export const PREFIX = "mk-";
 
 const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
-/** Permissions: only the owner may read and write. */
+/** File permissions: only the owner may read and write. */
 const OWNERS = 0o600;
 
 /** The file of keys. */
@@ -52,7 +52,7 @@ export class KeyStore {
 
   constructor(readonly file: string = keysFile()) {}
 
-  /** True if there was a key at any check of this process. */
+  /** True if this process has ever seen a key. */
   get hadAny(): boolean {
     return this.#hadAny;
   }

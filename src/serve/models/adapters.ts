@@ -7,7 +7,7 @@ import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { hubName } from "../../weights/sources/index.ts";
 import type { Served } from "./served.ts";
 
-/** A LoRA adapter that requests name as their model. It shares its base, which is in memory once. */
+/** A LoRA adapter that requests name as their model. Adapters share one copy of their base in memory. */
 export interface ServedAdapter {
   readonly name: string;
   readonly folder: string;
@@ -20,7 +20,7 @@ export const foldersOf = (adapters: readonly ServedAdapter[]): Record<string, st
   Object.fromEntries(adapters.map(({ name, folder }) => [name, folder]));
 
 /**
- * Models with the adapters from `specs`, NAME=FOLDER.
+ * Adds the adapters from `specs`, each NAME=FOLDER, to their base models.
  * @throws UserError if a name is taken, a base is not served, or an adapter cannot share its base
  */
 export async function withAdapters(

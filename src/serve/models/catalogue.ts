@@ -44,7 +44,7 @@ interface Opening {
   resolve?: (model: string) => Promise<ResolvedModel>;
   /** Names taken by models on other servers. */
   elsewhere?: readonly string[];
-  /** NAME=FOLDER of each. */
+  /** Adapters, each as NAME=FOLDER. */
   adapters?: readonly string[];
   quant?: Quant;
   device?: Device;
@@ -55,7 +55,7 @@ interface Opening {
 /** A server's models by name. No request can add one: all are named at startup. */
 export class Catalogue {
   readonly #served: ReadonlyMap<string, Served>;
-  /** The models of adapters, by the adapters' names. */
+  /** The adapters' base models, by adapter name. */
   readonly #bases: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
   readonly #savings = new Map<Served, Promise<readonly string[]>>();
@@ -120,7 +120,7 @@ export class Catalogue {
 
   /**
    * Replaces a registered recipe in a pipeline's name, such as `A>B@mine`, with its certificate; other names are
-   * unchanged. The recipe may be registered under its models' names here or on the command line.
+   * unchanged. The recipe may be registered under the models' names on this server or on the command line.
    * @throws HttpError 400, 404
    */
   async spelledOut(name: string): Promise<string> {
@@ -193,8 +193,8 @@ export class Catalogue {
   }
 
   /**
-   * A model by its name or by a registered recipe (`smollm2@fast`), with further savings; by default the `usual` ones:
-   * savings, or whichever of several recipe names is registered for this model.
+   * Finds a model by its name or a registered recipe (`smollm2@fast`), with the request's savings, or else the `usual`
+   * ones: savings, or whichever recipe name is registered for this model.
    * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
    */
   async choose(naming: Naming, usual: readonly string[] = []): Promise<Chosen> {
@@ -227,8 +227,7 @@ export class Catalogue {
   }
 
   /**
-   * Compares a prompt's form with the forms that the request's recipe was measured on; `form` is undefined for token
-   * ids.
+   * Checks that the request's recipe was measured on prompts of this form, chat or plain; undefined for token ids.
    * @returns new notices about the recipe for the log
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
@@ -277,7 +276,7 @@ export class Catalogue {
     });
   }
 
-  /** A recipe's model, by its name here, or as the command line calls it. */
+  /** A recipe's model, by its name on this server or on the command line. */
   #servedAs(recipe: string): Served | undefined {
     const name = recipe.slice(0, recipe.lastIndexOf("@"));
     return this.#served.get(name) ?? this.list().find(({ model }) => shortName(model) === name);
@@ -334,13 +333,13 @@ export class Catalogue {
   }
 }
 
-/** @throws UserError if two savings use one place in the model */
+/** @throws UserError if two savings conflict */
 function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen {
   checkSeams(recipe);
   return { served, recipe, quant };
 }
 
-/** No request may name a file on this machine. @throws HttpError that says `why` */
+/** Refuses savings that name a file on this machine. @throws HttpError that says `why` */
 export function refusePaths(recipe: Recipe, why: string): void {
   for (const { saving, options } of recipe) {
     const entries = Object.entries(options as Record<string, unknown>);

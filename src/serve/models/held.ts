@@ -17,7 +17,7 @@ export interface Loaded {
   readonly turns: Turns | undefined;
 }
 
-/** A model that a request needs in memory, under any recipe. */
+/** A model that a request needs in memory, whatever its recipe. */
 export interface Wanted extends Omit<Chosen, "recipe"> {
   /** Identifies the model in memory. */
   readonly name: string;
@@ -32,11 +32,11 @@ export interface Held extends Wanted {
   loaded: Loaded | undefined;
   /** Requests. */
   users: number;
-  /** When it was last requested, counted in uses. */
+  /** The running number of its last use; the least recently used model is unloaded first. */
   used: number;
-  /** Milliseconds that it stays in memory once unused, as its last request set it. */
+  /** Milliseconds that the model stays in memory once unused, as set by its last request. */
   keepAlive: number;
-  /** Unloads it, once nobody uses it. */
+  /** The timer that unloads the unused model. */
   unload?: NodeJS.Timeout;
 }
 
@@ -69,7 +69,7 @@ function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
 }
 
 /**
- * Identifies a copy in memory: a model has one for each form of its weights, and for each adapter that serves all
+ * Names a copy in memory: a model has one per form of its weights, and one per adapter that applies to all its
  * requests.
  */
 export const nameOf = ({ served, quant, ownAdapter }: Pick<Chosen, "served" | "quant" | "ownAdapter">): string =>
@@ -85,15 +85,15 @@ export const bytesOf = async ({
     quant === "auto" ? source.bytes : (await describeModel(source, quant)).bytes.memory,
   );
 
-/** Bytes of its weights, and of its answers' keys and values. */
+/** Bytes of a model's weights, and of its answers' keys and values. */
 export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
 
-/** How models are held in memory. */
+/** The options for models in memory. */
 export interface Holding {
   readonly scheduling: SchedulerOptions;
   /** Audits answers under certificates; undefined without audits. */
   readonly auditor?: Auditor | undefined;
-  /** Chunks of prompts on disk; undefined if there are none. */
+  /** The disk cache of prompts' keys and values; undefined without one. */
   readonly prefixes?: PrefixFolder | undefined;
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
@@ -107,7 +107,7 @@ export async function load(
   try {
     // The file may have been damaged since the server found it.
     await checkDownload(served.source.path);
-    // Models of other kinds than decoders are served beside them, from the CPU.
+    // Models other than decoders run on the CPU.
     const adapters = ownAdapter === undefined ? { adapters: foldersOf(served.adapters) } : { adapter: ownAdapter };
     const device = runsOn(served.source, served.device) ? served.device : "cpu";
     const loaded = await openModel(served.source, [], quant, { ...adapters, device }, onNotice);

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 const bytesOf = (...ids: string[]) =>
   ids.reduce((sum, id) => sum + catalogue.list().find((served) => served.id === id)!.source.bytes, 0);
-/** Two of these three fit together. */
+/** Opens a pool in which two of the three models fit together. */
 const open = (queue: number) =>
   new Pool(bytesOf("sentences", "labels", "ranker") - 1, { scheduling: schedulerOptions.parse({ queue }) });
 beforeEach(() => {
@@ -27,7 +27,7 @@ let busy: Map<string, Lease>;
 beforeEach(() => {
   [value, busy] = [[], new Map()];
 });
-/** Requests a model, and holds it under the request's name. */
+/** Leases a model for a request, and keeps the lease under the request's name. */
 async function ask(request: string, model: string, asker?: Asker): Promise<void> {
   const lease = await pool.lease(await catalogue.choose({ model }), asker);
   value.push(request);

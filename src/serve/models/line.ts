@@ -7,7 +7,7 @@ import type { Held, Wanted } from "./held.ts";
 /** A waiting request's owner and deadline. */
 export interface Asker {
   readonly key?: string | undefined;
-  /** Ends its waiting. */
+  /** Aborted when the request should stop waiting. */
   readonly signal?: AbortSignal | undefined;
   /** A time of `performance.now()`. */
   readonly deadline?: number | undefined;
@@ -27,10 +27,10 @@ class Waiter implements Keyed {
   ) {}
 }
 
-/** Requests that wait for room in memory: keys take turns; requests of one key keep their order. */
+/** Queues requests that wait for memory. Keys take turns; requests of one key keep their order. */
 export class Line {
   readonly #waiting = new FairQueue<Waiter>();
-  /** The pace of waiting. */
+  /** Estimates how long requests wait. */
   readonly #pace = new Pace();
 
   constructor(
@@ -80,7 +80,7 @@ export class Line {
     for (const waiter of all) waiter.refuse(this.refused("closing"));
   }
 
-  /** A refusal with the seconds until waiting requests will have been served. */
+  /** A refusal with the estimated seconds until the waiting requests will have been served. */
   refused(reason: Refusal): Refused {
     const now = performance.now();
     const waits = [...this.#waiting].map(({ came }) => now - came);

@@ -4,8 +4,7 @@ import { bytesOf, type Held, sizeOf, type Wanted } from "./held.ts";
 import type { Served } from "./served.ts";
 
 /**
- * The models in memory, measured by their weights and their keys and values; chooses which of them must leave for
- * another.
+ * Tracks the models in memory by the size of their weights, keys and values, and chooses which to unload for another.
  */
 export class Memory {
   readonly #held = new Map<string, Held>();
@@ -30,15 +29,12 @@ export class Memory {
     throw new HttpError(503, message, { code: "no_memory" });
   }
 
-  /** True if the model is in memory, or nobody uses the models that must leave for it. */
+  /** True if the model is in memory, or no request uses the models to unload for it. */
   hasRoom(wanted: Wanted): boolean {
     return this.leavingFor(wanted).every(({ users }) => users === 0);
   }
 
-  /**
-   * Unused models leave first, then the least recently used. The choice stays the same until the model is requested
-   * again.
-   */
+  /** The models to unload for another: first unused ones, then the least recently used. */
   leavingFor(wanted: Wanted): Held[] {
     if (this.#held.has(wanted.name)) return [];
     const order = this.all().sort((a, b) => Number(a.users > 0) - Number(b.users > 0) || a.used - b.used);
@@ -53,8 +49,8 @@ export class Memory {
   }
 
   /**
-   * Bytes above the budget with `bytes` more. Cached state of ended answers goes first: recomputing it takes less time
-   * than loading a model.
+   * By how many bytes `bytes` more would exceed the budget, after cached state of ended answers has been freed:
+   * recomputing it takes less time than loading a model.
    */
   #beyond(bytes: number): number {
     const beyond = () => bytesIn(this.all()) + bytes - this.budget;
@@ -62,7 +58,7 @@ export class Memory {
     return beyond();
   }
 
-  /** Drops models that nobody uses. */
+  /** Unloads unused models to make room for `wanted`. */
   makeRoom(wanted: Wanted): void {
     for (const held of this.leavingFor(wanted)) this.drop(held);
   }
@@ -90,7 +86,7 @@ export class Memory {
     );
   }
 
-  /** Forgets a model that failed to load. */
+  /** Removes a model, if it is still this copy. */
   forget({ name, loading }: Held): void {
     if (this.#held.get(name)?.loading === loading) this.#held.delete(name);
   }

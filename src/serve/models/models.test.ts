@@ -263,7 +263,7 @@ describe("requests under recipes", () => {
     [
       "two savings at one place of the model",
       { savings: [SPARSE, SPARSE] },
-      /take .* of the model; a recipe can have only one of them/,
+      /both change .*; a recipe can have only one of them/,
     ],
     [
       "one beside the registered recipe's",

@@ -5,7 +5,7 @@ import { nearest, UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 
-/** Single models, then the pipelines' models that are not among them. @throws UserError for an invalid pipeline name */
+/** The models to open: single models, then pipelines' other models. @throws UserError for an invalid pipeline name */
 export function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
   const alone = specs.filter((spec) => !rolesIn(spec));
   const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
@@ -58,7 +58,7 @@ export function inModel<T>(read: () => T): T {
 const withoutRecipe = (model: string): string =>
   isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;
 
-/** The two parts of a registered name. */
+/** Splits a registered name at its last @. */
 export const atLast = (name: string): [string, string] => [
   name.slice(0, Math.max(0, name.lastIndexOf("@"))),
   name.slice(name.lastIndexOf("@") + 1),

@@ -23,8 +23,8 @@ export interface Lease extends Disposable {
 }
 
 /**
- * Models in memory, each once for all recipes, loaded on first use. The least recently used make room; while they are
- * in use, requests for others wait.
+ * Models in memory, each shared by all its recipes and loaded on first use. The least recently used are unloaded for
+ * others; while these are in use, requests for others wait.
  */
 export class Pool implements Disposable {
   readonly #memory: Memory;
@@ -78,10 +78,7 @@ export class Pool implements Disposable {
     return this.#line.all().map(({ served: { id } }) => ({ id, running: 0, waiting: 1 }));
   }
 
-  /**
-   * Accepts no more requests; accepted ones may run for `limit` milliseconds, then answers end early, and waiting ones
-   * are refused.
-   */
+  /** Refuses new and waiting requests; running answers end after `limit` milliseconds. */
   async close(limit: number): Promise<void> {
     this.#closing = true;
     setTimeout(() => {
@@ -96,11 +93,11 @@ export class Pool implements Disposable {
     await this.holding.prefixes?.written;
   }
 
-  /** Checks that the model can run; otherwise, it could delay or evict others in vain. */
+  /** Checks that the model can run at all, so that it does not delay or evict others in vain. */
   async #wanted({ recipe, ...chosen }: Chosen): Promise<Wanted> {
     const name = nameOf(chosen);
     const held = this.#memory.get(name);
-    // A model in memory checks the recipes of its calls itself.
+    // A model in memory checks each call's recipe itself.
     if (!held) await checkSavings(chosen.served.source, recipe);
     const wanted = { ...chosen, name, bytes: held?.bytes ?? (await bytesOf(chosen)) };
     this.#memory.check(wanted);

@@ -19,7 +19,7 @@ export interface Served {
   /** The form of its weights, unless a recipe sets it. */
   readonly quant: Quant;
   readonly device: Device;
-  /** Adapters beside it that requests name. */
+  /** The adapters that requests can name instead of the model. */
   readonly adapters: readonly ServedAdapter[];
 }
 
@@ -31,9 +31,9 @@ export interface Chosen {
   readonly quant: Quant;
   /** Milliseconds that the model stays in memory once unused; by default the server's setting. */
   readonly keepAlive?: number | undefined;
-  /** The name of the adapter that answers for the model. */
+  /** The name of the adapter to use. */
   readonly adapter?: string | undefined;
-  /** The folder of an adapter that serves all requests, in a separate copy of the model in memory. */
+  /** The folder of an adapter that applies to all requests of a separate copy of the model. */
   readonly ownAdapter?: string | undefined;
   /** The registered recipe in the request; `notice` says which old defaults it keeps. */
   readonly registered?:
@@ -50,7 +50,7 @@ export function kindOfServed({ source }: Served): KindName {
   return kind;
 }
 
-/** The form that `auto` selected, once the model has been loaded. */
+/** The form of the weights; once the model has been loaded, the form that `auto` selected. */
 export const quantOfServed = ({ served: { source, device }, quant }: Pick<Chosen, "served" | "quant">): Quant =>
   quantHere(source, quant, device);
 

@@ -86,7 +86,7 @@ type Metadata = z.output<z.ZodObject<typeof head>>;
 
 type Shown = Parameters<typeof decisionOf>[0];
 
-/** The decision, in an answer's first and last piece. */
+/** The gate's decision, if the piece has it: an answer's first and last pieces do. */
 const decisionIn = ({ shown }: Part) => shown && decisionOf(shown[lookupPipeline.shows.field] as Shown);
 
 async function whole(parts: AsyncGenerator<Part>, metadata: Metadata): Promise<z.input<typeof output>> {
@@ -98,7 +98,7 @@ async function whole(parts: AsyncGenerator<Part>, metadata: Metadata): Promise<z
   return { ...metadata, text: textOf(pieces), ...end, usage: usageOf(receipt), receipt };
 }
 
-/** The decision, then the text; the last event has the bill. */
+/** Yields the gate's decision, then the text; the last event has the receipt. */
 async function* events(parts: AsyncGenerator<Part>, metadata: Metadata): AsyncGenerator<z.input<typeof event>, void> {
   for await (const part of parts) {
     const { text, finishReason, receipt } = part;

@@ -25,14 +25,14 @@ import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 import { fingerprintOf, type ServerContext } from "../server-context.ts";
 
-/** OpenAI's predecessor of tools. */
+/** OpenAI's deprecated field, which `tools` replaced. */
 const functions = z
   .array(z.unknown())
   .max(0, "not supported; send functions as tools")
   .nullish()
   .describe("not supported; use tools");
 
-/** Answers are text. */
+/** Accepts only text, since models answer with nothing else. */
 const modalities = listOf(z.literal("text", 'expected "text", the only modality'), { of: "kinds", max: 8 })
   .nullish()
   .describe("text only");
@@ -90,7 +90,7 @@ const chatShape = (limits: Limits) => ({
   add_generation_prompt: z.boolean().nullish().describe("false: continue the last message, as in vLLM; otherwise true"),
 });
 
-/** A final assistant message is always continued; vLLM's fields may only confirm this. */
+/** Checks vLLM's fields for continuing a message: a final assistant message is always continued, and only that. */
 function continuing(
   { messages, ...input }: z.output<z.ZodObject<ReturnType<typeof chatShape>>>,
   { addIssue }: z.RefinementCtx,
@@ -240,7 +240,7 @@ async function settled(
 
 type Metadata = z.output<z.ZodObject<typeof head>>;
 
-/** The answers that a chat asks for. `usual`: an answer's default tokens. */
+/** The answers that a chat requests. `usual`: the default maximum tokens of an answer. */
 export async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens): Promise<Ask[]> {
   const { maxPrompt } = limits;
   checkImages(input as JsonObject, limits);
@@ -286,7 +286,7 @@ async function whole(
   return { ...metadata, object: "chat.completion", choices: all, ...shown.beside, usage, receipt };
 }
 
-/** Tokens beside the text of answers, from their last pieces. */
+/** Counts tokens outside the answers' text, from the answers' last pieces. */
 const asideTokens = (ends: readonly Part[]): AsideTokens => ({
   plan: ends[0]?.planTokens,
   reasoning: ends.reduce<number | undefined>(
@@ -322,7 +322,7 @@ type Event = z.input<typeof chatChunk>;
 type EventChoice = Event["choices"][number];
 type Delta = EventChoice["delta"];
 
-/** One answer of a stream, as it arrives. */
+/** One answer in a stream. */
 class Streamed {
   #reader: AnswerReader | undefined;
   #begun = false;
@@ -330,7 +330,7 @@ class Streamed {
 
   constructor(private readonly input: ChatInput) {}
 
-  /** The choices of the next events: first the role by itself; last the end, without text. */
+  /** Yields the choices for the next events: first only the role; last only the finish reason. */
   *take(part: Part): Generator<EventChoice, void> {
     const { choice: index, finishReason } = part;
     const base = { index, delta: {}, logprobs: null, finish_reason: null };
@@ -353,7 +353,7 @@ class Streamed {
   }
 }
 
-/** The events of a stream: for each answer its role, its pieces and its end; with `include_usage` one more for the bill. */
+/** Yields a stream's events: each answer's role, pieces and end; with `include_usage`, the bill. */
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, metadata: Metadata): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
   const base = { ...metadata, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };

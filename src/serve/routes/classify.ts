@@ -25,7 +25,7 @@ const words = z.union(
   unlessInside("expected a text, or a list of words"),
 );
 
-/** Labels, or label words by label, which only a pipeline reads. */
+/** Labels, or lists of words by label, which only a pipeline reads. */
 const labelsField = z.union(
   [listOf(label, { of: "labels", min: 1, max: MOST_LABELS }), z.record(label, words)],
   unlessInside(`expected a list of 1 to ${MOST_LABELS} labels, or label words by label`),
@@ -77,7 +77,7 @@ export const classify = (context: ServerContext): Endpoint =>
     },
   });
 
-/** Has the pipeline read texts, and bills the request once. @throws HttpError, UserError */
+/** Classifies texts with the pipeline, and bills the request once. @throws HttpError, UserError */
 async function labelled(
   context: ServerContext,
   { input, max_flops, ...naming }: Naming & { input: readonly string[]; max_flops?: number | null | undefined },
@@ -98,7 +98,7 @@ async function labelled(
   return { results, receipt: bill.close("stop") };
 }
 
-/** The encoder is leased for one batch at a time: a request that held two models could wait for itself. */
+/** Leases the encoder for one batch at a time: a request that held two models could wait for itself. */
 async function readerOf(context: ServerContext, naming: Naming, call: Call) {
   const { vectors } = context;
   if (vectors && naming.model === vectors.name)

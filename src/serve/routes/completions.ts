@@ -119,14 +119,14 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, metada
   return { ...metadata, choices: all, ...shown.beside, usage: usageOf(receipt, drawn), receipt };
 }
 
-/** The `n` best of each prompt's `drawn` answers; a prompt's answers are adjacent, and have log-probabilities. */
+/** Selects the `n` best of each prompt's `drawn` answers, which are adjacent and have log-probabilities. */
 function bestOf(choices: readonly Part[][], n: number, drawn: number): Part[][] {
   if (n === drawn) return [...choices];
   const prompts = Array.from({ length: choices.length / drawn }, (_, i) => choices.slice(i * drawn, (i + 1) * drawn));
   return prompts.flatMap((answers) => answers.toSorted((a, b) => meanLogprob(b) - meanLogprob(a)).slice(0, n));
 }
 
-/** The mean over an answer's tokens, including the end token. */
+/** The mean log-probability of an answer's tokens, including the end token. */
 function meanLogprob(parts: readonly Part[]): number {
   const each = parts.flatMap(({ tokens }) => tokens.map(({ logprob }) => logprob!));
   return each.reduce((sum, logprob) => sum + logprob, 0) / Math.max(1, each.length);

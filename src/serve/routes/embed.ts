@@ -8,7 +8,7 @@ import { renamed } from "../http/renamed.ts";
 import type { ServerContext } from "../server-context.ts";
 import { embeddings } from "./embeddings.ts";
 
-/** `POST /v1/embed` and `/v2/embed` of Cohere's API, over the embeddings endpoint. */
+/** `POST /v1/embed` and `/v2/embed` of Cohere's API, on top of the embeddings endpoint. */
 export const embed = (context: ServerContext): Endpoint[] => {
   const underneath = embeddings(context);
   return [version(context, underneath, "1"), version(context, underneath, "2")];

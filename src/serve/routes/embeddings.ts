@@ -46,7 +46,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
     }),
     async handle(input, call) {
       const chosen = await context.catalogue.choose(input);
-      // An embedding model has no seams and takes no recipe, so the recipe is checked here.
+      // An embedding model supports no savings and checks no recipe, so the recipe is checked here.
       await checkSavings(chosen.served.source, chosen.recipe);
       const { embeddings, receipt } = await billed(context, chosen, { ...call, body: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.width);

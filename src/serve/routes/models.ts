@@ -105,7 +105,7 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
   return [...own, ...recipes, ...adapters, ...remote, ...pipelines];
 }
 
-/** Nothing for a model whose file is now missing or damaged. */
+/** A model's kind; absent if its file is missing or damaged by now. */
 function kindOf(served: Served): { readonly kind?: KindName } {
   try {
     return { kind: kindOfServed(served) };

@@ -73,7 +73,7 @@ const how =
 
 /**
  * `POST /v1/rerank`, as in Cohere's first API and Jina's, and `/v2/rerank`, as in Cohere's second: they differ in
- * `meta`. A request with `texts` is answered in TEI's form.
+ * `meta`. A request with `texts` gets TEI's response format.
  */
 export const rerank = (context: ServerContext): Endpoint[] => [
   version(context, "1", ["/v1/rerank", "/rerank"]),
@@ -105,7 +105,7 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
     },
   });
 
-/** The default model on a server of several: the default reranker, if it is served. */
+/** The default model on a server with several models: the default reranker, if it is served. */
 const usualOf = ({ catalogue }: ServerContext): string =>
   catalogue.list().some(({ id }) => id === USUAL_RERANKER) ? USUAL_RERANKER : "";
 
@@ -132,7 +132,7 @@ async function scored(context: ServerContext, input: RerankInput, texts: readonl
   );
 }
 
-/** The best first; ties in order. */
+/** The results by score, the best first; ties keep their order. */
 const bestFirst = (scores: readonly number[], most: number | null | undefined) =>
   scores
     .map((score, index) => ({ index, score }))

@@ -11,7 +11,7 @@ import type { Events, NamedEvents } from "../http/stream.ts";
 import type { ServerContext } from "../server-context.ts";
 import { chat } from "./chat.ts";
 
-/** `POST /v1/responses`, OpenAI's Responses API without storage, over the chat endpoint. */
+/** `POST /v1/responses`, OpenAI's Responses API without storage, on top of the chat endpoint. */
 export function responses(context: ServerContext): Endpoint {
   const underneath = chat(context);
   return endpoint({

@@ -94,14 +94,14 @@ async function searchIn(
 /** The index's embedding model among the server's. @throws HttpError if it is not served */
 function embedderOf({ catalogue }: ServerContext, { name, settings }: SearchIndex): Chosen {
   const { embedding } = settings;
-  if (!embedding) throw new HttpError(400, `the index ${name} has no vectors; search it by bm25`, { param: "by" });
+  if (!embedding) throw new HttpError(400, `the index ${name} has no vectors; search it with bm25`, { param: "by" });
   const served = catalogue.list().find(({ id, model }) => model === embedding.name || id === embedding.name);
   if (served) return { served, recipe: [], quant: served.quant };
-  const message = `the index ${name} has vectors of a model that this server does not serve; search it by bm25`;
+  const message = `the index ${name} has vectors of a model that this server does not serve; search it with bm25`;
   throw new HttpError(400, message, { param: "by" });
 }
 
-/** A leased model as the index sees it: under the name that the index was created with. */
+/** Leases a model for an index, under the name that the index was created with. */
 async function embeddingModel(
   { catalogue }: ServerContext,
   model: Model,

@@ -16,7 +16,7 @@ export const health = (): Endpoint =>
     handle: async () => ({ status: "ok" }),
   });
 
-/** `GET /ready`: the first model has answered once, or a server behind one answers, and the server is not stopping. */
+/** `GET /ready`: 200 once the first model is warm or a remote server answers, until the server stops. */
 export const ready = ({ state, catalogue, fleet }: ServerContext): Endpoint =>
   endpoint({
     method: "get",

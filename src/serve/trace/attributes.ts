@@ -3,7 +3,7 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { TracedRequest } from "./trace.ts";
 
-/** OpenTelemetry's names of operations, if it has them. */
+/** OpenTelemetry's names for operations, for endpoints that have one. */
 const operations: Readonly<Record<string, string>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "text_completion",
@@ -34,7 +34,7 @@ const numbers: Readonly<Record<string, string>> = {
 /** The attributes that name a span. */
 const NAMES = ["gen_ai.operation.name", "gen_ai.request.model"] as const;
 
-/** Attributes by the semantic conventions for generative AI and for HTTP. */
+/** Attributes that follow the semantic conventions for generative AI and HTTP. */
 export function requestAttributes({ it, body }: TracedRequest): Attributes & Record<(typeof NAMES)[number], string> {
   const fields = body as JsonObject;
   const route = it.paths[0]!;

@@ -46,7 +46,7 @@ export function openTelemetry(env: NodeJS.ProcessEnv, version: string, log: Logg
   return { begin, close: () => provider.shutdown().catch(() => {}) };
 }
 
-/** A request's span, and its parts' spans below it. */
+/** Records a request's span, with a child span for each part. */
 class RequestTrace implements Trace {
   readonly headers: Record<string, string> = {};
   readonly #began = Date.now();
@@ -71,7 +71,7 @@ class RequestTrace implements Trace {
     else this.#below("remote", this.#began, now, { ...usageAttributes(receipt), "server.address": receipt.server });
   }
 
-  /** Computed from the receipt's times, counted back from now: the time before them was spent waiting. */
+  /** Records a local part's span, from the receipt's times counted back from now, before which it waited. */
   #local(receipt: Receipt, now: number): void {
     const { load, encode, prefill, decode } = receipt.ms;
     const decoding = now - decode;

@@ -12,7 +12,7 @@ export interface TracedRequest {
 
 /** The trace of one request. */
 export interface Trace {
-  /** Headers by which another server's spans join this request's trace. */
+  /** The headers that let another server's spans join this request's trace. */
   readonly headers: Readonly<Record<string, string>>;
   /** Called when one of its answers, or texts, has ended. */
   part(receipt: Receipt): void;

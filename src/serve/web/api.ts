@@ -3,13 +3,13 @@ import type { LedgerSum } from "../../ledger/query.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { isObject } from "../../weights/json.ts";
 
-/** The server's own HTTP API, as the console uses it: with the visitor's rights, limits and bills. */
+/** The server's own HTTP API, used by the console with the visitor's rights, limits and bills. */
 export interface Api {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body: object): Promise<T>;
 }
 
-/** The API's refusal, in its words. */
+/** An error response of the API, with its message. */
 export class ApiFault extends Error {
   constructor(
     readonly status: number,

@@ -1,4 +1,4 @@
-/** The console in a browser, on tiny models. */
+/** Tests the console in a browser, with tiny models. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";

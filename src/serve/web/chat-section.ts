@@ -8,7 +8,7 @@ import { type ModelChoice, modelChoices, type RecipeChoice } from "./recipe-choi
 export interface Trial {
   readonly model: string;
   readonly prompt: string;
-  /** Two recipes as texts: `dense`, savings separated by spaces, or the name of a registered recipe. */
+  /** Two recipes, each `dense`, savings separated by spaces, or a registered recipe's name. */
   readonly recipes: readonly [string, string];
 }
 
@@ -44,7 +44,7 @@ function first(list, n) {
 
 /** The list value for a typed recipe. */
 export const OWN = "own";
-/** The names of a form's fields: each model has its own lists. */
+/** The name of a recipe's field in the form; each model has its own lists. */
 export const fieldOf = (place: 0 | 1, model: string): string => `recipe-${place + 1}:${model}`;
 export const ownField = (place: 0 | 1): string => `own-${place + 1}`;
 

@@ -3,7 +3,7 @@ import { type Receipt, savedShare } from "../../ledger/receipt.ts";
 import { type Html, html } from "../../util/html.ts";
 import type { Answered } from "./chat-section.ts";
 
-/** Two answers to one prompt: the recipes' savings, in words and charts. */
+/** Compares two answers to one prompt: what their recipes saved, in words and charts. */
 export const comparison = (first: Answered, second: Answered): Html => html`<h3>What was saved</h3>
 <ul>${sentences(first, second).map((sentence) => html`<li>${sentence}</li>`)}</ul>
 <div class="charts">${CHARTS.map((chart) => chartOf(chart, [first, second]))}</div>

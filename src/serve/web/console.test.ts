@@ -28,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), "modicum-console-"));
 const keys = new KeyStore(join(folder, "keys.json"));
 const requests: { path: string; authorization: string | null; body: unknown }[] = [];
 let [admin, user] = ["", ""];
-/** Opens the gate that answers under a recipe called `waits` wait for. */
+/** Releases the answers with the recipe `waits`. */
 let open = () => {};
 const gate = new Promise<void>((resolve) => {
   open = resolve;
@@ -41,7 +41,7 @@ const models = [
   model("sentences", { kind: "encoder" }),
 ];
 
-/** The API as the console meets it: keys are checked, and all requests are recorded. */
+/** Stands in for the API: checks keys, and records all requests. */
 async function answer(request: Request): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   const authorization = request.headers.get("authorization");

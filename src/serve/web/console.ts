@@ -4,7 +4,7 @@ import { csrf } from "hono/csrf";
 import { Sessions } from "./sessions.ts";
 import { type ConsoleOptions, Visit } from "./visit.ts";
 
-/** Bytes of a form. */
+/** Maximum bytes of a form. */
 const MOST_BODY = 131_072;
 
 /** The server with a console at `/`: a client of the API, for people. Other requests go to the API. */
@@ -23,6 +23,6 @@ export function withConsole(options: ConsoleOptions): Hono {
 
 const acceptsHtml = (c: Context): boolean => c.req.header("accept")?.includes("text/html") === true;
 
-/** Forms come from pages of this server, also behind a proxy that terminates TLS. */
+/** True if a form comes from a page of this server, even behind a proxy that terminates TLS. */
 const ofThisServer = (origin: string, c: Context): boolean =>
   URL.canParse(origin) && new URL(origin).host === c.req.header("host");

@@ -1,7 +1,7 @@
 import type { KindName } from "../../engine/kinds/index.ts";
 import type { ListedModel, ListedSaving } from "./api.ts";
 
-/** A recipe in a list. Its text is what a form sends, and what a person may type. */
+/** A recipe in a list. Its text is the value that a form sends or a person types. */
 export interface RecipeChoice {
   readonly text: string;
   readonly summary?: string;

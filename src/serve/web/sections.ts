@@ -10,7 +10,7 @@ import type { ListedModel, ListedReceipts } from "./api.ts";
 import { spanOf, spentBy } from "./spent.ts";
 import { domainOf, spentChart } from "./spent-chart.ts";
 
-/** A table that narrow screens show as a list, with its head beside each cell. */
+/** A table that narrow screens show as a list, with the column's heading beside each cell. */
 const table = (heads: readonly string[], rows: readonly (readonly (string | Html)[])[], numbers: number): Html => {
   const kind = (i: number) => (i >= heads.length - numbers ? "n" : "");
   return html`<table class="list" role="table"><thead><tr>${heads.map(
@@ -48,7 +48,7 @@ export const modelsSection = (models: readonly ListedModel[]): Html =>
     ),
   );
 
-/** Recipes with a chart, and in the table. */
+/** The maximum number of recipes with a chart, and in the table. */
 const [CHARTS, LISTED] = [6, 12];
 
 /** FLOPs spent and saved, over time, by recipe and by key. */
@@ -91,7 +91,7 @@ export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: Re
 /** Maximum runs to show. */
 const RUNS = 12;
 
-/** The last finished runs in a folder, by path. @throws UserError if it cannot be read */
+/** A folder's last finished runs, ordered by path. @throws UserError if it cannot be read */
 export const lastRuns = async (folder: string): Promise<Summary[]> =>
   (await findRuns(folder)).flatMap(({ summary }) => summary ?? []).slice(-RUNS);
 

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 
 interface Session {
-  /** The admin key that opened it; only in memory. */
+  /** The admin key that opened the session; kept only in memory. */
   readonly secret: string;
-  /** By `Date.now()`. */
+  /** When it ends, as in `Date.now()`. */
   readonly until: number;
 }
 

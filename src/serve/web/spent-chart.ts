@@ -5,7 +5,7 @@ import { colour, colourStyle } from "../../lab/report/plot/colours.ts";
 import { tickText } from "./comparison.ts";
 import type { Spent } from "./spent.ts";
 
-/** Pixels. Letters stay readable on a phone, which shows it at nearly this width. */
+/** The chart's size in pixels. Phones show it at nearly this width, so its letters remain readable. */
 const [WIDTH, HEIGHT] = [360, 130];
 const MARGIN = { marginTop: 10, marginRight: 12, marginBottom: 32, marginLeft: 84 };
 
@@ -41,7 +41,7 @@ const bar = (bars: readonly Spent[], span: number, of: "dense" | "spent", fillOp
     ...{ y1: 0, y2: of, fill: colour("frontier"), fillOpacity },
   });
 
-/** From the first bar to the end of the last, with a minimum width. */
+/** The time from the first bar to the end of the last, with a minimum length. */
 export function domainOf(bars: readonly Spent[], span: number): [Date, Date] {
   const end = bars.at(-1)!.from + span;
   return [new Date(Math.min(bars[0]!.from, end - 12 * span)), new Date(end)];

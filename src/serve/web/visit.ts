@@ -52,7 +52,7 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
-/** Shared by both answers, so that sampled texts differ only by their recipes. */
+/** The seed of both answers, so that sampled texts differ only because of their recipes. */
 const SEED = 1;
 
 /** One request for the console. */
@@ -110,7 +110,7 @@ export class Visit {
     return this.#api.get(`/v1/receipts?limit=${limit}`);
   }
 
-  /** The page while it is generated: the first answer can be read before the second is ready. */
+  /** Yields the page in parts, so that the first answer can be read before the second is ready. */
   async *#parts(trial: Trial | undefined): AsyncGenerator<Uint8Array> {
     const encoder = new TextEncoder();
     for await (const { text } of this.#html(trial)) yield encoder.encode(text);
@@ -131,7 +131,7 @@ export class Visit {
     yield PAGE_END;
   }
 
-  /** One after the other, so that each has the machine to itself. */
+  /** Runs the two answers one after the other, so that each has the machine to itself. */
   async *#compared(trial: Trial, models: readonly ListedModel[]): AsyncGenerator<Html> {
     const outcomes: Outcome[] = [];
     yield html`<div class="pair" id="answers">`;
@@ -210,7 +210,7 @@ export class Visit {
   }
 }
 
-/** The reason why no requests are possible; absent if they are. */
+/** Why the trial cannot run; undefined if it can. */
 function faultOf({ prompt, recipes }: Trial): string | undefined {
   if (prompt.trim() === "") return "The prompt is empty; expected a question or a text to work on.";
   const place = recipes.indexOf("");

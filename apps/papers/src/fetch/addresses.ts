@@ -22,7 +22,7 @@ for (const [network, prefix] of [
 ] as const)
   special4.addSubnet(network, prefix, "ipv4");
 
-/** IPv6 allocates 2000::/3; it includes tunnels, which lead to any IPv4 address, and networks of protocols and examples. */
+/** Public IPv6: 2000::/3, except tunnels, which reach any IPv4 address, and networks for protocols and examples. */
 const public6 = new BlockList();
 public6.addSubnet("2000::", 3, "ipv6");
 const special6 = new BlockList();
@@ -34,7 +34,7 @@ for (const [network, prefix] of [
 ] as const)
   special6.addSubnet(network, prefix, "ipv6");
 
-/** True if anybody on the internet can reach the address: not this machine, nor a private network. */
+/** True if the address is public, that is, neither on this machine nor in a private network. */
 export function isPublic(address: string): boolean {
   switch (isIP(address)) {
     case 4:

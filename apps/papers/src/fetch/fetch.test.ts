@@ -11,7 +11,7 @@ import { retryAfter } from "./patience.ts";
 const atom = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>http://arxiv.org/abs/2503.16428v1</id>
   <title>XAttention</title><summary>Words.</summary><published>2025-03-20T00:00:00Z</published></entry></feed>`;
 
-/** A fake of the sites on loopback, by path; its requests are recorded. */
+/** A fake of the sites, on loopback, which records its requests. */
 let requests: IncomingMessage[] = [];
 let busy = 0;
 const answers: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>> = {

@@ -12,12 +12,12 @@ const [LONGEST_WAIT, LONGEST_REQUEST] = [600_000, 120_000];
 const AGENT = "modicum-papers (a reader's own feed; one request every 3 s)";
 
 export interface FetchOptions {
-  /** Also reads from this machine and private networks. */
+  /** If true, also reads from this machine and private networks. */
   readonly allowPrivate?: boolean | undefined;
   readonly clock?: Clock | undefined;
 }
 
-/** The content of an address; undefined if it matches the validators. */
+/** An address's content; undefined if it has not changed since the validators were stored. */
 export type Fetched = { readonly text: string; readonly validators: Validators } | undefined;
 
 /** Reads addresses politely: requests to a host are 3 s apart, and busy servers get the pause they ask for. */
@@ -100,7 +100,7 @@ export class Fetcher implements AsyncDisposable {
 class Busy {
   constructor(
     readonly reason: string,
-    /** Milliseconds to wait, as the server asks. */
+    /** The milliseconds that the server asks to wait, if any. */
     readonly wanted: number | undefined,
   ) {}
 }

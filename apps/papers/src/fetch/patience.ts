@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 
-/** arXiv asks for three seconds between requests (info.arxiv.org/help/api/tou.html); all hosts get them. */
+/** Milliseconds between requests to a host; arXiv asks for three seconds (info.arxiv.org/help/api/tou.html). */
 const APART = 3000;
 /** The first wait before another attempt, in milliseconds; each further one is twice as long. */
 const FIRST = 2000;
@@ -29,7 +29,7 @@ export class Turns {
   }
 }
 
-/** Milliseconds before the next attempt after `failures` failed ones; the server's request comes first. */
+/** Milliseconds before the next attempt after `failures` failures; a wait that the server asks for takes precedence. */
 export const backOff = (failures: number, retryAfter: number | undefined): number =>
   retryAfter ?? FIRST * 2 ** (failures - 1);
 

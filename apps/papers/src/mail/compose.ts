@@ -11,7 +11,7 @@ export interface Addressed extends Texts {
   readonly unsubscribe?: string | undefined;
 }
 
-/** A mail as sent to the server; with the headers of one-click unsubscription (RFC 8058) if it has such a link. */
+/** Builds a mail as sent, with headers for one-click unsubscription (RFC 8058) if it has an unsubscribe link. */
 export function compose({ message, unsubscribe, from, ...mail }: Addressed): Promise<Buffer> {
   const headers = unsubscribe && {
     "List-Unsubscribe": `<${unsubscribe}>`,
@@ -22,7 +22,7 @@ export function compose({ message, unsubscribe, from, ...mail }: Addressed): Pro
     from: { name: "Daily papers", address: from },
     messageId: `<${message}>`,
     ...(headers && { headers }),
-    // Its text is untrusted: it names no files or addresses to read.
+    // The text is untrusted, so it may not make nodemailer read files or addresses.
     ...{ disableFileAccess: true, disableUrlAccess: true },
   })
     .compile()

@@ -42,7 +42,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const openAt = async (step: KilledAt) => openStore(join(folder, `${step}.db`));
 
-/** A process that sends digests to two subscribers, killed at a step of the first. Returns the signal that ended it. */
+/** Runs a process that sends digests to two subscribers and is killed at a step of the first. Returns its signal. */
 async function killed(step: KilledAt, smtp: SmtpTesting): Promise<unknown> {
   const store = await openAt(step);
   await store.papers.put([paperInputSchema.parse({ title: "A Paper", listed: "2025-12-10" })], NOON - MINUTE);

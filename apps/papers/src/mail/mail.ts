@@ -14,9 +14,9 @@ import { LIFETIME } from "./tokens.ts";
 import { addressSchema, type Wish, type WishInput, wishSchema } from "./wish.ts";
 
 const MINUTE = 60_000;
-/** Milliseconds in which an address gets one confirmation link and one sign-in link. */
+/** Milliseconds within which an address gets at most one confirmation link and one sign-in link. */
 const ASKED_AGAIN = 10 * MINUTE;
-/** The longest wait between two attempts. */
+/** The longest wait between two attempts, in milliseconds. */
 const LONGEST = 6 * 60 * MINUTE;
 
 /** The outcome of one round of mail. */
@@ -34,7 +34,7 @@ export class Mailing {
   constructor(
     private readonly store: Store,
     options: MailOptions,
-    /** Called with messages for people, such as that a mail server is away. */
+    /** Called with messages for the operator, such as that the mail server is unavailable. */
     private readonly onNotice: (sentence: string) => void = () => {},
     post?: Post,
   ) {
@@ -74,7 +74,7 @@ export class Mailing {
     this.#woken.abort();
   }
 
-  /** Starts the subscription of a confirmation link. Returns its wish; undefined if the link no longer works. */
+  /** Confirms a subscription by its link. Returns its wish; undefined if the link no longer works. */
   async confirm(token: string, now = Date.now()): Promise<Wish | undefined> {
     const subject = await this.store.subscriptions.subject("confirm", token, now);
     if (subject === undefined) return undefined;
@@ -82,7 +82,7 @@ export class Mailing {
     return (await this.store.subscriptions.activate(address, wish)).wish;
   }
 
-  /** Ends the subscription of a mail's link; false if the link no longer works. */
+  /** Ends the subscription that a mail's link is for; false if the link no longer works. */
   async unsubscribe(token: string, now = Date.now()): Promise<boolean> {
     const address = await this.store.subscriptions.subject("unsubscribe", token, now);
     if (address === undefined) return false;
@@ -109,7 +109,7 @@ export class Mailing {
   /** Runs a round each minute, and when somebody subscribes, until it is stopped. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      // Before the round, which may be too late for anyone who subscribes meanwhile.
+      // Renewed before the round, so that a subscription during the round triggers another one.
       this.#woken = new AbortController();
       await this.round().catch((error: Error) => this.onNotice(`mail: ${error.message}`));
       await setTimeout(MINUTE, undefined, { signal: AbortSignal.any([signal, this.#woken.signal]) }).catch(() => {});

@@ -4,13 +4,13 @@ import SMTPConnection from "nodemailer/lib/smtp-connection/index.js";
 /** The result of one attempt. */
 export type Outcome =
   | { readonly kind: "sent" }
-  /** Permanent: the server answered 5xx to the recipient or the text. */
+  /** A permanent refusal: the server answered 5xx to the recipient or the text. */
   | { readonly kind: "refused"; readonly reason: string }
-  /** The server did not accept it. */
+  /** A temporary failure: the server did not accept the mail. */
   | { readonly kind: "later"; readonly reason: string }
-  /** The connection broke after the text began to be sent. */
+  /** The connection broke while the text was being sent. */
   | { readonly kind: "unknown"; readonly reason: string }
-  /** Another process sends it. */
+  /** Another process sends the mail. */
   | { readonly kind: "taken" };
 
 export interface Envelope {
@@ -27,7 +27,7 @@ export interface Post {
   send(envelope: Envelope, message: Buffer, mark: () => Promise<boolean>): Promise<Outcome>;
 }
 
-/** Milliseconds without an answer after which the server counts as away. */
+/** Milliseconds without an answer after which the server counts as unavailable. */
 const PATIENCE = 60_000;
 const LOOPBACK = /^(localhost|127\.|\[::1\])/;
 
@@ -70,7 +70,7 @@ export class SmtpPost implements Post {
   }
 }
 
-/** The text, read only when the server waits for it. */
+/** Yields the text, which is read only when the server is ready for it. */
 async function* afterMark(
   message: Buffer,
   mark: () => Promise<boolean>,

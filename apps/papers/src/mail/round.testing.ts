@@ -1,9 +1,9 @@
-/** Sends due mail once, in a process that is killed at a step: the store's file, the mail server, the time, the step. */
+/** Sends due mail once, and dies at a step. Arguments: the store's file, the mail server, the time, the step. */
 import { Socket } from "node:net";
 import { openStore } from "../store.ts";
 import { Mailing } from "./mail.ts";
 
-/** A sending step at which the process ends. `held`: never by itself, since the server has the text and kills it. */
+/** A sending step at which the process dies. `held`: the server kills the process once it has the text. */
 export type KilledAt = "accepted" | "marked" | "half" | "held" | "taken";
 
 /** Ends this process abruptly, as `kill -9` does. */

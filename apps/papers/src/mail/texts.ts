@@ -10,7 +10,7 @@ export interface Texts {
   readonly html: string;
 }
 
-/** Characters of an abstract that a digest shows. */
+/** The maximum characters of an abstract in a digest. */
 const SHOWN = 400;
 
 const shortened = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN).trimEnd()}…` : text);

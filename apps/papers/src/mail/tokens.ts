@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 
 const HOUR = 3_600_000;
 
-/** Milliseconds for which a link in a mail works. */
+/** The milliseconds for which each kind of mailed link works. */
 export const LIFETIME = { confirm: 48 * HOUR, unsubscribe: 90 * 24 * HOUR, "sign-in": HOUR } as const;
 export type Purpose = keyof typeof LIFETIME;
 

@@ -4,7 +4,7 @@ import type { Day, PaperInput } from "../paper.ts";
 import { Entries, oneLine, type Parsed } from "./source.ts";
 import { attribute, type Element, elements, textOf } from "./xml.ts";
 
-/** The day of a time such as `2025-03-20T17:59:58Z`; null for another text. */
+/** The day of a time such as `2025-03-20T17:59:58Z`; null for other texts. */
 const dayOf = (time: string): Day | null => /^\d{4}-\d\d-\d\dT/.exec(time)?.[0].slice(0, 10) ?? null;
 
 /**

@@ -6,7 +6,7 @@ const text = z.string("expected a text");
 const time = z.iso.datetime({ offset: true, error: "expected a time such as 2025-03-20T00:00:00.000Z" });
 const count = z.int("expected a whole number").min(0);
 
-/** The fields to read of an entry of `huggingface.co/api/daily_papers`. The form was not checked live. */
+/** The fields to read from an entry of `huggingface.co/api/daily_papers`. The format was not checked live. */
 const entrySchema = z.object({
   paper: z.object({
     id: text,

@@ -8,9 +8,9 @@ const DATE = new RegExp(`^(${MONTHS.join("|")}) (\\d{1,2})(?:, (\\d{4}))?(?: (\\
 export interface DateLine {
   readonly month: number;
   readonly day: number;
-  /** Undefined if the line has none. */
+  /** The year; undefined if the line has none. */
   readonly year: number | undefined;
-  /** 0 if the line has none. */
+  /** The number of comments; 0 if the line has none. */
   readonly comments: number;
 }
 
@@ -25,8 +25,8 @@ export function dateLine(line: string): DateLine | undefined {
 }
 
 /**
- * The year of a page's dates without one: `stated`, else the year after the newest on the page, since the site omits the
- * current year. Never the clock's.
+ * The year for a page's dates that lack one: `stated`, else the year after the newest on the page, since the site omits
+ * the current year. The clock is not used.
  * @throws UserError if neither exists
  */
 export function yearOf(dates: readonly DateLine[], stated: number | undefined): number {

@@ -10,7 +10,7 @@ import { elements, parseXml } from "./xml.ts";
 /** The largest source, in bytes. */
 export const LARGEST = 50_000_000;
 
-/** Reads the papers of a source, whose form its contents determine. @throws UserError for an unknown form */
+/** Reads a source's papers, detecting its format from its contents. @throws UserError for an unknown format */
 export function parseSource(text: string, options: ParseOptions = {}): Parsed {
   const bare = text.replace(/^\ufeff/, "").trimStart();
   if (bare === "") throw new UserError("it is empty");

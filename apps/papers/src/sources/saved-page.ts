@@ -12,22 +12,22 @@ interface Line {
   readonly text: string;
 }
 
-/** The lines of one entry, and how it ends. */
+/** One entry's lines, and its end. */
 interface Entry {
   readonly lines: readonly Line[];
   readonly authors: number;
   /** The line that has the number of authors. */
   readonly end: number;
-  /** The date, or the text in its place. */
+  /** The date, or the text found in its place. */
   readonly date: DateLine | string;
 }
 
 const AUTHORS = /^•\s*(\d+) authors?$/;
 
 /**
- * Reads a page of daily papers that was saved as text. An entry is a title, an abstract of one line, `• N authors`, `·`,
- * and `Mon D[, YYYY][ comments]`. A date before the first title is the day of the page's list. The page has no votes,
- * names of authors, links or arXiv identifiers: they stay unknown.
+ * Reads a page of daily papers that was saved as text. An entry is a title, an abstract of one line, `• N authors`,
+ * `·`, and `Mon D[, YYYY][ comments]`. A date before the first title is the day of the page's list. The page has no
+ * votes, author names, links or arXiv identifiers, which remain unknown.
  */
 export function parseSavedPage(text: string, { year }: ParseOptions = {}): Parsed {
   const lines = linesOf(text);
@@ -62,7 +62,7 @@ function cut(lines: readonly Line[]): { entries: Entry[]; rest: readonly Line[] 
   return { entries, rest: lines.slice(start) };
 }
 
-/** The date at a line after `·`. A line in its place that cannot be a title belongs to it. */
+/** The date on the line after `·`, or a malformed line in its place that cannot be a title. */
 function dateAfter(lines: readonly Line[], at: number): { date: DateLine | string; next: number } {
   if (lines[at]?.text !== "·") return { date: lines[at]?.text ?? "", next: at };
   const text = lines[at + 1]?.text ?? "";
@@ -94,7 +94,7 @@ function inputOf({ lines: [title, abstract], authors, date }: Entry, listed: Day
   };
 }
 
-/** Reports lines without an entry, whose end is missing. */
+/** Reports lines that belong to no entry because an entry's end is missing. */
 function unended(found: Entries, lines: readonly Line[]): void {
   const [first] = lines;
   if (first)

@@ -2,7 +2,7 @@ import { UserError } from "modicum";
 import { z } from "zod";
 import { type PaperFields, paperInputSchema, webAddress } from "../paper.ts";
 
-/** An entry as in the source: an invalid link is dropped alone. */
+/** An entry as in the source; invalid links are dropped without the rest. */
 export const entrySchema = paperInputSchema.extend({
   links: z
     .unknown()
@@ -11,7 +11,7 @@ export const entrySchema = paperInputSchema.extend({
 });
 export type Entry = z.input<typeof entrySchema>;
 
-/** A broken entry of a source, or a dropped part of one: the rest is still read. */
+/** A broken entry of a source, or a dropped part of an entry; the rest is still read. */
 export interface Fault {
   /** Its place in the source, such as `line 27` or `entry 3`. */
   readonly place: string;
@@ -25,11 +25,11 @@ export interface Parsed {
 }
 
 export interface ParseOptions {
-  /** The year of dates without one. */
+  /** The year for dates that lack one. */
   readonly year?: number | undefined;
 }
 
-/** Characters of a link in a fault. */
+/** The maximum characters of a link in an error. */
 const LONGEST_SHOWN = 100;
 
 /** Collects a source's entries as they are read. */
@@ -68,5 +68,5 @@ export function checked<S extends z.ZodType>(schema: S, value: unknown): z.outpu
   throw new UserError(path.length === 0 ? message : `${path.join(".")}: ${message}`);
 }
 
-/** A text of one line: feeds break titles and abstracts into lines. */
+/** Joins a text's lines, since feeds break titles and abstracts into lines. */
 export const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim();

@@ -1,7 +1,7 @@
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { UserError } from "modicum";
 
-/** An element: attributes begin with `@`, its text beside others is `#text`. */
+/** An element: attributes begin with `@`; `#text` is its text if it has attributes or child elements. */
 export type Element = Readonly<Record<string, unknown>>;
 
 /** Elements that may occur several times; others are single. */
@@ -16,7 +16,7 @@ const parser = new XMLParser({
   isArray: (name) => MANY.has(name),
 });
 
-/** Parses XML without a document type: its own entities, which can grow without bound, are refused. @throws UserError */
+/** Parses XML without document types, whose entities could expand without bound. @throws UserError */
 export function parseXml(text: string): Element {
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new UserError("this XML has a document type, which feeds do not need");
   const checked = XMLValidator.validate(text);

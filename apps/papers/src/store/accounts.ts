@@ -1,7 +1,7 @@
 import { hashOf, newToken } from "../mail/tokens.ts";
 import type { Database, Queries } from "./database.ts";
 
-/** Columns in which subscriptions name the reader of their tags. */
+/** The columns in which subscriptions name the reader whose tags they use. */
 const WISHES = [
   ["subscriptions", "wish"],
   ["tokens", "subject"],
@@ -12,7 +12,7 @@ const WISHES = [
 export class AccountTable {
   constructor(private readonly db: Database) {}
 
-  /** A browser's reader: its account's, else its own. */
+  /** The reader of a browser: its account's reader, else the browser's own. */
   async reader(browser: string): Promise<string> {
     const sql = "SELECT reader FROM browsers WHERE browser = :browser";
     return (await this.db.rows<{ reader: string }>(sql, { browser }))[0]?.reader ?? browser;
@@ -25,8 +25,8 @@ export class AccountTable {
   }
 
   /**
-   * Uses up a link's token: the browser, under its new name `after`, is then the reader of the link's address, and the
-   * address's reader gets the browser's own marks and tags. Returns the address; undefined if the link no longer works.
+   * Signs a browser in with a link's token, which is used up. The browser, now named `after`, becomes the reader of the
+   * link's address, who gets the browser's marks and tags. Returns the address; undefined if the link no longer works.
    */
   signIn(token: string, before: string, after: string, now: number): Promise<string | undefined> {
     return this.db.together(async (db) => {

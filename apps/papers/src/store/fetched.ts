@@ -1,6 +1,6 @@
 import type { Database } from "./database.ts";
 
-/** A server's validators for an answer, which reveal if there is a newer one (RFC 9110, section 8.8). */
+/** A response's validators, which show whether it has changed since (RFC 9110, section 8.8). */
 export interface Validators {
   readonly etag: string | null;
   readonly modified: string | null;

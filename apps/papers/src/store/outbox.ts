@@ -23,7 +23,7 @@ export interface Mail {
   readonly state: MailState;
   readonly content: Content;
   readonly at: number;
-  /** Failed attempts. */
+  /** The number of failed attempts. */
   readonly tries: number;
   /** The time of the next attempt. */
   readonly next: number;
@@ -57,7 +57,7 @@ export class OutboxTable {
     return (await this.db.rows<MailRow>(sql, { now })).map(mailOf);
   }
 
-  /** Marks a mail before its text is sent; false if another process was faster. */
+  /** Marks a mail before its text is sent; false if another process has already done so. */
   async mark(message: string): Promise<boolean> {
     const sql = "UPDATE outbox SET state = 'unknown' WHERE message = :message AND state = 'waiting' RETURNING message";
     return (await this.db.rows(sql, { message })).length > 0;

@@ -7,7 +7,7 @@ import { fieldsOf, type PaperRow, readPapers } from "./rows.ts";
 
 /** A list's conditions, all of which apply. */
 export interface PaperFilter {
-  /** Days of being listed, both inclusive. */
+  /** The first and last day of listing, both inclusive. */
   readonly from?: Day | undefined;
   readonly to?: Day | undefined;
   readonly topic?: string | undefined;
@@ -16,10 +16,10 @@ export interface PaperFilter {
   readonly ids?: readonly string[] | undefined;
 }
 
-/** `newest`: by the day of being listed. Papers that no source listed come last. */
+/** `newest` orders by the day of listing; papers that no source listed come last. */
 const ORDERS = { trending: TRENDING, newest: NEWEST } as const;
 
-/** More papers than there are. */
+/** A limit larger than any number of papers. */
 const ALL = 2 ** 31 - 1;
 
 export interface PaperList extends PaperFilter {
@@ -38,7 +38,7 @@ export interface Put {
 type Kept = Omit<PaperFields, "listed">;
 type Found = Kept & { readonly id: string };
 
-/** Work on each paper that is done later: its indexes (with vectors; by words alone), its topic, its summary. */
+/** Tasks for each paper that run later: indexing (with vectors, or by words alone), its topic, its summary. */
 const pendingTasks = ["papers", "papers-words", "topics", "summary"] as const;
 export type PendingTask = (typeof pendingTasks)[number];
 
@@ -57,7 +57,7 @@ export class PaperTable {
     });
   }
 
-  /** The paper at an address. At an old address, its `id` is the new one. */
+  /** The paper at an address. For an old address, the paper's `id` is the new address. */
   async get(id: string): Promise<Paper | undefined> {
     const [moved] = await this.db.rows<{ id: string }>("SELECT id FROM moved WHERE old = :id", { id });
     return (await readPapers(this.db, [moved?.id ?? id]))[0];
@@ -88,7 +88,7 @@ export class PaperTable {
     return Number(row!.papers);
   }
 
-  /** Papers that wait for a task, the last listed first, including papers that are gone. */
+  /** Papers that wait for a task, the last listed first, including deleted papers. */
   async pending(task: PendingTask, limit: number): Promise<string[]> {
     const sql = `SELECT paper FROM pending WHERE task = :task
       ORDER BY coalesce((SELECT max(day) FROM listings l WHERE l.paper = pending.paper), '') DESC, paper LIMIT :limit`;
@@ -190,7 +190,7 @@ async function unite(db: Queries, known: readonly Found[], fields: Kept): Promis
   return { id, change: "changed" };
 }
 
-/** Moves a paper's rows, and its address and those that led to it. */
+/** Moves a paper's rows to a new address, and redirects its old addresses there. */
 async function move(db: Queries, old: string, id: string): Promise<void> {
   for (const table of OF_PAPERS) {
     const [row] = await db.rows(`SELECT * FROM ${table} WHERE paper = :old LIMIT 1`, { old });

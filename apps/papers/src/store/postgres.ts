@@ -5,9 +5,9 @@ import { steps } from "./schema.ts";
 
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
 
-/** Milliseconds for connecting, and for answering. */
+/** Maximum milliseconds to connect, and to wait for an answer. */
 const [CONNECT_WITHIN, ANSWER_WITHIN] = [10_000, 30_000];
-/** Transactions of all processes take turns by this lock. The number is one that other programs are unlikely to use. */
+/** All processes' transactions take turns with this lock. Other programs are unlikely to use its number. */
 const LOCK = 0x4d506170;
 /** Postgres's type of `count(*)` and of times, which fit in a number here. */
 const INT8 = 20;
@@ -17,7 +17,7 @@ const types: pg.CustomTypesConfig = {
     oid === INT8 ? Number : pg.types.getTypeParser(oid, format),
 };
 
-/** `:name` as `$1`, with the values in order. */
+/** Replaces each `:name` with `$1`, `$2` and so on; returns the values in that order. */
 function bound(sql: string, values: Values): { text: string; values: Values[string][] } {
   const names = Object.keys(values);
   return { text: sql.replace(/:(\w+)/g, (_, name) => `$${names.indexOf(name) + 1}`), values: Object.values(values) };
@@ -57,7 +57,7 @@ class PostgresDatabase implements Database {
     });
   }
 
-  /** A failing server or connection is reported in one sentence; SQLSTATE's classes of data and syntax are bugs here. */
+  /** Reports a failing server or connection in one sentence. Errors in SQLSTATE's data and syntax classes are bugs. */
   async #guarded<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();
@@ -68,7 +68,7 @@ class PostgresDatabase implements Database {
     }
   }
 
-  /** Postgres keeps deleted rows until its vacuum, and its log by the server's settings. */
+  /** Does nothing: Postgres keeps deleted rows until a vacuum, and its log as configured on the server. */
   async clearLog(): Promise<void> {}
 
   close(): Promise<void> {
@@ -83,7 +83,7 @@ export async function openPostgres(address: string): Promise<Database> {
   const { protocol, host, pathname } = new URL(address);
   const timeouts = { connectionTimeoutMillis: CONNECT_WITHIN, query_timeout: ANSWER_WITHIN, keepAlive: true };
   const pool = new pg.Pool({ connectionString: address, application_name: "modicum", max: 4, types, ...timeouts });
-  // A connection that breaks while idle; the next query reports it.
+  // Ignores connections that break while idle, since the next query reports it.
   pool.on("error", () => {});
   const database = new PostgresDatabase(pool, `${protocol}//${host}${pathname}`);
   try {

@@ -10,7 +10,7 @@ const PATIENCE = 10_000;
 /** Size in bytes beyond which the write-ahead log is moved into the database. */
 const LOG_LIMIT = 4 * 2 ** 20;
 
-/** Maximum length of a statement to keep prepared: lists of ids make long ones of endless variety. */
+/** The maximum length of a statement to keep prepared, since lists of ids make countless different long statements. */
 const KEPT = 1500;
 
 /** A database in one SQLite file. Calls run in turn, so that none comes between the statements of a transaction. */
@@ -58,7 +58,7 @@ class Sqlite implements Database {
     return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  /** SQLite's own checkpoint can lose another connection's write before 3.51.3 (sqlite.org/wal.html); this one locks. */
+  /** Checkpoints with a lock: SQLite's own can lose others' writes before 3.51.3 (sqlite.org/wal.html). */
   #truncateLog(): void {
     this.db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
   }
@@ -77,7 +77,7 @@ class Sqlite implements Database {
 /** Opens the database in the file at `path`; creates a missing file. @throws UserError */
 export function openSqlite(path: string): Database {
   try {
-    // Subscribers' addresses are private.
+    // Only the owner may read the file, since it holds subscribers' addresses.
     if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const db = new Libsql(path, { timeout: PATIENCE });
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");

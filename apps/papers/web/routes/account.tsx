@@ -49,7 +49,7 @@ export async function enterPage(site: Site, c: Context): Promise<Response> {
 
 const DEAD = "this link does not work any more; ask for a new one on the account's page";
 
-/** `POST /account/enter`: signs the browser in, with a new cookie: anyone who knew the old one gains nothing. */
+/** `POST /account/enter`: signs the browser in, with a new cookie, so that knowing the old cookie is useless. */
 export async function enter(site: Site, c: Context): Promise<Response> {
   const { reader } = await formOf(site, c);
   const fresh = newVisit();

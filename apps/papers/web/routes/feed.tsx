@@ -74,7 +74,7 @@ type Filter = { readonly from?: Day; readonly to?: Day; readonly topic: string |
 
 interface Found {
   readonly papers: readonly Paper[];
-  /** The number on all pages. */
+  /** The number of papers on all pages. */
   readonly total: number;
   readonly fault?: string;
 }
@@ -84,7 +84,7 @@ async function onePage({ papers: { store } }: Site, filter: Filter, page: number
   return { papers, total: await store.papers.count(filter) };
 }
 
-/** Tags are the reader's own, and the database cannot evaluate the expression. */
+/** One page of papers that pass a tag filter, which is evaluated here, since the database cannot. */
 async function onePageTagged(
   { papers: { store } }: Site,
   filter: Filter,

@@ -4,7 +4,7 @@ import { refusal } from "../refusal.ts";
 import { isCsrfToken } from "../security.ts";
 import { readerIn, type Site } from "../site.ts";
 
-/** A form of ours. */
+/** A form submitted from one of this server's pages. */
 export interface Form {
   readonly reader: Reader;
   /** The field's text; empty if none. */
@@ -13,7 +13,7 @@ export interface Form {
   readonly all: (name: string) => string[];
 }
 
-/** A form that one of our pages sent for its reader. @throws HTTPException 403 for any other */
+/** Reads a form that one of this server's pages sent for its reader. @throws HTTPException 403 for any other */
 export async function formOf(site: Site, c: Context): Promise<Form> {
   const body = await c.req.parseBody({ all: true });
   const all = (name: string) => [body[name]].flat().filter((value) => typeof value === "string");

@@ -6,7 +6,7 @@ import { periodFrom, rangeOf, rangeText } from "../periods.ts";
 import { Receipts } from "../receipts.tsx";
 import { originOf, pathOf, type Site, show } from "../site.ts";
 
-/** Entries of an Atom feed. */
+/** The maximum number of entries in an Atom feed. */
 const ENTRIES = 50;
 
 /** `/atom.xml?period=&topic=`: the newest papers for feed readers. */

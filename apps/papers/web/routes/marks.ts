@@ -7,10 +7,10 @@ import { type Form, formOf } from "./form.ts";
 import { paperAt } from "./paper.tsx";
 
 const LONGEST_TAG = 40;
-/** Maximum tags of one reader on one paper. */
+/** The maximum number of tags that a reader can give a paper. */
 const MOST_TAGS = 20;
 
-/** Back to the page of the form, which is on this server. */
+/** Redirects to the page of the form, which is on this server. */
 function back(c: Context, form: Form): Response {
   const next = form.text("next");
   const own =

@@ -8,7 +8,7 @@ import { type Recommendation, recommend } from "../recommend.ts";
 import { pathOf, readerOf, type Site, show } from "../site.ts";
 
 const SHOWN = 20;
-/** Maximum papers of a ranking; papers that were read are left out of it. */
+/** Maximum papers in a ranking, from which read papers are then left out. */
 const RANKED = 200;
 
 /** `/saved`: the reader's saved papers, the newest first. */

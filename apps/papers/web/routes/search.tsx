@@ -8,9 +8,9 @@ import { type Results, SearchPage } from "../search-page.tsx";
 import { pathOf, readerOf, type Site, show } from "../site.ts";
 
 const SHOWN = 20;
-/** Papers that a model reads: a window of its list. */
+/** The number of papers that a model reads, one window of its list. */
 const READ = 10;
-/** Papers to find before filters remove some. */
+/** The number of papers to find before filters remove some. */
 const FOUND = 200;
 const LONGEST = 200;
 

@@ -20,7 +20,7 @@ async function form(site: Site, c: Context, fault?: string, address?: string): P
   return show(site, c, frame, <SubscribePage {...{ topics, marks, fault, address }} off={site.mailing.off} />);
 }
 
-/** `POST /subscribe`: asks the address's owner by mail. The answer is the same for every address. */
+/** `POST /subscribe`: asks the address's owner to confirm by mail. The answer is the same for every address. */
 export async function subscribe(site: Site, c: Context): Promise<Response> {
   const sent = await formOf(site, c);
   limited(site.limits.subscribe.wait(site.clientOf(c)));
@@ -41,7 +41,7 @@ export async function subscribe(site: Site, c: Context): Promise<Response> {
   return show(site, c, frame, <StepPage title="Look into your mailbox" text={text} />);
 }
 
-/** Actions behind a link in mail: a page with a button, which sends a POST to the same address. */
+/** The actions behind mailed links: each is a page with a button that sends a POST to the same address. */
 const steps = {
   confirm: {
     path: "/subscribe/confirm",

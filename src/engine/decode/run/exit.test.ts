@@ -218,7 +218,7 @@ test.each([
 test("two savings that let tokens leave are refused by name", async () => {
   const both = ["exit:layer=1", "exit:layer=1,mode=random,rate=0.5"];
   await expect(model.recipes.use(parseRecipe(both))).rejects.toThrow(
-    "both exit and exit take the exits of an answer of the model; a recipe can have only one of them",
+    "exit and exit both change the exits of an answer; a recipe can have only one of them",
   );
 });
 

@@ -22,9 +22,9 @@ const calibratedGate = z
     target: gateTarget,
     /** The calibration's questions. */
     data: z.strictObject({ name: z.string(), sha256, questions: z.int().min(1) }),
-    /** On those questions: how many are looked up, and how many answers are right. */
+    /** The retrieval rate and the accuracy on those questions. */
     measured: z.strictObject({ rate: share, accuracy: share, always: share, never: share }),
-    /** Scores of those questions, ascending: they give the threshold for any other rate. */
+    /** Those questions' scores, ascending, from which the threshold for any rate is computed. */
     scores: z.array(z.number()).optional(),
   })
   .refine(({ method, classifier }) => method !== "classifier" || classifier, {
@@ -36,7 +36,7 @@ export type CalibratedGate = z.output<typeof calibratedGate>;
 /** A model's gates under one prompt template, one for each method. */
 const gateFile = z.strictObject({
   model: modelIdentity,
-  /** SHA-256 of the texts of the prompts' template. */
+  /** SHA-256 of the prompt template's texts. */
   template: sha256,
   gates: z.array(calibratedGate).min(1),
 });
@@ -47,7 +47,7 @@ export type GateBinding = Pick<GateFile, "model" | "template">;
 const key = ({ model: { sha256, name, recipe, quant }, template }: GateBinding): string =>
   JSON.stringify([sha256 ?? name, recipe, quant, template]);
 
-/** Files of gates: the user's own, then those in packages. */
+/** Gate files: the user's own, then the shipped ones. */
 export const gateFiles = (own = home(), roots?: readonly string[]): string[] => [
   ...jsonFiles(join(own, "gates")),
   ...bundledJson("expertrag", roots),
@@ -60,7 +60,7 @@ export const gatePath = ({ model, template }: GateBinding, own = home()): string
 /** @throws UserError if the file is missing or damaged */
 export const readGates = (file: string): GateFile => readJson(file, gateFile, "gates of a model");
 
-/** Adds the gate to a file, beside other methods' for the same model and template. */
+/** Adds a gate to the file; gates with other methods for the same model and template remain. */
 export async function keepGate(file: string, binding: GateBinding, gate: CalibratedGate): Promise<void> {
   const others = existing(file, binding).filter(({ method }) => method !== gate.method);
   await keepJson(file, gateFile.parse({ ...binding, gates: [...others, gate] }));
@@ -69,7 +69,7 @@ export async function keepGate(file: string, binding: GateBinding, gate: Calibra
 function existing(file: string, binding: GateBinding): readonly CalibratedGate[] {
   try {
     const held = readGates(file);
-    // Scores from a different form would look like this model's own.
+    // Gates calibrated with a different form of the weights are not reused, since their scores differ.
     return key(held) === key(binding) && runAlike(held.model, binding.model) ? held.gates : [];
   } catch {
     return [];
@@ -114,5 +114,5 @@ const named = ({ name, sha256, recipe, quant }: GateFile["model"]): string => {
   return more.length > 0 ? `${name} (${more.join(", ")})` : name;
 };
 
-/** Only the gate, for a decision. */
+/** The gate without its calibration. */
 export const gateOf = ({ method, threshold, classifier }: CalibratedGate): Gate => ({ method, threshold, classifier });

@@ -13,7 +13,7 @@ import {
 
 const gateTargetDefaults = { benefit: 1, charged: "every" } as const;
 
-/** A gate that is right three times in four: plain answers with high scores tend to be wrong. */
+/** Questions on which a gate is right three times in four: plain answers with high scores tend to be wrong. */
 function judgedQuestions(count: number, seed: number): Judged[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {
@@ -57,7 +57,7 @@ test("an accuracy's threshold reaches it with the least retrieval", () => {
   const { rate, accuracy } = atThreshold(judged, threshold);
   expect(accuracy).toBeGreaterThanOrEqual(always);
   expect(rate).toBeLessThan(0.9);
-  // The least score above the threshold looks up the same questions.
+  // The lowest score above the threshold, as a threshold, retrieves for the same questions.
   const higher = judged.map(({ score }) => score).filter((score) => score > threshold);
   for (const score of higher.toSorted((a, b) => a - b).slice(1))
     expect(atThreshold(judged, score).accuracy).toBeLessThan(always);

@@ -4,7 +4,7 @@ import { mean } from "../../../util/mean.ts";
 import { type CurvePoint, curve, type Outcome as RouteOutcome } from "../../metrics.ts";
 import type { Outcome } from "./classifier.ts";
 
-/** A calibration question: its score, larger to retrieve, and the quality of either answer, 0 to 1. */
+/** A calibration question: its score, high if it needs retrieval, and both answers' quality, from 0 to 1. */
 export interface Judged extends Outcome {
   /** If NaN, the question is looked up at any threshold. */
   readonly score: number;
@@ -47,12 +47,12 @@ export function thresholdFrom(judged: readonly Judged[], target: GateTarget): nu
   }
 }
 
-/** Questions without a score are looked up first. Descending. */
+/** Scores in descending order; questions without a score come first, since they are looked up first. */
 const ordered = (scores: readonly number[]): number[] =>
   scores.map((score) => (Number.isNaN(score) ? Number.POSITIVE_INFINITY : score)).sort((a, b) => b - a);
 
 /**
- * The threshold that looks up the first `count` of descending scores: halfway to the next, beyond all at the ends.
+ * The threshold that looks up the first `count` of descending scores: halfway between two scores, or beyond all.
  * Finite, for JSON.
  */
 function after(sorted: readonly number[], count: number): number {
@@ -67,7 +67,7 @@ export const thresholdForRate = (scores: readonly number[], rate: number): numbe
   after(ordered(scores), Math.round(rate * scores.length));
 
 /**
- * The threshold with the least retrieval whose accuracy is at least `ratio` of always retrieving's.
+ * The threshold that retrieves least with an accuracy of at least `ratio` times the accuracy of always retrieving.
  * @throws UserError if none reaches it
  */
 function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number {
@@ -88,8 +88,8 @@ function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number 
 }
 
 /**
- * The threshold of least expected loss for a score that is P(retrieval corrects the answer). If every retrieval pays
- * the cost c, it is c/b; if only unneeded ones do, c/(c + b).
+ * The threshold that minimizes the expected loss, for a score that is P(retrieval corrects the answer). If every
+ * retrieval pays the cost c, it is c/b; if only unneeded ones do, c/(c + b).
  */
 export const thresholdForCost = (cost: number, benefit: number, charged: GateTarget["charged"]): number =>
   charged === "every" ? cost / benefit : cost / (cost + benefit);
@@ -106,7 +106,7 @@ export function atThreshold(judged: readonly Judged[], threshold: number): { rat
 /** Accuracy at every retrieval rate k/n, the highest scores first; equal scores count as their mean. */
 export const gateCurve = (judged: readonly Judged[]): CurvePoint[] => curve(judged.map(asRoute));
 
-/** The same choice in a route's terms: plain is Swift, and higher scores are easier. */
+/** Converts a question to a route's outcome: the plain answer is Swift's, and higher scores are easier. */
 export const asRoute = ({ score, plain, retrieved }: Judged): RouteOutcome => ({
   ...{ score: -score, swift: plain, super: retrieved },
   cost: { swift: 0, super: 1, escalated: 0 },

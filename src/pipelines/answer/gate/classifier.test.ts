@@ -7,7 +7,7 @@ import { signalsOf } from "./signals.ts";
 const ENTROPY = featureNames.indexOf("entropy");
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** Questions whose plain answer is wrong with σ(4·entropy − 2); for a tenth of them, neither answer is right. */
+/** Questions whose plain answer is wrong with probability σ(4·entropy − 2); for a tenth, neither answer is right. */
 function questions(count: number, seed: number): JudgedFeatures[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {

@@ -18,7 +18,7 @@ export const classifierSchema = z.strictObject({
 export type Classifier = z.output<typeof classifierSchema>;
 
 /**
- * P(retrieval fixes the answer), less P(it breaks it) if the classifier models that; NaN if a feature is.
+ * P(retrieval fixes the answer), minus P(retrieval breaks it) if the classifier models that; NaN if a feature is NaN.
  * @throws UserError if the classifier is for other features
  */
 export function probabilityOf({ features, fixes, breaks }: Classifier, values: readonly number[]): number {
@@ -34,25 +34,25 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const logitOf = ({ weights, bias }: Linear, values: readonly number[]): number =>
   weights.reduce((sum, w, i) => sum + w * values[i]!, bias);
 
-/** How both branches answered a question, 0 or 1 each. */
+/** Whether each branch answered a question correctly, 0 or 1. */
 export interface Outcome {
   readonly plain: number;
   readonly retrieved: number;
 }
 
-/** A question answered by both branches. */
+/** A question's features, and whether both branches answered it correctly. */
 export interface JudgedFeatures extends Outcome {
   readonly values: readonly number[];
 }
 
 /**
- * `outcome`: 1 if only the retrieved answer is right, 0 if the plain one is; questions that neither answers are left
- * out (as in SKR and Adaptive-RAG). `benefit`: also learns what retrieval breaks, from all questions.
+ * `outcome`: 1 if only the retrieved answer is right, 0 if the plain one is; questions with no right answer are left
+ * out (as in SKR and Adaptive-RAG). `benefit`: also learns which answers retrieval breaks, from all questions.
  */
 export const labelRules = ["outcome", "benefit"] as const;
 export type LabelRule = (typeof labelRules)[number];
 
-/** @throws UserError for fewer than ten usable questions, or if all have one label */
+/** @throws UserError for fewer than ten usable questions, or if all have the same label */
 export function fitClassifier(rows: readonly JudgedFeatures[], rule: LabelRule): Classifier {
   const whole = rows.filter(({ values }) => values.every(Number.isFinite));
   const fixed = (row: Outcome) => Number(row.plain < 0.5 && row.retrieved >= 0.5);
@@ -75,7 +75,7 @@ export function fitClassifier(rows: readonly JudgedFeatures[], rule: LabelRule):
 const FOLDS = 5;
 const L2S = [1, 0.1, 0.01, 1e-3] as const;
 
-/** The L2 and Platt's scaling come from predictions on held-out folds. */
+/** Fits the weights; L2 strength and Platt scaling are chosen by predictions on held-out folds. */
 function fitted(rows: readonly JudgedFeatures[], labels: readonly number[], what: string): Linear {
   const ones = labels.reduce((sum, label) => sum + label, 0);
   if (Math.min(ones, labels.length - ones) < FOLDS)
@@ -110,7 +110,7 @@ function fitWith(values: readonly (readonly number[])[], labels: readonly number
   return folded(fitLogistic(rows, labels, { l2 }), scale);
 }
 
-/** A two-class classifier as one margin, for class 1. */
+/** Reduces a two-class classifier to one linear function, the margin of class 1. */
 function margins(model: Logistic): Linear {
   const { width, weights } = model;
   const [none, some] = logitsOf(model, new Float64Array(width));
@@ -120,10 +120,10 @@ function margins(model: Logistic): Linear {
   };
 }
 
-/** Too weak to affect a scaling of one number. */
+/** L2 strength for Platt scaling, too weak to affect the result. */
 const PLATT_L2 = 1e-6;
 
-/** σ(weight·logit + bias) with the least log-loss (Platt 1999). A scaling that would reverse the order becomes flat. */
+/** Fits σ(weight·logit + bias) by log-loss (Platt 1999); a weight that would reverse the order becomes 0. */
 function platt(logits: readonly number[], labels: readonly number[]): { weight: number; bias: number; loss: number } {
   const { weights, bias } = margins(
     fitLogistic(

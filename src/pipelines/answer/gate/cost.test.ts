@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { breakEven, costsOf, gatedCost } from "./cost.ts";
 
-// A token of the prompt costs 1/192, decoding four times that; 64 + 32 tokens are 1. The context has 1,000 tokens.
+// A prompt token costs 1/192, a decoded one four times that, so 64 + 32 tokens cost 1. Passages have 1,000 tokens.
 const extra = 1000 / 192 + 0.5;
-/** Always retrieving, without a gate. */
+/** The cost of always retrieving, without a gate. */
 const alwaysCost = ({ plain, extra }: { plain: number; extra: number }) => plain + extra;
 
 test.each([

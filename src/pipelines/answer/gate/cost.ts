@@ -8,7 +8,7 @@ export interface GateCosts {
   readonly plain: number;
   /** The extra cost of retrieval: the search, and the passages in the prompt. */
   readonly extra: number;
-  /** The discarded part if a question is looked up: the plain prompt whose logits a gate read. Default: 0. */
+  /** The work discarded if a question is looked up: the plain prompt whose logits a gate read. Default: 0. */
   readonly wasted?: number;
 }
 

@@ -3,7 +3,7 @@ import type { Signals } from "./signals.ts";
 /** The inputs of gates: all are known before retrieval, so no gate depends on an index. */
 export interface GateInput {
   readonly question: string;
-  /** Signals of the plain prompt's first answer token. */
+  /** Signals from the plain answer's first token. */
   readonly signals?: Signals | undefined;
   /** The question's `rarityOf`. */
   readonly rarity?: { readonly most: number; readonly mean: number } | undefined;

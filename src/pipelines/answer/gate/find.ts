@@ -12,7 +12,7 @@ import { findGate, type GateBinding, gateOf } from "./artefact.ts";
 import { thresholdForRate } from "./calibrate.ts";
 import { ALWAYS, type Gate, NEVER } from "./gate.ts";
 
-/** The gate of a model's answers; `file` replaces its own gates. @throws UserError as `gateFor` does */
+/** Finds the gate for a model's answers; `file` replaces the model's own gates. @throws UserError as `gateFor` does */
 export const gateIn = (resources: Resources, options: AnswerOptions, file?: string): Promise<Gate> =>
   gateFor(options, { binding: () => bindingOf(resources), file, onNotice: (notice) => resources.notice(notice) });
 
@@ -23,8 +23,8 @@ export async function bindingOf(resources: Pick<Resources, "identity" | "facts">
 }
 
 /**
- * SHA-256 of all texts in prompts of questions: the source of the model's chat template, which may name the day, and
- * this pipeline's words.
+ * SHA-256 of all fixed texts in prompts: this pipeline's words, and the chat template's source, since its output may
+ * contain the date.
  */
 function templateHash(tokenizer: Tokenizer): string {
   const { plain, with: reading } = questionPromptsOf(tokenizer, "{question}");
@@ -46,7 +46,7 @@ interface GateSource {
 }
 
 /**
- * The gate that options name: a method with its threshold, else the model's calibrated one, else always.
+ * The gate that the options select: a method with its threshold, else the model's calibrated gate, else `always`.
  * @throws UserError if it has no threshold, or is calibrated for another model
  */
 export async function gateFor(options: AnswerOptions, source: GateSource): Promise<Gate> {

@@ -9,9 +9,9 @@ import { type Gate, type GateMethod, gateMethods, gateScore } from "./gate.ts";
 
 /** A question and its right answers. */
 export const answerRow = z.object({
-  question: z.string("expected a text").min(1, "expected a text, got an empty one"),
+  question: z.string("expected a text").min(1, "expected a non-empty text"),
   answers: z
-    .union([z.string(), z.array(z.string()).min(1)], "expected a text or a list of them")
+    .union([z.string(), z.array(z.string()).min(1)], "expected a text or a list of texts")
     .transform((answers) => [answers].flat()),
 });
 
@@ -33,19 +33,19 @@ export const calibrateAnswerOptions = z.strictObject({
 });
 type Chosen = z.output<typeof calibrateAnswerOptions>;
 
-/** A question as both branches answered it. */
+/** A question with its gate inputs, and whether both branches answered it correctly. */
 export interface JudgedQuestion extends Outcome {
   readonly input: GateInput;
 }
 
-/** The target alone. */
+/** The options without those that do not affect the target. */
 export const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: Chosen): GateTarget => target;
 
-/** Questions with their scores by a gate. */
+/** Scores questions with a gate. */
 export const judgedBy = (gate: Omit<Gate, "threshold">, questions: readonly JudgedQuestion[]): Judged[] =>
   questions.map(({ input, plain, retrieved }) => ({ score: gateScore(gate, input), plain, retrieved }));
 
-/** A gate with its threshold on these questions. @throws UserError if they determine none */
+/** Calibrates a gate on these questions. @throws UserError if they determine none */
 export function calibratedOn(
   questions: readonly JudgedQuestion[],
   method: GateMethod,

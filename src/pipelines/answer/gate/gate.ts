@@ -41,7 +41,7 @@ export function readsOf(method: GateMethod): readonly (keyof GateInput)[] {
 /** A method with its threshold; a `classifier` with its weights. */
 export interface Gate {
   readonly method: GateMethod;
-  /** A score of at least this retrieves. */
+  /** The minimum score at which the gate retrieves. */
   readonly threshold: number;
   readonly classifier?: Classifier | undefined;
 }
@@ -53,12 +53,12 @@ export const NEVER: Gate = { method: "never", threshold: 1 };
 export interface Decision {
   readonly retrieve: boolean;
   readonly method: GateMethod;
-  /** NaN if the question has none: it is then looked up. */
+  /** NaN if it could not be computed; the question is then looked up. */
   readonly score: number;
   readonly threshold: number;
 }
 
-/** Retrieves if the score is at least the threshold, or NaN: a lost signal costs a search, not an answer. */
+/** Retrieves if the score reaches the threshold or is NaN: a missing signal costs a search, not an answer. */
 export function decide(gate: Gate, input: GateInput): Decision {
   const score = gateScore(gate, input);
   const { method, threshold } = gate;
@@ -66,9 +66,9 @@ export function decide(gate: Gate, input: GateInput): Decision {
 }
 
 /**
- * Larger means retrieve, for every method. `classifier`, `margin` (1 − margin), `self-reflection` and `random` lie
- * between 0 and 1: a threshold of 0 always retrieves, one above 1 never. `energy` is F = −log Σ exp(z); `entropy` and
- * `popularity` (the rarest word) are in nats. NaN if the method's input is missing.
+ * Higher scores favour retrieval with every method. `classifier`, `margin` (1 − margin), `self-reflection` and `random`
+ * lie between 0 and 1: a threshold of 0 always retrieves, one above 1 never. `energy` is F = −log Σ exp(z); `entropy`
+ * and `popularity` (the rarest word) are in nats. NaN if the method's input is missing.
  */
 export function gateScore({ method, classifier }: Omit<Gate, "threshold">, input: GateInput): number {
   const { question, signals, rarity, reflection } = input;

@@ -16,7 +16,7 @@ import {
 import { interpret } from "../../../graph/interpret.testing.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 
-/** p(answer | passage or none, expert): one row per expert, three answers. */
+/** p(answer | passage or no passage, expert), with one row per expert and three answers. */
 const PLAIN = [
   [0.7, 0.1, 0.2],
   [0.2, 0.3, 0.5],

@@ -6,8 +6,8 @@ export interface RankedVocabulary {
 }
 
 /**
- * Information of a question's rarest word and of its mean word, in nats, as a stand-in for the popularity of its
- * subject. A token with id r has probability 1/((r + 1)·H) by Zipf's law; a word sums its tokens. No index is read.
+ * The information content of a question's rarest word, and the mean over its words, in nats: a proxy for its subject's
+ * popularity. A token with id r has probability 1/((r + 1)·H) by Zipf's law; a word sums its tokens. No index is read.
  */
 export function rarityOf(question: string, vocabulary: RankedVocabulary): { most: number; mean: number } {
   const words = question.match(/[\p{L}\p{N}]+/gu) ?? [];
@@ -21,5 +21,5 @@ export function rarityOf(question: string, vocabulary: RankedVocabulary): { most
 
 const EULER = 0.5772156649015329;
 
-/** 1 + 1/2 + … + 1/n, up to 1/(12n²). */
+/** 1 + 1/2 + … + 1/n, with an error of at most 1/(12n²). */
 const harmonic = (n: number): number => Math.log(n) + EULER + 1 / (2 * n);

@@ -21,7 +21,7 @@ export function signalsOf(logits: ArrayLike<number>): Signals {
   return { energy, entropy: -negativeEntropy, margin, maxLogProb: Math.log(most) };
 }
 
-/** FLOPs of one token's signals. */
+/** FLOPs to compute one token's signals. */
 export const signalFlops = (vocabulary: number): number => FLOPS_PER_LOGIT * vocabulary;
 
 /**
@@ -39,7 +39,7 @@ export function reflectionRatio(retrieve: number, not: number): number {
 export function reflectionOf(logits: ArrayLike<number>, retrieve: readonly number[], not: readonly number[]): number {
   const values = [...retrieve, ...not].map((id) => logits[id] ?? Number.NaN);
   if (!values.every(Number.isFinite)) return Number.NaN;
-  // The other tokens' share of the probability cancels.
+  // The other tokens' probabilities cancel out of the ratio.
   const most = Math.max(...values);
   const weights = values.map((z) => Math.exp(z - most));
   const total = weights.reduce((sum, w) => sum + w, 0);

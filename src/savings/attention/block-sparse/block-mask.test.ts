@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { BlockMask } from "./block-mask.ts";
 
-/** Two heads, query blocks 1 to 3: head 0 keeps only its diagonal, head 1 also block 0. */
+/** A mask for two heads and query blocks 1 to 3: head 0 keeps only its diagonal, head 1 also block 0. */
 const shape = { heads: 2, rows: 3, rowOffset: 1 };
 const mask = BlockMask.from(shape, (head, row, block) => block === row + 1 || (head === 1 && block === 0));
 

@@ -1,11 +1,11 @@
-/** Rows of a mask: `rows` query blocks per head; the first is block `rowOffset` of the prompt. */
+/** A mask's rows: `rows` query blocks per head, starting at block `rowOffset` of the prompt. */
 export interface MaskShape {
   heads: number;
   rows: number;
   rowOffset: number;
 }
 
-/** Rows to choose blocks for. */
+/** The rows for which to choose blocks. */
 export interface MaskRequest extends MaskShape {
   /** Query blocks from this index on stay dense, counted from the prompt's start; none by default. */
   denseFrom?: number;
@@ -61,24 +61,24 @@ export class BlockMask implements MaskShape {
     return retained[low] === block;
   }
 
-  /** Kept blocks of one head, or of all heads. */
+  /** The number of kept blocks, in one head or in all heads. */
   blocks(head?: number): number {
     const first = head === undefined ? 0 : head * this.rows;
     const last = head === undefined ? this.heads * this.rows : first + this.rows;
     return this.offsets[last]! - this.offsets[first]!;
   }
 
-  /** Blocks that dense causal attention of one head visits in these rows. */
+  /** The number of blocks that dense causal attention visits in these rows, per head. */
   get causalBlocks(): number {
     return this.rows * this.rowOffset + (this.rows * (this.rows + 1)) / 2;
   }
 
-  /** Kept blocks over causal blocks, of one head or of all heads. */
+  /** The share of causal blocks that are kept, in one head or in all heads. */
   density(head?: number): number {
     return this.blocks(head) / (this.causalBlocks * (head === undefined ? this.heads : 1));
   }
 
-  /** The mean over one head's rows of the kept share of estimated mass; undefined if there is no estimate. */
+  /** The kept share of estimated mass, averaged over one head's rows; undefined if there is no estimate. */
   meanKeptMass(head: number): number | undefined {
     const retained = this.keptMass?.subarray(head * this.rows, (head + 1) * this.rows);
     return retained && retained.reduce((sum, mass) => sum + mass, 0) / retained.length;

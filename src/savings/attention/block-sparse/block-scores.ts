@@ -4,7 +4,7 @@ import type { Program } from "../../../runtime/program.ts";
 import { type PlacedChunk, queriesOf, sizesOf } from "./chooser.ts";
 import type { BlockShape } from "./graphs.ts";
 
-/** The inputs of a program that scores blocks, apart from a head's queries. */
+/** The inputs of a program that scores blocks, except a head's queries. */
 export interface ScoreInputs {
   readonly shared: Readonly<Record<string, View>>;
   /** The shape in which the program takes a head's keys. */
@@ -13,7 +13,7 @@ export interface ScoreInputs {
   shapeOf(group: number, rows: number, cols: number): number[];
 }
 
-/** Scores of blocks [heads, rows, cols], from a program that takes one key–value head at a time; billed as overhead. */
+/** Scores blocks, [heads, rows, cols], with a program for one key–value head at a time; billed as overhead. */
 export async function scoreBlocks(
   program: Program,
   placed: PlacedChunk,

@@ -13,15 +13,15 @@ export interface BlockChooser extends Disposable {
 /** A chunk with rotated and stored queries and keys. */
 export interface PlacedChunk {
   readonly chunk: Chunk;
-  /** Its queries, [heads, rows · blockSize, d]. */
+  /** The chunk's queries, [heads, rows · blockSize, d]. */
   readonly q: Buffer;
   readonly bill: AttentionBill;
 }
 
-/** Size limits of the chunks that a chooser gets. */
+/** Size limits of the chunks passed to a chooser. */
 export interface ChunkLimits {
   readonly shape: BlockShape;
-  /** Query blocks. */
+  /** The maximum number of query blocks. */
   readonly maxRows: number;
 }
 
@@ -43,7 +43,7 @@ export function queriesOf({ chunk, q }: PlacedChunk, shape: BlockShape, head: nu
   return q.view([group, tokens, headSize], head * group * tokens * headSize);
 }
 
-/** Rows and columns of a chunk's mask. */
+/** The number of rows and of columns in a chunk's mask. */
 export const sizesOf = (chunk: Chunk, { blockSize }: BlockShape) => ({
   rows: rowsOf(chunk, blockSize),
   cols: colsOf(chunk, blockSize),

@@ -1,16 +1,16 @@
 import type { KvRows } from "../../../models/state/cache.ts";
 
-/** A chunk of whole query blocks in one layer's cache. The first `tokens` are real, the rest zeros. */
+/** A chunk of whole query blocks in one layer's cache. The first `tokens` rows are real, the rest zeros. */
 export interface Chunk {
   readonly cache: KvRows;
   readonly layer: number;
-  /** Tokens before the chunk: a multiple of the block size. */
+  /** The number of tokens before the chunk, a multiple of the block size. */
   readonly past: number;
   readonly tokens: number;
 }
 
-/** Query blocks of a chunk. */
+/** The number of query blocks in a chunk. */
 export const rowsOf = (chunk: Chunk, blockSize: number): number => Math.ceil(chunk.tokens / blockSize);
 
-/** Key blocks up to the chunk's end. */
+/** The number of key blocks up to the chunk's end. */
 export const colsOf = (chunk: Chunk, blockSize: number): number => chunk.past / blockSize + rowsOf(chunk, blockSize);

@@ -52,7 +52,7 @@ export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSi
   return g;
 }
 
-/** 0 on and below the diagonal of a block's own scores, −∞ above. */
+/** A mask for a block's scores with itself: 0 on and below the diagonal, −∞ above. */
 function causalConstant(g: Graph, blockSize: number): Tensor {
   const mask = new Float32Array(blockSize * blockSize);
   for (let i = 0; i < blockSize; i++) mask.fill(Number.NEGATIVE_INFINITY, i * blockSize + i + 1, (i + 1) * blockSize);
@@ -88,7 +88,7 @@ export function traceTiles(shape: BlockShape, scale: number, count: number): Gra
   return g;
 }
 
-/** One tile whose own block is not kept (forceDiagonal=false): all keys come before the queries, so nothing is masked. */
+/** Attention of a tile without its own block (forceDiagonal=false): all keys precede the queries, so no mask. */
 export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   const g = new Graph();
   const { headSize, blockSize } = shape;

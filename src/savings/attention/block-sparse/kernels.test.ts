@@ -1,4 +1,4 @@
-/** Attention over a mask against a float64 brute-force reference, and its bill. */
+/** Compares masked attention with a float64 brute-force reference, and checks its bill. */
 import { describe, expect, test } from "vitest";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { seededRandom } from "../../../util/random.ts";

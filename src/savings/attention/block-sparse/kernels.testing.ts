@@ -1,4 +1,4 @@
-/** A decoder without layers, and random queries, keys and values at its attention seam, to test the compiled part. */
+/** A decoder without layers, with random queries, keys and values for its attention, to test compiled attention. */
 import { addSpent, type Spent } from "../../../graph/index.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 import { rotate } from "../../../graph/ops/rotary.ts";
@@ -26,7 +26,7 @@ export const width = (heads + 2 * kvHeads) * headSize;
 
 const rope = { theta: 10000, headSize, positions: config.context };
 
-/** Only its attention is used. */
+/** A decoder of which only the attention is used. */
 export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] = "none"): Decoder {
   const absent = (): never => {
     throw new Error("the fake decoder has no layers");
@@ -53,8 +53,8 @@ export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] =
 }
 
 /**
- * A prompt's query heads; heads of a group share keys and values. Queries have large norms, so that attention is far
- * from uniform.
+ * A prompt's query heads; the heads of a group share keys and values. Queries have large norms, so that attention is
+ * far from uniform.
  */
 export function randomPrompt(seed: number, length: number): Head[] {
   const noiseOf = (n: number) => {
@@ -96,7 +96,7 @@ export function qkvOf(prompt: readonly Head[], past: number, tokens: number): Fl
   return qkv;
 }
 
-/** Sums the bill. */
+/** A bill that sums its entries. */
 export class Bill implements AttentionBill {
   readonly ran: Spent = { flops: 0, bytes: 0 };
   readonly caused: Spent = { flops: 0, bytes: 0 };
@@ -171,7 +171,7 @@ export const headOf = (attended: Float32Array, head: number): Float32Array =>
     return attended[(token * heads + head) * headSize + (i % headSize)]!;
   });
 
-/** Greatest difference; Infinity if lengths differ or a value is NaN. */
+/** The greatest absolute difference; Infinity if lengths differ or a value is NaN. */
 export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   let worst = 0;

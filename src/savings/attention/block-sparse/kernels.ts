@@ -7,7 +7,7 @@ import { type Chunk, rowsOf } from "./chunk.ts";
 import { type BlockShape, traceCollect, tracePlace } from "./graphs.ts";
 import { TileAttention } from "./tiles.ts";
 
-/** The compiled parts of block-sparse attention, and the buffers between them. Without weights, they serve every layer. */
+/** The compiled parts of block-sparse attention, and their buffers. They have no weights, so all layers share them. */
 export class SparseKernels implements Disposable {
   readonly #first = new Buffer("i64", 1);
 
@@ -47,7 +47,7 @@ export class SparseKernels implements Disposable {
     new BigInt64Array(this.#first.memory)[0] = BigInt(chunk.past);
     const cache = { pastKey: key, presentKey: key, pastValue: value, presentValue: value };
     const tokens = rowsOf(chunk, this.shape.blockSize) * this.shape.blockSize;
-    // Padding is rotated by any valid position.
+    // Padding may be rotated by any valid position.
     new BigInt64Array(positions.memory).fill(0n, chunk.tokens, tokens);
     const where = { first: this.#first.view([1]), positions: positions.view([1, tokens]) };
     const binding = { qkv, ...where, ...cache, q: this.#heads(this.q, chunk) };

@@ -1,4 +1,4 @@
-/** Masks from compiled choosers, and the parts of masks by brute force. */
+/** Masks from compiled choosers, and the inputs of masks computed by brute force. */
 import type { BlockMask } from "./block-mask.ts";
 import type { BlockChooser } from "./chooser.ts";
 import { config, type Rig, randomPrompt } from "./kernels.testing.ts";
@@ -38,7 +38,7 @@ export const requestOf = (past: number, tokens: number) => {
 export const flat = (past: number, tokens: number, f: (head: Head) => Iterable<number>) =>
   Float64Array.from(prompt.flatMap((head) => [...f(chunkOf(head, past, tokens))]));
 
-/** Exact probabilities of the last `queries`, [heads, queries, keys]. */
+/** The exact attention probabilities of the last `queries` queries, [heads, queries, keys]. */
 export function lastOf(past: number, tokens: number, queries: number) {
   const keys = past + tokens;
   const padded = (row: Float64Array) => [...row, ...new Array<number>(keys - row.length).fill(0)];

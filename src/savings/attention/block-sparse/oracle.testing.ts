@@ -43,7 +43,7 @@ export function randomHead(seed: number, length: number, headDim: number): Head 
   return { q: matrix(), k: matrix(), v: matrix(), headDim };
 }
 
-/** The last queries of a prompt, after `past` tokens, with all keys up to the end of `queries`. */
+/** The `queries` queries of a prompt after `past` tokens, with all keys up to their end. */
 export const chunkOf = (head: Head, past: number, queries: number): Head => ({
   ...head,
   q: head.q.slice(past * head.headDim, (past + queries) * head.headDim),
@@ -163,7 +163,7 @@ export function sampledLogits(head: Head, options: ScoringOptions): Float64Array
   });
 }
 
-/** The same as one inner product of regrouped queries and keys per tile: the form a compiled scorer uses. */
+/** The same logits, each as one inner product of regrouped queries and keys: the form that a compiled scorer uses. */
 export function regroupedLogits(
   head: Head,
   options: ScoringOptions & { select: "antidiagonal" | "diagonal" | "random" },
@@ -185,7 +185,7 @@ export function regroupedLogits(
   });
 }
 
-/** Block scores A of any pattern; rows of `mean-pool` sum to 1, rows of other patterns to their number of groups. */
+/** The block scores A for any pattern. Rows sum to 1 with `mean-pool`, and to their number of groups otherwise. */
 export function blockScores(head: Head, options: ScoringOptions): BlockScores {
   const { select, stride, blockSize } = options;
   if (select === "mean-pool") return pooledScores(head, blockSize);
@@ -199,7 +199,7 @@ export function blockScores(head: Head, options: ScoringOptions): BlockScores {
   return result;
 }
 
-/** Softmax over causal key blocks of the mean logit over a block's real pairs. */
+/** The softmax, over causal key blocks, of the mean logit of a block's real pairs. */
 function pooledScores(head: Head, blockSize: number): BlockScores {
   const result = emptyScores(head, blockSize);
   const past = pastOf(head);

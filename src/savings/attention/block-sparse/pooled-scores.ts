@@ -6,7 +6,7 @@ import { type PlacedChunk, sizesOf } from "./chooser.ts";
 import type { BlockShape } from "./graphs.ts";
 
 /**
- * Softmax over key blocks of mean query · mean key, `scores` [group, rows, cols]; `pairs` is the inverse of the
+ * The softmax, over key blocks, of mean query · mean key: `scores` [group, rows, cols]; `pairs` is the inverse of the
  * number of query–key pairs in two blocks (the last may be partial), `mask` is 0 or −∞, both [rows, cols].
  */
 function tracePooledScores({ heads, kvHeads, headSize, blockSize }: BlockShape): Graph {
@@ -24,7 +24,7 @@ function tracePooledScores({ heads, kvHeads, headSize, blockSize }: BlockShape):
   return g;
 }
 
-/** Attention between mean-pooled blocks. */
+/** Computes attention between mean-pooled blocks. */
 export class PooledScores implements Disposable {
   private constructor(
     readonly shape: BlockShape,

@@ -1,4 +1,4 @@
-/** The saving at its seam: outputs, chunks, neutral parts, report and bill. */
+/** The saving as the engine calls it: outputs, chunks, neutral options, report and bill. */
 import { describe, expect, test } from "vitest";
 import { KvCache } from "../../../models/state/cache.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
@@ -48,12 +48,12 @@ class Run implements Disposable {
 
   constructor(readonly saving: BlockSparsePrefill) {}
 
-  /** Some tokens of a prompt; `of` holds the effect of a cut before the layer. */
+  /** Runs a chunk of a prompt; `of` describes tokens that an earlier layer dropped. */
   async chunk(heads: readonly Head[], past: number, tokens: number, layer = 0, of: Partial<AttentionCall> = {}) {
     using qkv = new Buffer("f32", this.saving.chunk * width);
     using attended = new Buffer("f32", this.saving.chunk * config.heads * headSize);
     using positions = positionsFrom(past, tokens, this.saving.chunk);
-    // Data that an earlier chunk left beyond the tokens must not matter.
+    // Data that an earlier chunk left after the tokens must have no effect.
     new Float32Array(qkv.memory).fill(7).set(qkvOf(heads, past, tokens));
     const dense = async () => void this.dense.push(past);
     const { cache, bill } = this;

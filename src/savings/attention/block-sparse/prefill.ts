@@ -8,28 +8,28 @@ import { type Chunk, rowsOf } from "./chunk.ts";
 import { SparseKernels } from "./kernels.ts";
 import type { BlockSparseOptions } from "./options.ts";
 
-/** Query blocks per chunk: enough for attention's work to outweigh the calls. */
+/** Query blocks per chunk, enough for attention to take longer than the calls. */
 const CHUNK_ROWS = 16;
 
 /** One layer's chunk, head by head. */
 export interface ChunkReport {
   readonly layer: number;
   readonly past: number;
-  /** Kept blocks over causal blocks, per query head. */
+  /** The share of causal blocks that are kept, per query head. */
   readonly density: readonly number[];
   /** The kept share of the estimated mass; absent for methods without an estimate. */
   readonly keptMass: readonly (number | undefined)[];
   readonly ms: { readonly scoring: number; readonly attention: number };
 }
 
-/** Fills the attention seam for long prompts: attends only to the key blocks that a chooser keeps. */
+/** Replaces attention in long prompts: attends only to the key blocks that a chooser keeps. */
 export class BlockSparsePrefill implements AttentionSaving, Disposable {
   readonly chunk: number;
-  /** The last prompt's chunks. */
+  /** Reports on the last prompt's chunks. */
   report: ChunkReport[] = [];
   /** The end of the report's last chunk. */
   #reported = { prompt: 0, end: 0 };
-  /** The end of the current chunk: concurrent prompts take turns, because all use the kernels' buffers. */
+  /** Resolves when the current chunk ends: concurrent prompts take turns, because they share the kernels' buffers. */
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -101,22 +101,22 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
     this.#note(chunk, mask, { scoring: scored - started, attention: performance.now() - scored });
   }
 
-  /** The first query block of the prompt's dense last tokens. */
+  /** The first query block of the prompt's last tokens, which stay dense. */
   #denseFrom({ prompt }: AttentionCall): number {
     const { lastDenseTokens, blockSize } = this.options;
     return lastDenseTokens > 0 ? Math.floor((prompt - lastDenseTokens) / blockSize) : Number.POSITIVE_INFINITY;
   }
 
   /**
-   * Blocks that dense attention would visit in this layer, had no earlier cut dropped tokens; counted with the prompt's
-   * last chunk.
+   * The number of extra blocks that dense attention would visit here if no layer had dropped tokens; counted with the
+   * prompt's last chunk.
    */
   #unseen({ past, tokens, prompt, whole }: AttentionCall): number {
     if (past + tokens < prompt) return 0;
     return this.#triangle(whole) - this.#triangle(prompt);
   }
 
-  /** Causal blocks of one head over a whole prompt. */
+  /** The number of causal blocks of a whole prompt, per head. */
   #triangle(tokens: number): number {
     const rows = Math.ceil(tokens / this.options.blockSize);
     return (rows * (rows + 1)) / 2;

@@ -5,10 +5,10 @@ import { requirePlainAttention, unsupportedAttention } from "../plain.ts";
 import type { BlockChooser, ChooserContext } from "./chooser.ts";
 import type { BlockSparseOptions } from "./options.ts";
 
-/** A way to choose blocks, and the rest of its saving. */
+/** A method of choosing blocks, with its saving's options and texts. */
 export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
   extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration" | "settings"> {
-  /** True if a prompt of `prompt` tokens keeps every causal block: the dense program then runs, with bit-equal results. */
+  /** True if a prompt of `prompt` tokens keeps all causal blocks, so that the dense program runs instead. */
   neutral(options: O, prompt: number): boolean;
   /** Reads files that the options name. @throws UserError if they do not fit the model */
   read?(options: O, host: SavingHost): Promise<L>;

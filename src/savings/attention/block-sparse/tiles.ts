@@ -7,14 +7,14 @@ import type { BlockMask } from "./block-mask.ts";
 import { type Chunk, colsOf, rowsOf } from "./chunk.ts";
 import { type BlockShape, traceOpenTile, traceTiles } from "./graphs.ts";
 
-/** Tiles per run: enough to outweigh a thread change, few enough for threads to end together. */
+/** Tiles per run: enough to outweigh a switch of threads, few enough for threads to end at about the same time. */
 const AT_ONCE = 8;
 
 /** One query head's block of queries. */
 interface Tile {
   readonly head: number;
   readonly row: number;
-  /** Its blocks of keys, and their offset in the index buffer. */
+  /** The tile's key blocks, and their offset in the index buffer. */
   readonly kept: Int32Array;
   readonly at: number;
   /** True if the last block is the tile's own, with the causal mask. */
@@ -41,7 +41,7 @@ interface TileCost {
   readonly overhead: Cost;
 }
 
-/** Attention over kept blocks, tile by tile. Without weights, it serves every layer. */
+/** Attention over kept blocks, tile by tile. It has no weights, so all layers share it. */
 export class TileAttention implements Disposable {
   readonly #indices: Buffer;
 
@@ -57,7 +57,7 @@ export class TileAttention implements Disposable {
   /** Compiles tiles for chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
   static async create(shape: BlockShape, scale: number, maxRows: number, maxCols: number): Promise<TileAttention> {
     const graphs = [traceTiles(shape, scale, AT_ONCE), traceTiles(shape, scale, 1), traceOpenTile(shape, scale)];
-    // Runs execute side by side, each on its caller's thread.
+    // Programs run in parallel, each on its caller's thread.
     const [many, one, open] = await Promise.all(graphs.map((g) => Program.compile(g, "caller")));
     const costs = { own: costOfTile(graphs[1]!), open: costOfTile(graphs[2]!) };
     return new TileAttention(shape, shape.heads * maxRows * maxCols, { many: many!, one: one!, open: open! }, costs);

@@ -15,8 +15,9 @@ const options = z
   });
 
 /**
- * XAttention's threshold for each layer and head: the largest share of estimated mass over the texts that keeps `coverage`
- * of the exact mass. Time and memory grow with the square of a text's length; a few thousand tokens suffice.
+ * Finds XAttention's threshold for each layer and head: the share of estimated mass that keeps `coverage` of the exact
+ * mass, the largest of all texts. Time and memory grow with the square of a text's length; a few thousand tokens
+ * suffice.
  */
 export const thresholdCalibration: Calibration<typeof options> = {
   summary: "a threshold for each layer and head",

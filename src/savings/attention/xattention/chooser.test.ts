@@ -1,4 +1,4 @@
-/** Masks from the compiled scores, against masks from brute-force scores and probabilities. */
+/** Compares masks from compiled scores with masks from brute-force scores and probabilities. */
 import { describe, expect, test } from "vitest";
 import { config, Rig, randomPrompt } from "../block-sparse/kernels.testing.ts";
 import { blockSize, chunks, drawn, flat, length, maskOf, requestOf } from "../block-sparse/masks.testing.ts";

@@ -6,12 +6,12 @@ import type { XattentionOptions } from "./options.ts";
 import { maxOverGroups, selectBlocks, sumOverGroups } from "./select.ts";
 import { StridedScores } from "./strided-scores.ts";
 
-/** Scores of a chunk's blocks, [heads, rows, cols]. */
+/** Scores a chunk's blocks, [heads, rows, cols]. */
 export interface BlockScores extends Disposable {
   of(placed: PlacedChunk): Promise<Float32Array>;
 }
 
-/** Along tiles' antidiagonals (spec b.2), or by the control pattern in the options. */
+/** Scores along tiles' antidiagonals (spec b.2), or with the control pattern in the options. */
 export const createScores = (
   limits: ChunkLimits,
   { select, ...options }: Pick<XattentionOptions, "select" | "stride" | "seed" | "alternateShift">,
@@ -24,7 +24,7 @@ export class XattentionChooser implements BlockChooser {
     readonly shape: BlockShape,
     readonly options: XattentionOptions,
     readonly scores: BlockScores,
-    /** By layer and head; they replace the options' `threshold`. */
+    /** Thresholds by layer and head, which replace the option `threshold`. */
     readonly thresholds?: readonly (readonly number[])[],
   ) {}
 

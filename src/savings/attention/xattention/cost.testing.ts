@@ -11,7 +11,7 @@ export const denseAttentionFlops = (length: number, headDim: number) => 2 * leng
 /** Strided scoring: half of (L/S)^2 inner products of S*d numbers. */
 export const scoringFlops = (length: number, headDim: number, stride: number) => (length ** 2 * headDim) / stride;
 
-/** Scoring as executed: every group of queries meets its own group of keys and all earlier ones. */
+/** Scoring as executed: every group of queries is multiplied with its own group of keys and all earlier groups. */
 export function countedScoringFlops(shape: { queries: number; past: number; headDim: number; stride: number }): number {
   const groups = Math.ceil(shape.queries / shape.stride);
   const pairs = groups * (shape.past / shape.stride) + (groups * (groups + 1)) / 2;
@@ -36,8 +36,8 @@ export function countedAttentionFlops(
 }
 
 /**
- * The largest possible speedup of attention at a density (kept over causal blocks), with a kernel as efficient as the dense
- * one.
+ * The largest possible speedup of attention at a density (the kept share of causal blocks), with a kernel as efficient
+ * as the dense kernel.
  */
 export const predictedSpeedup = (density: number, stride: number) => 1 / (density + 1 / (2 * stride));
 

@@ -1,4 +1,4 @@
-/** Exactness checks without the engine: scores, masks and sparse attention against brute force in float64. */
+/** Checks scores, masks and sparse attention against brute force in float64, without the engine. */
 import { describe, expect, test } from "vitest";
 import { BlockMask } from "../block-sparse/block-mask.ts";
 import {

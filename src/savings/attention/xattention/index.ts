@@ -22,7 +22,7 @@ export const xattention = blockSparse<XattentionOptions, readonly (readonly numb
   },
 });
 
-/** Thresholds of the profile in the options. */
+/** Reads the thresholds from the profile that the options name. */
 async function thresholdsOf({ thresholds: path, stride, blockSize }: XattentionOptions, host: SavingHost) {
   if (path === undefined) return undefined;
   const { layers, heads } = host.decoder.config;

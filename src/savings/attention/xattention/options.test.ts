@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { xattentionOptions } from "./options.ts";
 
-/** The first error for some options: the option's name, if any, and the message. */
+/** The first error for these options: the option's name, if any, and the message. */
 function complaint(options: Record<string, unknown>): string {
   const parsed = xattentionOptions.safeParse(options);
   if (parsed.success) throw new Error(`accepted ${JSON.stringify(options)}`);

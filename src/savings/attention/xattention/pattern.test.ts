@@ -4,7 +4,7 @@ import { type QueryOrderOptions, queryOrder, type SampledPattern } from "./patte
 const order = (select: SampledPattern, stride: number, more: Partial<QueryOrderOptions> = {}) =>
   queryOrder({ select, stride, groups: 4, firstGroup: 0, seed: 0, alternateShift: false, ...more });
 
-/** Every distance from query back to key that some tile samples, below `span`. */
+/** All distances below `span`, from query back to key, that some tile samples. */
 function sampledDistances(select: SampledPattern, stride: number, span: number, alternateShift = false): Set<number> {
   const groups = Math.ceil(span / stride) + 1;
   const queries = order(select, stride, { groups, alternateShift });

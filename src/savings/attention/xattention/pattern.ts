@@ -11,14 +11,14 @@ export interface OrderOptions extends Pick<XattentionOptions, "stride" | "seed" 
 export interface QueryOrderOptions extends OrderOptions {
   /** Groups of `stride` queries to order. */
   groups: number;
-  /** Index of the first group, counted from the prompt's start: a chunk has the same order as in the whole prompt. */
+  /** Index of the first group in the prompt, so that chunks have the same order as the whole prompt. */
   firstGroup: number;
 }
 
 /**
- * For every group of `stride` queries, the pairs of queries and keys in a tile: entry `group * stride + t` is the
- * query for key `t` of every key group, counted from the first group's first token. Queries gathered in this order
- * and reshaped to `[groups, stride * headDim]`, times keys `[groups, stride * headDim]`, give the sums of the sampled
+ * The sampled pairs of queries and keys for every group of `stride` queries: entry `group * stride + t` is the query
+ * for key `t` of every key group, counted from the first group's first token. Queries gathered in this order and
+ * reshaped to `[groups, stride * headDim]`, times keys `[groups, stride * headDim]`, give the sums of the sampled
  * entries.
  *
  * The antidiagonal (arXiv 2503.16428, section 3.1) reverses each group. With an even stride all its pairs are an odd

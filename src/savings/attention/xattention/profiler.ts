@@ -7,7 +7,7 @@ import { type BlockScores, createScores } from "./chooser.ts";
 import { xattentionOptions } from "./options.ts";
 import { profileHead } from "./thresholds.ts";
 
-/** Exact and estimated mass of one row of blocks, [heads · cols] each, cols = row + 1. */
+/** The exact and the estimated mass of one row of blocks, each [heads · cols], with cols = row + 1. */
 interface MassRow {
   readonly exact: Float64Array;
   readonly estimated: Float32Array;

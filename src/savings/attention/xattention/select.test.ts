@@ -6,7 +6,7 @@ import { maxOverGroups, type SelectOptions, selectBlocks, sumOverGroups } from "
 
 const base = { selection: "threshold", k: 4, ratio: 0.3, forceSink: true, forceDiagonal: true } as const;
 
-/** Selection over a single head's rows. */
+/** Selects blocks for a single head's rows. */
 function select(rows: number[][], options: Partial<SelectOptions> = {}): BlockMask {
   const cols = rows[0]!.length;
   const shape = { heads: 1, rows: rows.length, cols, rowOffset: cols - rows.length };
@@ -37,7 +37,7 @@ const sum = (numbers: Iterable<number>) => [...numbers].reduce((a, b) => a + b, 
 
 describe("a row by hand", () => {
   test("forced blocks count first, then the best until the need is reached, the crossing block included", () => {
-    // Forced 0 and 4 hold 0.3; need 0.75: block 2 (0.4) leaves 0.7, block 1 (0.2) crosses.
+    // The forced blocks 0 and 4 hold 0.3 of the 0.75 needed; block 2 (0.4) makes it 0.7, and block 1 (0.2) exceeds it.
     expect([...select([[0.1, 0.2, 0.4, 0.1, 0.2]], { threshold: 0.75 }).indices]).toEqual([0, 1, 2, 4]);
   });
 

@@ -4,18 +4,18 @@ import type { XattentionOptions } from "./options.ts";
 export interface SelectOptions
   extends MaskRequest,
     Pick<XattentionOptions, "selection" | "k" | "ratio" | "forceSink" | "forceDiagonal"> {
-  /** Key blocks in a row of the scores; at least `rowOffset + rows`. */
+  /** The number of key blocks in a row of the scores, at least `rowOffset + rows`. */
   cols: number;
   /** The share of a row's mass to keep, for all heads or per head. */
   threshold: number | Float32Array | Float64Array;
 }
 
 /**
- * Chooses the key blocks of every query block from estimated scores `[heads, rows, cols]` (XAttention, arXiv 2503.16428,
- * section 3.2; forced blocks and the order of steps as in the released `find_blocks_chunked`).
+ * Chooses the key blocks of every query block from estimated scores `[heads, rows, cols]` (XAttention, arXiv
+ * 2503.16428, section 3.2; forced blocks and the order of steps as in the released `find_blocks_chunked`).
  *
- * Forced blocks count first. Others follow by descending score, the lower block first among equals, until the row's mass
- * (in float64) reaches its target; the block that crosses it is kept. Blocks after the diagonal are never read. A
+ * Forced blocks are added first. Others follow by descending score, the lower block first among equals, until the row's
+ * mass (in float64) reaches its target; the block that reaches it is kept. Blocks after the diagonal are never read. A
  * threshold of 1 or more keeps every causal block, because small masses may round to zero.
  */
 export function selectBlocks(scores: Float32Array | Float64Array, options: SelectOptions): BlockMask {
@@ -46,7 +46,7 @@ export function sumOverGroups(scores: Float32Array | Float64Array, heads: number
   return sums;
 }
 
-/** The threshold of a key–value head: the largest of its query heads, so none keeps less than its own threshold. */
+/** The threshold of a key–value head: the largest among its query heads, so that each keeps at least its own share. */
 export function maxOverGroups(thresholds: ArrayLike<number>, kvHeads: number): Float64Array {
   const group = thresholds.length / kvHeads;
   return Float64Array.from({ length: kvHeads }, (_, kv) =>
@@ -114,7 +114,7 @@ class RowPicker {
       }
     }
     for (let i = (this.size >> 1) - 1; i >= 0; i--) this.sink(row, i);
-    // A softmax over nothing is undefined: a row without forced blocks always keeps its best one.
+    // A softmax over no keys is undefined, so a row without forced blocks always keeps its best block.
     while (this.size > 0 && (count === 0 || (mass < need && count < quota))) {
       const block = this.pop(row);
       this.kept[block] = 1;

@@ -1,4 +1,4 @@
-/** Compiled scores against brute force in float64, and their bill. */
+/** Compares compiled scores with brute force in float64, and checks their bill. */
 import { describe, expect, test } from "vitest";
 import type { Chunk } from "../block-sparse/chunk.ts";
 import {
@@ -17,7 +17,7 @@ import { xattentionOptions } from "./options.ts";
 
 const { heads, headSize } = config;
 
-/** [heads · rows · cols] by brute force. */
+/** The scores by brute force, [heads · rows · cols]. */
 function oracleScores(prompt: readonly Head[], chunk: Chunk, options: Parameters<typeof blockScores>[1]): number[] {
   return prompt.flatMap((head) => [...blockScores(chunkOf(head, chunk.past, chunk.tokens), options).scores]);
 }

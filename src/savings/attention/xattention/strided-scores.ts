@@ -7,8 +7,8 @@ import type { BlockShape } from "../block-sparse/graphs.ts";
 import { type OrderOptions, queryOrder } from "./pattern.ts";
 
 /**
- * Scores of one key–value head's queries (spec b.2): `q` [group, tokens, d] gathered in `order`, keys regrouped by
- * stride, softmax over the groups that `mask` allows, summed into blocks: `scores` [group · rows, cols].
+ * Scores one key–value head's queries (spec b.2): `q` [group, tokens, d] gathered in `order`, keys regrouped by stride,
+ * softmax over the groups that `mask` allows, summed into blocks: `scores` [group · rows, cols].
  */
 function traceStridedScores({ heads, kvHeads, headSize, blockSize }: BlockShape, stride: number): Graph {
   const g = new Graph();
@@ -27,7 +27,7 @@ function traceStridedScores({ heads, kvHeads, headSize, blockSize }: BlockShape,
   return g;
 }
 
-/** Block scores from one sampled query per key of a tile of `stride` × `stride`. */
+/** Computes block scores from `stride` × `stride` tiles, with one sampled query per key. */
 export class StridedScores implements Disposable {
   readonly #order: Buffer;
 

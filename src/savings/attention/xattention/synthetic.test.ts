@@ -1,6 +1,6 @@
 /**
- * The sampling patterns on planted queries and keys (no model): vertical stripes, slashes at even and
- * odd distances, widths, and noise. Expected figures were simulated from the paper's definition, not fitted to this code.
+ * Tests the sampling patterns with planted queries and keys, without a model: vertical stripes, slashes at even and odd
+ * distances, widths, and noise. Expected figures were simulated from the paper's definition, not fitted to this code.
  */
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
@@ -29,7 +29,7 @@ function slash(seed: number, distance: number, width: number): Head {
   return head;
 }
 
-/** Random queries and keys, and one key with the same logit for every query, by an extra dimension. */
+/** Random queries and keys, and one key that has the same logit for every query, through an extra dimension. */
 function stripe(seed: number, key: number, logit: number): Head {
   const head = randomHead(seed, length, headDim);
   for (let i = 0; i < length; i++) {
@@ -111,7 +111,7 @@ test("a slash five wide is seen up to stride 16, less so at 32", () => {
   const many = Array.from({ length: 6 }, (_, i) => i + 1);
   const at = [4, 8, 16, 32].map((stride) => slashRecall(250, 5, many, "antidiagonal", stride));
   for (const value of at.slice(0, 2)) expect(value).toBeGreaterThanOrEqual(0.9);
-  // The specification's simulation has 0.9 here too; these heads reach 0.89.
+  // The specification's simulation also gives 0.9 here; these heads reach 0.89.
   expect(at[2]).toBeGreaterThanOrEqual(0.87);
   expect(at[3]).toBeLessThan(at[2]!);
 }, 120_000);

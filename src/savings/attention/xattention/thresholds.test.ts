@@ -16,7 +16,8 @@ describe("profileHead", () => {
   });
 
   test("an estimate that ranks a needed block low must keep all above it", () => {
-    // Blocks 0 and 2 are needed; block 1 is kept as well, since its estimate reaches the smaller of theirs, 0.2.
+    // Blocks 0 and 2 are needed; block 1 is kept as well, since its estimate is at least the smaller of their
+    // estimates, 0.2.
     expect(profileHead([0.6, 0, 0.35, 0.05], [0.4, 0.3, 0.2, 0.1], oneRow)).toBeCloseTo(0.9, 12);
   });
 

@@ -4,7 +4,7 @@ import { writeJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { modelForm } from "../../../weights/prepared/quant.ts";
 
-/** The model and sizes of a profile; its thresholds are meaningless for any others. */
+/** The model and sizes of a profile; its thresholds are valid only for these. */
 export interface ProfileKey {
   /** SHA-256 of the model's file, hex. */
   modelSha256: string;
@@ -24,7 +24,7 @@ export const thresholdProfile = z.strictObject({
   thresholds: z.array(z.array(z.number().min(0)).min(1)).min(1),
 });
 
-/** Thresholds per layer and query head, with the model and texts of their profile. */
+/** Thresholds per layer and query head, with the model and texts that they were computed from. */
 export type ThresholdProfile = z.infer<typeof thresholdProfile>;
 
 export interface ProfileShape {
@@ -60,7 +60,7 @@ export function profileHead(exact: ArrayLike<number>, estimated: ArrayLike<numbe
   return total > 0 ? retained / total : 0;
 }
 
-/** The fewest indices whose mass reaches `coverage` of the total; never empty. */
+/** The fewest indices, at least one, whose mass reaches `coverage` of the total. */
 function coveringSet(mass: ArrayLike<number>, places: number[], coverage: number): number[] {
   const sorted = places.toSorted((a, b) => mass[b]! - mass[a]! || a - b);
   const need = coverage * places.reduce((sum, i) => sum + mass[i]!, 0);
@@ -73,7 +73,7 @@ function coveringSet(mass: ArrayLike<number>, places: number[], coverage: number
   return last < 0 ? sorted : sorted.slice(0, last + 1);
 }
 
-/** Thresholds `[layers][heads]` for all texts: the largest over the texts. */
+/** Merges the texts' thresholds `[layers][heads]`: each is the largest among the texts. */
 export function mergeProfiles(texts: readonly (readonly (readonly number[])[])[]): number[][] {
   const [first] = texts;
   if (first === undefined) throw new Error("mergeProfiles: expected the thresholds of at least one text");

@@ -13,7 +13,7 @@ import { Entries, isIn, type Reach, type Tiles, textTiles, visualTiles } from ".
 /** True for key–value heads that visual tokens use. */
 export type HeadsKept = (layer: number, head: number) => boolean;
 
-/** The compiled parts of attention with reduced visual tokens. Without weights, they serve every layer. */
+/** The compiled parts of attention with reduced visual tokens. They have no weights, so all layers share them. */
 export class VisualPrograms implements Disposable {
   private constructor(
     readonly shape: BlockShape,
@@ -45,13 +45,13 @@ export interface VisualTerms {
   readonly attention?:
     | { readonly programs: VisualPrograms; readonly reach: Reach; readonly keeps: HeadsKept }
     | undefined;
-  /** The share of the feed-forward's neurons that visual tokens run. */
+  /** The share of the feed-forward network's neurons that visual tokens use. */
   readonly share: number;
 }
 
 /**
- * Layers of a prompt with images in which visual tokens skip distant visual tokens and some heads. Skipped products
- * are not computed. The prompt is one chunk.
+ * Attention in which visual tokens skip distant visual tokens and some heads, without computing the skipped products.
+ * The prompt is a single chunk.
  */
 export class VisualAttention implements AttentionSaving {
   readonly chunk: number;
@@ -106,7 +106,7 @@ export class VisualAttention implements AttentionSaving {
   }
 }
 
-/** Some heads, and the place of their results. */
+/** Some heads, and the offset of their results in `out`. */
 interface SomeHeads {
   readonly q: Buffer;
   readonly heads: readonly number[];
@@ -132,7 +132,7 @@ async function runHeads(
   using zeros = new Buffer("f32", isKept ? 1 : count * tiles.visualSlots * headSize);
   new Float32Array(zeros.memory).fill(0);
   using text = new BoundTiles("text", kind === "pre-softmax-mask" ? tiles.textAlone : tiles.text);
-  // A text tile begins with the text's keys.
+  // The text's keys come first in a text tile.
   using seen = kind === "post-softmax-zero" ? longs([...tiles.textAlone.keys.keys()]) : undefined;
   using image = new BoundTiles("visual", tiles.visual);
   const program = isKept ? programs.kept : programs.dropped;
@@ -156,7 +156,7 @@ async function runHeads(
   bill.run(evalCost(program.cost, { ...sizes, ...text.sizes, ...image.sizes }));
 }
 
-/** Tiles in a program's buffers. */
+/** Tiles copied into a program's buffers. */
 class BoundTiles implements Disposable {
   readonly #queries: Buffer;
   readonly #keys: Buffer;
@@ -212,7 +212,7 @@ async function inOrder(
 interface LayerTiles {
   readonly visual: Tiles;
   readonly text: Tiles;
-  /** Text that does not see visual tokens. */
+  /** Tiles for text that does not see visual tokens. */
   readonly textAlone: Tiles;
   readonly visualSlots: number;
   readonly slots: number;
@@ -228,7 +228,7 @@ function layerTiles(visual: readonly VisualSpan[], positions: readonly number[],
   };
   const slotOf = new Array<number>(positions.length).fill(0);
   const visualSlots = tiles.visual.queries.length;
-  // Reversed: a repeated query then keeps its first slot.
+  // Iterates in reverse, so that a repeated query keeps its first slot.
   for (let slot = visualSlots - 1; slot >= 0; slot--) slotOf[tiles.visual.queries[slot]!] = slot;
   for (const [i, entry] of entries.text.entries()) slotOf[entry] = visualSlots + i;
   return { ...tiles, visualSlots, slots: visualSlots + entries.text.length, slotOf };

@@ -1,4 +1,4 @@
-/** Compared with the layers of the authors' own code with the same weights. */
+/** Compares layers with the authors' own code, with the same weights. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

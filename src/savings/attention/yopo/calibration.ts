@@ -21,7 +21,7 @@ const options = z.strictObject({
     .describe("one of the paper's nominal budgets of visual FLOPs, instead of keep; also sets layers and ffn"),
 });
 
-/** Shares of heads and neurons that, with half of the layers, leave a quarter and an eighth of the visual FLOPs. */
+/** The shares of heads and neurons that, with half of the layers, reduce visual FLOPs to a quarter and to an eighth. */
 const budgets = { quarter: 0.5, eighth: 0.25 } as const;
 type Budget = keyof typeof budgets;
 
@@ -60,7 +60,7 @@ export const headCalibration: Calibration<typeof options> = {
   },
 };
 
-/** The cuts of a budget, except its heads. */
+/** A budget's options, except its heads. */
 const cutsOf = (budget: Budget, decoder: Decoder): string => `layers=${visualLayers(decoder)},ffn=${budgets[budget]}`;
 
 const visualLayers = ({ config }: Decoder): number => Math.ceil(config.layers / 2);

@@ -1,4 +1,4 @@
-/** A decoder with visual tokens, in YOPO's cost model. */
+/** The sizes of a decoder with visual tokens, for YOPO's cost model. */
 export interface VisualSizes {
   readonly tokens: number;
   readonly hidden: number;
@@ -7,11 +7,11 @@ export interface VisualSizes {
 
 /** Reductions of visual computation. */
 export interface VisualCuts {
-  /** Visual keys that a visual token sees; all by default. */
+  /** The number of visual keys that a visual token sees. */
   readonly neighbours: number;
-  /** The share of heads that visual tokens use, in each layer that they run. */
+  /** The share of heads that visual tokens use, for each layer that they run. */
   readonly heads: readonly number[];
-  /** The share of neurons. */
+  /** The share of neurons that visual tokens use. */
   readonly ffn: number;
 }
 

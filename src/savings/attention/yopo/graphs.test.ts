@@ -8,8 +8,8 @@ const [TOKENS, TEXT] = [4, [0, 3]];
 const HIDDEN = Number.NEGATIVE_INFINITY;
 
 /**
- * Attention of text, at places 0 and 3 around two visual tokens. All keys are equal and all values 1, so results are sums
- * of weights.
+ * The attention of text tokens at positions 0 and 3, around two visual tokens. Keys are equal and values 1, so results
+ * are sums of weights.
  */
 function sums(drop: HeadDrop): number[] {
   const keys = drop === "pre-softmax-mask" ? TEXT : [...TEXT, 1, 2];

@@ -15,7 +15,7 @@ import {
 import type { BlockShape } from "../block-sparse/graphs.ts";
 import type { HeadDrop } from "./options.ts";
 
-/** The heads that visual tokens use, or how they drop a head. */
+/** How visual tokens treat a head: they use it, or drop it in one of two ways. */
 export type HeadKind = "kept" | HeadDrop;
 
 const [tokens, capacity, some, slots] = ["tokens", "capacity", "some", "slots"].map((name) => sym(name));
@@ -53,8 +53,8 @@ export function traceHeads(shape: BlockShape, scale: number, heads: HeadKind): G
 }
 
 /**
- * Puts results in order: `slots` [heads, slots, d] → `attended` [1, tokens, heads · d]. Head h is at `placeOf[h]`, token t in slot
- * `slotOf[t]`.
+ * Reorders results by head and token: `slots` [heads, slots, d] → `attended` [1, tokens, heads · d]. Head h is at
+ * `placeOf[h]`, token t in slot `slotOf[t]`.
  */
 export function traceOrder({ heads, headSize }: Pick<BlockShape, "heads" | "headSize">): Graph {
   const g = new Graph();

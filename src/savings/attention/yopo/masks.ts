@@ -8,7 +8,7 @@ import { Entries, isIn, type Reach } from "./tiles.ts";
 export const reachOf = ({ radius, causal }: YopoOptions): Reach =>
   radius === undefined ? { radius: Number.POSITIVE_INFINITY, causal: true } : { radius, causal };
 
-/** Each layer's cuts as masks. @throws UserError for heads */
+/** The mask of each layer. @throws UserError if the options set `heads` */
 export function yopoMasks(options: YopoOptions, depth: number): LayerMask[] {
   const { heads, layers = depth, radius, ffn } = options;
   if (heads !== undefined)
@@ -26,7 +26,7 @@ export function yopoMasks(options: YopoOptions, depth: number): LayerMask[] {
 const neighbours = (visual: readonly VisualSpan[], tokens: number, reach: Reach): Sees =>
   new Entries(visual, [...Array(tokens).keys()]).sees(reach);
 
-/** Text sees no image, and nothing reads the images' own tokens. */
+/** A mask in which text sees no image; the images' own results are unused. */
 function textAlone(visual: readonly VisualSpan[]): Sees {
   const isVisual = (position: number) => visual.some((span) => isIn(span, position));
   return (query, key) => key <= query && (!isVisual(key) || isVisual(query));

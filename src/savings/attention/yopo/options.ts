@@ -2,8 +2,8 @@ import { z } from "zod";
 import { choice, file, flag, fraction, optionalInteger } from "../../option-schemas.ts";
 
 /**
- * Attention of text to the visual tokens of a dropped head: hidden before the softmax, which renormalises the rest (the
- * authors' code for Qwen2-VL), or zeroed after it (their code for LLaVA).
+ * How text's attention treats visual tokens in a dropped head: hidden before the softmax, which renormalises the rest
+ * (the authors' code for Qwen2-VL), or zeroed after it (their code for LLaVA).
  */
 const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
 export type HeadDrop = (typeof headDrops)[number];
@@ -30,5 +30,5 @@ export type YopoOptions = z.infer<typeof yopoOptions>;
 /** True if these options replace the attention of some layers. */
 export const narrows = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
 
-/** True if these options take the attention seam, which also carries the feed-forward's share. */
+/** True if these options use the attention seam, which also sets the share of feed-forward neurons. */
 export const attends = (options: YopoOptions): boolean => narrows(options) || options.ffn < 1;

@@ -41,7 +41,7 @@ export class PreparedYopo implements PreparedSaving {
   }
 }
 
-/** Only text and the prompt's last token go deeper. */
+/** A cut after which only text and the prompt's last token run the deeper layers. */
 const cutOf = (after: number, visual: readonly VisualSpan[]): PromptCut => ({
   ...{ after, scope: "prompt" },
   decide: ({ positions = [] }) => ({

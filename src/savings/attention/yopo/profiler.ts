@@ -20,7 +20,7 @@ export class HeadProfiler implements Disposable {
     this.#ratios = Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => []));
   }
 
-  /** For prompts of at most `longest` tokens. */
+  /** Creates a profiler for prompts of at most `longest` tokens. */
   static async create(decoder: Decoder, longest: number): Promise<HeadProfiler> {
     const compiled = await VisualPrograms.create(decoder);
     const last = await LastQueries.create(compiled.shape, firstAttention(decoder).scale);
@@ -54,7 +54,7 @@ export class HeadProfiler implements Disposable {
     await call.dense();
   }
 
-  /** A key–value head gets the greatest ratio of its query heads. */
+  /** Records a layer's ratios; a key–value head's ratio is the greatest among its query heads. */
   #note(layer: number, seen: readonly number[]): void {
     const ratios = this.#ratios[layer]!;
     const group = seen.length / ratios.length;

@@ -1,7 +1,7 @@
 import type { Sees } from "../../masks.ts";
 import type { VisualSpan } from "../../plan.ts";
 
-/** Rows and columns of the cells whose queries run together. */
+/** The side, in cells, of the squares whose queries run together. */
 const SIDE = 4;
 
 /**
@@ -28,13 +28,13 @@ interface Tile {
 
 /** The range in which visual tokens see each other. */
 export interface Reach {
-  /** Rows and columns; ∞ for all. */
+  /** The maximum distance in rows and columns; ∞ for no limit. */
   readonly radius: number;
   /** True if only earlier tokens are visible. */
   readonly causal: boolean;
 }
 
-/** The cells of an image that are in a layer's cache, as entries. */
+/** A cell of an image, and its entry in a layer's cache. */
 interface Cell {
   readonly entry: number;
   readonly row: number;

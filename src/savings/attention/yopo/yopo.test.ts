@@ -84,10 +84,10 @@ const isKept = ({ layer, head }: Pair) => {
   const { heads, kvHeads } = model.decoder.config;
   return kept[layer]![Math.floor((head * kvHeads) / heads)]!;
 };
-/** Heads without visual tokens: visual queries see nothing, and no query sees visual keys. */
+/** In heads without visual tokens, visual queries see nothing, and no query sees visual keys. */
 const byHeads = (pair: Pair) => isKept(pair) || (!cellOf(pair.query) && !cellOf(pair.key));
 
-/** Text in heads that drop visual keys, weighted as by `post-softmax-zero`; visual queries see nothing there. */
+/** In heads that drop visual keys, text is weighted as with `post-softmax-zero`, and visual queries see nothing. */
 const byWeights = (pair: Pair) => pair.key <= pair.query && (isKept(pair) || !cellOf(pair.query));
 const zeroed = (pair: Pair) => !isKept(pair) && cellOf(pair.key) !== undefined;
 
@@ -171,7 +171,7 @@ describe("neutral settings", () => {
 });
 
 describe("a part of the feed-forward", () => {
-  /** Keys of layer 1, by token, under a recipe. */
+  /** Layer 1's keys by token, with a recipe. */
   async function keysUnder(text: string): Promise<Float32Array[]> {
     const { engine, decoder } = model;
     const plan = await planOfRecipe(text, prompt);
@@ -224,7 +224,7 @@ describe("a part of the feed-forward", () => {
   });
 });
 
-/** The feed-forward of layer 0 with only its first neurons, in float64, from the file's tensors. */
+/** The feed-forward network of layer 0 with only its first neurons, in float64, from the file's tensors. */
 function feedForward(x: Float32Array, share: number): Float64Array {
   const checkpoint = openCheckpoint(file);
   const values = (name: string) => checkpoint.floats(checkpoint.tensors.get(`blk.0.${name}.weight`)!);
@@ -346,10 +346,10 @@ describe("heads", () => {
 });
 
 test.each([
-  ["yopo:layers=9", "yopo: there is no layer 9; the model has 2, expected no more"],
+  ["yopo:layers=9", "yopo: there is no layer 9; the model has 2"],
   ["yopo:ffn=0", "yopo: ffn: expected more than 0 and at most 1, got 0"],
   ["yopo:drop=post-softmax-zero", "yopo: drop=post-softmax-zero needs heads=FILE"],
-  ["yopo:radius=1 tri-shape:minLengthForSparse=8", "both yopo and tri-shape take the attention of the model"],
+  ["yopo:radius=1 tri-shape:minLengthForSparse=8", "yopo and tri-shape both change the attention"],
 ])("%s is refused in one sentence", async (text, sentence) => {
   await expect((async () => model.recipes.use(parseRecipe(text.split(" "))))()).rejects.toThrow(sentence);
 });

@@ -18,7 +18,7 @@ function checkYopo({ layers, ffn, heads, drop }: YopoOptions, decoder: Decoder):
   if (why !== undefined) throw new UserError(`yopo does not support this model: it has ${why}`, 2);
   const { layers: depth } = decoder.config;
   if (layers !== undefined && layers > depth)
-    throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}, expected no more`, 2);
+    throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}`, 2);
   if (ffn === 0) throw new UserError("yopo: ffn: expected more than 0 and at most 1, got 0", 2);
   if (drop === "post-softmax-zero" && heads === undefined)
     throw new UserError("yopo: drop=post-softmax-zero needs heads=FILE", 2);
@@ -33,8 +33,8 @@ async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsK
 }
 
 /**
- * Reduced visual tokens, the same in each image (YOPO, arXiv 2410.06169): they attend to their neighbours, skip some heads
- * and neurons, and stop at a layer. Text's attention to visual tokens of dropped heads is renormalised, or zeroed after the
+ * Reduces computation on visual tokens (YOPO, arXiv 2410.06169): they attend to their neighbours, skip some heads and
+ * neurons, and stop at a layer. Text's attention to visual tokens of dropped heads is renormalised, or zeroed after the
  * softmax.
  */
 export const yopo: Saving<YopoOptions> = {

@@ -16,16 +16,16 @@ import type { calibrationOptions } from "./options.ts";
 import { thresholdGrid } from "./thresholds.ts";
 import { type ExitsSeen, watchedText } from "./watched-text.ts";
 
-/** Tokens at the start of a document that run as a prompt, through all layers. */
+/** The number of tokens at a document's start that run as a prompt, through all layers. */
 const PROMPT = 16;
 
-/** Tokens of the shortest test document. */
+/** The minimum length of a test document in tokens. */
 const SHORTEST = 32;
 
 /**
- * The laxest threshold of each classifier that keeps a risk, by Learn then Test on documents outside all training. The
- * thresholds are for fill=recompute: every layer then has the same states as a dense run of the same text, so one dense
- * pass over the document shows the exits at any threshold.
+ * Finds the laxest threshold of each classifier that keeps a risk, by Learn then Test on documents not used in
+ * training. The thresholds are for fill=recompute: every layer then has the same states as a dense run of the same
+ * text, so one dense pass over the document shows the exits at any threshold.
  */
 export async function learnThresholds(
   host: CalibrationHost,
@@ -69,7 +69,7 @@ interface Certified {
 const ofOtherForms = ({ thresholds = [] }: DeciderFile, { form }: CalibrationHost): CertifiedThreshold[] =>
   thresholds.filter((each) => form !== undefined && formDifference(each, form) !== undefined);
 
-/** A document, with every exit's findings at each token. */
+/** A document, and every exit's results at each token. */
 interface Watched {
   readonly hash: string;
   readonly tokens: readonly ExitsSeen[];
@@ -120,7 +120,7 @@ function laxest(
   return { ...bound, threshold, p, mean: mean(losses), depth: mean(runs) };
 }
 
-/** The index of the exit that a token takes; −1 if none. */
+/** The index of the exit that a token takes; −1 if it takes none. */
 const exitTaken = (exits: ExitsSeen, classifier: number, threshold: number): number =>
   exits.findIndex(({ probabilities }) => probabilities[classifier]! >= threshold);
 

@@ -11,8 +11,8 @@ export const thresholdCalibration: Calibration<typeof calibrationOptions> = {
 };
 
 /**
- * DYNAMAX (Nogales et al., arXiv 2504.20922): a token leaves after a layer if a rule, usually a trained classifier of
- * the stream, predicts that the head there agrees with the whole model.
+ * DYNAMAX (Nogales et al., arXiv 2504.20922): a token exits after a layer if a rule, usually a trained classifier of
+ * the residual stream, predicts that the head there agrees with the whole model.
  */
 export const dynamax: Saving<DynamaxOptions> = {
   name: "dynamax",

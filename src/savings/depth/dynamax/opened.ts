@@ -21,10 +21,10 @@ function usualExits({ config: { layers } }: Decoder): number[] {
 /** The parts that one model's requests share. */
 interface Opened {
   readonly exits: Exits | undefined;
-  /** Layers that have run at each exit, ascending. */
+  /** The number of layers before each exit, ascending. */
   readonly layers: readonly number[];
   readonly fill: StateFill;
-  /** A token leaves if the rule's number is at least this. */
+  /** The minimum score of the rule at which a token exits. */
   readonly threshold: number;
 }
 
@@ -63,7 +63,7 @@ export function partOf(options: DynamaxOptions, opened: Opened): PlanPart {
   return { cuts: rule === "saturation" ? saturationCuts(opened) : ruleCuts(rule, options, opened), state };
 }
 
-/** An exit's head, and the decision by the rule's number. */
+/** An exit's head, and its decision from the rule's score. */
 const leaving = ({ exits, fill, threshold }: Opened, layer: number) => {
   const head = exitHead(exits, layer);
   return {
@@ -84,7 +84,7 @@ function ruleCuts(rule: RuleAtOnce, options: DynamaxOptions, opened: Opened): St
   });
 }
 
-/** A rule that reads one cut; saturation compares two. */
+/** A rule that reads a single cut, unlike saturation, which compares two. */
 type RuleAtOnce = Exclude<Rule, "saturation">;
 
 function ruleAt(
@@ -109,7 +109,7 @@ function ruleAt(
   }
 }
 
-/** CALM's hidden-state saturation: the cosine between the streams before and after the layer of an exit. */
+/** CALM's hidden-state saturation: the cosine between the residual streams before and after an exit's layer. */
 function saturationCuts(opened: Opened): StepCut[] {
   const { layers } = opened;
   const places = [...new Set(layers.flatMap((layer) => [layer - 1, layer]))].filter((at) => at > 0);

@@ -7,8 +7,8 @@ import { deciderProbe } from "../exits/exit-heads.ts";
 import { traceExitHead, usesModelHead } from "../exits/heads.ts";
 
 /**
- * An exit's decision: a number for each token. The token leaves if the number reaches the threshold, and goes on if it
- * is NaN.
+ * An exit's rule: it scores each token. The token exits if its score reaches the threshold, and runs deeper layers if
+ * the score is NaN.
  */
 export interface ExitRule {
   readonly probe?: StepProbe;
@@ -17,7 +17,7 @@ export interface ExitRule {
   score(seen: Seen): number;
 }
 
-/** A trained classifier's probability that the token may leave. */
+/** A trained classifier's probability that the token may exit. */
 export function classifierRule(exits: Exits, settings: DeciderSettings, layer: number, temperature: number): ExitRule {
   return {
     probe: deciderProbe(exits, settings, layer),
@@ -25,7 +25,7 @@ export function classifierRule(exits: Exits, settings: DeciderSettings, layer: n
   };
 }
 
-/** The indices of `confidence`'s numbers. */
+/** The index of each score in the results of `confidence`. */
 const numbers = { "softmax-max": 0, "softmax-margin": 1, entropy: 2 } as const;
 
 /** The model's own head; it needs no extra weights. */
@@ -56,7 +56,7 @@ export const randomRule = (random: () => number, rate: number): ExitRule => ({
   score: () => (random() < rate ? Number.POSITIVE_INFINITY : 0),
 });
 
-/** Returns the stream unchanged; it is small enough to compare in JavaScript. */
+/** Returns the residual stream unchanged, since it is small enough to compare in JavaScript. */
 export const streamProbe: StepProbe = {
   key: "stream",
   trace: (_, __, stream) => ({ found: reshape(stream, stream.shape) }),

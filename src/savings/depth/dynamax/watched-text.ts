@@ -6,11 +6,11 @@ import { exitProbability } from "../exits/decide.ts";
 import { stateSizeOf, traceDecider } from "../exits/deciders.ts";
 import { traceExitScores, usesModelHead } from "../exits/heads.ts";
 
-/** Each exit's findings at a token, by depth. */
+/** Each exit's results at a token, by depth. */
 export type ExitsSeen = readonly ExitSeen[];
 
 interface ExitSeen {
-  /** The probability that the token may leave, by classifier. */
+  /** The probability that the token may exit, by classifier. */
   readonly probabilities: readonly number[];
   /** True if the exit's choice differs from dense's. */
   readonly differs: boolean;
@@ -18,7 +18,7 @@ interface ExitSeen {
 
 const GO_ON: Decision = { kind: "continue" };
 
-/** A text that dense reads while all exits observe its answer tokens; `seen` collects their findings. */
+/** A text that dense reads while all exits observe its answer tokens; `seen` collects their results. */
 export function watchedText(
   exits: Exits,
   classifiers: readonly DeciderFile[],
@@ -82,7 +82,7 @@ const choiceOf = ({ metadata }: Exits, scores: Float32Array): number => {
   return metadata.head.tokens?.[best] ?? best;
 };
 
-/** The index of the greatest value, the first among equals. */
+/** The index of the greatest value; the first of equal values. */
 function likeliest(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;

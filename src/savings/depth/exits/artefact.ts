@@ -15,7 +15,7 @@ import type { WeightsOf } from "./weights-of.ts";
 
 const share = z.number().min(0).max(1);
 
-/** A decider's accuracy for its label on held-out tokens, at one layer. */
+/** A decider's accuracy on held-out tokens, at one layer. */
 const accuracy = z.strictObject({
   auc: z.number(),
   /** The share of tokens with the label. */
@@ -40,30 +40,30 @@ const certifiedThreshold = z.strictObject({
   items: z.strictObject({ count: z.int().min(1), sha256 }),
   threshold: share,
   p: share,
-  /** On these documents: the mean loss, and the mean layers per token. */
+  /** The mean loss on these documents, and the mean number of layers per token. */
   mean: share,
   depth: z.number(),
 });
 export type CertifiedThreshold = z.output<typeof certifiedThreshold>;
 
-/** In older files; tested on stretches of one text, which are not independent. */
+/** Only in older files: thresholds tested on parts of one text, which are not independent. */
 const uncertified = z.strictObject({ delta: share, epsilon: share, threshold: z.number().min(0), depth: z.number() });
 
 const decider = z.strictObject({
   kind: z.enum(deciderKinds),
   /**
-   * A token may leave if the exit's choice is among this many of the model's likeliest tokens; 0: if it matches the
+   * A token may exit if the exit's choice is among this many of the model's likeliest tokens; 0: if it matches the
    * text.
    */
   topK: z.int().min(0),
   width: z.int().min(1).optional(),
-  /** The divisor of the logits, per layer. */
+  /** The divisor of the logits for each layer. */
   temperatures: z.array(z.number().positive()),
   thresholds: z
     .array(z.union([certifiedThreshold, uncertified]))
     .transform((all) => all.filter((each): each is CertifiedThreshold => "risk" in each))
     .optional(),
-  /** By layer. */
+  /** Accuracies by layer. */
   measured: z.array(accuracy.extend({ stop: accuracy.optional() })),
 });
 export type DeciderFile = z.output<typeof decider>;
@@ -73,7 +73,7 @@ export const exitsFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
   ...modelForm.shape,
   saving: z.enum(["dynamax", "sec"]),
-  /** Layers that have run at each exit, ascending. */
+  /** The number of layers before each exit, ascending. */
   layers: z
     .array(z.int().min(1))
     .min(1)
@@ -90,7 +90,7 @@ export const exitsFile = z.strictObject({
     tokens: z.int().min(1),
     /** The share of tokens for which the head's choice is the text's next token. */
     right: z.array(share),
-    /** The share of tokens for which it is the whole model's choice. */
+    /** The share of tokens for which the head's choice is the whole model's choice. */
     agree: z.array(share),
     /** The share of tokens that neither any exit nor the whole model gets right. */
     neverRight: share,
@@ -107,7 +107,7 @@ export interface Exits {
   /** Identifies these weights; replaced weights in the folder have another id. */
   readonly id: string;
   readonly metadata: ExitsFile;
-  /** Their weights as constants of a graph. @throws UserError if the file has no weight of that shape */
+  /** The exits' weights as constants of a graph. @throws UserError if the file has no weight of that shape */
   weightsOf(g: Graph): WeightsOf;
 }
 

@@ -1,8 +1,8 @@
-/** Decisions from a decider's raw logits. NaN never leads to an exit or a stop. */
+/** Turns a decider's raw logits into decisions. NaN never leads to an exit or a stop. */
 
 const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit));
 
-/** The probability that a token may leave, from the logit of `linear` or `ffn`; 0 for NaN. */
+/** The probability that a token may exit, from the logit of `linear` or `ffn`; 0 for NaN. */
 export function exitProbability(logit: number, temperature = 1): number {
   const p = sigmoid(logit / temperature);
   return Number.isNaN(p) ? 0 : p;

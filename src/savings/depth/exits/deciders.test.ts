@@ -16,7 +16,7 @@ const known = new Map<string, Float64Array>(
   Object.entries(mixer).map(([name, values]) => [`mamba.3.${name}`, Float64Array.from(values)]),
 );
 
-/** A decider's findings on tokens [tokens, HIDDEN], in float64; with a state, it continues from there. */
+/** A decider's outputs for tokens [tokens, HIDDEN], in float64, continuing from `state` if it is set. */
 function decide(kind: DeciderKind, stream: Float64Array, state?: Float64Array) {
   const g = new Graph();
   const tokens = stream.length / HIDDEN;

@@ -4,9 +4,9 @@ import { tensorsOf } from "../../../nn/mixer-weights.ts";
 import type { WeightsOf } from "./weights-of.ts";
 
 /**
- * Classifiers of the stream that decide whether a token may leave. `linear` (CALM), `ffn` and `mamba` are DYNAMAX's,
- * one per layer, with one number, the logit of "exit"; `mamba` remembers earlier tokens. `controller` is SEC's, one
- * matrix for all layers: the logits of stop, exit and continue.
+ * Classifiers of the residual stream that decide whether a token may exit. `linear` (CALM), `ffn` and `mamba` are
+ * DYNAMAX's, one per layer, with one number, the logit of "exit"; `mamba` remembers earlier tokens. `controller` is
+ * SEC's, one matrix for all layers: the logits of stop, exit and continue.
  */
 export const deciderKinds = ["linear", "ffn", "mamba", "controller"] as const;
 export type DeciderKind = (typeof deciderKinds)[number];
@@ -41,21 +41,21 @@ export const mixerOf = ({ width }: DeciderSettings, hidden: number): Mamba2Confi
 export const stateSizeOf = (settings: DeciderSettings): number =>
   settings.kind === "mamba" ? mamba2StateSize(mixerOf(settings, 1)) : 0;
 
-/** The epsilon of an ordinary norm; the stream's values are far larger. */
+/** The usual epsilon of a norm; the residual stream's values are far larger. */
 const EPSILON = 1e-5;
 
 /** The output of a decider in a graph. */
 export interface Decided {
   /** [..., n], raw logits. */
   readonly found: Tensor;
-  /** The state with the new tokens, if it has one. */
+  /** The state after the new tokens, if the decider has a state. */
   readonly state?: Tensor;
 }
 
 /**
- * The stream after `layer` layers, f32 [batch, tokens, hidden] → a decider's findings. With `state` [batch, size] it
- * continues a sequence; without, a `mamba` reads whole sequences, with their length as a number. `ffn` has one output,
- * so it needs no projection after its gated product: that would be only one more vector.
+ * The residual stream after `layer` layers, f32 [batch, tokens, hidden] → a decider's outputs. With `state` [batch,
+ * size] it continues a sequence; without, a `mamba` reads whole sequences, with their length as a number. `ffn` has one
+ * output, so a projection after its gated product would add only a vector, and is left out.
  */
 export function traceDecider(
   _: Graph,

@@ -13,9 +13,9 @@ import type { Decoder } from "../../../models/decoder/decoder.ts";
 import type { WeightsOf } from "./weights-of.ts";
 
 /**
- * Ways to predict a token from the stream after an inner layer. `shared`: the model's final norm and head, without
- * training. `norm`: a gain for each layer after the final norm. `adapter`: also a low-rank update of the stream before
- * the norm. `separate`: a matrix for each layer, applied to the raw stream, as in SEC (ICSE 2024).
+ * Ways to predict a token from the residual stream after an inner layer. `shared`: the model's final norm and head,
+ * without training. `norm`: a gain for each layer after the final norm. `adapter`: also a low-rank update of the stream
+ * before the norm. `separate`: a matrix for each layer, applied to the raw stream, as in SEC (ICSE 2024).
  */
 export const headModes = ["shared", "norm", "adapter", "separate"] as const;
 
@@ -33,7 +33,7 @@ export const isTrainedHead = ({ mode }: ExitHeadSettings): boolean => mode !== "
 /** True if a head uses the model's own head with its whole vocabulary. */
 export const usesModelHead = ({ mode, tokens }: ExitHeadSettings): boolean => mode !== "separate" && !tokens;
 
-/** The stream after `layer` layers, f32 [..., hidden] → logits [..., vocabulary]. */
+/** The residual stream after `layer` layers, f32 [..., hidden] → logits [..., vocabulary]. */
 export function traceExitHead(
   g: Graph,
   decoder: Decoder,
@@ -46,7 +46,7 @@ export function traceExitHead(
   return head.tokens ? spreadOut(scores, head.tokens, decoder.config.vocabulary) : scores;
 }
 
-/** Like `traceExitHead`, with the logits of the tokens that the exit can choose: [..., tokens]. */
+/** Like `traceExitHead`, but only for tokens that the exit can choose: [..., tokens]. */
 export function traceExitScores(
   g: Graph,
   decoder: Decoder,
@@ -75,9 +75,8 @@ export function traceExitScores(
 }
 
 /**
- * Logits of some tokens [..., tokens], scattered among all [..., vocabulary]. Tokens that the exit cannot choose get
- * the lowest logit among the tokens that it can: they are never chosen, but have a finite likelihood if a scored text
- * contains them.
+ * Scatters the logits of some tokens [..., tokens] into the whole vocabulary [..., vocabulary]. Other tokens get the
+ * lowest of these logits: the exit never chooses them, but they have a finite likelihood in scored texts.
  */
 function spreadOut(logits: Tensor, tokens: readonly number[], vocabulary: number): Tensor {
   const places = new BigInt64Array(vocabulary).fill(BigInt(tokens.length));

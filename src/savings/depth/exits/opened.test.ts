@@ -10,7 +10,7 @@ const shipped = (["dynamax", "sec"] as const).flatMap((saving) =>
   bundledFolders(saving, "exits.json").map((folder) => readJson(exitsJson(folder), exitsFile, "exits")),
 );
 
-/** A user's notices for exits whose model has this hash and runs in `form`. */
+/** The notices for exits of this model, if it runs in `form`. */
 async function noticesOf({ saving, model, layers }: (typeof shipped)[number], form: ModelForm): Promise<string[]> {
   const notices: string[] = [];
   const decoder = { config: { layers: layers.at(-1)! + 1 } } as never;

@@ -5,7 +5,7 @@ import type { SavingHost } from "../../seams.ts";
 import { type Exits, type ExitsFile, exitsFile, exitsJson, openExits } from "./artefact.ts";
 
 /**
- * The exits in the user's folder, or those that the package ships for the model; undefined if none.
+ * Finds the exits in the user's folder, or the exits that the package ships for the model; undefined if none.
  * @throws UserError if they are damaged or for another model
  */
 export async function findExits(

@@ -23,9 +23,9 @@ const secOptions = z.strictObject({
 export type SecOptions = z.infer<typeof secOptions>;
 
 /**
- * SEC (Sun et al., ICSE 2024, arXiv 2401.09964): one small controller reads the stream after each exit layer. It ends
- * the answer if the next token would be wrong, takes the exit's token if it is already right, or goes on. The answer's
- * first token runs through all layers.
+ * SEC (Sun et al., ICSE 2024, arXiv 2401.09964): one small controller reads the residual stream after each exit layer.
+ * It ends the answer if the next token would be wrong, takes the exit's token if it is already right, or continues with
+ * the next layers. The answer's first token runs through all layers.
  */
 export const sec: Saving<SecOptions> = {
   name: "sec",

@@ -9,11 +9,11 @@ import type { SavingHost } from "../../seams.ts";
 /** `draft.json` in the folder of a draft network, next to `draft.gguf`. */
 const draftFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
-  /** The form of the model's weights when its streams were read. */
+  /** The form of the model's weights when training read its residual stream. */
   ...modelForm.shape,
-  /** The only tokens that it can draft, ascending. */
+  /** The tokens that the network can draft, ascending. */
   tokens: z.array(z.int().min(0)).min(2),
-  /** Training tokens. */
+  /** The number of training tokens. */
   trained: z.int().min(0),
 });
 export type DraftFile = z.output<typeof draftFile>;
@@ -23,7 +23,7 @@ const read = (folder: string): DraftFile => readJson(path.join(folder, FILE), dr
 
 /** A draft network on disk. */
 export interface StoredDraft {
-  /** A GGUF file with one layer, and a matrix that joins a token's vector and the model's stream. */
+  /** A GGUF file with one layer, and a matrix that combines a token's embedding and the model's residual stream. */
   readonly weights: string;
   readonly tokens: readonly number[];
 }

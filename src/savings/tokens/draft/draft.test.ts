@@ -1,4 +1,4 @@
-/** Drafts by a random network, on a float32 model of four layers. */
+/** Drafts from a random network, for a float32 model with four layers. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

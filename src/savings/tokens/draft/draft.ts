@@ -15,8 +15,8 @@ const options = z.strictObject({
 export type DraftOptions = z.infer<typeof options>;
 
 /**
- * A network of one layer drafts from the model's last stream (EAGLE, arXiv 2401.15077), and repeated text is quoted, as
- * in `lookup`. The model checks all drafts in one pass: the text equals dense's.
+ * Drafts with a one-layer network that reads the model's last residual stream (EAGLE, arXiv 2401.15077), or quotes
+ * repeated text, as in `lookup`. The model checks each draft in one pass, so the text equals dense's.
  */
 export const draft: Saving<DraftOptions> = {
   name: "draft",

@@ -6,17 +6,17 @@ import { CAPACITY, DraftCache, type DraftNetwork } from "./network.ts";
 
 /** The maximum number of quoted tokens per draft, as in `lookup`. */
 const QUOTED = 8;
-/** The network reads the streams of at most this many of the latest tokens. */
+/** The maximum number of latest tokens whose residual streams the network reads. */
 const WAITING = 64;
 
-/** Drafts by a network, or by quoting the text if it repeats itself. */
+/** Drafts with a network, or quotes the text if it repeats itself. */
 export class NetworkDrafter implements Drafter {
   readonly lengths: readonly number[];
   readonly #quotes: LookupDrafter | undefined;
   readonly #cache = new DraftCache();
-  /** The number of places that the network has read. */
+  /** The number of positions that the network has read. */
   #past = 0;
-  /** Streams of the latest tokens, which it has not read. */
+  /** The residual streams of the latest tokens, which the network has not read yet. */
   #waiting: Float32Array[] = [];
   /** The number of these streams that the last run of the model added. */
   #added = 0;
@@ -48,7 +48,7 @@ export class NetworkDrafter implements Drafter {
   }
 
   judge(right: number): void {
-    // The streams of wrong drafts are dropped.
+    // Drops the residual streams of wrong draft tokens.
     this.#waiting.length -= this.#added - right - 1;
     if (this.#quoted) this.#quotes!.judge(right);
   }
@@ -62,7 +62,7 @@ export class NetworkDrafter implements Drafter {
   #guessed(tokens: readonly number[], next: number, most: number): number[] {
     const streams = this.#waiting.slice(-WAITING);
     if (streams.length === 0) return [];
-    // If places were left out, or the network cannot hold them all, it starts over.
+    // If positions were skipped, or do not fit the network's cache, it starts over.
     if (streams.length < this.#waiting.length || this.#past + streams.length + most > CAPACITY) this.#past = 0;
     this.#waiting = [];
     const behind = [...tokens, next].slice(-streams.length);

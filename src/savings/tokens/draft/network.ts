@@ -24,11 +24,11 @@ import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { preparedFolder } from "../../../weights/sources/index.ts";
 import type { StoredDraft } from "./artefact.ts";
 
-/** Places that the network attends to. */
+/** The maximum number of positions that the network attends to. */
 export const CAPACITY = 1024;
 const EPSILON = 1e-6;
 
-/** Joins a token's vector and the model's stream at the token before it: [hidden, 2·hidden]. */
+/** Combines a token's embedding with the model's residual stream at the previous token: [hidden, 2·hidden]. */
 const JOIN = "draft.join.weight";
 
 /** The keys and values of one request while another request uses the network. */
@@ -36,27 +36,27 @@ export class DraftCache {
   readonly stored: Float32Array[] = [];
 }
 
-/** Places to read: the streams of tokens, and the token that follows each. */
+/** Positions to read: the residual streams of tokens, and the token after each. */
 interface Places {
   readonly streams: readonly Float32Array[];
   readonly behind: readonly number[];
   readonly past: number;
 }
 
-/** The token that follows the last place, its probability, and the network's own stream there. */
+/** The predicted next token, its probability, and the network's own residual stream there. */
 interface Guess {
   readonly token: number;
   readonly probability: number;
   readonly stream: Float32Array;
 }
 
-/** One layer that predicts the model's next stream, with the model's own token vectors and head. All requests share it. */
+/** One layer, shared by all requests, that predicts the next residual stream with the model's embeddings and head. */
 export class DraftNetwork implements Disposable {
   readonly #cost: Cost;
   readonly #hidden: number;
   readonly #keys: readonly number[];
   readonly #buffers;
-  /** Bound programs, by the number of places. */
+  /** Bound programs, by the number of positions. */
   readonly #bound = new Map<number, readonly BoundProgram[]>();
   /** The request whose keys and values are in the buffers. */
   #owner: DraftCache | undefined;
@@ -131,7 +131,7 @@ export class DraftNetwork implements Disposable {
     return this.programs.map((program) => program.bind(binding));
   }
 
-  /** Swaps a request's keys and values into the buffers, and another request's out. */
+  /** Copies a request's keys and values into the buffers, after saving another request's. */
   #enter(cache: DraftCache): void {
     if (this.#owner === cache) return;
     for (const [i, buffer] of [this.#buffers.key, this.#buffers.value].entries()) {
@@ -161,8 +161,8 @@ const ONES = "draft.ones";
 const count = sym("tokens");
 
 /**
- * The model's vectors of tokens. The constants of one graph are in one folder, so the parts of the two models need
- * separate graphs.
+ * The model's token embeddings. A graph's constants come from one folder, so the two models' parts need separate
+ * graphs.
  */
 function traceVectors(model: Decoder): Graph {
   const g = new Graph();
@@ -171,7 +171,7 @@ function traceVectors(model: Decoder): Graph {
   return g;
 }
 
-/** The network's layer: its stream at the last place. */
+/** The network's layer, with its residual stream at the last position. */
 function traceLayer({ decoder, weights }: OpenDecoder): Graph {
   const g = new Graph();
   const { hidden, kvHeads, headSize } = decoder.config;
@@ -196,7 +196,7 @@ function traceLayer({ decoder, weights }: OpenDecoder): Graph {
   return g;
 }
 
-/** The model's own head over these tokens. */
+/** The model's own head, restricted to these tokens. */
 function traceHead(model: Decoder, tokens: readonly number[]): Graph {
   const g = new Graph();
   const stream = g.input("stream", "f32", [1, 1, model.config.hidden]);

@@ -1,4 +1,4 @@
-/** Compared with the kept tokens and logits of the authors' own code with the same weights. */
+/** Compares kept tokens and logits with the authors' own code, with the same weights. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuthorsModel } from "../../../engine/decode/run/authors.testing.ts";
 import { authorsFixture, farthest } from "../../../util/authors.testing.ts";
@@ -10,7 +10,7 @@ interface Case {
   rotary: boolean;
   /** The grid's stride in cells; 0 without a grid. */
   stride: number;
-  /** By stage: cells. */
+  /** The kept cells of each stage. */
   kept: number[][];
   logits: number[];
 }

@@ -1,5 +1,5 @@
 /**
- * Rotary embedding's bias towards late tokens, without any training: queries and keys are drawn around a common
+ * Tests rotary embedding's bias towards late tokens without training: queries and keys are drawn around a common
  * direction (FEATHER, arXiv 2412.13180, predicts the result; the construction is this project's).
  */
 import { afterAll, beforeAll, expect, test } from "vitest";

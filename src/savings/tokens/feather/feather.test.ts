@@ -46,7 +46,7 @@ const withText = (after: readonly number[]): SpannedPrompt => {
   return promptOfSpans(spans, engine.programs.decoder.config.hidden);
 };
 
-/** Logits at the prompt's end and of later steps, and the positions of each layer's entries. */
+/** The logits at the prompt's end and at later steps, and the positions of each layer's cache entries. */
 async function run({ prompt, embeddings }: SpannedPrompt, plan: Plan, steps: readonly number[] = NEXT) {
   engine.forget();
   const slot = engine.acquireEmpty(prompt, plan);
@@ -153,7 +153,7 @@ test("another question keeps other tokens, and the same grid", async () => {
 });
 
 test.each([
-  ["feather:after=5", "feather: there is no layer 5; the model has 4, expected no more"],
+  ["feather:after=5", "feather: there is no layer 5; the model has 4"],
   [
     "feather",
     "feather: no cut of images has been shown to work on this model; choose one, such as feather:after=8,ratio=0.7",

@@ -13,13 +13,12 @@ function checkFeather({ after, second }: FeatherOptions, decoder: Decoder): void
   if (why !== undefined) throw new UserError(`feather does not support this model: it has ${why}`, 2);
   const { layers } = decoder.config;
   const deepest = second ?? after!;
-  if (deepest > layers)
-    throw new UserError(`feather: there is no layer ${deepest}; the model has ${layers}, expected no more`, 2);
+  if (deepest > layers) throw new UserError(`feather: there is no layer ${deepest}; the model has ${layers}`, 2);
 }
 
 /**
- * Most of an image's tokens stop at a layer, and most of the rest at a deeper one (FEATHER, arXiv 2412.13180; in the mode
- * `fastv`, FastV, arXiv 2403.06764). Text tokens are never dropped.
+ * Drops most of an image's tokens after a layer, and most of the rest after a deeper layer (FEATHER, arXiv 2412.13180;
+ * in the mode `fastv`, FastV, arXiv 2403.06764). Text tokens are never dropped.
  */
 export const feather: Saving<FeatherOptions> = {
   name: "feather",
@@ -44,7 +43,7 @@ export const feather: Saving<FeatherOptions> = {
   },
 };
 
-/** The cuts of one or two stages. */
+/** A request's cuts, in one or two stages. */
 class FeatherStages implements PreparedSaving {
   private constructor(
     private readonly options: FeatherOptions,

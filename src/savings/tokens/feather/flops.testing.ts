@@ -1,4 +1,4 @@
-/** A decoder's sizes in FEATHER's count of FLOPs. */
+/** The sizes of a decoder that FEATHER's count of FLOPs needs. */
 export interface CountedSizes {
   readonly hidden: number;
   readonly intermediate: number;

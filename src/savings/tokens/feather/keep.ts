@@ -25,7 +25,7 @@ export function tokensOf({ first, grid }: VisualSpan, positions: readonly number
   return { indices, cells: indices.map((i) => positions[i]! - first) };
 }
 
-/** Cells of every `stride`-th row and column of a grid: ⌈rows/stride⌉ · ⌈columns/stride⌉ of them; none if it is 0. */
+/** The cells in every `stride`-th row and column: ⌈rows/stride⌉ · ⌈columns/stride⌉; none if `stride` is 0. */
 export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): Set<number> {
   const cells = new Set<number>();
   if (stride === 0) return cells;
@@ -34,7 +34,7 @@ export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): 
   return cells;
 }
 
-/** Indices of the tokens that go deeper, in order: text, the last token, and the tokens that the mode keeps of each image. */
+/** Indices of the tokens that run deeper layers: text, the last token, and the image tokens that the mode keeps. */
 export function keptTokens(
   options: FeatherOptions,
   stage: Stage,
@@ -51,7 +51,7 @@ export function keptTokens(
   return Int32Array.from(retained).sort();
 }
 
-/** A share of `of` tokens, rounded down, but at least one. */
+/** The number of tokens in a share of `of`, rounded down, but at least one. */
 const countOf = (of: number, share: number): number => Math.min(of, Math.max(1, Math.floor(of * share + 1e-9)));
 
 function firstOf(options: FeatherOptions, { grid }: VisualSpan, tokens: ImageTokens, { scores }: AtCut): Set<number> {
@@ -87,13 +87,13 @@ function secondOf({ mode, ratio, seed }: FeatherOptions, indices: readonly numbe
   }
 }
 
-/** The best by score; the first among equals. */
+/** The indices with the best scores; the first of equal scores. */
 export const top = (indices: readonly number[], scores: Float32Array, count: number): number[] =>
   indices.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count);
 
 const union = (...parts: readonly (readonly number[])[]): Set<number> => new Set(parts.flat());
 
-/** The grid plus the best of the others, `count` in total; if the grid is larger, its best. */
+/** The grid's tokens and the best of the others, `count` in total; if the grid is larger, its best tokens. */
 function filledUp(
   gridded: readonly number[],
   indices: readonly number[],

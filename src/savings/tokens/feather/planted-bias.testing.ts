@@ -14,11 +14,11 @@ import type { VisualSpan } from "../../plan.ts";
 import { traceQuery, traceScores } from "../last-query.ts";
 import { top } from "./keep.ts";
 
-/** A decoder with 5 heads of 32; its weights are not used. */
+/** A decoder with 5 heads of width 32; its weights are not used. */
 const file = fileURLToPath(new URL("../../../../packages/models/exits-small/model.safetensors", import.meta.url));
 const [SIDE, TRIALS, KEPT] = [12, 20, 0.25];
 export const CELLS = SIDE * SIDE;
-/** Positions from the last cell to the query. */
+/** The distance from the last cell to the query. */
 export const GAP = 8;
 
 /** The position of a cell. */
@@ -83,7 +83,7 @@ export class PlantedBias implements Disposable {
     return new PlantedBias(decoder, folder, turn, queries, { rotary: scores, none: plainScores });
   }
 
-  /** The mean row of the best quarter of tokens, over trials: 0.5 without a bias. */
+  /** The mean row of the best quarter of tokens, averaged over trials: 0.5 without a bias. */
   async bias(strength: number, at: At): Promise<Ways<number>> {
     const normal = normals(seededRandom(4));
     const sum = { rotary: 0, none: 0 };

@@ -1,4 +1,4 @@
-/** Drafts from the text itself, on a float32 model of four layers. */
+/** Drafts quoted from the text itself, for a float32 model with four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { generateAll } from "../../../engine/decode/answer/batch-generate.ts";
@@ -34,7 +34,7 @@ test("the place after the latest occurrence of the last tokens, which are not th
   expect(seen.after([...text, 4, 1, 2, 9])).toBeUndefined();
 });
 
-/** Drafts of a fixed length, all right or all wrong, for a text of one repeated token. */
+/** The lengths of drafts, all right or all wrong, for a text of one repeated token. */
 function lengths(drafter: Drafter, right: boolean, steps: number): number[] {
   return Array.from({ length: steps }, (_, i) => {
     const draft = drafter.draft(Array<number>(20 + i).fill(7), 7, 20);
@@ -45,7 +45,7 @@ function lengths(drafter: Drafter, right: boolean, steps: number): number[] {
 
 test("drafts grow while they are right; after wrong ones, more and more occasions are let go", async () => {
   const drafter = async () => (await planWith()).drafter!;
-  // The last occurrence is right before the end of the text: one token follows.
+  // The last occurrence ends one token before the end of the text, so drafts have one token.
   expect(new Set(lengths(await drafter(), true, 4))).toEqual(new Set([1]));
   const repeated = await drafter();
   const text = Array.from({ length: 60 }, (_, i) => i % 20);

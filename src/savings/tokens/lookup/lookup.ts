@@ -7,7 +7,7 @@ import type { Saving } from "../../saving.ts";
 
 const options = z.strictObject({
   match: integer(1, 3).describe("last tokens to find earlier in the text; what followed them there is the draft"),
-  // Each draft length needs its own check programs, and clients must not multiply them.
+  // Each draft length needs its own compiled programs, so clients may not choose any number.
   tokens: integerBetween(0, 16, 8).describe("maximum number of tokens per draft; 0 is dense"),
 });
 export type LookupOptions = z.infer<typeof options>;
@@ -42,7 +42,7 @@ export const lookup: Saving<LookupOptions> = {
   },
 };
 
-/** The length of a draft that follows one that was wrong at its first token. */
+/** The length of a draft after one whose first token was wrong. */
 const CAUTIOUS = 2;
 /** The maximum number of opportunities skipped after wrong drafts. */
 const LONGEST_PAUSE = 32;
@@ -54,14 +54,14 @@ const lengthsUpTo = (most: number): number[] => [
 ];
 
 /**
- * Drafts from the text so far. A wrong draft costs part of a step: drafts grow while they are right; after wrong ones,
- * more and more opportunities are skipped.
+ * Drafts from the text so far. A wrong draft costs part of a step, so drafts grow while they are right, and more and
+ * more opportunities are skipped after wrong drafts.
  */
 export class LookupDrafter implements Drafter {
   readonly lengths: readonly number[];
   readonly #seen: Seen;
   #length = CAUTIOUS;
-  /** Opportunities still to skip, and the number to skip after the next wrong draft. */
+  /** The number of opportunities still to skip, and to skip after the next wrong draft. */
   #pause = { left: 0, next: 1 };
 
   constructor(private readonly options: LookupOptions) {
@@ -93,7 +93,7 @@ export class LookupDrafter implements Drafter {
 
 /** Finds tokens of a text by the tokens right before them. */
 export class Seen {
-  /** The index after the latest occurrence of some tokens, by those tokens. */
+  /** For each sequence of tokens, the index after its latest occurrence. */
   readonly #places = new Map<string, number>();
   #noted = 0;
 

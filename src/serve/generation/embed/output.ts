@@ -13,7 +13,7 @@ export const embedded = z.object({
 const floats = z.array(z.array(z.number()));
 const byType = z.object({ float: floats.optional(), base64: z.array(z.string()).optional() });
 
-/** Versions of Cohere's API; the first answers in a different form if a request names no types. */
+/** Versions of Cohere's API. The first answers in a different format if a request names no embedding types. */
 export type Version = "1" | "2";
 
 export const embedOutput = z.object({
@@ -28,7 +28,7 @@ export const embedOutput = z.object({
   ...billedShape,
 });
 
-/** Vectors in each requested form. */
+/** The vectors in each requested format. */
 export function vectorsIn(input: EmbedInput, version: Version, vectors: z.output<typeof floats>) {
   const types = input.embedding_types ?? [];
   const texts = textsOf(input);

@@ -32,7 +32,7 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
           `expected "search_document", "search_query", "classification" or "clustering": ${NO_IMAGES}`,
         )
         .nullish()
-        .describe("ignored; prompt_name of /v1/embeddings chooses a model's prompt"),
+        .describe("ignored; /v1/embeddings has prompt_name to choose a model's prompt"),
       embedding_types: listOf(z.enum(["float", "base64"], FORMS), { of: "types", min: 1, max: 8 })
         .nullish()
         .describe("float (default), or base64 of 32-bit little-endian floats"),

@@ -29,7 +29,7 @@ export const textField = z
   .describe("the form of the answer");
 type TextField = z.output<typeof textField>;
 
-/** The field in the form of chats. */
+/** Converts the field to a chat's `response_format`. */
 export function chatFormat(text: TextField) {
   if (text?.format?.type !== "json_schema") return text?.format;
   const { type, ...schema } = text.format;

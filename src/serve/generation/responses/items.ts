@@ -71,7 +71,7 @@ const reasoning = z.object({
 const item = z.discriminatedUnion(
   "type",
   [message, call, result, reasoning],
-  'expected the type "message", "function_call", "function_call_output" or "reasoning"; items are not stored here, so none can be referred to',
+  'expected the type "message", "function_call", "function_call_output" or "reasoning"; items are not stored, so no request can refer to one',
 );
 export type Item = z.output<typeof item>;
 

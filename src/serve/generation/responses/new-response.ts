@@ -5,7 +5,7 @@ import type { Response } from "./output.ts";
 import type { ResponsesInput } from "./request.ts";
 import { shownTools } from "./tools.ts";
 
-/** Now, in seconds since 1970. */
+/** The current Unix time in seconds. */
 export const seconds = (): number => Math.floor(Date.now() / 1000);
 
 /** A response without output yet, which repeats its request's fields. */
@@ -35,7 +35,7 @@ export const newResponse = (input: ResponsesInput): Response => ({
   usage: null,
 });
 
-/** A chat's usage under the names of Responses. */
+/** A chat's usage, with the field names of Responses. */
 export const shownUsage = (usage: ReturnType<typeof usageOf>): NonNullable<Response["usage"]> => ({
   input_tokens: usage.prompt_tokens,
   input_tokens_details: { ...usage.prompt_tokens_details, cache_write_tokens: 0 },

@@ -82,7 +82,7 @@ export class OpenReasoning {
 
 /** A call in progress. */
 export class OpenCall {
-  /** The call's index among the answer's calls. */
+  /** The call's index among the answer's tool calls. */
   readonly place: number;
   readonly #id = newId("fc");
   readonly #callId: string;

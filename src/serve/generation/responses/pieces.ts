@@ -10,7 +10,7 @@ const call = z.object({
 });
 const messageShape = z.object({
   content: z.string().nullish(),
-  // The second is the name in newer versions of vLLM.
+  // Newer versions of vLLM use `reasoning`.
   reasoning_content: z.string().nullish(),
   reasoning: z.string().nullish(),
   tool_calls: z.array(call).nullish(),
@@ -23,7 +23,7 @@ const choice = z.object({
   finish_reason: z.string().nullish(),
 });
 
-/** Pipelines' fields, in the same form as in chats. */
+/** Pipelines' answer fields, in the same format as in chats. */
 const OWN = textPipelines.map(({ shows }) => shows.field);
 
 /** The fields read from a chat's answer or chunk, by this server or another. */
@@ -46,7 +46,7 @@ export interface CallPiece {
 export interface Piece {
   readonly text: string;
   readonly reasoning: string;
-  /** Tokens of the reasoning, once counted. */
+  /** The number of reasoning tokens, once counted. */
   readonly reasoningTokens: number | undefined;
   readonly logprobs: Logprobs;
   readonly calls: readonly CallPiece[];

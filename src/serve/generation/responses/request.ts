@@ -10,7 +10,7 @@ import { inputSchema } from "./items.ts";
 import { refusedShape } from "./refused.ts";
 import { responseToolShape } from "./tools.ts";
 
-/** The only supported value of `include`; the others are for tools that the server does not run, and for reasoning without its text. */
+/** The only supported value of `include`; the others concern server-side tools and encrypted reasoning. */
 const LOGPROBS = "message.output_text.logprobs";
 const included = [
   LOGPROBS,
@@ -32,7 +32,7 @@ const metadata = z.preprocess(
   z.record(z.string().max(64), z.string().max(512), `expected at most ${MOST_PAIRS} texts by name`),
 );
 
-/** Fields that chats also have. */
+/** The fields shared with chats. */
 const sharedShape = (limits: Limits) => {
   const { max_flops, stop } = endsShape(limits);
   return { ...modelShape, ...samplingShape, max_flops, stop };

@@ -6,14 +6,14 @@ import { type ResponsesInput, wantsLogprobs } from "./request.ts";
 import { chatTools } from "./tools.ts";
 import { turnsIn } from "./turns.ts";
 
-/** A response's request in the form of a chat. */
+/** A Responses request converted to a chat request. */
 export interface AsChat {
   readonly request: JsonObject;
-  /** The field that each turn comes from. */
+  /** For each turn, the request field that it comes from. */
   readonly fields: readonly string[];
 }
 
-/** Fields that both forms have. */
+/** The fields that chats and Responses share. */
 const SHARED = [...Object.keys(modelShape), ...Object.keys(samplingShape), "max_flops", "stop", "stream"];
 
 export function asChat(input: ResponsesInput): AsChat {
@@ -24,7 +24,7 @@ export function asChat(input: ResponsesInput): AsChat {
     ...{ messages, ...chatTools(input), ...logprobs },
     max_completion_tokens: input.max_output_tokens,
     reasoning_effort: input.reasoning?.effort ?? undefined,
-    // For the count of reasoning tokens.
+    // Usage is requested for its count of reasoning tokens.
     ...(input.stream && { stream_options: { include_usage: true } }),
     response_format: chatFormat(input.text),
   };
@@ -34,7 +34,7 @@ export function asChat(input: ResponsesInput): AsChat {
 const withoutUndefined = (fields: Readonly<Record<string, unknown>>): JsonObject =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as JsonObject;
 
-/** Translates a chat field's name into the request's own. */
+/** Translates the name of a chat's field into the name in the Responses request. */
 export const fieldOf =
   (fields: readonly string[]) =>
   (param: string): string =>

@@ -25,7 +25,7 @@ const allowed = z.object({
   tools: listOf(named, { of: "functions", min: 1, max: 128 }).describe("functions the model may call"),
 });
 
-/** OpenAI's fields for functions, in the form of its Responses. */
+/** OpenAI's fields for functions, in the format of Responses. */
 export const responseToolShape = {
   tools: listOf(tool, { of: "functions", max: 128 }).nullish().describe("functions the model may call"),
   ...choiceShape(
@@ -36,7 +36,7 @@ export const responseToolShape = {
 };
 type Fields = z.output<z.ZodObject<typeof responseToolShape>>;
 
-/** The fields in the form of chats. */
+/** Converts the fields to the format of chats. */
 export const chatTools = ({ tools, tool_choice, parallel_tool_calls }: Fields) => ({
   tools: tools?.map(({ type, ...definition }) => ({ type, function: definition })),
   tool_choice: chatChoice(tool_choice),

@@ -4,13 +4,13 @@ import type { Content, Item } from "./items.ts";
 
 type Turn = z.output<typeof message>;
 
-/** A chat's turns, each with the request's field that it comes from. */
+/** A chat's turns, and the request field that each comes from. */
 export interface Turns {
   readonly messages: Turn[];
   readonly fields: string[];
 }
 
-/** Turns instructions and input into a chat. */
+/** Converts instructions and input to a chat's turns. */
 export function turnsIn(input: string | readonly Item[], instructions: string | null | undefined): Turns {
   const turns: Turns = { messages: [], fields: [] };
   const add = (turn: Turn, field: string) => {
@@ -24,7 +24,7 @@ export function turnsIn(input: string | readonly Item[], instructions: string | 
   return turns;
 }
 
-/** Adds an item to the turn before it if both belong to one assistant turn, which in a chat holds text and calls. Returns whether it did. */
+/** Adds an item to the previous turn if both belong to one assistant turn of text and calls; true if it did. */
 function joined(before: Turn | undefined, item: Item): boolean {
   if (before?.role !== "assistant") return false;
   if (item.type === "function_call") before.tool_calls = [...(before.tool_calls ?? []), callOf(item)];

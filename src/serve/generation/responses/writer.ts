@@ -16,9 +16,7 @@ export class ResponseWriter {
   #events = 0;
   readonly #done: OutputItem[] = [];
   #open: OpenItem | undefined;
-  /**
-   * Text not written yet: white space, which forms no message if a call follows, and the first tokens of a character.
-   */
+  /** Text not yet written: white space, which forms no message if a call follows, and incomplete characters. */
   #waiting = NOTHING;
   #reason: string | undefined;
   #reasons = false;
@@ -27,7 +25,7 @@ export class ResponseWriter {
     this.#response = newResponse(input);
   }
 
-  /** The response for a chat's whole answer. */
+  /** Converts a chat's whole answer to a response. */
   whole(answer: Piece): Response {
     for (const _ of this.add(answer));
     for (const _ of this.end());

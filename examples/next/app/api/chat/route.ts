@@ -1,6 +1,6 @@
 import { load } from "modicum";
 
-/** One copy for all requests, loaded by the first. */
+/** One model for all requests, loaded by the first request. */
 let model: ReturnType<typeof load> | undefined;
 
 export async function POST(request: Request) {
