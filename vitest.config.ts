@@ -27,7 +27,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: "isolated", include: isolated } },
       { extends: true, test: { name: "slow", include: slow, isolate: false, env: oneThread } },
-      { extends: true, test: { name: "fast", include: fast, isolate: false } },
+      { extends: true, test: { name: "fast", include: fast, isolate: false, env: oneThread } },
       {
         extends: true,
         test: { name: "research", include: ["research/**/*.test.ts"], isolate: false, env: oneThread },
