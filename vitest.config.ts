@@ -27,6 +27,7 @@ export default defineConfig({
     // For two cores: tests wait for processes, sockets and timers a third of their time.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    experimental: { fsModuleCache: true },
     // A test beside other work may be slow without being wrong.
     testTimeout: 300_000,
     hookTimeout: 300_000,

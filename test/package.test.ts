@@ -142,10 +142,7 @@ test("of the platform packages, only this platform's is installed, with its lice
 test("without its platform's package, one sentence names it", async () => {
   const library = join(folder, "node_modules", platformPackage(platform));
   renameSync(library, join(folder, "aside"));
-  const [run, doctor] = await Promise.all([
-    rejected(installed("run", "Hi")),
-    rejected(installed("doctor")),
-  ]);
+  const [run, doctor] = await Promise.all([rejected(installed("run", "Hi")), rejected(installed("doctor"))]);
   renameSync(join(folder, "aside"), library);
   const sentence = `the package ${platformPackage(platform)}, which has ONNX Runtime's library, is missing`;
   expect(run.stderr).toContain(`error: ${sentence}`);
@@ -157,9 +154,7 @@ const RUN_MAMBA = ["run", "--json", "--model", "mamba-tiny", "--max-tokens", "4"
 
 test("models made here are found once their package is installed; until then, one sentence names it", async () => {
   const listed = async () => {
-    const models: { name: string; downloaded: boolean }[] = JSON.parse(
-      await installed("list", "--all", "--json"),
-    );
+    const models: { name: string; downloaded: boolean }[] = JSON.parse(await installed("list", "--all", "--json"));
     return Object.fromEntries(models.map(({ name, downloaded }) => [name, downloaded]));
   };
   expect((await rejected(installed(...RUN_MAMBA))).stderr).toContain(ABSENT);

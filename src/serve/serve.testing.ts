@@ -65,17 +65,19 @@ export const post = (to: Pick<Testing, "url">, path: string, body: object): Prom
   });
 
 /**
- * Sends one client's question, then two clients' at once, then four's, until answers take more than `ms` milliseconds;
- * the number depends on the machine.
+ * Sends one client's question, then those of two to sixteen times as many clients at once, until answers take more than
+ * `ms` milliseconds; the number depends on the machine.
  */
 export async function outlasting(ms: number, ask: () => Promise<void>): Promise<void> {
-  let started: number;
-  let clients = 1;
-  do {
-    started = performance.now();
+  for (
+    let clients = 1, took = 0;
+    took < ms;
+    clients = Math.ceil(clients * Math.min(Math.max((1.2 * ms) / took, 2), 16))
+  ) {
+    const started = performance.now();
     await Promise.all(Array.from({ length: clients }, ask));
-    clients *= 2;
-  } while (performance.now() - started < ms);
+    took = performance.now() - started;
+  }
 }
 
 /** OpenAI's client of a server, without retries. */
