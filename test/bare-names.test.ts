@@ -44,7 +44,7 @@ async function promptOf(kind: (typeof kinds)[number], name: string): Promise<Pro
       return ["where is the cat?", { images: [await sharp(pixels).png().toBuffer()], maxTokens: 1 }];
     }
     case "page":
-      return [LICENCE.slice(0, 6000), { maxTokens: 1 }];
+      return [LICENCE.slice(0, 3000), { maxTokens: 1 }];
     case "book":
       return [LICENCE.repeat(2).slice(0, 21_400), { maxTokens: 1 }];
     case "quotes":

@@ -40,6 +40,8 @@ const env: NodeJS.ProcessEnv = {
 };
 
 const inFolder = (command: string, ...words: string[]) => within(folder, command, ...words);
+/** Without npx, which takes longer to start than the program. */
+const installed = (...words: string[]) => inFolder(join(folder, "node_modules", ".bin", "modicum"), ...words);
 
 async function within(cwd: string, command: string, ...words: string[]): Promise<string> {
   const child = run(command, words, { cwd, env });
@@ -117,7 +119,7 @@ afterAll(async () => {
 test("the installed program answers", async () => {
   expect(await inFolder("npx", "modicum", "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
   const { tokens, receipt } = JSON.parse(
-    await inFolder("npx", "modicum", "run", "--json", "--max-tokens", "8", "What is the capital of France?"),
+    await installed("run", "--json", "--max-tokens", "8", "What is the capital of France?"),
   );
   expect(tokens).toHaveLength(receipt.tokens.completion);
   expect(receipt.flops.spent).toBeGreaterThan(0);
@@ -140,10 +142,7 @@ test("of the platform packages, only this platform's is installed, with its lice
 test("without its platform's package, one sentence names it", async () => {
   const library = join(folder, "node_modules", platformPackage(platform));
   renameSync(library, join(folder, "aside"));
-  const [run, doctor] = await Promise.all([
-    rejected(inFolder("npx", "modicum", "run", "Hi")),
-    rejected(inFolder("npx", "modicum", "doctor")),
-  ]);
+  const [run, doctor] = await Promise.all([rejected(installed("run", "Hi")), rejected(installed("doctor"))]);
   renameSync(join(folder, "aside"), library);
   const sentence = `the package ${platformPackage(platform)}, which contains ONNX Runtime's library, is missing`;
   expect(run.stderr).toContain(`error: ${sentence}`);
@@ -155,15 +154,13 @@ const RUN_MAMBA = ["run", "--json", "--model", "mamba-tiny", "--max-tokens", "4"
 
 test("models made here are found once their package is installed; until then, one sentence names it", async () => {
   const listed = async () => {
-    const models: { name: string; downloaded: boolean }[] = JSON.parse(
-      await inFolder("npx", "modicum", "list", "--all", "--json"),
-    );
+    const models: { name: string; downloaded: boolean }[] = JSON.parse(await installed("list", "--all", "--json"));
     return Object.fromEntries(models.map(({ name, downloaded }) => [name, downloaded]));
   };
-  expect((await rejected(inFolder("npx", "modicum", ...RUN_MAMBA))).stderr).toContain(ABSENT);
+  expect((await rejected(installed(...RUN_MAMBA))).stderr).toContain(ABSENT);
   expect(await listed()).toMatchObject({ "mamba-tiny": false, "digits-tiny": true });
   await inFolder("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", MODELS_PACKAGE);
-  expect(JSON.parse(await inFolder("npx", "modicum", ...RUN_MAMBA)).tokens).toHaveLength(4);
+  expect(JSON.parse(await installed(...RUN_MAMBA)).tokens).toHaveLength(4);
   expect(await listed()).toMatchObject({ "mamba-tiny": true, "digits-tiny": true });
 });
 
@@ -193,7 +190,7 @@ test("a package without a build says so", async () => {
 });
 
 test("a stack trace has short lines that name the sources", async () => {
-  const { stderr } = await rejected(inFolder("npx", "modicum", "run", "--model", "./missing.gguf", "Hi"));
+  const { stderr } = await rejected(installed("run", "--model", "./missing.gguf", "Hi"));
   expect(stderr).toMatch(/^UserError: .*\n {4}at .*\/src\/[\w/-]+\.ts:\d+:\d+\)?$/m);
   writeFileSync(join(folder, "uncaught.js"), 'import { load } from "modicum";\nawait load(42);\n');
   const uncaught = await rejected(inFolder("node", "--enable-source-maps", "uncaught.js"));
@@ -202,9 +199,9 @@ test("a stack trace has short lines that name the sources", async () => {
 });
 
 test("it lists its savings, and says that benches need a clone", async () => {
-  const savings = JSON.parse(await inFolder("npx", "modicum", "savings", "--json"));
+  const savings = JSON.parse(await installed("savings", "--json"));
   expect(savings.map(({ name }: { name: string }) => name)).toContain("xattention");
-  await expect(inFolder("npx", "modicum", "bench")).rejects.toMatchObject({
+  await expect(installed("bench")).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringContaining("from a clone"),
   });

@@ -133,6 +133,13 @@ describe("a worker's side", () => {
 });
 
 describe.skipIf(!server)("with a queue", () => {
+  const alone = new Map<number, ReturnType<typeof outcomeOf>>();
+  /** The result without a queue, tuned once. */
+  async function withoutQueue(temperature: number) {
+    if (!alone.has(temperature)) alone.set(temperature, outcomeOf(await setupOf({ temperature })));
+    return await alone.get(temperature)!;
+  }
+
   async function redis() {
     const url = `redis://127.0.0.1:${await freePort()}`;
     const store = processes.redis(Number(new URL(url).port));
@@ -158,7 +165,7 @@ describe.skipIf(!server)("with a queue", () => {
   test.each([0, 0.8])(
     "at temperature %d, the certificate, its order and all losses equal a tuning without a queue",
     async (temperature) => {
-      const alone = await outcomeOf(await setupOf({ temperature }));
+      const alone = await withoutQueue(temperature);
       const { url } = await redis();
       await using _ = await worker(url);
       const setup = await setupOf({ temperature });
@@ -170,7 +177,7 @@ describe.skipIf(!server)("with a queue", () => {
   );
 
   test("answers of another form, failed ones, and a failing queue never count as losses", async () => {
-    const alone = await outcomeOf(await setupOf({ temperature: 0 }));
+    const alone = await withoutQueue(0);
     const results = [
       () => "[]",
       () => JSON.stringify({ served: "nothing" }),
@@ -200,7 +207,7 @@ describe.skipIf(!server)("with a queue", () => {
   }, 300_000);
 
   test("without a worker, and after Redis has died, this process answers everything", async () => {
-    const alone = await outcomeOf(await setupOf({ temperature: 0 }));
+    const alone = await withoutQueue(0);
     const { url, store } = await redis();
     const setup = await setupOf({ temperature: 0 });
     let answers = 0;

@@ -81,8 +81,9 @@ describe.each(cases)("$name, $format: logits equal transformers'", ({ name, form
   const { tokens, logits } = referenceOf(name);
 
   test.each(cutsOf(name))("cut: %s", async (cut) => {
+    using stack = await compile(file, cut);
     for (const way of cut === "whole" ? ways : ways.slice(2)) {
-      using stack = await compile(file, cut);
+      stack.restart();
       const error = difference(await inChunks(stack, tokens, way.lengths), logits);
       expect(error, way.name).toBeLessThan(1e-4);
       worst.set(keyOf(name, format), Math.max(error, worst.get(keyOf(name, format)) ?? 0));

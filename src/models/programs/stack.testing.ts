@@ -44,7 +44,13 @@ export class Stack implements Disposable {
     private readonly inputs: Readonly<Record<string, View>>,
   ) {
     this.#cache = new KvCache(decoder.config);
-    for (const layer of layersOf(decoder.config, "recurrent")) this.#cache.state(layer).fill(0);
+    this.restart();
+  }
+
+  /** The next tokens begin another sequence. */
+  restart(): void {
+    this.#past = 0;
+    for (const layer of layersOf(this.decoder.config, "recurrent")) this.#cache.state(layer).fill(0);
   }
 
   /** Weights that are not constants of the graphs are bound as `inputs`, which tracing may fill. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { layersOf } from "../../../models/decoder/decoder.ts";
 import { Stack } from "../../../models/programs/stack.testing.ts";
 import { openDecoder } from "../../../models/registry.ts";
@@ -62,8 +62,14 @@ describe.each([
   ...["granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5", "qwen3_5_moe", "nemotron_h", "nemotron_h-experts"],
   ...["falcon_h1", "falcon_h1-norm"],
 ])("%s", (name) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await open(name);
+  });
+  beforeEach(() => engine.forget());
+  afterAll(() => engine[Symbol.dispose]());
+
   test("a prompt of several chunks has the logits of one run over all of it", async () => {
-    using engine = await open(name);
     const { decoder, weights } = await openModel(name);
     using stack = await Stack.compile(decoder, weights, "whole");
     const whole = await stack.run(text);
@@ -71,7 +77,6 @@ describe.each([
   });
 
   test("a prefix is reused as far as the states are kept, though keys can be cut anywhere", async () => {
-    using engine = await open(name);
     const turns = [
       // These prompts diverge from it in the second chunk, which has no stored state.
       { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
@@ -90,7 +95,6 @@ describe.each([
   });
 
   test("rows of other lengths step beside each other as alone", async () => {
-    using engine = await open(name);
     const prompts = [ids(23), ids(7), ids(PREFILL_CHUNK + 5)];
     const steps = [5, 40, 11];
     const alone: Float32Array[] = [];
@@ -114,14 +118,12 @@ describe.each([
   });
 
   test("a sequence's bytes grow by the keys of the layers that attend alone", async () => {
-    using engine = await open(name);
     const { config } = engine.programs.decoder;
     const keys = 2 * 4 * layersOf(config, "attention").length * config.kvHeads * config.headSize;
     expect(sequenceBytes(config, 11) - sequenceBytes(config, 10)).toBe(keys);
   });
 
   test("with the attention of some layers open, recurrent layers run between them as they do in whole segments", async () => {
-    using engine = await open(name);
     const [dense, opened] = [new Meter(engine.programs), new Meter(engine.programs)];
     const run = async (plan: Plan, meter: Meter) => {
       engine.forget();

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sharesKeys } from "../../../models/decoder/decoder.ts";
 import { Stack } from "../../../models/programs/stack.testing.ts";
 import { openDecoder } from "../../../models/registry.ts";
@@ -58,8 +58,16 @@ const seamed: Plan = {
 const names = ["exaone4", "cohere2", "gemma4", "gemma4-experts", "gemma4-e2b", "gemma4-e4b", "llama4-chunks"];
 
 describe.each(names)("%s", (name) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await open(name);
+  });
+  beforeEach(() => engine.forget());
+  afterAll(() => engine[Symbol.dispose]());
+
   test("a prompt longer than windows and chunks, and one that goes on from its beginning", async () => {
-    using engine = await open(name);
+    const { decoder, weights } = await openDecoder(checkpointOf(name), path.join(folder, name), "f32");
+    using stack = await Stack.compile(decoder, weights, "whole");
     for (const { prompt, cached } of [
       { prompt: text, cached: 0 },
       { prompt: [...text.slice(0, PREFILL_CHUNK + 90), ...ids(30)], cached: PREFILL_CHUNK + 90 },
@@ -68,13 +76,13 @@ describe.each(names)("%s", (name) => {
       expect(slot.tokens.length).toBe(cached);
       const logits = (await engine.prefill(slot, prompt, new Meter(engine.programs))).slice();
       engine.release(slot);
-      const whole = await wholeRun(checkpointOf(name), name, prompt);
+      stack.restart();
+      const whole = await stack.run(prompt);
       expect(worst(logits, whole.subarray(-logits.length))).toBeLessThan(1e-4);
     }
   });
 
   test("with the attention of all layers open, they have the logits of whole segments", async () => {
-    using engine = await open(name);
     const run = async (plan: Plan) => {
       const slot = engine.acquireEmpty(text, plan);
       const logits = (await engine.prefill(slot, text, new Meter(engine.programs), plan)).slice();
@@ -85,7 +93,6 @@ describe.each(names)("%s", (name) => {
   });
 
   test("rows of other lengths have the logits that they have alone", async () => {
-    using engine = await open(name);
     await compareWithAlone(engine, texts(5, 72, 400, 20));
   });
 
