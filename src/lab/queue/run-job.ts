@@ -87,7 +87,7 @@ export interface Training {
   readonly fetching: Pick<ResolveOptions, "onProgress">;
 }
 
-/** Advances a part of a run. @throws Unfit if this worker does not see the sweep's folder */
+/** Trains a part of a run. @throws Unfit if this worker does not see the sweep's folder */
 export async function runPart(
   { version, directory, sweep, part }: RunJob,
   { version: own, notice, signal, fetching }: Training,

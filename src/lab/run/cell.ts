@@ -138,7 +138,7 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
 /** A recipe as written in results: savings in order, separated by spaces; `dense` if there are none. */
 export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
 
-/** Groups of items answered in one go, always the same groups, since an answer may depend on its neighbours. */
+/** Groups items to answer together, always in the same way, since an answer may depend on its neighbours. */
 const grouped = ({ items, identity: { rows } }: OpenCell): (readonly Item[])[] =>
   Array.from({ length: Math.ceil(items.length / rows) }, (_, i) => items.slice(i * rows, (i + 1) * rows));
 

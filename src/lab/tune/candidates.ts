@@ -46,7 +46,7 @@ export function own(recipes: readonly Recipe[]): Candidate[] {
 }
 
 /**
- * Splits candidates into the ones that can act in the model on some prompt, and the others.
+ * Separates the candidates that can act in the model on some prompt from the others.
  * @param check refuses a recipe that the model cannot run
  */
 export async function acting(

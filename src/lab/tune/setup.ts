@@ -32,7 +32,7 @@ export interface Request {
   readonly adapter: string | undefined;
   readonly force: boolean;
   readonly version: string;
-  /** Redis, through which other processes compute the losses; if undefined, this process computes them. */
+  /** The address of Redis, through which other processes compute the losses; if undefined, this process does. */
   readonly queue?: string | undefined;
   /** Its name and first model, if a pair is tuned; `model` is then the second one, which is dense. */
   readonly pair?: TunedPair | undefined;

@@ -19,7 +19,7 @@ export interface CodeFile {
   readonly split: Split;
 }
 
-/** Maximum characters per package, so that none dominates. */
+/** The maximum number of characters per package, so that none dominates. */
 const MOST: Readonly<Record<Split, number>> = { test: 120_000, validation: 150_000, train: 400_000 };
 
 /**
