@@ -110,7 +110,7 @@ function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
   return { ...base, checkpoint: upcycledCheckpoint(base.checkpoint, upcycle, seed) };
 }
 
-/** The data as the run's method reads and changes them. */
+/** The data after the run's method has read and changed them. */
 async function dataOf(
   options: TrainOptions,
   files: DataFiles,

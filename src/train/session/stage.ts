@@ -31,7 +31,7 @@ export interface StageCost extends PassCost {
   readonly denseBackward?: number;
 }
 
-/** Updates of the weights so far, and steps without one. */
+/** The number of weight updates so far, and of skipped steps. */
 export interface UpdateCounters {
   updates: number;
   skipped: number;

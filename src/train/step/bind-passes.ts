@@ -22,7 +22,7 @@ interface BoundPart {
   readonly cost: Spent;
 }
 
-/** A program with its tensors, which is bound again for parts of different sizes. */
+/** A program with its tensors, bound again for each part of a new size. */
 class Run {
   /** One per part. */
   readonly #bound: BoundPart[] = [];
