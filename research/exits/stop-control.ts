@@ -1,7 +1,7 @@
 /**
- * The control of stopping: completions that a recipe ended are shorter, and a short text is easily right. Here dense's
- * completions are cut at the same lengths, handed out at random, and judged alike. Writes `stops.json` beside each run
- * of next tokens: `npx tsx research/exits/stop-control.ts && npx tsx research/exits/page.ts`.
+ * A control for stopping: completions that a recipe ended are shorter, and short texts are right more easily. Here
+ * dense's completions are cut at the same lengths, in random order, and judged alike. Writes `stops.json` beside each
+ * run of next tokens: `npx tsx research/exits/stop-control.ts && npx tsx research/exits/page.ts`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

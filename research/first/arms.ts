@@ -43,7 +43,7 @@ const [collection = "", first = "bm25", queries = "25", top = "20", arms = "", r
 const OUT = "research/first/results";
 const name = collection === "boolq" ? collection : first;
 const file = `${OUT}/${name}-${top}${source === "drop" ? "" : `-${source}`}.jsonl`;
-/** Windows as the adapters are trained on. */
+/** Windows of the size that the adapters were trained on. */
 const WINDOWS = "windowSize=10,stride=5,maxPassageWords=24,presort=none,adapter=none";
 
 async function main(): Promise<void> {
@@ -111,7 +111,7 @@ async function trained(arm: string): Promise<Arm> {
   return byLetters(ranker, orders[order as keyof typeof orders]);
 }
 
-/** In what order documents are read, as indices of the first stage's. */
+/** The order in which documents are read, as indices into the first stage's order. */
 const orders = {
   given: (count: number) => Array.from({ length: count }, (_, i) => i),
   reversed: (count: number) => Array.from({ length: count }, (_, i) => count - 1 - i),

@@ -16,7 +16,7 @@ import { answersIn, bestOf, MODEL, type Written } from "./answered.ts";
 import { type Source, texts } from "./documents.ts";
 import { hasShard, type ReadText, toBf16, writeShard } from "./shards.ts";
 
-/** Tokens that the model reads of a text, the first ones. */
+/** The number of a text's first tokens that the model reads. */
 const LONGEST = 512;
 /** Characters that hold them. */
 const CHARACTERS = 8 * LONGEST;
@@ -24,7 +24,7 @@ const SHORTEST = 32;
 const SHARD = 16_384;
 /** Held-out tokens of texts. */
 const HELD_TEXTS = 6_000;
-/** Rows that the head takes at once. */
+/** The number of rows that the head processes at once. */
 const ROWS = 256;
 /** The tokenizer's first ids, which are its commonest. */
 const COMMON = 1024;
@@ -73,7 +73,9 @@ const toRead = {
   "train-answers": answers("train"),
   "train-texts": of("train", Number(tokens)),
 };
-/** The tokens of all these texts: the model's choice is taken among them, since its whole head would take most of the time. */
+/**
+ * The tokens of all these texts: the model chooses only among them, since its whole head would take most of the time.
+ */
 const choices = [
   ...new Set([...Array(COMMON).keys(), ...Object.values(toRead).flatMap((some) => some.flatMap(({ ids }) => ids))]),
 ].sort((a, b) => a - b);

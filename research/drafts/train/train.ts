@@ -26,7 +26,7 @@ const SHAPE = { rows: 2, tokens: 512, packed: true };
 const RATE = 6e-4;
 const WARMUP = 40;
 const LEAST = 0.05;
-/** Places at which the draft reads its own stream. */
+/** The share of positions at which the draft reads its own stream. */
 const OWN = 0.35;
 const CLIP = 1;
 const SAVE_EVERY = 20;
@@ -94,7 +94,7 @@ const summary = {
 };
 writeFileSync(path.join(results, `${name}.json`), `${JSON.stringify(summary, null, 1)}\n`);
 
-/** The rate falls with the steps, or with the time if that ends before. */
+/** The learning rate falls with the steps, or with the time if it runs out first. */
 function rateAt(at: number): number {
   if (at < WARMUP) return (at + 1) / WARMUP;
   const time = 1 - (end - Date.now()) / (60_000 * Number(minutes));

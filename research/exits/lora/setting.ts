@@ -1,7 +1,7 @@
 import path from "node:path";
 
 export const MODEL = "smollm2";
-/** Layers before the exit, of 30. */
+/** The number of layers, of 30, before the exit. */
 export const EXIT = 15;
 /** Texts of the exit head that is trained without LoRA: options of `savings train`. */
 export const EXIT_TEXTS = { tokens: 60_000, block: 256, seed: 0 };

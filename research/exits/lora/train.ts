@@ -96,7 +96,7 @@ function exitOf(base: Base): Base {
   return { name, tokenizer, prepared, checkpoint: { ...checkpoint, config: { ...config, metadata } } };
 }
 
-/** Rows in another order in each epoch; each place's label is the whole model's choice. */
+/** Rows in a new order in each epoch; each position's label is the whole model's choice. */
 function trainingData(seed: number): RunData {
   const samples = rows.length - held;
   const order = epochOrder(samples, seed);
