@@ -35,7 +35,7 @@ function results(name: string): Result[] {
   return files.map((file) => schema.parse(JSON.parse(readFileSync(join(folder, file), "utf8"))));
 }
 
-/** Masks that are alike but for their draw. */
+/** The kind of a mask: its name without the draw's number. */
 const kindOf = (mask: string): string => mask.replace(/ \d+$/, "");
 const three = (value: number): string => value.toFixed(3);
 const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
@@ -57,7 +57,10 @@ function rowsOf(all: readonly Result[], illegal: string): string[][] {
   });
 }
 
-/** Learned less matched, the mean over seeds, and in how many seeds it is above the best of the matched. */
+/**
+ * The learned mask's selectivity minus the matched masks', averaged over seeds, and the number of seeds in which it
+ * beats the best of them.
+ */
 function gate(all: readonly Result[], illegal: string): string {
   const margins = all.map(({ roles }) => {
     const { masks } = roles.find(({ role }) => role.illegal === illegal)!;

@@ -18,7 +18,7 @@ export interface MaskScore {
   readonly innocent: number;
   /** Innocent less illegal adaptation. */
   readonly selectivity: number;
-  /** Shares that the mask spares of the user's fine-tuning. */
+  /** The shares of the user's fine-tuning that the mask saves. */
   readonly saved: Saved;
 }
 

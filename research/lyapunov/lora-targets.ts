@@ -1,7 +1,7 @@
 /**
- * Adapters of Mamba's projections at about equal numbers of parameters: `npx tsx research/lyapunov/lora-targets.ts OUT PROSE.txt`
- * trains small Mambas on prose, then adapters of each kind on statements of code, with three seeds and two rates, and
- * writes `research/lyapunov/results/lora.json` and its table. Finished runs stay.
+ * Adapters of Mamba's projections at about equal numbers of parameters: `npx tsx research/lyapunov/lora-targets.ts OUT
+ * PROSE.txt` trains small Mambas on prose, then adapters of each kind on statements of code, with three seeds and two
+ * rates, and writes `research/lyapunov/results/lora.json` and its table. Finished runs are reused.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -15,7 +15,10 @@ export interface Models {
   readonly adapter?: string;
 }
 
-/** Tokens of the text by which exponents are measured, those of a loop, and the windows of divergences: as long as a row of the training. */
+/**
+ * The number of tokens for measuring exponents, and loops; the length of divergence windows, a training row's, and
+ * their number.
+ */
 const [TOKENS, LOOP, WINDOW, WINDOWS] = [512, 256, 64, 16];
 
 async function opened({ base, adapter }: Models) {

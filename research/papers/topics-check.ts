@@ -78,8 +78,8 @@ async function compared(texts: readonly string[], names: readonly string[]): Pro
 }
 
 /**
- * The accuracy of each bound on the reference collection: a third of its fields are labels, texts of the others should have
- * none, and both kinds of text count the same.
+ * The accuracy of each bound on the reference collection: a third of its fields are labels, texts of other fields
+ * should get none, and both kinds of text weigh the same.
  */
 async function boundsOnReference(): Promise<{ bound: number; accuracy: number }[]> {
   const fields = Object.keys(reference);

@@ -21,7 +21,7 @@ export interface StepRow extends Omit<PlannerRow, "model"> {
   readonly passes: number;
   readonly flops: number;
   readonly ms: number;
-  /** With a cache: the share of tokens that are those without it. */
+  /** With a cache: the share of tokens equal to those without it. */
   readonly sameTokens?: number;
 }
 

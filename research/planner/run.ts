@@ -25,12 +25,12 @@ const at = (...names: string[]): string => path.join(folder, ...names);
 const trained = trainer(folder);
 const cardOf = (role: Role, data: string): TrainInput => roleOptions(role, world, at(data));
 
-/** Steps of the planner's beginning, on short plans alone. */
+/** The number of steps in the planner's first phase, on short plans only. */
 const FIRST_STEPS = 3000;
-/** The rate behind it: at the first one, 0.002, a step unlearned what the beginning had learned. */
+/** The rate of the second phase: at the first phase's 0.002, one step unlearned what that phase had learned. */
 const LATER_RATE = 0.0007;
 
-/** The planner's training behind its beginning. */
+/** The second phase of the planner's training. */
 function laterPlanner(): TrainInput {
   const { architecture: _, tokenizer: __, ...options } = cardOf("planner", "planner.jsonl");
   return { ...options, model: at("planner-first"), optimizer: { ...options.optimizer, lr: LATER_RATE } };

@@ -58,7 +58,7 @@ async function answered(pipeline: PlanPipeline, place: Place): Promise<string> {
   return digits(right);
 }
 
-/** One arm by a projector of its own. */
+/** Runs an arm with its own projector. */
 async function byProjector(seed: number, source: string, planning = latent, more = ""): Promise<string> {
   using pipeline = await projected(seed, source, more);
   return await answered(pipeline, planOf(pipeline.opened, tested, planning));
@@ -70,7 +70,7 @@ async function byPlan(seed: number, placeOf: (pipeline: PlanPipeline) => Place):
   return await answered(pipeline, placeOf(pipeline));
 }
 
-/** A chat's turn as the template half-1 words it. */
+/** A chat's turn in the template half-1. */
 const turnOf = (question: string, plan: string | undefined): string =>
   `${question}\n\n${plan === undefined ? "" : `Plan: ${plan}\n\n`}Give the answer alone.`;
 

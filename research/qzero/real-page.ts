@@ -23,7 +23,7 @@ export interface RealRun {
   readonly documents: number;
   readonly labels: readonly string[];
   readonly retrieval: { readonly zeroHits: number; readonly ms: number };
-  /** Numbers of one text's categories. */
+  /** The time to tag one text's categories. */
   readonly nounsMs: number;
   readonly arms: readonly ArmResult[];
   readonly coverage: Readonly<Record<string, ReturnType<typeof gainByCoverage>>>;

@@ -21,7 +21,7 @@ interface Baselines {
   /** Crops with a tenth of the box around it. */
   readonly wide?: Sets;
   readonly pool: Sets;
-  /** The same of regions whose box overlaps another's. */
+  /** The same for regions whose box overlaps another's. */
   readonly crowded?: Omit<Baselines, "split" | "crowded">;
 }
 interface BridgeRow {
@@ -35,7 +35,7 @@ interface BridgeRow {
   readonly shuffled: Sets;
   readonly blind: Sets;
   readonly attention: number;
-  /** The same of regions whose box overlaps another's. */
+  /** The same for regions whose box overlaps another's. */
   readonly crowded?: Sets;
 }
 interface FrozenResult {

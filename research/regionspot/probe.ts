@@ -1,7 +1,7 @@
 import type { RegionFeatures } from "../../src/train/methods/regions/features.ts";
 import { cholesky, solveCholesky } from "../../src/util/cholesky.ts";
 
-/** The share of labels and boxes that a linear map reads off regions' tokens. */
+/** How well a linear map predicts labels and boxes from regions' tokens. */
 export interface Probe {
   /** Share of held-out regions whose label it names, and that of the commonest label. */
   readonly label: number;

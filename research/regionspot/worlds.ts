@@ -10,7 +10,7 @@ export interface GateWorld {
   /** Pixels of a scene's side. */
   readonly side: number;
   readonly labels: readonly string[];
-  /** Ways to leave labels out; controls are told of the first. */
+  /** Ways to leave labels out; controls use the first. */
   readonly splits: readonly [LabelSplit, ...LabelSplit[]];
   /** Kinds of bridges that are compared. Boxes in place of the localiser's tokens tell more where objects hide one another. */
   readonly arms: readonly BridgeArmName[];

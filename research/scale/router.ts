@@ -30,7 +30,7 @@ const [KILL_AFTER, UNDER_LOAD] = [20, 12];
 interface Routed {
   readonly url: string;
   readonly servers: readonly OwnServer[];
-  /** How often the router has sent a request again. */
+  /** The number of requests that the router has retried. */
   readonly retries: () => Promise<number>;
 }
 

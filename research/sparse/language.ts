@@ -13,7 +13,7 @@ export interface Language {
   readonly next: Float64Array;
   /** Nats a symbol. */
   readonly entropy: number;
-  /** Nats a symbol for one who knows how often each symbol comes. */
+  /** Nats per symbol of a model that knows only the symbols' frequencies. */
   readonly unigram: number;
 }
 

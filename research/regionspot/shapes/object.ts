@@ -2,7 +2,7 @@ import type { Raster } from "../../../src/lab/data/scenes/raster.ts";
 import { inked, outlines } from "./outlines.ts";
 import { colours, type Look } from "./words.ts";
 
-/** Points along a pixel's side at which an object is looked up. */
+/** The number of sample points along a pixel's side. */
 const POINTS = 2;
 /** The largest angle by which a shape leans, in radians. */
 const LEAN = 0.25;

@@ -11,7 +11,7 @@ import { TWINS, twin } from "./twins.ts";
 /** A line of `scenes.jsonl`. */
 export type ShapeRow = Omit<SceneRow, "questions">;
 
-/** The share of textures, and of colours, that a caption of `groups.jsonl` does not tell. */
+/** The share of textures, and of colours, that captions of `groups.jsonl` omit. */
 const UNTOLD = 0.25;
 
 /**

@@ -19,7 +19,7 @@ if (dir === undefined) throw new Error("expected a folder for data and runs");
 const MODEL = join(root, "packages/models/vlm-tiny");
 /** Objects of a scene, at most: those of the model's own figures. */
 const MOST = [1, 5] as const;
-/** The lab's questions by this seed are not those that vlm-tiny's figures stand on. */
+/** The seed of the lab's questions; vlm-tiny's figures use other questions. */
 const SEED = 2;
 
 /** Scenes that the model was not trained on, in its two kinds. */
