@@ -2,7 +2,7 @@
  * Measures how far prompts computed in 8 bits, with and without rotation, are from float32 and from dense: `npx tsx
  * research/forms/rotated.ts MODEL [TOKENS]`, of 16,000 tokens or more if none are named. A document consists of enough
  * Wikipedia leads for a prompt of 512 tokens; the whole distribution after every token is compared. Each is appended to
- * int8-prefill/rotated/MODEL.jsonl; a later run goes on from there. MODEL.json, which is also the last line printed,
+ * int8-prefill/rotated/MODEL.jsonl; a later run continues from there. MODEL.json, which is also the last line printed,
  * has means over all tokens, with intervals by a bootstrap over documents, paired.
  */
 import { mkdirSync, writeFileSync } from "node:fs";

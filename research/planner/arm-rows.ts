@@ -18,7 +18,7 @@ export interface ArmRow {
   readonly gain: { readonly mean: number; readonly ci95: Interval };
   /** The latent vectors' accuracy minus this arm's, on the same questions. */
   readonly latentGain: { readonly mean: number; readonly ci95: Interval };
-  /** Means of a question. */
+  /** Means per question. */
   readonly planTokens: number;
   readonly answerTokens: number;
   readonly passes: number;

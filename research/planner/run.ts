@@ -10,10 +10,10 @@ import { cardAt, type Role, roleOptions, trainer } from "./training.ts";
 import { countdowns } from "./worlds/countdown.ts";
 import { starGraphs } from "./worlds/star-graphs.ts";
 
-// Everything of research/planner/results: npx tsx research/planner/run.ts FOLDER [WORLD] [planner|executors]
-// Star graphs are the usual world, and its models go into packages/models; countdown is the other one.
-// A run that was stopped goes on: files that FOLDER has are not made again. "planner" or "executors"
-// trains these alone: on two cores, side by side, before the rest.
+// Everything of research/planner/results: npx tsx research/planner/run.ts FOLDER [WORLD] [planner|executors] Star
+// graphs are the usual world, and its models go into packages/models; countdown is the other one. A stopped run
+// resumes: existing files in FOLDER are reused. "planner" or "executors" trains these alone: on two cores, side by
+// side, before the rest.
 
 const [folder = "planner-run", ...words] = process.argv.slice(2);
 const world = words.includes(countdowns.name) ? countdowns : starGraphs;

@@ -24,7 +24,7 @@ export interface Row {
   readonly delta: { readonly mean: number; readonly ci95: Interval };
   /** The share of texts that were decided with categories. */
   readonly lookedUp: number;
-  /** Means of a text. */
+  /** Means per text. */
   readonly categories: number;
   readonly keywords: number;
   readonly tokens: { readonly given: number; readonly read: number };

@@ -1,10 +1,10 @@
 /**
- * Trains the draft on what the model has read, and on its own streams; goes on where it ended:
+ * Trains the draft on what the model has read, and on its own streams; resumes where it stopped:
  *
- *     npx tsx research/drafts/train/train.ts FOLDER RUN EPOCHS MINUTES
+ * npx tsx research/drafts/train/train.ts FOLDER RUN EPOCHS MINUTES
  *
- * FOLDER has the shards, FOLDER/RUN gets the state, the log and `draft.safetensors`; research/drafts/results/training/RUN.json
- * says how it went.
+ * FOLDER has the shards, FOLDER/RUN gets the state, the log and `draft.safetensors`;
+ * research/drafts/results/training/RUN.json says how it went.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";

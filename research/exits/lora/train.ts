@@ -1,7 +1,8 @@
 /**
- * Trains LoRA layers below an exit of the frozen SmolLM2, so that the exit chooses as the whole model does; goes on where it ended:
+ * Trains LoRA layers below an exit of the frozen SmolLM2, so that the exit chooses as the whole model does; resumes
+ * where it stopped:
  *
- *     npx tsx research/exits/lora/train.ts OUT TOKENS EPOCHS MINUTES
+ * npx tsx research/exits/lora/train.ts OUT TOKENS EPOCHS MINUTES
  *
  * TOKENS of the leads of Wikipedia, beside the texts of the exit head that is trained without LoRA. Writes
  * research/exits/lora/results.json with what is done after these minutes.

@@ -83,7 +83,7 @@ function makeWords(): (readonly [string, string])[] {
   return [...texts].map((word) => [word, draw.of(letters)] as const);
 }
 
-/** A text's first item, and those that follow. */
+/** Makes a text's first item, and its further items. */
 const makers: Readonly<Record<Kind, (draw: Draw) => { readonly first?: string; next(): Item }>> = {
   sentences: (draw) => ({ next: () => draw.of(sentences) }),
   recall(draw) {

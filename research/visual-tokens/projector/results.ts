@@ -1,7 +1,10 @@
 /** An arm's results on the held-out drawings. */
 export interface Arm {
   readonly arm: string;
-  /** A digit a drawing: 1 if its caption is likeliest among ten, by nats a token; or by what the drawing adds to it. */
+  /**
+   * One digit per drawing: 1 if its caption is likeliest among ten, by nats per token, or by the drawing's gain over
+   * the words alone.
+   */
   readonly right: string;
   readonly rightOverWords: string;
   /** Nats a token of the drawing's caption. */
@@ -26,7 +29,7 @@ export interface About {
   readonly machine: string;
 }
 
-/** Nats a token, of captions' nats with their tokens. */
+/** Nats per token, from captions' nats and numbers of tokens. */
 export const perToken = (parts: readonly (readonly number[])[]): number =>
   parts.reduce((sum, [nats]) => sum + nats!, 0) / parts.reduce((sum, [, tokens]) => sum + tokens!, 0);
 

@@ -79,7 +79,7 @@ export class LoraWeights implements TrainableWeights {
     private readonly options: LoraOptions,
     /** Tokens whose rows are also trained, ascending. */
     readonly tokens?: readonly number[],
-    /** Hugging Face's modules. */
+    /** Maps matrices to Hugging Face's modules. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
     { head = [], served = false }: LoraUse = {},
   ) {
