@@ -66,7 +66,7 @@ ${passage}`),
 /** The number of quotes per edit. */
 const QUOTES = 3;
 
-/** Edits of code and quotes of a text, in turns. */
+/** Code edits and text quotes, alternating. */
 async function* edits(): AsyncGenerator<Item> {
   const passages = shortPassages();
   for await (const { answers } of itemsOf("generation", "mbpp")) {

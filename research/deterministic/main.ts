@@ -1,7 +1,7 @@
 /**
- * Is an answer the same alone, behind a cached prompt and beside other requests? `npx tsx research/deterministic/main.ts MODEL`
- * asks a server the same 20 questions behind one long system prompt, with `"deterministic": true` and without, and
- * writes results/MODEL.json.
+ * Is an answer the same alone, after a cached prompt and beside other requests? `npx tsx research/deterministic/main.ts
+ * MODEL` asks a server the same 20 questions after one long system prompt, with `"deterministic": true` and without,
+ * and writes results/MODEL.json.
  */
 import { writeFileSync } from "node:fs";
 import path from "node:path";

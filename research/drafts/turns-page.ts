@@ -8,7 +8,7 @@ export const TURNS = "draft-turns";
 interface Arm {
   readonly kind: string;
   readonly arm: string;
-  /** Milliseconds a token. */
+  /** Milliseconds per token. */
   readonly ms: number;
   /** The speed-up over dense: the median over rounds, and its spread. */
   readonly gain: number;

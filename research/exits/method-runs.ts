@@ -19,11 +19,11 @@ export interface MethodRun {
   /** The weights of the layers' losses; "none": only the last layer's loss. */
   readonly arm: string;
   readonly seed: number;
-  /** Held-out nats a character of the last layer. */
+  /** Held-out nats per character of the last layer. */
   readonly loss: number;
   /** Share of answers' characters that the head predicts right, by layer. */
   readonly right: readonly number[];
-  /** Share of them at which it chooses as the last layer does. */
+  /** The share of them at which it agrees with the last layer. */
   readonly agree: readonly number[];
   readonly flops: { readonly dense: number; readonly spent: number; readonly overhead: number };
 }

@@ -86,7 +86,7 @@ function coverage(): number {
   return mean(Object.values(sets).map(({ top_3 }) => top_3));
 }
 
-/** A gate at a rate: what it looks up and is right on, and its gain over random gates of equal share. */
+/** A gate at a rate: its look-ups and right answers, and its gain over random gates with the same share. */
 export function judged(gate: Gate, all: readonly Question[], rate: number) {
   const looks = decisions(gate, all, rate);
   const looked = all.filter((question) => looks.get(question)).length;

@@ -21,7 +21,7 @@ const TAGS = ["<pad>", "<s>", "</s>", "<|turn|>"];
 const BYTES = [..."ĠĊabcdefghijklmnopqrstuvwxyz0123456789.,?!:;-'()ABCDEFGHIJKLMNOPQRST"];
 const TEMPLATE = "{% for m in messages %}<|turn|>{{ m.role }}: {{ m.content }}\n{% endfor %}<|turn|>assistant: ";
 
-/** The prompt of the last turn has so many tokens or more, unless the model's positions end before. */
+/** The minimum number of tokens in the last turn's prompt, unless the model has fewer positions. */
 const LONG = 600;
 const ANSWER = 12;
 const QUESTION = "what of the long way that we have come by now, and is it far? ";

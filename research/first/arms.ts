@@ -4,7 +4,7 @@
  * bm25. RUNS is a folder of research/first/train.ts. Arms are separated by commas: first-stage, random, cosine, yes-no, and
  * TRAINING.METHOD[.ORDER] with the adapter RUNS/TRAINING, or none for `untrained`: `joint-0.single-token`, `lm-1.generate`,
  * `joint-0.single-token.reversed`. Appends a line an arm and query to research/first/results/FIRST-TOP[-SOURCE].jsonl, or
- * …/boolq-TOP.jsonl, and skips those that are there.
+ * …/boolq-TOP.jsonl, and skips existing ones.
  */
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";

@@ -131,7 +131,7 @@ async function cranfield(): Promise<() => readonly Lesson[]> {
 const titleOf = (text: string): string => text.split(" . ")[0]!;
 const bodyOf = (text: string): string[] => text.split(" . ").slice(1).join(" . ").split(/\s+/);
 
-/** Some words of a document behind its title. */
+/** Some words of a document after its title. */
 function bodyPart(text: string): string {
   const words = bodyOf(text);
   const from = below(Math.min(words.length - WORDS, 2 * WORDS) + 1);

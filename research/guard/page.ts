@@ -41,7 +41,7 @@ const three = (value: number): string => value.toFixed(3);
 const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
 
-/** A row a role and kind of mask: means over seeds and draws, and each seed's selectivity. */
+/** A row per role and kind of mask: means over seeds and draws, and each seed's selectivity. */
 function rowsOf(all: readonly Result[], illegal: string): string[][] {
   const seeds = all.map(({ roles }) => roles.find(({ role }) => role.illegal === illegal)!.masks);
   const kinds = unique(seeds.flat().map(({ mask }) => kindOf(mask)));
@@ -107,7 +107,7 @@ function worldSection(all: readonly Result[]): string {
 /** The ratio of the runs that were given none. */
 const USUAL = 0.4;
 
-/** A row a role and ratio: the learned mask against the matched ones, means over seeds. */
+/** A row per role and ratio: the learned mask against the matched ones, means over seeds. */
 function ratioRows(all: readonly Result[], illegal: string): string[][] {
   const ratios = unique(all.map(({ ratio = USUAL }) => ratio)).sort((a, b) => a - b);
   return ratios.map((ratio) => {

@@ -16,7 +16,7 @@ export interface MaskScore {
   readonly parameters: number;
   readonly illegal: number;
   readonly innocent: number;
-  /** Innocent less illegal adaptation. */
+  /** Innocent adaptation minus illegal adaptation. */
   readonly selectivity: number;
   /** The shares of the user's fine-tuning that the mask saves. */
   readonly saved: Saved;

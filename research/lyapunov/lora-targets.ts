@@ -28,7 +28,7 @@ const costs = {
   x_proj: INNER + STEP_RANK + 2 * STATE,
   out_proj: INNER + WIDTH,
 } as const;
-/** Targets and ranks. That of x_proj has the most parameters. */
+/** Targets and ranks. The adapter of x_proj has the most parameters. */
 const adapters = [
   { targets: ["in_proj"], rank: 6 },
   { targets: ["in_proj", "out_proj"], rank: 4 },

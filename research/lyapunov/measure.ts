@@ -42,7 +42,10 @@ export async function measureExponents(of: Models, text: string, seed: number, l
   };
 }
 
-/** Divergences of models from one, all in float32, over windows of a text; and of that one's own run in mixed precision. */
+/**
+ * Divergences of models from one of them, all in float32, over windows of a text; and of that model's own run in mixed
+ * precision.
+ */
 export async function measureDivergence(
   reference: Models,
   others: readonly (Models & { readonly arm: string })[],

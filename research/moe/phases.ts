@@ -89,7 +89,7 @@ async function trained(mix: Mix, seed: number): Promise<string> {
   return last;
 }
 
-/** Nats a character of each domain's held-out rows. */
+/** Nats per character of each domain's held-out rows. */
 async function losses(model: string): Promise<Record<Domain, number>> {
   using opened = await load(model, { quant: "f32" });
   const { engine, tokenizer } = opened.language;

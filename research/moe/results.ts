@@ -34,7 +34,7 @@ interface Routing {
 interface Found {
   readonly arm: Arm;
   readonly seed: number;
-  /** Nats a character on rows of the same kinds that were held out. */
+  /** Nats per character on rows of the same kinds that were held out. */
   readonly loss: number;
   /** FLOPs of a token, forwards. */
   readonly flops: number;

@@ -40,7 +40,7 @@ function shuffled<T>(all: readonly T[]): T[] {
 }
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** A front matter's field, which may go on over indented lines. */
+/** A front matter's field, which may continue on indented lines. */
 function field(text: string, name: string): string {
   const [, value = ""] = new RegExp(`^${name}: ((?:.*)(?:\\n  .*)*)`, "m").exec(text) ?? [];
   const line = value.replace(/\s+/g, " ").trim();

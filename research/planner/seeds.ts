@@ -64,7 +64,7 @@ async function byProjector(seed: number, source: string, planning = latent, more
   return await answered(pipeline, planOf(pipeline.opened, tested, planning));
 }
 
-/** The plan's projector, with what it was not trained on. */
+/** Runs the plan's projector on inputs that it was not trained on. */
 async function byPlan(seed: number, placeOf: (pipeline: PlanPipeline) => Place): Promise<string> {
   using pipeline = await projected(seed, "plan");
   return await answered(pipeline, placeOf(pipeline));

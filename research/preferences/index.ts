@@ -81,7 +81,7 @@ function rowsOf(pairs: readonly Pair[], preference: Arm["preference"], method: s
   });
 }
 
-/** Samples continuations of held-out prompts, and scores them by both models. */
+/** Samples continuations of held-out prompts, and scores them with both models. */
 async function judged(
   policy: Model,
   reference: Model,

@@ -34,7 +34,7 @@ export interface Row {
 
 export const readRows = (): Row[] => JSON.parse(readFileSync(join(root, RESULT), "utf8")).rows;
 
-/** One row an arm, one column a model. */
+/** One row per arm, one column per model. */
 export function resultsTable(rows: readonly Row[] = readRows()): string {
   const models = [...new Set(rows.map(({ model }) => model))];
   const keys = [...new Set(rows.map(keyOf))];

@@ -34,7 +34,7 @@ export function probe(training: RegionFeatures, heldOut: RegionFeatures, labels:
   return { label: right / held.length, commonest: Math.max(...counts) / held.length, box };
 }
 
-/** Each region's token or other feature, with a 1 behind it. */
+/** Each region's token or other feature, followed by a 1. */
 export function rowsOf(tokens: Float32Array, token: number): Float64Array[] {
   return Array.from({ length: tokens.length / token }, (_, r) =>
     Float64Array.of(...tokens.subarray(r * token, (r + 1) * token), 1),

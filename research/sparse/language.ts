@@ -11,7 +11,7 @@ const DEVIATIONS = { last: 1.2, before: 0.8, pair: 1.6 };
 export interface Language {
   /** [before, last, next], flat. */
   readonly next: Float64Array;
-  /** Nats a symbol. */
+  /** Nats per symbol. */
   readonly entropy: number;
   /** Nats per symbol of a model that knows only the symbols' frequencies. */
   readonly unigram: number;

@@ -84,7 +84,7 @@ export const doneRun = z.object({
   /** Positions of the run, and of the base's. */
   tokens: z.number(),
   baseTokens: z.number(),
-  /** The base's held-out nats a label, before it has new tokens. */
+  /** The base's held-out nats per label, before it has new tokens. */
   baseNats: z.number(),
   /** FLOPs of the run, and of the base's. */
   flops: z.number(),

@@ -1,10 +1,10 @@
 /**
  * How often drafts are right, by kind of text and by step, on held-out texts:
  *
- *     npx tsx research/drafts/train/acceptance.ts FOLDER RUN [shuffled]
+ * npx tsx research/drafts/train/acceptance.ts FOLDER RUN [shuffled]
  *
- * FOLDER/RUN has `draft.safetensors`, or a `draft.gguf` made of it; with neither the draft is untrained. `shuffled`: each place has another place's stream. Writes
- * research/drafts/results/acceptance/RUN.json.
+ * FOLDER/RUN has `draft.safetensors`, or a `draft.gguf` made of it; with neither the draft is untrained. `shuffled`:
+ * each position has another position's stream. Writes research/drafts/results/acceptance/RUN.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -128,7 +128,7 @@ function count({ ids, best, from, features: bits }: ReadText, group: Group): voi
   }
 }
 
-/** By the number of tokens before it: the place behind the latest occurrence of the last tokens. */
+/** For each number of tokens read: the position after the latest earlier occurrence of the last tokens. */
 function quotedPlaces(ids: Int32Array): (number | undefined)[] {
   const places = new Map<string, number>();
   return Array.from({ length: ids.length + 1 }, (_, end) => {

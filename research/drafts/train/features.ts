@@ -1,11 +1,11 @@
 /**
- * Has the frozen model read its own answers and texts, and keeps its last stream and its choice at each token; goes on
- * where it ended:
+ * Has the frozen model read its own answers and texts, and keeps its last stream and its choice at each token; resumes
+ * where it stopped:
  *
- *     npx tsx research/drafts/train/features.ts FOLDER TOKENS [MINUTES]
+ * npx tsx research/drafts/train/features.ts FOLDER TOKENS [MINUTES]
  *
- * FOLDER has the answers. Shards of about 16,384 tokens are written there, held-out ones first: answers, then texts, until there are so many
- * training tokens.
+ * FOLDER has the answers. Shards of about 16,384 tokens are written there, held-out ones first: answers, then texts, up
+ * to TOKENS training tokens.
  */
 import { Meter } from "../../../src/engine/bill/meter.ts";
 import { LanguageModel } from "../../../src/engine/decode/language-model.ts";
@@ -22,7 +22,7 @@ const LONGEST = 512;
 const CHARACTERS = 8 * LONGEST;
 const SHORTEST = 32;
 const SHARD = 16_384;
-/** Held-out tokens of texts. */
+/** The number of held-out tokens from texts. */
 const HELD_TEXTS = 6_000;
 /** The number of rows that the head processes at once. */
 const ROWS = 256;

@@ -102,7 +102,7 @@ function rateAt(at: number): number {
   return LEAST + ((1 - LEAST) * (1 + Math.cos(Math.PI * done))) / 2;
 }
 
-/** Nats a label on held-out rows. */
+/** Nats per label on held-out rows. */
 async function heldOut(): Promise<number> {
   const total = { nats: 0, labels: 0 };
   for (let i = 0; i < Math.min(HELD_BATCHES, rows.heldBatches); i++) {
@@ -157,7 +157,7 @@ function save(next: number): void {
   renameSync(`${file}.part`, file);
 }
 
-/** The step to go on with. */
+/** The step to resume from. */
 function restored(): number {
   const file = path.join(out, "state");
   if (!existsSync(file)) return 0;

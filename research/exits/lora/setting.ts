@@ -12,9 +12,9 @@ export interface Results {
   /** Tokens of the training texts, and held-out ones. */
   readonly texts: number;
   readonly heldOut: number;
-  /** Share of held-out places at which the exit chooses as the whole model does, after so many training tokens. */
+  /** The share of held-out positions at which the exit agrees with the whole model, by training tokens. */
   readonly evaluations: readonly { readonly tokens: number; readonly agree: number }[];
-  /** The same of the model's commonest choice, and of the commonest behind the same token. */
+  /** The same for the model's commonest choice, and for the commonest after the same token. */
   readonly commonest: number;
   readonly behindToken: number;
 }

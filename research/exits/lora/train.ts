@@ -5,7 +5,7 @@
  * npx tsx research/exits/lora/train.ts OUT TOKENS EPOCHS MINUTES
  *
  * TOKENS of the leads of Wikipedia, beside the texts of the exit head that is trained without LoRA. Writes
- * research/exits/lora/results.json with what is done after these minutes.
+ * research/exits/lora/results.json with the results after MINUTES.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -115,7 +115,7 @@ function trainingData(seed: number): RunData {
   return { training, heldOut: undefined, hash: hashOf(choices.map((each) => each.join())) };
 }
 
-/** Share of held-out places at which the exit chooses as the whole model does. */
+/** The share of held-out positions at which the exit agrees with the whole model. */
 async function agreement(engine: Engine): Promise<number> {
   const folder = path.join(out, "held-out");
   using cache = new StateCache(block, engine.programs.decoder.config.hidden, [], folder);

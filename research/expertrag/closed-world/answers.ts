@@ -51,7 +51,7 @@ export interface Row {
   readonly input: GateInput;
   /** Weight of the entity in the training data, 0 if it is not there: the popularity that only the world's maker knows. */
   readonly popularity: number;
-  /** The passages tell the right value. */
+  /** True if the passages state the right value. */
   readonly covered: boolean;
 }
 

@@ -94,7 +94,7 @@ async function armOf(word: string) {
   };
 }
 
-/** Right plain answers about known people, less those of the dense decoder, question by question. */
+/** The gain in right plain answers about known people over the dense decoder, paired by question. */
 function overDense(right: readonly number[], dense: readonly number[]): { delta: number; ci95: Interval } {
   const { quality, ci95 } = bootstrap(
     right.map((one, i) => [one - dense[i]!]),

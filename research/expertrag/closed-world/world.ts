@@ -3,7 +3,7 @@ import { type Attribute, attributes, begun, familyNames, firstNames, openings } 
 
 /** Half of the entities are in the training data; the facts of all are in the corpus. */
 export const ENTITIES = 240;
-/** Share of the facts that the corpus tells wrongly. */
+/** The share of facts that the corpus states wrongly. */
 export const POISONED = 0.2;
 /** Known entities of rank r come with weight r^−0.8. */
 const POWER = 0.8;
@@ -34,7 +34,7 @@ export interface Fact {
   readonly entity: number;
   readonly attribute: number;
   readonly value: string;
-  /** The corpus' value: another one if the fact is poisoned. */
+  /** The value in the corpus: a wrong one if the fact is poisoned. */
   readonly told: string;
 }
 

@@ -1,6 +1,5 @@
 /**
- * RegionSpot between published models that stay as they are, DINOv2 for pictures and bge-small for names, and its
- * rivals:
+ * Compares RegionSpot between frozen published models, DINOv2 for pictures and bge-small for names, with its rivals:
  *
  * npx tsx research/regionspot/published/main.ts TRAINING.jsonl HELD-OUT.jsonl WORK [PICTURES] [SEEDS]
  *

@@ -12,7 +12,7 @@ const FOUND = 0.5;
 const SURE = [0.25, 0.05] as const;
 const MOST = 20;
 
-/** Shares of boxes that are found, and boxes that are proposed for a picture in the mean. */
+/** The shares of boxes that are found, and the mean number of boxes proposed per picture. */
 export interface Recall {
   /** What proposes them. */
   readonly by: string;

@@ -10,8 +10,9 @@ type Paint = Pick<Look, "texture" | "colour">;
 const paints: readonly Paint[] = textureNames.flatMap((texture) => colourNames.map((colour) => ({ texture, colour })));
 
 /**
- * The `number`-th scene of a group of 1 to `most` objects, of TWINS that differ. Scenes of one object share its texture, so that colours and shapes
- * tell them apart. Scenes of more share all textures and colours, so that shapes alone do.
+ * The `number`-th scene of a group of 1 to `most` objects, of TWINS that differ. Scenes of one object share its
+ * texture, so that colours and shapes tell them apart. Scenes of several objects share all textures and colours, so
+ * that only shapes do.
  */
 export function twin(group: number, number: number, most: number): readonly Look[] {
   const random = seededRandom(group);

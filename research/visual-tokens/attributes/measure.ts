@@ -26,9 +26,9 @@ export interface Answers {
   readonly recipe: readonly string[];
   /** One digit per picture: 1 for a right answer. */
   readonly right: Readonly<Record<Asked, string>>;
-  /** Visual tokens of each layer, in the mean. */
+  /** Visual tokens of each layer, on average. */
   readonly tokens: readonly number[];
-  /** FLOPs of a prompt and its answer, in the mean of the first question. */
+  /** FLOPs of a prompt and its answer, averaged over the first question. */
   readonly flops: { readonly dense: number; readonly spent: number; readonly overhead: number };
 }
 

@@ -7,7 +7,7 @@ export interface Arm {
    */
   readonly right: string;
   readonly rightOverWords: string;
-  /** Nats a token of the drawing's caption. */
+  /** Nats per token of the drawing's caption. */
   readonly nats: readonly number[];
   /** The mean over all captions' tokens, and the share of `rightOverWords`. */
   readonly natsPerToken: number;
@@ -23,7 +23,7 @@ export interface About {
   readonly tokens: number;
   readonly captionTokens: readonly number[];
   readonly layers: number;
-  /** Nats of each caption behind the prompt's words alone. */
+  /** Nats of each caption after the prompt's words alone. */
   readonly words: readonly number[];
   readonly encoder: { readonly ms: number; readonly flops: number };
   readonly machine: string;
