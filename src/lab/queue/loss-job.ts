@@ -62,7 +62,6 @@ const servedSchema = z.object({
 export const lossAnswers = z.array(z.object({ served: servedSchema, excess: z.number().optional() }).nullable());
 export type LossAnswers = readonly ({ readonly served: Served; readonly excess?: number | undefined } | null)[];
 
-/** A worker's environment. */
 interface Around {
   readonly version: string;
   readonly notice: Notice;

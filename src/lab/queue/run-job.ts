@@ -78,7 +78,6 @@ export async function openRunQueue(
 
 const idOf = (job: RunJob): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");
 
-/** The environment of a training worker. */
 export interface Training {
   readonly version: string;
   readonly notice: Notice;

@@ -17,7 +17,6 @@ import { type RunJob, runPart } from "./run-job.ts";
 /** Milliseconds of silence after which a worker counts as dead, and its job goes to another worker. */
 const SILENCE = 10_000;
 
-/** The settings of a worker. */
 export interface Working {
   /** Modicum's version; jobs of other versions are refused. */
   readonly version: string;

@@ -20,7 +20,6 @@ import type { RunOptions } from "./options.ts";
 import { requireOwn } from "./own-results.ts";
 import { type FileHashes, fileHashes, requireUnchanged } from "./recipe-files.ts";
 
-/** One task with one model. */
 export interface Cell {
   readonly task: Task;
   readonly source: ResolvedModel;
@@ -37,7 +36,6 @@ export interface Cell {
 /** The options for fetching a task's data. */
 export type Fetching = Pick<ItemsFor, "signal" | "onNotice" | "onProgress">;
 
-/** A cell with its items. */
 export interface KnownCell extends Cell {
   readonly identity: Identity;
   /** The items that fit the model's context. */
@@ -56,7 +54,6 @@ interface Loaded {
 /** A cell with its items and its loaded model. */
 export interface OpenCell extends KnownCell, Loaded, Disposable {}
 
-/** Loads the model again. */
 export const reopenCell = async (cell: KnownCell): Promise<OpenCell> => opened(cell, await loadedOf(cell));
 
 async function loadedOf({ options: { truncate }, ...cell }: Cell): Promise<Loaded> {

@@ -12,7 +12,6 @@ export interface Excluded {
   readonly reason: string;
 }
 
-/** The recipe of a candidate's text. */
 export const recipeOf = (text: string): Recipe => parseRecipe(text.split(" "));
 
 /** A recipe with all options spelled out. */

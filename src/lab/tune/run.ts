@@ -45,7 +45,6 @@ export interface Progress {
   readonly of: number;
 }
 
-/** Callbacks of a tuning. */
 export interface Watcher {
   notice(sentence: string): void;
   answered(progress: Progress): void;
@@ -53,7 +52,6 @@ export interface Watcher {
   timed(done: number, of: number): void;
 }
 
-/** The result of a tuning. */
 export interface Tuned {
   readonly setup: Setup;
   readonly outcome: Outcome<ServedItem>;

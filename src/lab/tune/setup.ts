@@ -22,7 +22,6 @@ import { split } from "./split.ts";
 import { timedItems } from "./times.ts";
 import { neededText } from "./words.ts";
 
-/** A user's tuning request. */
 export interface Request {
   readonly model: Model;
   readonly task: string;
@@ -38,7 +37,6 @@ export interface Request {
   readonly pair?: TunedPair | undefined;
 }
 
-/** A tuning with its items and candidates. */
 export interface Setup {
   readonly request: Request;
   readonly items: TuningItems;

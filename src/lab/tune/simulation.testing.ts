@@ -95,7 +95,6 @@ function savingOf(ladder: Ladder, { candidates }: World): number {
   return 1 - mean(LENGTHS.map(price)) / mean(LENGTHS);
 }
 
-/** The results of the tunings of one world. */
 export interface Simulated {
   readonly world: string;
   readonly runs: number;

@@ -27,7 +27,6 @@ export type PhasesInput = Partial<TrainInput> & {
   readonly phases: readonly (Partial<TrainInput> & Partial<Pick<Phase, "replay">> & { select?: "best" | "last" })[];
 };
 
-/** One phase. */
 export interface Phase {
   readonly options: TrainOptions;
   readonly replay: number;

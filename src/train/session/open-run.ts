@@ -25,7 +25,6 @@ import { imageTokensOf, openSeen, withImageToken } from "../vision/open-vision.t
 import type { ReadImages } from "../vision/seen-rows.ts";
 import { checkRun } from "./batch-stage.ts";
 
-/** A run's model and data. */
 export interface OpenedRun {
   readonly subject: Subject;
   readonly data: RunData;

@@ -13,7 +13,6 @@ import { forgetScored } from "./scored-step.ts";
 import type { Session, SessionEvents } from "./session.ts";
 import type { Stage } from "./stage.ts";
 
-/** A run's folder. */
 export interface RunFolder {
   /** True if it holds a state to resume from. */
   readonly resumes: boolean;

@@ -8,7 +8,6 @@ import type { Base } from "../subject/subject.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { LabTasks, ScoredTask } from "./tasks.ts";
 
-/** The result of a step. */
 export interface StepResult {
   /** Nats per label, averaged over the step's labels. */
   readonly loss: number;

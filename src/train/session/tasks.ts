@@ -12,7 +12,6 @@ export interface WrittenModel {
   readonly quant: Quant;
 }
 
-/** A model's metric on a task. */
 export interface TaskScore {
   readonly quality: number;
   /** FLOPs spent on answering the items. */

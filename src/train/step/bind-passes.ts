@@ -54,7 +54,6 @@ export interface BoundPasses {
   readonly backward: readonly BackwardRun[];
 }
 
-/** One program of the backward pass. */
 interface BackwardRun {
   /** The layer whose input gradient is then complete, if any; −1 for the embedding. */
   readonly layer: number;

@@ -34,7 +34,6 @@ export interface Setting {
 
 type Choice = readonly [path: string, value: unknown];
 
-/** A parsed sweep. */
 export interface Settings {
   /** Every combination of the grid's values; the last option's values change fastest. */
   readonly settings: readonly Setting[];

@@ -17,7 +17,6 @@ export interface SweepEvents extends SessionEvents {
   onRun?: ((run: { readonly name: string; readonly index: number; readonly of: number }) => void) | undefined;
 }
 
-/** The environment of all runs. */
 export interface Around {
   readonly labTasks: LabTasks | undefined;
   readonly openBase: (model: string) => Promise<Base>;

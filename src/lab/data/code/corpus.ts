@@ -9,7 +9,6 @@ import { isSource, isWritten, type Language, type Split, splits } from "./file.t
 import { checkLicence, isMetadata, licenceIn } from "./licence.ts";
 import { type CodePackage, codePackages } from "./packages.ts";
 
-/** A source file of the corpus. */
 export interface CodeFile {
   /** `package/path`, unique in the corpus. */
   readonly name: string;

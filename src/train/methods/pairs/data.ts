@@ -13,7 +13,6 @@ import type { DataInputs } from "../../whole/given-buffers.ts";
 const text = z.string().min(1);
 const line = z.object({ image: text, caption: text, key: text.optional(), group: text.optional() });
 
-/** A picture's file, and its caption. */
 export interface Pair {
   readonly image: string;
   readonly caption: string;
@@ -82,7 +81,6 @@ export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): 
   }
 }
 
-/** A batch as program inputs. */
 export interface PairBatch {
   /** `pixels` [rows, 3, side, side], `ids` and `mask` [rows, tokens], `own` [rows]: each row's own index. */
   readonly inputs: DataInputs;
