@@ -75,7 +75,6 @@ async function stopsOf({ folder, summary }: Committed): Promise<Stops[]> {
     });
 }
 
-/** The task's items by id. */
 async function itemsById({ task, seed, items: limit }: Committed["summary"], tokenizer: ItemsFor["tokenizer"]) {
   const items = new Map<string, ItemOf<"generation">>();
   for await (const item of itemsOf("generation", task, { ...everyItem, seed, limit, tokenizer })) {

@@ -42,5 +42,4 @@ export const arms = {
 } as const;
 export type Arm = keyof typeof arms;
 
-/** The folder of an arm and seed. */
 export const folderOf = (arm: Arm, seed: number): string => `${arm.replaceAll(/[^\w]+/g, "-")}-${seed}`;

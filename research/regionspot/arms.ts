@@ -11,7 +11,6 @@ import type { Frozen } from "./frozen.ts";
 /** A vector for each region of all scenes, in order; undefined: the arm has none. */
 export type Vectors = readonly (Float32Array | undefined)[];
 
-/** The tokens of a scene's regions. */
 export const tokensOf = ({ tokens, first, sizes, scenes }: RegionFeatures, scene: number): Float32Array =>
   tokens.slice(first[scene]! * sizes.token, (first[scene]! + scenes[scene]!.boxes.length) * sizes.token);
 

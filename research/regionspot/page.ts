@@ -62,7 +62,6 @@ const splitNames: Readonly<Record<string, string>> = {
   looks: "three of ten looks left out",
 };
 const trained = ({ steps }: BridgeRow): boolean => steps > 1;
-/** The arms that some bridge is of. */
 const armsOf = (rows: readonly BridgeRow[]): BridgeArmName[] => [...new Set(rows.map(({ arm }) => arm))];
 
 /** All tables: of the world of drawings, then of shapes. */

@@ -57,7 +57,6 @@ const sumOver = (count: number, value: (i: number) => number): number =>
 
 const entropyOf = (p: Float64Array): number => p.reduce((sum, x) => (x > 0 ? sum - x * Math.log(x) : sum), 0);
 
-/** A text of the language. */
 export function textOf({ next }: Language, length: number, seed: number): string {
   const random = seededRandom(seed);
   const codes = new Uint8Array(length);

@@ -22,7 +22,6 @@ export interface World {
   readonly answerTokens: number;
   /** A question of tests. */
   tested(random: Random): Sample;
-  /** A sample for training. */
   training(random: Random): Sample;
   /** A sample for a planner's first phase: until it has learned to look up, a mix of kinds only hinders it. */
   beginning(random: Random): Sample;

@@ -4,7 +4,6 @@ import { colourNames, type Look, looks, shapeNames, textureNames } from "./words
 /** Looks that one changing object has, or pairs of shapes that two have. */
 export const TWINS = shapeNames.length ** 2;
 
-/** A texture and a colour. */
 type Paint = Pick<Look, "texture" | "colour">;
 
 const paints: readonly Paint[] = textureNames.flatMap((texture) => colourNames.map((colour) => ({ texture, colour })));
