@@ -25,7 +25,7 @@ const ROUNDS = 20;
 const WARM = 3;
 /** The numbers of drafts per check. */
 const COUNTS = [1, 2, 3, 4];
-/** The most frequent tokens, among which a draft chooses. */
+/** The number of most frequent tokens among which a draft chooses. */
 const VOCABULARY = 8192;
 
 const random = seededRandom(1);

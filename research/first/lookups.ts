@@ -105,7 +105,7 @@ function quoted(passage: string): string {
   return words.slice(from, from + QUOTED).join(" ");
 }
 
-/** Documents that are asked for by their titles, among others near them. In one of two chats one answers a judged query. */
+/** Asks for documents by title, among similar ones. In every second chat, one document answers a judged query. */
 async function cranfield(): Promise<() => readonly Lesson[]> {
   const { queries, ...all } = await cranfieldQueries(folder);
   const documents = all.documents.filter(

@@ -57,7 +57,7 @@ export const planOf =
   (i) =>
     carry(models, samples[(i + ahead) % samples.length]!.question, planning);
 
-/** A plan's text as it is given, from nowhere. */
+/** Puts the given text in the plan's place. */
 export const textPlan =
   ({ executor }: PlanModels, samples: readonly Sample[]): Place =>
   async (i) =>

@@ -1,7 +1,8 @@
 /**
- * Tunes vlm-tiny with the cuts of `yopo` active, and without them for as long, and asks each where drawings are, before
- * and after: `npx tsx research/visual-tokens/vlm-tiny/tune.ts DIR [STEPS [QUESTIONS]]`. What a folder holds already is used or resumed;
- * the answers go into research/visual-tokens/yopo/vlm-tiny.json, beside those after other numbers of steps.
+ * Tunes vlm-tiny with the cuts of `yopo` active, and as long without them, and asks each model where drawings are,
+ * before and after: `npx tsx research/visual-tokens/vlm-tiny/tune.ts DIR [STEPS [QUESTIONS]]`. What a folder holds
+ * already is used or resumed; the answers go into research/visual-tokens/yopo/vlm-tiny.json, beside those after other
+ * numbers of steps.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
