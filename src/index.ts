@@ -174,16 +174,16 @@ export const listIndexes = later(async () => (await searching()).listIndexes);
 export const openIndex = later(async () => (await searching()).openIndex);
 
 /**
- * Opens the receipts of answers for reading: those in `MODICUM_HOME`, empty before the first answer, or in the ledger
- * at `place`, a file or `postgres://…`. Dispose of it (`await using`, or `await receipts.close()`).
+ * Opens the receipts of answers for reading, from `MODICUM_HOME` (empty before the first answer) or from the ledger at
+ * `place`, a file or `postgres://…`. Dispose of it (`await using`, or `await receipts.close()`).
  * @throws UserError if there is no such ledger
  */
 export const openReceipts = later(async () => (await import("./library/open-receipts.ts")).openReceipts);
 
 /**
  * Opens a pipeline by its name: `smollm2>qwen2.5-coder@share=0.3` answers with the first model, or with the second if
- * the first one's logits say that the prompt is hard. Either is a model as `load` takes it, or a recipe's name. Missing
- * models are downloaded.
+ * the first one's logits say that the prompt is hard. Each is any model that `load` accepts, or a recipe's name.
+ * Missing models are downloaded.
  * @throws UserError
  */
 export const openPipeline = later(async () => (await import("./library/pipeline.ts")).openPipeline);

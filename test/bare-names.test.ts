@@ -61,13 +61,13 @@ const kindFor: Readonly<Record<string, (typeof kinds)[number]>> = {
 };
 
 /**
- * Prompts of thousands of tokens take downloaded models a minute each: of the savings that act only on them, one runs,
- * on the smallest model.
+ * Prompts of thousands of tokens take downloaded models a minute each: only one of the savings that need them runs, on
+ * the smallest model.
  */
 const isCostly = (model: string, saving: string): boolean =>
   downloaded.includes(model) && kindFor[saving] === "book" && !(model === "smollm2" && saving === "xattention");
 
-/** The recipe of a name alone on a model; or the sentence that refuses it, with exit status 2. */
+/** The recipe that a saving's bare name gives on a model, or the sentence that refuses it with exit status 2. */
 async function bare(name: string, saving: string): Promise<Recipe | string> {
   try {
     return await checkSavings(await sourceOf(name), parseRecipe([saving]));

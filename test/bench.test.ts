@@ -9,7 +9,7 @@ import { median, summarise, table } from "../bench/report.ts";
 const fixtures = fileURLToPath(new URL("../src/models/fixtures/", import.meta.url));
 const options = benchOptions.parse({ path: "none.gguf", rounds: 5 });
 
-/** A side that returns the values in turn and logs its calls. */
+/** A side of a comparison that returns the values in turn and logs its calls. */
 function scripted(name: string, values: number[], log: string[]): Side {
   let next = 0;
   return {

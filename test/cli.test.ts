@@ -40,7 +40,7 @@ async function lastBilled(): Promise<number> {
   return receipt!.tokens.completion;
 }
 
-/** One line, no stack. */
+/** Expects one line, without a stack trace. */
 function expectSentence(stderr: string, pattern: RegExp): void {
   const [first, ...rest] = stderr.trimEnd().split("\n");
   expect(first).toMatch(/^error: /);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { testFiles } from "../tools/test-kinds.ts";
 
 /**
- * Signs of a test that fails on a slow machine: elapsed time, or a wait that ends before the test's own limit. Count
+ * Patterns of tests that fail on a slow machine: elapsed time, or a wait that ends before the test's own limit. Count
  * work (`callsOf`), stub the clock, or wait for an event (`expect.poll`).
  */
 const CLOCK =

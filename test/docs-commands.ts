@@ -40,7 +40,7 @@ interface Output {
   readonly stderr: string;
 }
 
-/** Runs a script of bash and waits for its servers; after the limit, nothing of it runs on. */
+/** Runs a bash script and waits for its servers; kills everything it started after the limit. */
 async function run(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Output> {
   const shell = spawn("bash", ["-c", `${script}\nwait`], {
     cwd,

@@ -154,7 +154,7 @@ describe("docs/reference/models.md", () => {
     const page = read(MODELS_PAGE);
     const table = await architecturesTable(kind, page);
     expect(unaligned(page)).toBe(unaligned(withSection(page, sectionOf(kind), table)));
-    // The tool writes no prose.
+    // The tool leaves no empty prose cells.
     expect(table).not.toMatch(/\| +\|/);
   });
 });

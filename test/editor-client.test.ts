@@ -27,7 +27,7 @@ class Arrived {
     this.#event({ choices: [{ text }] });
   }
 
-  /** The last piece, and the receipt. */
+  /** Sends the last piece and the receipt. */
   end(text = ""): void {
     const receipt = { id: this.id, tokens: { prompt: 1, cached: 0, completion: 1 }, flops: { dense: 2, spent: 1 } };
     this.#event({ choices: [{ text, finish_reason: "stop" }], receipt });
@@ -65,7 +65,7 @@ afterEach(async () => {
 });
 
 let controller: AbortController;
-/** The call for a key, which ends the call for the key before. */
+/** Calls for a typed key, which cancels the previous key's call. */
 function key(before: string, after = "") {
   controller.abort();
   controller = new AbortController();

@@ -128,7 +128,7 @@ describe("a request that the next key cancels", () => {
     const sum = async () => (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum;
     const before = await sum();
     const options = { ...settings, server: server.url, maxTokens: 200 };
-    // Many at once, so that none is over before the key arrives.
+    // Many at once, so that none finishes before the key arrives.
     const clients = Array.from({ length: 8 }, () => new CompletionClient(options));
     const all = clients.map((client, i) => client.complete(`${TEXT}${i}`, "", controller.signal));
     await expect
@@ -136,7 +136,7 @@ describe("a request that the next key cancels", () => {
         (await (await fetch(`${server.url}/metrics`)).text()).match(/num_requests_running\{[^}]*\} [1-9]/),
       )
       .not.toBeNull();
-    // A key at another place, which is cancelled itself.
+    // A key at a different position, whose own call is cancelled.
     controller.abort();
     await Promise.all(clients.map((client) => client.complete("elsewhere", "", controller.signal)));
     expect((await Promise.all(all)).every((answer) => answer === undefined || answer.text !== undefined)).toBe(true);

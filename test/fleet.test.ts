@@ -118,7 +118,7 @@ test("`ps` reports how many servers answer", async () => {
 test("a server that dies before its first token is replaced; one that dies after it ends the stream with an error; one that returns is used again", {
   timeout: 200_000,
 }, async () => {
-  // It accepts requests and returns no token.
+  // A stopped server accepts requests but returns no token.
   first!.child.kill("SIGSTOP");
   const two = [answered({}), answered({})];
   await new Promise((resolve) => setTimeout(resolve, 300));

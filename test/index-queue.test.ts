@@ -72,7 +72,7 @@ test.skipIf(!able)(
       random,
     );
     expect([adding.exitCode, adding.said()]).toEqual([0, expect.stringMatching(/\n\d+ added.*\n$/)]);
-    // The first worker died with a file in hand, which the queue then gave to another.
+    // The first worker died while adding a file, which the queue then gave to another.
     await returned;
     await events.close();
     expect(await contents(shared)).toEqual(await contents(alone));

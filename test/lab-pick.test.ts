@@ -15,7 +15,7 @@ function pick(...words: string[]) {
   return spawnSync(process.execPath, [bin, "lab", "pick", ...words], { encoding: "utf8", env });
 }
 
-/** A run whose recipes' changes have intervals of that half-width. */
+/** Writes a run whose recipes' changes have intervals of half-width `half`. */
 function written(name: string, recipes: number, half: number): string {
   const run = path.join(folder, name);
   mkdirSync(run, { recursive: true });

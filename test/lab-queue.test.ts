@@ -64,7 +64,7 @@ function lasting(out: string): unknown {
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };
 }
 
-/** The items of the job that `end` takes from a worker, once the queue assigns it to another. */
+/** Stops a worker by `end`; returns the items of its job once the queue assigns it to another. */
 async function givenBack(url: string, end: () => void): Promise<string[]> {
   const connection = { url };
   const [queue, events] = [new Queue("modicum-lab", { connection }), new QueueEvents("modicum-lab", { connection })];
@@ -139,7 +139,7 @@ test.skipIf(!server).concurrent(
     good.kill("SIGINT");
     await once(good, "close");
 
-    // Redis still has the answers of the earlier form.
+    // Redis still has the answers of the earlier quantisation.
     handing = run(path.join(folder, "refused"), "--queue", url, "--quant", "f32");
     for (const _ of [1, 2, 3]) unfit(url);
     expect(await once(handing, "close")).toEqual([1, null]);

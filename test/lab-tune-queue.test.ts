@@ -90,7 +90,7 @@ test.skipIf(!server)(
     expect(bad.exitCode).toBe(1);
     expect(tuner.said()).toMatch(/a worker leaves: .*mine\.jsonl/);
 
-    // A tuner that loses the queue answers by itself; the next has none.
+    // The first tuner loses the queue and answers by itself; the second never has one.
     const second = tune("shared", "--queue", url);
     const more = async (count: number) => {
       const before = linesOf("shared").length;

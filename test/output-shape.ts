@@ -6,8 +6,9 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [key
 const ELISION = "…";
 
 /**
- * True if `output` has the shape of the output that a page shows: JSON has the same keys and types, text is the same but for
- * its numbers and spaces, an answer says anything. A `…` on the page stands for any text, elements or fields.
+ * True if `output` has the shape of the output that a page shows: JSON has the same keys and types, text is the same
+ * except for numbers and spaces, and an answer may be any text. A `…` on the page stands for any text, elements or
+ * fields.
  */
 export function hasShape(kind: OutputKind, shown: string, output: string): boolean {
   switch (kind) {
@@ -20,7 +21,7 @@ export function hasShape(kind: OutputKind, shown: string, output: string): boole
   }
 }
 
-/** Every number becomes one sign, every run of spaces one space. */
+/** Replaces every number by one character, and every run of spaces by one space. */
 const plain = (text: string): string =>
   text
     .replace(/(?:(?<!\w)[-+−])?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?/g, "#")
@@ -52,7 +53,7 @@ function jsonHasShape(shown: string, output: string): boolean {
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|\s*,?\s*…/g;
 
-/** A `…` outside strings, with the comma before it; one that comes first in a list leaves no comma behind. */
+/** Removes each `…` outside strings with the comma before it or, at a list's start, after it. */
 function withoutElisions(shown: string): { readonly text: string; readonly elided: boolean } {
   const remaining = shown.replace(TOKEN, (token) => (token.startsWith('"') ? token : ""));
   return { text: remaining.replace(/([[{])\s*,/g, "$1"), elided: remaining !== shown };

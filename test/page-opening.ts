@@ -27,7 +27,10 @@ const PORT = /\b8080\b/g;
 
 export const onPort = (text: string, port: number): string => text.replace(PORT, String(port));
 
-/** The command in a clone that is installed already, with servers on `port`. A page that names `npm test` means it for readers. */
+/**
+ * The command for a clone that is already installed, with servers on `port` and without `npm test`, which is for
+ * readers.
+ */
 export function runnable(command: string, port: number): string {
   return onPort(command, port)
     .replace(/^npm ci && /gm, "")

@@ -30,8 +30,8 @@ export interface Call {
 const stopEvents = ["SIGINT", "SIGTERM", "SIGHUP", "exit"] as const;
 
 /**
- * Runs the program's words within the test's own process, to save the start of another. For calls that read no stdin,
- * one at a time: `home` is the process's `MODICUM_HOME` meanwhile.
+ * Runs a command within the test's own process, to save starting another. Only for calls that read no stdin, one at a
+ * time: `home` is the process's `MODICUM_HOME` meanwhile.
  */
 export async function inProcess(words: readonly string[], home: string): Promise<Ended> {
   const output = { stdout: "", stderr: "" };
@@ -61,7 +61,7 @@ export async function inProcess(words: readonly string[], home: string): Promise
   }
 }
 
-/** Nothing is piped into the process, according to `fstat`: a folder replaces it. */
+/** Replaces stdin by a folder, so that `fstat` reports no pipe. */
 function withoutStdin(): void {
   const { fstatSync } = fs;
   const folder = fs.statSync(root);

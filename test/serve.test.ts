@@ -57,9 +57,9 @@ test.each([
           headers: { "content-type": "application/json" },
           body: JSON.stringify({ ...LONGEST, model: "tiny", temperature: 0, stream: true, ...body }),
         });
-      // Nobody reads it either: it runs until the connection closes.
+      // Nobody reads this answer either: it continues until the connection closes.
       const answer = await ask({ logprobs: 5 });
-      // More than a pipe and its reader hold; its line is the whole of it.
+      // Longer than a pipe's and its reader's buffers, but logged on one line.
       expect((await ask({ prompt: "abc".repeat(300_000) })).status).toBe(400);
       const gone = once(server.process, "exit");
       server.process.kill(signal);

@@ -1,4 +1,7 @@
-/** Work that SIGINT, SIGTERM and SIGHUP stop: what is stored, what stderr and the exit status say, and that it can resume. */
+/**
+ * Work stopped by SIGINT, SIGTERM and SIGHUP: what it stores, what stderr and the exit status say, and that it can
+ * resume.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -47,7 +50,7 @@ writeFileSync(training.data, "It is the small things, done every day, that make 
 writeFileSync(file("train.json"), JSON.stringify(training));
 writeFileSync(file("sweep.json"), JSON.stringify({ ...training, grid: { seed: [1, 2] }, screen: { mode: "off" } }));
 
-/** Losses by step, each with the held-out data's. */
+/** Losses by step, each with the held-out loss. */
 const losses = (out: string): number[][] =>
   readFileSync(join(out, "metrics.jsonl"), "utf8")
     .trim()

@@ -16,7 +16,7 @@ import { root } from "./program.testing.ts";
 const PATH = join(root, "packages", "models", "expertrag-world");
 const folder = mkdtempSync(join(tmpdir(), "modicum-stopped-"));
 const save = `sec:exit=1,stop=0,file=${join(folder, "exits")}`;
-/** It continues for ever. */
+/** Without a controller, the model continues this prompt for ever. */
 const PROMPT = " tana harkin";
 
 let server: Testing;

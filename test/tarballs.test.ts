@@ -15,7 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(skeleton, { recursive: true }));
 
-/** Copies folders and manifests; of other files, the name. */
+/** Copies folders and manifests, and creates other files empty. */
 function emptied(from: string, to: string): boolean {
   if (statSync(from).isDirectory() || from.endsWith("package.json")) return true;
   writeFileSync(to, "");

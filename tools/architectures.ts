@@ -49,7 +49,7 @@ function readProofs(): ReadonlyMap<string, Proof> {
   return found;
 }
 
-/** The rows of a kind's table on a page, by the names in their first cells. */
+/** The rows of a kind's table on a page, keyed by the names in their first cells. */
 function rowsOf(page: string, kind: ArchitectureKind): Map<string, readonly string[]> {
   const [, section = ""] = page.split(new RegExp(`<!-- /?${sectionOf(kind)}[: ].*-->`));
   const rows = section.split("\n").filter((line) => /^\| `/.test(line));
@@ -57,10 +57,10 @@ function rowsOf(page: string, kind: ArchitectureKind): Map<string, readonly stri
   return new Map(cells.flatMap((row) => [...row[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => [name!, row] as const)));
 }
 
-/** Savings by what a published model alone can use: others need heads trained for it. */
+/** The savings that a published model can use as it is: the others need heads trained for it. */
 const known = savings.filter(({ needs }) => !needs.includes("head"));
 
-/** Tells if a decoder trains, and the savings that fit one of its fixtures. */
+/** Returns whether a decoder can be trained, and the savings that fit one of its fixtures. */
 async function ofDecoder(checkpoints: readonly Checkpoint[]): Promise<string[]> {
   const fitting = new Set<string>();
   let trains = true;

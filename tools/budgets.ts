@@ -1,6 +1,6 @@
 /**
- * Measures the weight of the project and compares it with `budgets.json`, whose limits are the last measures: a change
- * may lower them. `npm run budgets`; `-- --lower` writes the measures that are below their limits.
+ * Measures the size of the project and compares it with the limits in `budgets.json`, which changes may only lower.
+ * `npm run budgets`; `-- --lower` writes the measures that are below their limits.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -48,7 +48,7 @@ const linesOf = (files: readonly string[]): number =>
 
 const isPlug = (path: string): boolean => plugs.some((plug) => path.startsWith(join(root, "src", plug, "/")));
 
-/** Bytes of the command line in one file, without packages. */
+/** The size in bytes of the command line bundled into one file, without packages. */
 async function minifiedBytes(): Promise<number> {
   const { outputFiles } = await build({
     ...{ absWorkingDir: root, entryPoints: ["src/cli/main.ts"], outfile: "cli.js", write: false },
@@ -57,7 +57,7 @@ async function minifiedBytes(): Promise<number> {
   return outputFiles[0]!.contents.length;
 }
 
-/** The package's files and bytes: npm's pack of this clone, with a separate build. */
+/** The number and size of the package's files, as npm packs this clone, with a separate build. */
 async function packageSizes(): Promise<{ files: number; bytes: number }> {
   // Beside the sources, as a release is built: source maps hold the relative paths to them.
   const dist = mkdtempSync(join(root, "dist-"));
@@ -112,7 +112,7 @@ async function measured(): Promise<Record<string, number>> {
   };
 }
 
-/** Sentences on the measures above their limits. @throws Error if budgets and measures differ in name */
+/** Sentences about measures above their limits. @throws Error if budgets and measures differ in name */
 export function overspent(budgets: Budgets, values: Readonly<Record<string, number>>): string[] {
   const [planned, found] = [Object.keys(budgets).sort(), Object.keys(values).sort()];
   if (planned.join() !== found.join())

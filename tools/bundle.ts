@@ -16,7 +16,7 @@ async function external(): Promise<string[]> {
   return Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !inlined.includes(name));
 }
 
-/** Zod's messages in English alone: its other languages are as large as all the rest of it, and nothing here uses them. */
+/** Keeps only Zod's English messages: the unused other languages are as large as the rest of Zod. */
 const englishZod: Plugin = {
   name: "english-zod",
   setup({ onResolve }) {
@@ -74,7 +74,7 @@ export async function bundleOnce(outdir: string): Promise<void> {
     await rename(aside, outdir);
   } catch (error) {
     await rm(aside, { recursive: true, force: true });
-    // Another process was faster.
+    // Another process finished first.
     if (!existsSync(outdir)) throw error;
   }
   await sweep(dirname(outdir));

@@ -1,6 +1,6 @@
 /**
- * Makes the docs' picture of the console: `npx tsx tools/console-picture.ts [MODEL]`. The example prompt is answered
- * twice under each recipe; the picture shows the second time, when everything is compiled.
+ * Makes the screenshot of the console for the docs: `npx tsx tools/console-picture.ts [MODEL]`. The example prompt is
+ * answered twice under each recipe; the picture shows the second time, when everything is compiled.
  */
 import { chromium } from "playwright-core";
 import pkg from "../package.json" with { type: "json" };

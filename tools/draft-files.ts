@@ -14,7 +14,10 @@ interface Sizes {
   readonly type: WrittenType;
 }
 
-/** Writes the folder of a draft network: its matrices in a storage type. `values` gives a tensor's numbers by its name. */
+/**
+ * Writes the folder of a draft network, with its matrices in a storage type. `values` returns a tensor's numbers by
+ * name.
+ */
 export async function writeDraft(
   folder: string,
   about: DraftFile,

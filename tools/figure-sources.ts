@@ -49,7 +49,7 @@ const kindOf = (line: string): Block["kind"] => {
   return /^ *([-*]|\d+\.) /.test(line) ? "item" : "text";
 };
 
-/** The blocks that a line of each kind continues; otherwise it begins one. */
+/** The kinds of block that a line of each kind continues; after any other, it begins a new block. */
 const GOES_ON: Readonly<Record<Block["kind"], readonly Block["kind"][]>> = {
   text: ["text", "item"],
   item: [],

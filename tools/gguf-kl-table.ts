@@ -5,7 +5,7 @@ import { markdownTable, root } from "./section.ts";
 
 const nats = z.number().min(0);
 
-/** A GGUF's divergences; the first ones were measured without a record of the file and the machine. */
+/** A GGUF's divergences; the first measurements did not record the file and the machine. */
 const measuredFile = z.strictObject({
   ...{ file: z.string(), peer: z.string(), f32: nats, auto: nats },
   /** The source model of the file, in float32. */

@@ -45,7 +45,7 @@ async function ownLogits(file: string, tokens: readonly number[], quant: Quant):
   return tokens.map((_, i) => all.subarray(i * width, (i + 1) * width));
 }
 
-/** The text of SmolLM2's fixture in a model's tokens. */
+/** The text of SmolLM2's fixture, tokenised by a model. */
 async function textTokens(file: string): Promise<number[]> {
   const fixture = new URL("../src/models/fixtures/smollm2.json", import.meta.url);
   const { nll } = JSON.parse(readFileSync(fixture, "utf8")) as { nll: { tokens: number[] } };

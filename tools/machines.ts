@@ -29,14 +29,14 @@ const natives: readonly Native[] = [
   { name: "msgpackr-extract", use: "queues, which are slower without it", builds: /^@msgpackr-extract\// },
 ];
 
-/** Builds that another one includes. */
+/** Builds that are part of another build. */
 const PARTS = /^@img\/sharp-libvips-/;
 
 const locked: Readonly<Record<string, Locked>> = JSON.parse(
   readFileSync(join(root, "package-lock.json"), "utf8"),
 ).packages;
 
-/** Builds for single machines among the packages that users install, by name. */
+/** Platform-specific builds among the packages that users install, by name. */
 const builds = Object.entries(locked)
   .filter(([, { dev, devOptional, os, cpu }]) => !dev && !devOptional && os?.length === 1 && cpu?.length === 1)
   .map(([path, { os, cpu }]) => ({ name: path.replace(/^.*node_modules\//, ""), platform: `${os![0]}-${cpu![0]}` }));

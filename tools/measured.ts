@@ -45,7 +45,9 @@ function joined(rows: readonly (readonly string[])[]): string[] {
   });
 }
 
-/** The default model needs no flag, nor does a bench without a model, or one that trains its own and describes it in words. */
+/**
+ * No flag is needed for the default model, for a bench without a model, or for one that trains and describes its own.
+ */
 const modelFlag = (model: string): string =>
   ["smollm2", "none"].includes(model) || model.includes(" ") ? "" : ` --model ${model}`;
 

@@ -49,7 +49,7 @@ function kind({ type, enum: choices, const: word, anyOf, minimum, maximum }: Opt
   if (word !== undefined) return word;
   if (choices) return choices.join(", ");
   const name = type === "integer" ? "whole number" : type === "boolean" ? "true, false" : (type ?? "");
-  // Whole numbers have the greatest safe one as their maximum, which does not help a reader.
+  // Zod gives integers the greatest safe integer as their maximum, which does not help a reader.
   const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
   if (minimum === undefined) return name;
   return bounded ? `${name}, ${minimum} to ${maximum}` : `${name}, at least ${minimum}`;

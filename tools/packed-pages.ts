@@ -28,7 +28,7 @@ const pagesIn = (from: string, folder: string): string[] =>
         .map((file) => join(folder, file))
     : [];
 
-/** Code, which contains no links, or a link. */
+/** Matches code, in which links do not count, or a link. */
 const LINK = /^```.*?^```|!?\[([^\]]*)\]\(([^)\s]+)\)|`[^`\n]*`/gms;
 
 /**
@@ -56,7 +56,7 @@ const CLONE_COMMAND = /^```sh\n(?:(?!^```)[\s\S])*?\bpackages\/models\//m;
 export const withCloneNote = (text: string): string =>
   text.replace(CLONE_COMMAND, "In a clone of the repository, which has `packages/models`:\n\n$&");
 
-/** The folder of the original pages meanwhile, outside the package. */
+/** The folder, outside the package, that keeps the original pages meanwhile. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
 
 export function add(from = root, aside = asideOf(from)): void {

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, "..");
 const library = (): string =>
   JSON.parse(readFileSync(join(root, "node_modules/onnxruntime-node/package.json"), "utf8")).version;
 
-/** `package.json` of a platform's package. Its version is the library's, then ours. */
+/** `package.json` of a platform's package. Its version combines the library's and ours. */
 export function platformManifest(platform: string) {
   const [os, cpu] = platform.split("-");
   return {

@@ -10,7 +10,7 @@ export const PICTURED = "research/xattention/results/smollm2-text-4k";
 
 const [WIDTH, HEIGHT] = [760, 400];
 const AREA = { left: 64, top: 64, right: WIDTH - 24, bottom: HEIGHT - 52 };
-/** Ends of the axes: the share of FLOPs saved, and perplexity. */
+/** The axes' ranges: the share of FLOPs saved, and perplexity. */
 const RANGE = { saved: [-0.01, 0.31], perplexity: [36, 52] } as const;
 
 /** Kinds of recipe; the first match counts. The shape of a mark distinguishes them without colour. */
@@ -37,7 +37,7 @@ const y = (perplexity: number): number => between(perplexity, RANGE.perplexity, 
 const text = (at: readonly [number, number], words: string, ink: Colour, more = ""): string =>
   `<text x="${at[0]}" y="${at[1]}" fill="${colour(ink)}" ${more}>${words}</text>`;
 
-/** Quality against compute of one run on one text. */
+/** Plots quality against compute for one run on one text. */
 export function picture({ recipes, items }: Summary): string {
   const marks = recipes.map((recipe) => {
     const { ink, mark } = kindOf(recipe);
@@ -75,7 +75,7 @@ export function picture({ recipes, items }: Summary): string {
 const gridline = (value: number): string =>
   `<path d="M${AREA.left} ${y(value)}H${AREA.right}" stroke="${colour("line")}"/>${text([AREA.left - 8, y(value) + 4], String(value), "faint", 'text-anchor="end"')}`;
 
-/** Steps through the recipes that no other beats in both. */
+/** A step line through the recipes that no other beats in both quality and saving. */
 function frontier(recipes: readonly RecipeSummary[]): string {
   const steps = recipes.filter(({ on_frontier }) => on_frontier).sort((a, b) => a.flops_saved - b.flops_saved);
   const [first, ...rest] = steps.map(({ flops_saved, quality }) => [x(flops_saved), y(quality)] as const);

@@ -41,7 +41,7 @@ const pretty = (value: unknown): string =>
 
 const withoutPlaces = (text: string): string => text.replaceAll(scratch, "<scratch>").replaceAll(root, "<root>");
 
-/** Times, dates, ids and speeds of a printed line. */
+/** Masks the times, dates, ids and speeds in a printed line. */
 const withoutTimes = (text: string): string =>
   text
     .replace(/\d{4}-\d\d-\d\d[T ][\d:.]+Z?/g, "<date>")
@@ -92,7 +92,7 @@ function help(words: readonly string[] = []): string {
 async function openapi(): Promise<string> {
   const server = spawn(process.execPath, [cli, "serve", "--port", "0", "--model", "code-tiny"], { env: environment });
   try {
-    // It logs to standard error.
+    // The server logs to standard error.
     for await (const chunk of server.stderr) {
       const url = /"url":"([^"]+)"/.exec(String(chunk))?.[1];
       if (url === undefined) continue;

@@ -108,7 +108,7 @@ writeSection(
   markdownTable(["task", "try first", "dense's time over its own", "model", "machine", "measured by"], ROWS.map(cells)),
 );
 
-/** A row for each saving on each task, from all surveys. */
+/** One row per saving and task, from all surveys. */
 const surveyed = readdirSync(join(root, SURVEYS)).flatMap((name) => {
   const file = `${SURVEYS}/${name}`;
   const { model, rows, machine } = read(file, survey);

@@ -17,7 +17,7 @@ const ROWS = [
 /** Classes by processor features, the newest instructions last. */
 const CLASSES = ["AVX2", "VNNI", "AMX"] as const;
 
-/** Classes of the machines in older results, which do not name one; one early Xeon's class is unknown. */
+/** The classes of machines in older results, which do not record them; one early Xeon's class is unknown. */
 const EARLIER: Readonly<Record<string, (typeof CLASSES)[number]>> = {
   "AMD EPYC (4-bit types run in 4 bits)": "AVX2",
   "AMD EPYC (4-bit types run in 8 bits)": "VNNI",
@@ -30,7 +30,7 @@ export function classOf(machine: string): string | undefined {
   return / with ([^ ]+) \(/.exec(processor)?.[1] ?? EARLIER[processor];
 }
 
-/** Ratios, above 1 good for us; an empty cell was not measured. */
+/** A table of ratios; above 1, Modicum is faster. Empty cells were not measured. */
 export function speedTable(results: readonly Measured[]): string {
   const ratio = (bench: string, model: string, wanted: string) =>
     results.find((one) => one.bench === bench && one.model === model && classOf(one.machine) === wanted)?.ratio;

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 const ISOLATED =
   /\bvi\.(mock|hoisted|resetModules|stubGlobal|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|import\("onnxruntime-node"\)|environment\(\)\.threads|slot\.cache\.place\(/;
 
-/** Signs of a slow file. A file with tests that compute for seconds sets a timeout for them. */
+/** Patterns that mark a test file as slow. Tests that compute for seconds set a timeout. */
 const SLOW: Readonly<Record<string, RegExp>> = {
   process:
     /from "(node:(child_process|cluster|worker_threads)|playwright-core|[^"]*\/(sandbox\/[^"]*|bench\/child\.ts))"/,

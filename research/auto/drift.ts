@@ -1,12 +1,12 @@
 /**
  * Traffic that drifts from what was certified, on a live server that audits every answer.
  *
- *     npx tsx research/auto/drift.ts [--out research/auto/results/drift] [--home FOLDER] [--runs 10] [--requests 200]
+ * npx tsx research/auto/drift.ts [--out research/auto/results/drift] [--home FOLDER] [--runs 10] [--requests 200]
  *
- * SmolLM2 runs under a certificate that `lab tune` makes first, on questions of SciQ of which one in twenty-five comes with its passage:
- * `prune` leaves prompts of that length dense, so that it loses on passages alone. The server is then asked further questions of this
- * kind, and in each run, begun anew, passages alone until the certificate is off. A run is a line of `drift.jsonl`, and a killed
- * program goes on after the last one. `--home` is the MODICUM_HOME of the tuning and the server.
+ * `lab tune` first makes a certificate for SmolLM2 on SciQ's questions, one in twenty-five of them with its passage:
+ * `prune` leaves short prompts dense, so it loses only on passages. The server then gets further questions of this kind
+ * and, in each new run, only passages until the certificate is switched off. Each run is a line of `drift.jsonl`; a
+ * killed program resumes after the last one. `--home` is the MODICUM_HOME of the tuning and the server.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -43,11 +43,11 @@ const NAME = "drift";
 const RECIPE = "prune:after=10,keep=0.3,minLength=72";
 const RISK = 0.05;
 const ANSWER = 12;
-/** Questions that are tuned on; one in so many has its passage. */
+/** The number of tuning questions, and one in how many has its passage. */
 const [TUNED, PASSAGE_ONE_IN] = [200, 25];
-/** Passages that a run asks at most, and those that they are drawn from. */
+/** The maximum number of passages per run, and the number they are drawn from. */
 const [MOST, PASSAGES] = [150, 300];
-/** Milliseconds between two looks at the state of the audits. */
+/** Milliseconds between two checks of the audits. */
 const TICK = 20;
 
 const line = z.strictObject({
@@ -87,7 +87,7 @@ async function questions(count: number): Promise<Question[]> {
 const mixed = (all: readonly Question[]): string[] =>
   all.map(({ alone, withPassage }, i) => (i % PASSAGE_ONE_IN === PASSAGE_ONE_IN - 1 ? withPassage : alone));
 
-/** Makes the certificate, by the command that users call; a killed tuning goes on. */
+/** Makes the certificate with the users' command; a killed tuning resumes. */
 async function tune(model: string, prompts: readonly string[]): Promise<void> {
   if (existsSync(certificateFile(NAME))) return;
   const [task, candidates] = ["prompts.jsonl", "candidates.txt"].map((name) => path.join(values.home, name));
@@ -107,7 +107,7 @@ async function started(model: string): Promise<Testing> {
   return serveModels([], { catalogue, audit: 1 });
 }
 
-/** Asks prompts one by one, each after the audit of the one before, until the certificate is off. */
+/** Sends prompts one by one, each after the previous one's audit, until the certificate is switched off. */
 async function ask(model: string, kind: Line["kind"], run: number, prompts: readonly string[]): Promise<Line> {
   const server = await started(model);
   let [audited, outside, off] = [0, 0, false];

@@ -1,11 +1,11 @@
 /**
  * Judges a certificate of `nats` on prompts that its tuning has not seen, as a live server answers and audits them:
  *
- *     npx tsx research/auto/fresh-nats.ts MODEL CERTIFICATE FILE.jsonl OUT.json [MAX_TOKENS]
+ * npx tsx research/auto/fresh-nats.ts MODEL CERTIFICATE FILE.jsonl OUT.json [MAX_TOKENS]
  *
- * Each prompt is answered by dense and under the certificate, neither of which reads a cache, and the audit replays it. A prompt is
- * a line of OUT.jsonl, and a killed program goes on after the last one. The bet against the certificate begins anew, and no loss
- * switches it off for the prompts that follow.
+ * Each prompt is answered by dense and under the certificate, both without a cache, and the audit replays it. Each
+ * prompt is a line of OUT.jsonl; a killed program resumes after the last one. The bet against the certificate starts
+ * fresh, and losses never switch the certificate off.
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,7 +21,7 @@ import { mean } from "../../src/util/mean.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 
-/** Milliseconds between two looks at the state of the audits. */
+/** Milliseconds between two checks of the audits. */
 const TICK = 20;
 
 const item = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });

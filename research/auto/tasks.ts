@@ -1,6 +1,6 @@
 /**
- * Writes a task to tune on: `npx tsx research/auto/tasks.ts NAME FILE.jsonl COUNT [FROM]`, NAME being edits, passages, science or sums.
- * Items from FROM on are fresh to a tuning of those before.
+ * Writes a task to tune on: `npx tsx research/auto/tasks.ts NAME FILE.jsonl COUNT [FROM]`, NAME being edits, passages,
+ * science or sums. Items from FROM on are fresh for a tuning on the earlier ones.
  */
 import { UserError } from "../../src/index.ts";
 import { seededRandom } from "../../src/util/random.ts";
@@ -20,7 +20,7 @@ interface Item {
 
 const alone = (content: string): Pick<Item, "messages"> => ({ messages: [{ role: "user", content }] });
 
-/** A question after one that is answered, which shows the answer's form. */
+/** A question preceded by an answered one, which shows the form of answers. */
 const after = (question: string, answer: string, next: string): Pick<Item, "messages"> => ({
   messages: [
     { role: "user", content: question },
@@ -63,10 +63,10 @@ ${passage}`),
   answer: passage,
 });
 
-/** Quotes for each edit. */
+/** The number of quotes per edit. */
 const QUOTES = 3;
 
-/** Edits of code and quotes of a text, in turns. */
+/** Code edits and text quotes, alternating. */
 async function* edits(): AsyncGenerator<Item> {
   const passages = shortPassages();
   for await (const { answers } of itemsOf("generation", "mbpp")) {
@@ -92,10 +92,10 @@ async function* shortPassages(): AsyncGenerator<string, undefined> {
   return undefined;
 }
 
-/** Characters of some 4,500 tokens. */
+/** The number of characters in about 4,500 tokens. */
 const LONG = 20_000;
 
-/** A question on one passage of BoolQ's, which stands at a random place among others. */
+/** A question about one of BoolQ's passages, which is placed at random among others. */
 async function* passages(): AsyncGenerator<Item> {
   const rows: { passage: string; question: string }[] = [];
   for await (const { choices } of itemsOf("choice", "boolq")) {

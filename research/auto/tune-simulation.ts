@@ -32,7 +32,7 @@ async function brokenRows(): Promise<(Simulated & { tuner: string })[]> {
 
 const [RISK, OFF, STREAM] = [0.02, 20, 5000];
 
-/** Audited items until a certificate is off, for streams of one true loss; undefined if it never is. */
+/** The number of audited items until a certificate is switched off, for a given true loss; null if it never is. */
 function audited(loss: number, good: number): { loss: number; good: number; off: number; median: number | null } {
   const random = seededRandom(29);
   const stream = (): number => {

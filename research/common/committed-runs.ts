@@ -3,7 +3,7 @@ import { join, posix } from "node:path";
 import { type Summary, summarySchema } from "../../src/lab/results.ts";
 import { root } from "../../tools/section.ts";
 
-/** A run whose summary is committed, and its folder, relative to the project. */
+/** A committed run: its summary, and its folder relative to the project. */
 export interface Committed {
   readonly folder: string;
   readonly summary: Summary;

@@ -4,7 +4,7 @@ import sharp from "sharp";
 export const SIDE = 240;
 const GAP = 8;
 
-/** Rectangles over the cells of a grid, `columns` × `rows`, as dark as given from 0 to 1, for an SVG of SIDE pixels. */
+/** Rectangles over the cells of a grid, each with a darkness from 0 to 1, for an SVG of SIDE pixels. */
 export function shades(darkness: readonly number[], [rows, columns]: readonly [rows: number, columns: number]): string {
   const [wide, high] = [SIDE / columns, SIDE / rows];
   const cells = darkness.map((dark, i) => {

@@ -3,7 +3,10 @@ import path from "node:path";
 
 const root = path.join(import.meta.dirname, "..", "..");
 
-/** Runs a server of its own from this clone's sources while `run` asks it. `home`: its MODICUM_HOME, if another than the user's. */
+/**
+ * Starts a separate server from this clone's sources while `run` queries it. `home`: its MODICUM_HOME, by default the
+ * user's.
+ */
 export async function served<T>(args: readonly string[], run: (url: string) => Promise<T>, home?: string): Promise<T> {
   const env = { ...process.env, MODICUM_TUNE: "off", ...(home !== undefined && { MODICUM_HOME: home }) };
   const main = ["--import", "tsx", path.join(root, "src", "cli", "main.ts"), "serve", "--port", "0"];

@@ -1,11 +1,10 @@
 import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 
-// Right and wrong answers in a string, a digit a question, as tables say them.
+// Right and wrong answers from a string of one digit per question.
 
 const hits = (right: string): [number][] => [...right].map((digit) => [Number(digit)]);
 const points = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;
 
-/** The mean of parts that are one number each. */
 export const meanOfParts = (parts: readonly (readonly number[])[]): number =>
   parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
 

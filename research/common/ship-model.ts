@@ -19,7 +19,7 @@ export async function shipModel(from: string, name: string): Promise<void> {
   if (existsSync(processor)) copyFileSync(processor, join(folder, "preprocessor_config.json"));
   const template = join(from, "chat_template.jinja");
   if (existsSync(template)) copyFileSync(template, join(folder, "chat_template.jinja"));
-  // A receipt names the model by the run's folder, which is of one machine.
+  // The receipt names the model by the run's folder, which exists only on this machine.
   const receipt: object = JSON.parse(readFileSync(join(from, "receipt.json"), "utf8"));
   writeFileSync(join(folder, "receipt.json"), `${JSON.stringify({ ...receipt, model: name }, null, 2)}\n`);
   const config: object = JSON.parse(readFileSync(join(from, "config.json"), "utf8"));

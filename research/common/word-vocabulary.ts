@@ -14,8 +14,8 @@ interface Vocabulary {
 }
 
 /**
- * Writes a folder that `train` takes as `tokenizer`: each word is a token, and other texts are bytes. Beside the tokenizer's
- * files stands a model of one empty table.
+ * Writes a folder that `train` takes as `tokenizer`: each word is a token, and other texts are bytes. Beside the
+ * tokenizer's files, it writes a model with one empty table.
  */
 export async function writeVocabulary(folder: string, vocabulary: Vocabulary): Promise<void> {
   const { words, architecture, chatTemplate } = vocabulary;

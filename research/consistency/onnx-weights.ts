@@ -8,7 +8,7 @@ export interface OnnxTensor {
 
 type Field = readonly [number: number, value: number | Uint8Array];
 
-/** The fields of a protobuf message: whole numbers, and bytes of all else. */
+/** The fields of a protobuf message: integers as numbers, all others as bytes. */
 function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   let at = 0;
   const varint = (): number => {
@@ -35,7 +35,7 @@ const all = (fields: readonly Field[], wanted: number) =>
 const texts = (fields: readonly Field[], wanted: number) =>
   all(fields, wanted).map((value) => Buffer.from(value as Uint8Array).toString());
 
-/** [GraphProto.initializer], [GraphProto.node] and what is read of them, by ONNX's numbers of fields. */
+/** ONNX's field numbers of the graph, its nodes and initialisers, and their fields read here. */
 const [GRAPH, NODES, INITIALISERS, DIMENSIONS, NAME, RAW] = [7, 1, 5, 1, 8, 9];
 const [INPUTS, OPERATOR] = [1, 4];
 
@@ -48,8 +48,8 @@ function tensorOf(fields: readonly Field[]): OnnxTensor {
 }
 
 /**
- * The weights of an exported network, by name; those of norms, which have lost theirs, are `norm.N.weight` and `norm.N.bias`
- * in the order in which they are computed.
+ * The weights of an exported network, by name; norms, whose names were lost, get `norm.N.weight` and `norm.N.bias` in
+ * the order of computation.
  */
 export function onnxWeights(file: string): Map<string, OnnxTensor> {
   const model = [...fieldsOf(new Uint8Array(readFileSync(file)))];

@@ -99,7 +99,7 @@ function renamed(checkpoint: ReadonlyMap<string, OnnxTensor>): Map<string, OnnxT
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** A difficulty's vector, which the file computes of the number; here each whole number is a class. */
+/** A difficulty's vector, which the file computes from the number; here each integer is a class. */
 function vectorOf(weights: ReadonlyMap<string, OnnxTensor>, difficulty: number): number[] {
   const part = (layer: number, of: string) => weights.get(`network.label_emb.${layer}.${of}`)!.values;
   const hidden = [...part(0, "weight")].map((weight, i) => weight * difficulty + part(0, "bias")[i]!);

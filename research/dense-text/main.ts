@@ -1,6 +1,6 @@
 /**
- * Answers of recipes that claim dense's text beside dense's: `npx tsx research/dense-text/main.ts MODEL [RECIPE…]`, all of them if
- * none is named. Greedy, 64 tokens, 24 prompts. The last line is JSON.
+ * Compares the answers of recipes that claim dense's text with dense's: `npx tsx research/dense-text/main.ts MODEL
+ * [RECIPE…]`, all of them if none is named. Greedy, 64 tokens, 24 prompts. The last line is JSON.
  */
 import { machine } from "../../bench/report.ts";
 import {
@@ -24,10 +24,10 @@ interface Total {
   accepted: number;
   /** The greatest difference of a log-probability. */
   worst: number;
-  /** Prompts whose text differs, and the most nats between dense's two likeliest tokens where it does. */
+  /** Prompts whose text differs, and the largest gap in nats between dense's two likeliest tokens at a difference. */
   readonly differ: number[];
   gap: number;
-  /** Prompts after which a next turn finds another state than after dense's answer. */
+  /** The number of prompts after which a next turn finds a different state than after dense's answer. */
   otherState: number;
 }
 

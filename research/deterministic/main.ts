@@ -1,7 +1,7 @@
 /**
- * Is an answer the same alone, behind a cached prompt and beside other requests? `npx tsx research/deterministic/main.ts MODEL`
- * asks a server the same 20 questions behind one long system prompt, with `"deterministic": true` and without, and
- * writes results/MODEL.json.
+ * Is an answer the same alone, after a cached prompt and beside other requests? `npx tsx research/deterministic/main.ts
+ * MODEL` asks a server the same 20 questions after one long system prompt, with `"deterministic": true` and without,
+ * and writes results/MODEL.json.
  */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
@@ -15,7 +15,7 @@ const SYSTEM = "You are a careful assistant, who answers in plain words and neve
 const TOGETHER = 8;
 const TOKENS = 32;
 
-/** The fields that are read of an answer. */
+/** The fields of an answer that are read. */
 const completion = z.object({
   choices: z.array(
     z.object({
@@ -89,7 +89,10 @@ async function answerTo(url: string, topic: string, fields: object): Promise<Ans
   };
 }
 
-/** Answers against those alone: equal texts, equal log-probabilities, and the greatest distance of the latter while the texts agree. */
+/**
+ * Compares answers with the answers alone: equal texts, equal log-probabilities, and the largest difference of the
+ * latter where texts agree.
+ */
 function comparison(alone: readonly Answer[], answers: readonly Answer[]) {
   const pairs = answers.map((answer, i) => [answer, alone[i]!] as const);
   const apart = pairs.map(([a, b]) => {

@@ -36,16 +36,16 @@ const fileOf = (name: string): string => path.join(RESULTS, "acceptance", `${nam
 const groupsOf = (name: string) => read<{ readonly groups: readonly Group[] }>("acceptance", `${name}.json`).groups;
 const shares = (all: readonly number[]): string => all.map((each) => each.toFixed(2)).join(", ");
 
-/** Runs that only show what the trained draft owes to its training and to the model's streams. */
+/** Control runs, which show what the trained draft owes to its training and to the model's streams. */
 const CONTROLS = { untrained: "untrained", "trained-shuffled": "streams shuffled" } as const;
 
-/** The run before, on more tokens, which never read its own streams. */
+/** The earlier run, on more tokens, which never read its own streams. */
 const EARLIER = "earlier";
 
 /** The trained draft in the form that ships. */
 const SHIPPED = "Q4_0";
 
-/** How often drafts are right at each step, beside the run before and the controls that have run. */
+/** How often drafts are right at each step, beside the earlier run and the finished controls. */
 function acceptances(all: readonly Group[]): string {
   const [earlier, shipped] = [groupsOf(EARLIER), groupsOf(SHIPPED)];
   const controls = Object.entries(CONTROLS).filter(([name]) => existsSync(fileOf(name)));

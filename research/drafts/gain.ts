@@ -1,6 +1,6 @@
-/** Times of one model and form, in decode steps of the model; arrays are by the number of drafts, from one on. */
+/** Times of one model and form, in units of its decode step; arrays are indexed by the number of drafts, from one. */
 export interface DraftTimes {
-  /** A check of the drafts behind one token, to the bit. */
+  /** A bit-exact check of the drafts after one token. */
   readonly check: readonly number[];
   /** The same check in pieces: a program a layer, and one more for each token's attention. */
   readonly pieces: readonly number[];
@@ -12,10 +12,10 @@ export interface DraftTimes {
   readonly follow: number;
 }
 
-/** The probability that a draft behind right ones is right, of every step or step by step; none: it is never right. */
+/** The probability that a draft is right if all before it are: one for all steps, or one per step. */
 export type Acceptance = number | readonly number[];
 
-/** Tokens of a round: the drafts that are right before the first wrong one, and the model's own token behind them. */
+/** The mean number of tokens per round: the right drafts before the first wrong one, and the model's own next token. */
 export function tokensOf(acceptance: Acceptance, drafts: number): number {
   let [right, sum] = [1, 1];
   for (let step = 0; step < drafts; step++) {
@@ -25,21 +25,18 @@ export function tokensOf(acceptance: Acceptance, drafts: number): number {
   return sum;
 }
 
-/**
- * Times as fast as decode steps. Of a round's passes of the draft, the first reads the tokens that the last check has
- * confirmed.
- */
+/** The speed-up over decode steps. A round's first draft pass reads the tokens that the last check confirmed. */
 export function gainOf({ draft, follow, check }: DraftTimes, acceptance: Acceptance, drafts: number): number {
   const round = follow + (drafts - 1) * draft + check[drafts - 1]!;
   return tokensOf(acceptance, drafts) / round;
 }
 
-/** The number of drafts that gains most, and what it gains. */
+/** The number of drafts with the greatest gain, and that gain. */
 export function bestOf(times: DraftTimes, acceptance: Acceptance): { readonly drafts: number; readonly gain: number } {
   const all = times.check.map((_, i) => ({ drafts: i + 1, gain: gainOf(times, acceptance, i + 1) }));
   return all.reduce((best, each) => (each.gain > best.gain ? each : best));
 }
 
-/** The least acceptance, in hundredths, with which a draft gains so much; undefined: not even one that is always right does. */
+/** The lowest acceptance, in hundredths, that reaches a gain; undefined if even a perfect draft does not. */
 export const neededFor = (times: DraftTimes, goal: number): number | undefined =>
   Array.from({ length: 101 }, (_, i) => i / 100).find((acceptance) => bestOf(times, acceptance).gain >= goal);

@@ -1,6 +1,7 @@
 /**
- * The cost of a draft beside the frozen model, in decode steps of the model: `npx tsx research/drafts/measure.ts MODEL…`.
- * One run of each model and form goes to research/drafts/results/MODEL-FORM.json. The draft has EAGLE's sizes and random weights.
+ * Measures the cost of a draft beside the frozen model, in units of the model's decode step: `npx tsx
+ * research/drafts/measure.ts MODEL…`. One run of each model and form goes to research/drafts/results/MODEL-FORM.json.
+ * The draft has EAGLE's sizes and random weights.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,14 +18,14 @@ import { resolveModel } from "../../src/weights/sources/index.ts";
 import type { DraftTimes } from "./gain.ts";
 
 const FORMS = { "4-bit": ["auto", 4], "8-bit": ["auto", 8], q8r: ["q8r", 8] } as const;
-/** Tokens before the timed ones. */
+/** The number of tokens before the timed ones. */
 const PAST = 256;
 const ROUNDS = 20;
-/** Rounds before them, which are not counted. */
+/** The number of warm-up rounds. */
 const WARM = 3;
-/** Drafts of a check. */
+/** The numbers of drafts per check. */
 const COUNTS = [1, 2, 3, 4];
-/** The most frequent tokens, among which a draft chooses. */
+/** The number of most frequent tokens among which a draft chooses. */
 const VOCABULARY = 8192;
 
 const random = seededRandom(1);
@@ -82,7 +83,7 @@ async function measure(engine: Engine): Promise<DraftTimes & { readonly step: nu
 }
 
 /**
- * A slot after some tokens, and what its next tokens take; it is then as before. `divided`: its layers are in two groups,
+ * Times the next tokens of a slot after some tokens, and restores the slot. `divided`: its layers are in two groups,
  * whose checks run in pieces.
  */
 async function timed(engine: Engine, divided = false) {

@@ -8,9 +8,9 @@ export const TURNS = "draft-turns";
 interface Arm {
   readonly kind: string;
   readonly arm: string;
-  /** Milliseconds a token. */
+  /** Milliseconds per token. */
   readonly ms: number;
-  /** Times as fast as dense: the median of the rounds, and its spread. */
+  /** The speed-up over dense: the median over rounds, and its spread. */
   readonly gain: number;
   readonly spread: readonly [least: number, most: number];
   /** Tokens in drafts and in right ones, by token of the answer. */
@@ -26,7 +26,7 @@ interface Turns {
   readonly results: readonly Arm[];
 }
 
-/** Each arm in turns with dense. */
+/** The table of each arm, timed alternately with dense. */
 export function turnsSection(): string {
   const file = path.join(import.meta.dirname, "results", "turns", "qwen2.5-coder.json");
   const { rounds, questions, tokens, machine, results } = JSON.parse(readFileSync(file, "utf8")) as Turns;

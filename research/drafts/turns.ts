@@ -1,7 +1,7 @@
 /**
- * Decoding with drafts in turns with dense, batch 1: `npx tsx research/drafts/turns.ts ROUNDS [FOLDER]`, with the draft that ships or
- * another one's folder. research/drafts/results/turns.json says milliseconds a token by kind of question, and each arm's ratio to
- * dense in the same round.
+ * Times decoding with drafts alternately with dense, batch 1: `npx tsx research/drafts/turns.ts ROUNDS [FOLDER]`, with
+ * the shipped draft or another one's folder. research/drafts/results/turns.json has milliseconds per token by kind of
+ * question, and each arm's ratio to dense in the same round.
  */
 import { writeFileSync } from "node:fs";
 import path from "node:path";

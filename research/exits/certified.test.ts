@@ -1,4 +1,4 @@
-/** Fresh documents are served with a certified risk, and lose no more than it: not those that certified it, nor any of the training. */
+/** Fresh documents, used neither in training nor for the certificate, lose no more than the certified risk. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LanguageModel } from "../../src/engine/decode/language-model.ts";
 import { readTexts } from "../../src/engine/file/given-texts.ts";
@@ -32,7 +32,7 @@ afterAll(() => {
   if (served) model[Symbol.dispose]();
 });
 
-/** The token that is chosen after each of a document's but the first 16, which are the prompt. */
+/** The token chosen after each token of a document, except the first 16, which are the prompt. */
 async function choices(all: readonly number[][], planFor: () => Plan): Promise<number[][]> {
   const texts = all.map((ids) => {
     const chosen: number[] = [];
@@ -50,7 +50,7 @@ async function losses(recipe: string, count: number): Promise<number[]> {
   return served.map((tokens, i) => tokens.filter((token, at) => token !== dense[i]![at]).length / tokens.length);
 }
 
-/** The most that the mean of these losses is by chance if they are expected to be `risk`: three standard errors more. */
+/** The largest plausible mean of these losses if their expectation is `risk`: three standard errors above it. */
 function mostBy(risk: number, all: readonly number[]): number {
   const deviation = Math.sqrt(mean(all.map((loss) => (loss - mean(all)) ** 2)));
   return risk + (3 * deviation) / Math.sqrt(all.length);

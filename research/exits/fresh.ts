@@ -8,12 +8,12 @@ import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 import { root } from "../../tools/section.ts";
 
 export interface FreshTerms {
-  /** The texts that the exits' training was given, and how many of their tokens it read. */
+  /** The texts of the exits' training, and how many of their tokens it read. */
   readonly texts: readonly string[];
   readonly tokens: number;
   /** Texts of the same kind that it was not given. */
   readonly more?: readonly string[];
-  /** A document is so many lines at a random place of a text; absent: the whole text. */
+  /** The number of lines per document, at a random place of a text; absent: the whole text. */
   readonly lines?: number | undefined;
 }
 

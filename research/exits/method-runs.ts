@@ -1,7 +1,7 @@
 /**
  * Trains small models with and without losses at inner layers, three seeds each, and measures what their layers know:
- * `npx tsx research/exits/method-runs.ts FOLDER`. Each run adds a line to research/exits/results/runs.jsonl; done ones are left
- * out.
+ * `npx tsx research/exits/method-runs.ts FOLDER`. Each run adds a line to research/exits/results/runs.jsonl; finished
+ * runs are skipped.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,14 +16,14 @@ import { makeTexts } from "./small/texts.ts";
 
 /** A run as it was measured. */
 export interface MethodRun {
-  /** The weights of the layers' losses; "none": that of the last layer alone. */
+  /** The weights of the layers' losses; "none": only the last layer's loss. */
   readonly arm: string;
   readonly seed: number;
-  /** Held-out nats a character of the last layer. */
+  /** Held-out nats per character of the last layer. */
   readonly loss: number;
-  /** Share of answers' characters that the head has right, by layer. */
+  /** Share of answers' characters that the head predicts right, by layer. */
   readonly right: readonly number[];
-  /** Share of them at which it chooses as the last layer does. */
+  /** The share of them at which it agrees with the last layer. */
   readonly agree: readonly number[];
   readonly flops: { readonly dense: number; readonly spent: number; readonly overhead: number };
 }

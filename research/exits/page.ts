@@ -31,7 +31,7 @@ const shippedExits = (): ExitsFile[] =>
     .map((folder): ExitsFile => JSON.parse(readFileSync(join(folder, "exits.json"), "utf8")))
     .sort((a, b) => a.model.name.localeCompare(b.model.name));
 
-/** Held-out text: what each exit's head chooses, and what its deciders tell. */
+/** Held-out text: the choices of each exit's head, and the quality of its deciders. */
 function exitsTable({ model, saving, layers, head, deciders, data, measured }: ExitsFile): string {
   const names = deciders.map(({ kind, topK }) => (topK > 1 ? `${kind}, ${topK} likeliest` : kind));
   const rows = [...layers, undefined].map((layer, i) => [
@@ -80,8 +80,8 @@ function certifiedTables(model: string, deciders: ExitsFile["deciders"]): string
 const LAYERS: Readonly<Record<string, number>> = { "code-tiny": 6, smollm2: 30, "qwen2.5-coder": 24 };
 
 /**
- * The most layers a token that an oracle runs: at least the share that agrees at an exit has left there or before. It is
- * exact if a later exit never disagrees where an earlier one agreed.
+ * An upper bound on an oracle's layers per token: at least the share that agrees at an exit has left by then. It is
+ * exact if no later exit disagrees where an earlier one agreed.
  */
 function oracleDepth(exits: readonly number[], agree: readonly number[], layers: number): number {
   const best = exits.map((_, i) => Math.max(...agree.slice(0, i + 1)));

@@ -1,6 +1,6 @@
 /**
- * A route whose Swift leaves early and whose Super reads its prompt sparsely, beside each of them alone, on one task:
- * `npx tsx research/exits/route-together.ts OUT [ITEMS]`. Dense is Super alone. Writes a run as the lab does.
+ * Measures a route whose Swift exits early and whose Super prefills sparsely, beside each of the two alone, on one
+ * task: `npx tsx research/exits/route-together.ts OUT [ITEMS]`. Dense is Super alone. Writes a run as the lab does.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * The control of stopping: completions that a recipe ended are shorter, and a short text is easily right. Here dense's
- * completions are cut at the same lengths, handed out at random, and judged alike. Writes `stops.json` beside each run
- * of next tokens: `npx tsx research/exits/stop-control.ts && npx tsx research/exits/page.ts`.
+ * A control for stopping: completions that a recipe ended are shorter, and short texts are right more easily. Here
+ * dense's completions are cut at the same lengths, in random order, and judged alike. Writes `stops.json` beside each
+ * run of next tokens: `npx tsx research/exits/stop-control.ts && npx tsx research/exits/page.ts`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -75,7 +75,6 @@ async function stopsOf({ folder, summary }: Committed): Promise<Stops[]> {
     });
 }
 
-/** The task's items by id. */
 async function itemsById({ task, seed, items: limit }: Committed["summary"], tokenizer: ItemsFor["tokenizer"]) {
   const items = new Map<string, ItemOf<"generation">>();
   for await (const item of itemsOf("generation", task, { ...everyItem, seed, limit, tokenizer })) {

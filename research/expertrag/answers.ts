@@ -1,9 +1,9 @@
 /**
- * Answers questions of TriviaQA and NQ-open with and without passages, once each, and keeps what every gate reads. Few
- * questions are covered, that is, have their answer in the passages that a search finds; here, half of them are. A run
- * that was stopped goes on where it was.
+ * Answers questions of TriviaQA and NQ-open with and without passages, once each, and stores every gate's inputs. Few
+ * questions are covered, that is, have their answer in the passages that a search finds; here, half of them are. A
+ * stopped run resumes.
  *
- *     npx tsx research/expertrag/answers.ts MODEL FILE.jsonl [--questions 300] [--index wiki-leads]
+ * npx tsx research/expertrag/answers.ts MODEL FILE.jsonl [--questions 300] [--index wiki-leads]
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";

@@ -47,7 +47,7 @@ function scoreOf(gate: Gate, { row, evidence }: Question): number {
   }
 }
 
-/** Questions of a set that are covered go to the halves in turn, and so do those that are not. */
+/** Deals a set's covered questions to the two halves alternately, then the uncovered ones. */
 function halves(all: readonly Question[]): readonly [Question[], Question[]] {
   const kindOf = ({ row: { set, covered } }: Question) => `${set} ${covered}`;
   const strata = [...new Set(all.map(kindOf))].map((kind) => all.filter((one) => kindOf(one) === kind));
@@ -55,7 +55,7 @@ function halves(all: readonly Question[]): readonly [Question[], Question[]] {
   return [half(0), half(1)];
 }
 
-/** Which questions a gate looks up, with thresholds of the half that a question is not in. */
+/** The questions that a gate looks up, with thresholds from the other half. */
 function decisions(gate: Gate, all: readonly Question[], rate: number): ReadonlyMap<Question, boolean> {
   const [one, other] = halves(all);
   const on = (some: readonly Question[], by: readonly Question[]) => {
@@ -86,7 +86,7 @@ function coverage(): number {
   return mean(Object.values(sets).map(({ top_3 }) => top_3));
 }
 
-/** A gate at a rate: what it looks up and is right on, and its gain over random gates of equal share. */
+/** A gate at a rate: its look-ups and right answers, and its gain over random gates with the same share. */
 export function judged(gate: Gate, all: readonly Question[], rate: number) {
   const looks = decisions(gate, all, rate);
   const looked = all.filter((question) => looks.get(question)).length;

@@ -5,7 +5,7 @@
  *     npx tsx research/expertrag/evidence.ts STORE
  *
  * STORE is a folder for an index of Wikipedia's first paragraphs by words. Appends a line a question to
- * research/expertrag/real/evidence.jsonl, and skips those that are there.
+ * research/expertrag/real/evidence.jsonl, and skips existing ones.
  */
 import { appendFileSync } from "node:fs";
 import { createIndex, load, openIndex } from "../../src/index.ts";

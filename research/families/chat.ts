@@ -1,7 +1,8 @@
 /**
- * A long chat over HTTP with the tiny random checkpoint of each family of decoders: `npx tsx research/families/chat.ts [NAME ...]`.
- * Each turn's prompt goes on from the last, past windows and chunks; a second server, with nothing in its cache, answers the last turn once more, and its question alone.
- * One line a checkpoint in results.jsonl; those of named checkpoints take the place of their earlier ones.
+ * A long chat over HTTP with the tiny random checkpoint of each family of decoders: `npx tsx research/families/chat.ts
+ * [NAME ...]`. Each turn's prompt continues the last one, beyond windows and chunks; a second server, with nothing in
+ * its cache, answers the last turn once more, and its question alone. One line a checkpoint in results.jsonl; those of
+ * named checkpoints take the place of their earlier ones.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +21,7 @@ const TAGS = ["<pad>", "<s>", "</s>", "<|turn|>"];
 const BYTES = [..."ĠĊabcdefghijklmnopqrstuvwxyz0123456789.,?!:;-'()ABCDEFGHIJKLMNOPQRST"];
 const TEMPLATE = "{% for m in messages %}<|turn|>{{ m.role }}: {{ m.content }}\n{% endfor %}<|turn|>assistant: ";
 
-/** The prompt of the last turn has so many tokens or more, unless the model's positions end before. */
+/** The minimum number of tokens in the last turn's prompt, unless the model has fewer positions. */
 const LONG = 600;
 const ANSWER = 12;
 const QUESTION = "what of the long way that we have come by now, and is it far? ";
@@ -117,7 +118,7 @@ async function chat(url: string, name: string, context: number): Promise<Chat> {
   for (let turn = 0; ; turn++) {
     messages.push({ role: "user", content: QUESTION.slice(turn % 7, length) });
     const last = await ask(url, name, messages);
-    // A turn adds what the last one had and an answer.
+    // A turn adds a question and an answer to the last prompt.
     const next = last.prompt + length + 40;
     if (last.prompt >= LONG || next + ANSWER > context) return { name, messages, last };
     messages.push({ role: "assistant", content: last.text });
@@ -141,7 +142,7 @@ async function ask(url: string, model: string, messages: readonly Message[]): Pr
   };
 }
 
-/** Lines beside those of the other checkpoints, which were written before. */
+/** Merges the lines with the other checkpoints' earlier lines. */
 function withOthers(lines: readonly Line[]): Line[] {
   const written = readFileSync(file("results.jsonl"), "utf8").trim().split("\n");
   const others = written.map((line): Line => JSON.parse(line)).filter(({ model }) => !names.includes(model));
@@ -161,7 +162,7 @@ function write(lines: readonly Line[]): void {
 
 async function comparedWith(url: string, { name, messages, last }: Chat): Promise<Line> {
   const fresh = await ask(url, name, messages);
-  // The control: without what came before, most answers are others.
+  // The control: without the earlier turns, most answers differ.
   const alone = await ask(url, name, messages.slice(-1));
   const turns = messages.filter(({ role }) => role === "user").length;
   const line = {

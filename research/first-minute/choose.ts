@@ -1,12 +1,12 @@
 /**
- * Right answers of a model under sampling settings, on the questions that its default is chosen by:
- * `npx tsx research/first-minute/choose.ts MODEL QUANT '{"repetitionPenalty":1.05}' '{"temperature":0.2,"topP":0.9,"seed":1}' …`
+ * Counts a model's right answers under sampling settings, on the questions used to choose its default: `npx tsx
+ * research/first-minute/choose.ts MODEL QUANT '{"repetitionPenalty":1.05}' '{"temperature":0.2,"topP":0.9,"seed":1}' …`
  */
 import { load } from "../../src/index.ts";
 import { quantOptions } from "../../src/weights/prepared/weights.ts";
 import { isRight, questionsIn } from "./judge.ts";
 
-/** Tokens of an answer. */
+/** The maximum number of tokens in an answer. */
 const TOKENS = 48;
 
 const [name = "smollm2", form, ...all] = process.argv.slice(2);

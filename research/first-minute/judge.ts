@@ -9,7 +9,9 @@ const question = z.strictObject({
 });
 export type Question = z.output<typeof question>;
 
-/** The questions of a file, each with words of which a right answer has one, and words that make it wrong. */
+/**
+ * The questions of a file, each with words of which a right answer contains one, and words that make an answer wrong.
+ */
 export const questionsIn = (file: "questions.jsonl" | "choosing.jsonl"): readonly Question[] =>
   readFileSync(path.join(import.meta.dirname, file), "utf8")
     .trim()

@@ -1,6 +1,7 @@
 /**
- * The same plain questions to Modicum and to llama.cpp, on one GGUF and under the same settings: greedy, and as `modicum run` draws by default.
- * `npx tsx research/first-minute/run.ts MODEL OUT.json [SEEDS]` writes all answers; `tables.ts` shows how many are right.
+ * Asks Modicum and llama.cpp the same plain questions, on one GGUF and under the same settings: greedy, and as `modicum
+ * run` draws by default. `npx tsx research/first-minute/run.ts MODEL OUT.json [SEEDS]` writes all answers; `tables.ts`
+ * shows how many are right.
  */
 import { writeFileSync } from "node:fs";
 import { z } from "zod";

@@ -4,7 +4,7 @@
  * bm25. RUNS is a folder of research/first/train.ts. Arms are separated by commas: first-stage, random, cosine, yes-no, and
  * TRAINING.METHOD[.ORDER] with the adapter RUNS/TRAINING, or none for `untrained`: `joint-0.single-token`, `lm-1.generate`,
  * `joint-0.single-token.reversed`. Appends a line an arm and query to research/first/results/FIRST-TOP[-SOURCE].jsonl, or
- * …/boolq-TOP.jsonl, and skips those that are there.
+ * …/boolq-TOP.jsonl, and skips existing ones.
  */
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -43,7 +43,7 @@ const [collection = "", first = "bm25", queries = "25", top = "20", arms = "", r
 const OUT = "research/first/results";
 const name = collection === "boolq" ? collection : first;
 const file = `${OUT}/${name}-${top}${source === "drop" ? "" : `-${source}`}.jsonl`;
-/** Windows as the adapters are trained on. */
+/** Windows of the size that the adapters were trained on. */
 const WINDOWS = "windowSize=10,stride=5,maxPassageWords=24,presort=none,adapter=none";
 
 async function main(): Promise<void> {
@@ -111,7 +111,7 @@ async function trained(arm: string): Promise<Arm> {
   return byLetters(ranker, orders[order as keyof typeof orders]);
 }
 
-/** In what order documents are read, as indices of the first stage's. */
+/** The order in which documents are read, as indices into the first stage's order. */
 const orders = {
   given: (count: number) => Array.from({ length: count }, (_, i) => i),
   reversed: (count: number) => Array.from({ length: count }, (_, i) => count - 1 - i),

@@ -1,6 +1,6 @@
 import { type ItemOf, itemsOf } from "../common/tasks.ts";
 
-/** Cranfield's queries that the lab draws first with seed 0: they are judged on. */
+/** The number of Cranfield's queries that are held out: the first that the lab draws with seed 0. */
 export const HELD_OUT = 75;
 
 /** Cranfield's documents without their queries' sources, and its queries that are not held out. */

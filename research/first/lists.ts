@@ -1,8 +1,8 @@
 /**
- * Writes lists to train a reranker on: `npx tsx research/first/lists.ts CRANFIELD OUT [SIZE [WORDS [ORDER]]]`. SQuAD's questions with the
- * excerpt that has the answer and others from BM25's ranking, and Cranfield's queries that are not held out, by their
- * grades, ties by BM25. ORDER is that in which documents are read: shuffled (default), or searched, as BM25 has them and a
- * reranker gets them, with the best one first in half of the lists.
+ * Writes lists to train a reranker on: `npx tsx research/first/lists.ts CRANFIELD OUT [SIZE [WORDS [ORDER]]]`. Lists
+ * are SQuAD's questions with the answering excerpt and others from BM25's ranking, and Cranfield's queries that are not
+ * held out, ranked by grade, ties by BM25. ORDER is the reading order: shuffled (default), or searched, BM25's order as
+ * a reranker gets it, with the best document first in half of the lists.
  */
 import { writeFileSync } from "node:fs";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
@@ -15,7 +15,7 @@ const [folder = "", out = "", size = "10", words = "36", order = "shuffled"] = p
 const [SIZE, WORDS] = [Number(size), Number(words)];
 if (order !== "shuffled" && order !== "searched")
   throw new Error(`the order is ${order}, expected shuffled or searched`);
-/** The most of BM25's passages that a list may go down to. */
+/** The deepest BM25 rank that a list may draw from. */
 const DEEPEST = 256;
 
 interface List {
@@ -30,14 +30,17 @@ const written = order === "searched" ? balanced(lists) : lists;
 writeFileSync(out, written.map((list) => `${JSON.stringify(list)}\n`).join(""));
 process.stderr.write(`${written.length} lists\n`);
 
-/** Keeps as many lists whose first document is the best as others: where BM25 is nearly always right, its order is all that is learned. */
+/**
+ * Balances lists whose first document is the best with others: if BM25 is nearly always right, a model learns only its
+ * order.
+ */
 function balanced(lists: readonly List[]): List[] {
   const isFirst = ({ ranking }: List) => ranking[0] === 0;
   const others = lists.filter((list) => !isFirst(list));
   return shuffle([...others, ...lists.filter(isFirst).slice(0, others.length)], random);
 }
 
-/** A question; the excerpt with its answer is the best, the others follow as BM25 has them. */
+/** Questions: the excerpt with the answer ranks first, the others follow in BM25's order. */
 async function squadLists(): Promise<List[]> {
   const questions = await squadQuestions();
   const excerpts = [...new Set(questions.flatMap(({ passage }) => excerptsOf(passage, WORDS)))];
@@ -52,7 +55,7 @@ async function squadLists(): Promise<List[]> {
   });
 }
 
-/** Texts at depths that double, in their order: near misses first, then others. */
+/** Picks texts at doubling depths, in order: near misses first, then less similar ones. */
 function spread(texts: readonly string[], count: number): string[] {
   const last = texts.length - 1;
   const depths = Array.from({ length: count }, (_, i) => Math.max(i, Math.round((last + 1) ** ((i + 1) / count)) - 1));

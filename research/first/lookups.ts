@@ -1,11 +1,12 @@
 /**
- * Writes chats that teach to look a passage up and answer with its letter:
- * `npx tsx research/first/lookups.ts CRANFIELD OUT short|whole [CHATS [SEED]]`. A chat shows a few passages and asks for one of them
- * again and again: 9 or 12 lessons, for the tokens of two or three lists.
+ * Writes chats that teach a model to look up a passage and answer with its letter: `npx tsx research/first/lookups.ts
+ * CRANFIELD OUT short|whole [CHATS [SEED]]`. A chat shows a few passages and repeatedly asks for one of them: 9 or 12
+ * lessons, for the tokens of two or three lists.
  *
- * `short` has passages of SQuAD, asked in few words by the question that they answer or by some of their own. `whole` begins with a
- * reranker's prompt and asks some queries in its whole wording, of passages near each other; one in two chats has documents of
- * Cranfield, asked by their titles and, in half of these, one by a query that is not held out. `short` reads none of Cranfield.
+ * `short` has passages of SQuAD, asked in few words by the question that they answer or by some of their own. `whole`
+ * begins with a reranker's prompt and asks some queries in its whole wording, of passages near each other; one in two
+ * chats has documents of Cranfield, asked by their titles and, in half of these, one by a query that is not held out.
+ * `short` uses nothing from Cranfield.
  */
 import { writeFileSync } from "node:fs";
 import { question, SYSTEM, task } from "../../src/engine/decode/listwise/prompt.ts";
@@ -17,7 +18,7 @@ import { excerptsOf, squadQuestions } from "./squad.ts";
 
 const [folder = "", out = "", kind = "", chats = "1200", seed = "0"] = process.argv.slice(2);
 
-/** Chats of a kind. */
+/** A kind of chat. */
 interface Kind {
   /** Words of a passage. */
   readonly words: number;
@@ -65,11 +66,11 @@ const chosenKind = kinds[kind];
 if (chosenKind === undefined) throw new Error(`the kind is ${kind}, expected ${Object.keys(kinds).join(" or ")}`);
 const { words: WORDS, passages: COUNTS, turns: TURNS, begin, again } = chosenKind;
 
-/** Words that are quoted of a passage. */
+/** The number of words quoted from a passage. */
 const QUOTED = 4;
-/** Words of a title at most: where more come before the first stop, it is none. */
+/** The maximum number of words in a title; a longer first sentence is not a title. */
 const LONGEST = 25;
-/** Passages that are told apart in a chat are among so many that BM25 finds. */
+/** A chat's passages are drawn from this many of BM25's results. */
 const NEAR = 40;
 
 /** A passage, and what asks for it. */
@@ -104,7 +105,7 @@ function quoted(passage: string): string {
   return words.slice(from, from + QUOTED).join(" ");
 }
 
-/** Documents that are asked for by their titles, among others near them. In one of two chats one answers a judged query. */
+/** Asks for documents by title, among similar ones. In every second chat, one document answers a judged query. */
 async function cranfield(): Promise<() => readonly Lesson[]> {
   const { queries, ...all } = await cranfieldQueries(folder);
   const documents = all.documents.filter(
@@ -130,7 +131,7 @@ async function cranfield(): Promise<() => readonly Lesson[]> {
 const titleOf = (text: string): string => text.split(" . ")[0]!;
 const bodyOf = (text: string): string[] => text.split(" . ").slice(1).join(" . ").split(/\s+/);
 
-/** Some words of a document behind its title. */
+/** Some words of a document after its title. */
 function bodyPart(text: string): string {
   const words = bodyOf(text);
   const from = below(Math.min(words.length - WORDS, 2 * WORDS) + 1);
@@ -142,7 +143,7 @@ function chat(lessons: readonly Lesson[]): readonly Message[] {
   const [fewest, most] = COUNTS;
   const chosen = shuffle(distinct.slice(0, fewest + below(most - fewest + 1)), random);
   const passages = chosen.map(({ passage }) => oneLine(passage, WORDS));
-  // A query that comes again could be answered from above: each passage is asked for once before any comes twice.
+  // A repeated query could be answered from earlier turns: each passage is asked for once before any is repeated.
   const places = Array.from({ length: TURNS }, () => shuffle([...chosen.keys()], random)).flat();
   return Array.from({ length: TURNS }, (_, turn): readonly Message[] => {
     const i = places[turn]!;

@@ -15,7 +15,7 @@ import { tau } from "./tau.ts";
 const RESULTS = join(root, "research/first/results");
 const SEED = { seed: 0 };
 
-/** An arm on the queries that it and the first stage have. */
+/** An arm's row, on the queries that it shares with the first stage. */
 function armRow(arm: string, rows: readonly Row[], before: ReadonlyMap<string, Row>): string[] {
   const parts = rows.map(({ ndcg }) => [ndcg]);
   const { quality, ci95 } = bootstrap(parts, meanOfParts, SEED);
@@ -74,7 +74,7 @@ function tableOf(file: string): string {
 
 type Arms = ReadonlyMap<string, ReadonlyMap<string, Row>>;
 
-/** Means over the seeds of a training, by the arm's name without a seed; they have no order. */
+/** Means over the seeds of a training, by the arm's name without the seed; the documents' order is dropped. */
 function overSeeds(arms: Arms): Map<string, ReadonlyMap<string, Row>> {
   const groups = new Map<string, (readonly [string, ReadonlyMap<string, Row>])[]>();
   for (const [arm, rows] of arms) {
@@ -144,7 +144,7 @@ function differences(arms: Arms): string[] {
   });
 }
 
-/** How far an order stays as it is if the list is read from its end. */
+/** How much an order changes if the list is read from its end. */
 const biases = (arms: Arms): string[] =>
   [...arms.keys()].flatMap((arm) => {
     const pairs = both(arms, arm, `${arm}.reversed`);
@@ -156,7 +156,7 @@ const biases = (arms: Arms): string[] =>
     ];
   });
 
-/** How far the written ranking follows the logits of its first letter. */
+/** How closely the written ranking follows the logits of its first letter. */
 function letters(arm: string, arms: Arms, rows: readonly Row[]): string {
   const windows = [...arms.get(arm)!.values()].flatMap(({ windows = [] }) => windows);
   const same = windows.filter(({ order, byLogit }) => order[0] === byLogit[0]).length;
@@ -165,10 +165,12 @@ function letters(arm: string, arms: Arms, rows: readonly Row[]): string {
   return `\n\`${arm}\`: of ${windows.length} written rankings ${same} begin with the letter of the greatest logit; τ between both orders is ${agreement.toFixed(2)}; they name ${mean(written).toFixed(1)} different letters, the rest is repaired.${saved(arm, arms, rows)}`;
 }
 
-/** Lines of a file between two rows that were made in turns, so that a slow hour of the machine fell on both. */
+/**
+ * The maximum distance, in lines, of two rows that were measured alternately, so that the machine's pace affected both.
+ */
 const TURN = 8;
 
-/** The time that not writing saves, beside the share that decoding has of it. */
+/** The time saved by not writing the ranking, beside decoding's share of the time. */
 function saved(arm: string, arms: Arms, rows: readonly Row[]): string {
   const pairs = both(arms, arm, arm.replace("generate", "single-token")).filter(
     ([a, b]) => Math.abs(rows.indexOf(a) - rows.indexOf(b)) <= TURN,
@@ -237,7 +239,7 @@ function lookups(): string {
   return markdownTable(head, lines);
 }
 
-/** The ranking loss of each arm that has one, and whether the written ranking is learned, too. */
+/** The ranking loss of each arm, if any, and whether it also learns the written ranking. */
 const PARTS: Readonly<Record<string, { readonly rule?: RankLossName; readonly written: boolean }>> = {
   lm: { written: true },
   joint: { rule: "weighted-ranknet", written: true },
@@ -246,12 +248,12 @@ const PARTS: Readonly<Record<string, { readonly rule?: RankLossName; readonly wr
   listnet: { rule: "listnet", written: true },
 };
 
-/** The loss on ten passages of a model that writes the form right and holds all orders alike. */
+/** The loss on ten passages of a model that writes the right format and considers all orders equally likely. */
 function equalLoss(arm: string): number {
   const parts = PARTS[arm];
   if (parts === undefined) throw new Error(`no training is called ${arm}`);
   const ranks = Array.from({ length: 10 }, (_, rank) => rank + 1);
-  // A ranking of ten has 39 labels: letters, what is between them, and the end.
+  // A ranking of ten has 39 labels: letters, separators and the end.
   const written = parts.written ? ranks.reduce((sum, place) => sum + Math.log(place), 0) / 39 : 0;
   const { rule } = parts;
   if (rule === undefined) return written;

@@ -1,6 +1,6 @@
 /**
- * Writes the first stages of Cranfield's queries as TREC runs: `npx tsx research/first/runs.ts FOLDER OUT`. BM25 has all
- * queries, a random order of its documents and MiniLM those that the lab draws first.
+ * Writes the first stages of Cranfield's queries as TREC runs: `npx tsx research/first/runs.ts FOLDER OUT`. BM25 ranks
+ * all queries; a random order of its documents, and MiniLM, rank only the queries that the lab draws first.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

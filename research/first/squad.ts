@@ -1,6 +1,6 @@
 import { itemsOf } from "../common/tasks.ts";
 
-/** Sentences of a passage in pieces of at most so many words; a longer sentence is cut. */
+/** Splits a passage at sentences into excerpts of at most `most` words; longer sentences are cut. */
 export function excerptsOf(passage: string, most: number): string[] {
   const pieces: string[][] = [[]];
   for (const sentence of passage.split(/(?<=[.!?])\s+/)) {

@@ -1,14 +1,14 @@
 /**
- * Trains SmolLM2 to rank lists, an adapter an arm and seed: `npx tsx research/first/train.ts LISTS OUT STEPS
- * [ARM [TOKENS [START]]]`. Arms that have a receipt are skipped; one that was stopped goes on. Lists of more than TOKENS are
- * left out: those of research/first/lists.ts have 450 to 740, of five passages of 24 words 190 to 300. START is a run whose
- * adapter is the first, such as that of research/first/lookups-whole.yaml.
+ * Trains SmolLM2 to rank lists, one adapter per arm and seed: `npx tsx research/first/train.ts LISTS OUT STEPS [ARM
+ * [TOKENS [START]]]`. Finished arms are skipped; a stopped one resumes. Lists of more than TOKENS are left out: those
+ * of research/first/lists.ts have 450 to 740, of five passages of 24 words 190 to 300. START is a run whose adapter is
+ * the first, such as that of research/first/lookups-whole.yaml.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { resumeTraining, train } from "../../src/index.ts";
 
-/** All matrices of a layer: to look passages up by their letters takes keys and outputs, too. */
+/** All matrices of a layer: looking up passages by their letters also needs keys and outputs. */
 const TARGETS = "attn_q,attn_k,attn_v,attn_output,ffn_gate,ffn_up,ffn_down";
 
 /** The arms that the results compare; the first two have three seeds. */

@@ -1,7 +1,8 @@
 /**
- * How far a model's next tokens are from float32's if some matrices are held in float32, and all else as by default:
- * `npx tsx research/forms/float32.ts MODEL '' 'attn_[qkv]\.' 'blk\.2[5-9]\.' …`, each a pattern of tensors' names; an empty one names none.
- * Measured on the greedy float32 answers to plain questions. Prints the mean divergence over the likeliest tokens, in nats, and how often another one is the likeliest.
+ * Measures how far a model's next-token distributions are from float32's if some matrices are float32, and all others
+ * as by default: `npx tsx research/forms/float32.ts MODEL '' 'attn_[qkv]\.' 'blk\.2[5-9]\.' …`, each a pattern of
+ * tensors' names; an empty one names none. Measured on the greedy float32 answers to plain questions. Prints the mean
+ * divergence over the likeliest tokens, in nats, and how often another one is the likeliest.
  */
 import { rmSync } from "node:fs";
 import path from "node:path";
@@ -74,7 +75,7 @@ function compared(got: readonly Likeliest[]) {
   return { nats: divergences.reduce((a, b) => a + b, 0) / divergences.length, others, of: expected.length };
 }
 
-/** Divergence of the second from the first; a token that the second does not list is as likely as its last. */
+/** Divergence of the second from the first; a token missing from the second counts as likely as its last one. */
 function divergence(expected: Likeliest, got: Likeliest): number {
   const known = new Map(got.map(({ id, logprob }) => [id, logprob]));
   const nats = expected.map(

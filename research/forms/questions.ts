@@ -1,6 +1,7 @@
 /**
- * Right answers to the plain questions of research/first-minute, greedy, when their prompts run in bytes, with a rotation and without, and as dense:
- * `npx tsx research/forms/questions.ts MODEL`. The answers go to int8-prefill/questions/MODEL.json, the counts are the last line.
+ * Counts right greedy answers to research/first-minute's questions with prompts computed in 8 bits, with and without
+ * rotation, and dense: `npx tsx research/forms/questions.ts MODEL`. The answers go to
+ * int8-prefill/questions/MODEL.json, the counts are the last line.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,7 +1,9 @@
 /**
- * How far a prompt in bytes is from float32 and from dense, with a rotation and without: `npx tsx research/forms/rotated.ts MODEL [TOKENS]`, of 16,000 tokens or more if none are named.
- * A document is as many leads of Wikipedia as make a prompt of 512 tokens; the whole distribution after every token is compared. Each is appended to int8-prefill/rotated/MODEL.jsonl; a later run goes on from there.
- * MODEL.json, which is also the last line printed, has means over all tokens, with intervals by a bootstrap over documents, paired.
+ * Measures how far prompts computed in 8 bits, with and without rotation, are from float32 and from dense: `npx tsx
+ * research/forms/rotated.ts MODEL [TOKENS]`, of 16,000 tokens or more if none are named. A document consists of enough
+ * Wikipedia leads for a prompt of 512 tokens; the whole distribution after every token is compared. Each is appended to
+ * int8-prefill/rotated/MODEL.jsonl; a later run continues from there. MODEL.json, which is also the last line printed,
+ * has means over all tokens, with intervals by a bootstrap over documents, paired.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -30,9 +32,9 @@ const sums = z.strictObject({
   /** Nats of the token that follows. */
   nats: z.number(),
   fromFloat: z.number(),
-  /** Absent of dense itself. */
+  /** Absent for dense itself. */
   fromDense: z.number().optional(),
-  /** Tokens after which another one than float32's is the likeliest. */
+  /** The number of tokens after which the likeliest next token differs from float32's. */
   others: z.number(),
 });
 const measured = z.strictObject({
@@ -143,7 +145,7 @@ function summed(
 
 interface Distribution {
   readonly logits: Float32Array;
-  /** The logarithm of the sum of their exponentials. */
+  /** The log-sum-exp of the logits. */
   readonly whole: number;
   readonly likeliest: number;
 }

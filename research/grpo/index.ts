@@ -1,5 +1,6 @@
 /**
- * Completions without the letter e, by rewards: npx tsx research/grpo/index.ts. Writes research/grpo/results/letter.json.
+ * Trains a model by rewards to write completions without the letter e: npx tsx research/grpo/index.ts. Writes
+ * research/grpo/results/letter.json.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -14,7 +15,7 @@ const TEXT = "src/train/fixtures/shakespeare/text.txt";
 const [PROMPT, COMPLETION, HELD_OUT, STEPS, GROUP, BATCH] = [24, 24, 60, 100, 8, 16];
 /** An answer that ends early is wrong. */
 const PATTERN = `^[^eE]{${COMPLETION}}$`;
-/** Completions of each held-out prompt. */
+/** The number of completions per held-out prompt. */
 const JUDGED = 4;
 const SEEDS = [0, 1, 2];
 const ARMS = ["grpo", "permuted", "supervised"] as const;

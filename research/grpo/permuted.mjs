@@ -24,7 +24,7 @@ function settle() {
   }
 }
 
-/** A number in [0, 1) of a seed and a count. */
+/** A number in [0, 1), determined by a seed and a count. */
 function random(seed, count) {
   let x = Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(count + 1, 0x85ebca6b);
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { writeJson } from "../../src/util/write-whole.ts";
 
-/** The parts of an experiment that are done, in a file of its folder: one that was stopped goes on behind them. */
+/** The finished parts of an experiment, in a file in its folder: a stopped experiment resumes after them. */
 export class Done {
   readonly #found: Record<string, unknown>;
 

@@ -17,7 +17,7 @@ import { inverse, randomByParameters, randomByTensors, type Sized } from "./mask
 import { adaptation, type MaskScore, type Saved } from "./score.ts";
 import type { World } from "./world.ts";
 
-/** Random masks with the learned one's parameters, and by the number of tensors alone. */
+/** The number of random masks that match the learned one's parameters, and only its number of tensors. */
 const RANDOM = { parameters: 3, tensors: 1 };
 const BATCH = 16;
 /** Rates of AdamW. */
@@ -35,10 +35,10 @@ export const usualSteps: Steps = { published: 2000, relearned: 300, mask: 500, u
 /** One seed of a world. */
 export interface ExperimentTerms {
   readonly seed: number;
-  /** The folder of masks, of the fine-tuned models, and of what is done. */
+  /** The folder for masks, fine-tuned models, and finished parts. */
   readonly folder: string;
   readonly steps: Steps;
-  /** The share of tensors to freeze; if it is given, masks are learned and random by parameters alone. */
+  /** The share of tensors to freeze; if set, only the learned masks and those matched by parameters are run. */
   readonly ratio?: number | undefined;
 }
 
@@ -122,7 +122,7 @@ interface UserResult {
   readonly saved: Saved;
 }
 
-/** One seed of a world: a user without a mask, and both roles under all masks. What was done before is not done again. */
+/** One seed of a world: a user without a mask, and both roles under all masks. Finished parts are skipped. */
 export class Experiment {
   readonly #done: Done;
 

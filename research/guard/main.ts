@@ -1,8 +1,8 @@
 /**
- * FreezeAsGuard in its worlds: `npx tsx research/guard/main.ts shapes|digits OUT SEED… [--ratios R,…] [--steps N]` publishes a model
- * once, and for each seed writes OUT/SEED.json with both roles under the learned mask and its controls. With --ratios it
- * writes OUT/ratios/R-SEED.json for each share of frozen tensors. A run that was stopped goes on where it was; --steps
- * shortens all trainings, to try it.
+ * FreezeAsGuard in its worlds: `npx tsx research/guard/main.ts shapes|digits OUT SEED… [--ratios R,…] [--steps N]`
+ * publishes a model once, and for each seed writes OUT/SEED.json with both roles under the learned mask and its
+ * controls. With --ratios it writes OUT/ratios/R-SEED.json for each share of frozen tensors. A stopped run resumes;
+ * --steps shortens all trainings, for trials.
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";

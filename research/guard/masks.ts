@@ -1,6 +1,6 @@
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 
-/** A tensor as a mask sees it. */
+/** A tensor's name and size. */
 export interface Sized {
   readonly name: string;
   readonly size: number;
@@ -12,14 +12,14 @@ export function randomByTensors(tensors: readonly Sized[], count: number, seed: 
   return new Set(order.slice(0, count).map(({ name }) => name));
 }
 
-/** Swaps of a frozen with another tensor that are tried. */
+/** The number of swaps to try between a frozen and another tensor. */
 const SWAPS = 20_000;
 /** A difference in parameters, of all of them, that is close enough. */
 const CLOSE = 0.005;
 
 /**
- * Random tensors, as many as a mask freezes and with about as many parameters: a random choice, in which random pairs are
- * swapped when that brings the parameters nearer.
+ * Random tensors, as many as a mask freezes and with about as many parameters: a random choice in which random pairs
+ * are swapped if that brings the number of parameters closer.
  */
 export function randomByParameters(
   tensors: readonly Sized[],

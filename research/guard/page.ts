@@ -35,13 +35,13 @@ function results(name: string): Result[] {
   return files.map((file) => schema.parse(JSON.parse(readFileSync(join(folder, file), "utf8"))));
 }
 
-/** Masks that are alike but for their draw. */
+/** The kind of a mask: its name without the draw's number. */
 const kindOf = (mask: string): string => mask.replace(/ \d+$/, "");
 const three = (value: number): string => value.toFixed(3);
 const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
 
-/** A row a role and kind of mask: means over seeds and draws, and each seed's selectivity. */
+/** A row per role and kind of mask: means over seeds and draws, and each seed's selectivity. */
 function rowsOf(all: readonly Result[], illegal: string): string[][] {
   const seeds = all.map(({ roles }) => roles.find(({ role }) => role.illegal === illegal)!.masks);
   const kinds = unique(seeds.flat().map(({ mask }) => kindOf(mask)));
@@ -57,7 +57,10 @@ function rowsOf(all: readonly Result[], illegal: string): string[][] {
   });
 }
 
-/** Learned less matched, the mean over seeds, and in how many seeds it is above the best of the matched. */
+/**
+ * The learned mask's selectivity minus the matched masks', averaged over seeds, and the number of seeds in which it
+ * beats the best of them.
+ */
 function gate(all: readonly Result[], illegal: string): string {
   const margins = all.map(({ roles }) => {
     const { masks } = roles.find(({ role }) => role.illegal === illegal)!;
@@ -104,7 +107,7 @@ function worldSection(all: readonly Result[]): string {
 /** The ratio of the runs that were given none. */
 const USUAL = 0.4;
 
-/** A row a role and ratio: the learned mask against the matched ones, means over seeds. */
+/** A row per role and ratio: the learned mask against the matched ones, means over seeds. */
 function ratioRows(all: readonly Result[], illegal: string): string[][] {
   const ratios = unique(all.map(({ ratio = USUAL }) => ratio)).sort((a, b) => a - b);
   return ratios.map((ratio) => {

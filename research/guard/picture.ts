@@ -1,6 +1,7 @@
 /**
- * Draws what the fine-tuned models of a seed draw: `npx tsx research/guard/picture.ts shapes|digits OUT/models-0 PUBLISHED PICTURE.png`. A row a
- * model, the first new class on the left and the second on the right, each with the same noise in every row.
+ * Draws images with a seed's fine-tuned models: `npx tsx research/guard/picture.ts shapes|digits OUT/models-0 PUBLISHED
+ * PICTURE.png`. One row per model, the first new class on the left and the second on the right, each with the same
+ * noise in every row.
  */
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";

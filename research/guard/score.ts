@@ -16,9 +16,9 @@ export interface MaskScore {
   readonly parameters: number;
   readonly illegal: number;
   readonly innocent: number;
-  /** Innocent less illegal adaptation. */
+  /** Innocent adaptation minus illegal adaptation. */
   readonly selectivity: number;
-  /** Shares that the mask spares of the user's fine-tuning. */
+  /** The shares of the user's fine-tuning that the mask saves. */
   readonly saved: Saved;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The time that a mask saves: `npx tsx research/guard/time.ts MODEL DATA MASK… [--rounds N]` trains an image generator with
- * nothing frozen and under each mask, in turns on one thread, and prints beside the receipts' shares the processor time of
- * a step that was spared: the median of the rounds, with the least and the most.
+ * The time that a mask saves: `npx tsx research/guard/time.ts MODEL DATA MASK… [--rounds N]` trains an image generator
+ * with nothing frozen and under each mask, in turns on one thread, and prints, beside the receipts' shares, the share
+ * of a step's CPU time that each mask saves: the median of the rounds, with the least and the most.
  */
 import { parseArgs } from "node:util";
 import { chooseThreads } from "../../src/runtime/threads.ts";

@@ -2,7 +2,9 @@ import type { PullOptions } from "../../src/weights/sources/plan.ts";
 import { readDigits } from "./drawings/digits.ts";
 import { type Drawing, drawShapes, type ShapeName } from "./drawings/shapes.ts";
 
-/** Who draws: the publisher who trains the model and learns the mask, a user, and the judge of both. */
+/**
+ * The owner of a set of drawings: the publisher, who trains the model and learns the mask; a user; or the test of both.
+ */
 export type Part = "publisher" | "user" | "test";
 
 /** A set of drawings in which two classes are new to the published model; either may be the illegal one. */

@@ -31,7 +31,7 @@ export const kinds = {
 export type Kind = keyof typeof kinds;
 
 export const SEEDS = [0, 1, 2] as const;
-/** The seed with which rates are chosen: no result has it. */
+/** The seed used to choose learning rates, and in no result. */
 export const TUNING_SEED = 9;
 export const precisions = ["fp32", "amp-bf16", "amp-fp16"] as const;
 export type Precision = (typeof precisions)[number];

@@ -15,13 +15,13 @@ export interface ExponentsLine {
   readonly stage: Stage;
   readonly seed: number;
   readonly precision: Precision;
-  /** The share of the training that it has: 0 is one step. */
+  /** The completed share of the training: 0 is one step. */
   readonly part: number;
   readonly tokens: number;
-  /** λ max of each layer by its closed form; none of a recurrent network. */
+  /** λ max of each layer by its closed form; empty for a simple recurrent network. */
   readonly layers: readonly number[];
   readonly trajectories: readonly number[];
-  /** With a recurrent network's recurrence multiplied; none of others. */
+  /** The same with a recurrent network's recurrence multiplied; absent for others. */
   readonly scaled?: readonly number[];
   readonly loops?: LoopExponents;
 }

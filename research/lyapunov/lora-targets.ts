@@ -1,7 +1,7 @@
 /**
- * Adapters of Mamba's projections at about equal numbers of parameters: `npx tsx research/lyapunov/lora-targets.ts OUT PROSE.txt`
- * trains small Mambas on prose, then adapters of each kind on statements of code, with three seeds and two rates, and
- * writes `research/lyapunov/results/lora.json` and its table. Finished runs stay.
+ * Adapters of Mamba's projections at about equal numbers of parameters: `npx tsx research/lyapunov/lora-targets.ts OUT
+ * PROSE.txt` trains small Mambas on prose, then adapters of each kind on statements of code, with three seeds and two
+ * rates, and writes `research/lyapunov/results/lora.json` and its table. Finished runs are reused.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ const costs = {
   x_proj: INNER + STEP_RANK + 2 * STATE,
   out_proj: INNER + WIDTH,
 } as const;
-/** Targets and ranks. That of x_proj has the most parameters. */
+/** Targets and ranks. The adapter of x_proj has the most parameters. */
 const adapters = [
   { targets: ["in_proj"], rank: 6 },
   { targets: ["in_proj", "out_proj"], rank: 4 },

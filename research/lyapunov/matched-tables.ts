@@ -8,7 +8,7 @@ import { NAMES, signed } from "./tables.ts";
 const REFERENCE: Kind = "gpt2";
 const kindsOf = (lines: readonly { readonly kind: Kind }[]): Kind[] => [...new Set(lines.map(({ kind }) => kind))];
 
-/** Held-out losses of the tuning seed, of all steps at each rate. */
+/** Held-out losses after all steps at each rate, with the tuning seed. */
 function ratesTable(lines: readonly TuningLine[]): string {
   const all = Math.max(...lines.map(({ steps }) => steps));
   const whole = lines.filter(({ steps }) => steps === all);

@@ -1,8 +1,9 @@
 /**
- * Peers under mixed precision at equal held-out loss: `npx tsx research/lyapunov/matched.ts OUT PROSE.txt [STEPS [KINDS]]`. Each kind gets
- * the rate that is best on a ladder on which both neighbours are worse, with a seed of none of the results. The kind
- * whose best loss is the worst says the common loss; the others are trained for as few steps as bring them nearest to
- * it. Appends lines to research/lyapunov/results/matched.jsonl, and skips those that are there; runs that are done stay in OUT.
+ * Peers under mixed precision at equal held-out loss: `npx tsx research/lyapunov/matched.ts OUT PROSE.txt [STEPS
+ * [KINDS]]`. Each kind gets the best rate of a ladder on which both neighbours are worse, chosen with a separate seed.
+ * The worst of the kinds' best losses is the common loss; the others are trained for the number of steps that comes
+ * nearest to it. Appends lines to research/lyapunov/results/matched.jsonl, and skips existing ones; OUT keeps finished
+ * runs.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { folderOf, type Kind, type Place, type Precision, type Run, SEEDS, TUNING_SEED } from "./arms.ts";

@@ -15,7 +15,10 @@ export interface Models {
   readonly adapter?: string;
 }
 
-/** Tokens of the text by which exponents are measured, those of a loop, and the windows of divergences: as long as a row of the training. */
+/**
+ * The number of tokens for measuring exponents, and loops; the length of divergence windows, a training row's, and
+ * their number.
+ */
 const [TOKENS, LOOP, WINDOW, WINDOWS] = [512, 256, 64, 16];
 
 async function opened({ base, adapter }: Models) {
@@ -39,7 +42,10 @@ export async function measureExponents(of: Models, text: string, seed: number, l
   };
 }
 
-/** Divergences of models from one, all in float32, over windows of a text; and of that one's own run in mixed precision. */
+/**
+ * Divergences of models from one of them, all in float32, over windows of a text; and of that model's own run in mixed
+ * precision.
+ */
 export async function measureDivergence(
   reference: Models,
   others: readonly (Models & { readonly arm: string })[],

@@ -1,8 +1,8 @@
 /**
- * Peers of about equal size under mixed precision: `npx tsx research/lyapunov/train.ts OUT PROSE.txt [STEPS [KIND]]` trains
- * Mamba, Mamba-2, a GPT and a recurrent network, whole and by adapters, in three precisions with three seeds, measures
- * them, and writes what is there into research/lyapunov/results/peers.jsonl. What is done is skipped; a run that was stopped
- * goes on. With KIND, that kind alone, so that two can run beside each other.
+ * Peers of about equal size under mixed precision: `npx tsx research/lyapunov/train.ts OUT PROSE.txt [STEPS [KIND]]`
+ * trains Mamba, Mamba-2, a GPT and a recurrent network, whole and by adapters, in three precisions with three seeds,
+ * measures them, and writes the results so far into research/lyapunov/results/peers.jsonl. Finished runs are skipped; a
+ * stopped one resumes. With KIND, only that kind is trained, so that two kinds can run in parallel.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -47,7 +47,7 @@ const heldOut: Readonly<Record<Stage, string>> = {
   adapter: rowsOf("code", HELD_OUT, 777, prose).join(""),
 };
 
-/** The better rate of a kind with the seed of none of the results, in float32. */
+/** The better learning rate of a kind in float32, with a seed used in no result. */
 async function bestRate(kind: Kind, stage: Stage, base: string): Promise<number> {
   const tried: { rate: number; loss: number }[] = [];
   for (const rate of stages[stage].rates) {
@@ -69,7 +69,7 @@ async function stored<T>(name: string, measure: () => Promise<T>): Promise<T> {
 /** The runs of one kind in one stage, at its better rate. */
 interface Arms {
   run(seed: number, precision: Precision, part?: number): Run;
-  /** A run's model: an adapter's is its base with it. */
+  /** A run's model; for an adapter, its base with the adapter. */
   model(run: Run): Models;
 }
 

@@ -17,10 +17,13 @@ const chosen = (model_type: string, experts: number) => ({
 const wsd = { name: "wsd", warmup: 0.1, minimum: 0.1, decay: 0.2, shape: "exponential" } as const;
 const cosine = { name: "cosine", warmup: 0.1, minimum: 0.1 } as const;
 
-/** Each row, which is of one domain, a batch of its own: as many make a step as in the other arms. */
+/** Each row, which has one domain, is a separate batch; a step has as many rows as in the other arms. */
 const rowByRow = { batch: 1, accumulate: 8 } as const;
 
-/** Models that learn the same rows in the same order. All but the widest run as many products for a token. */
+/**
+ * Models that learn the same rows in the same order. All except the widest compute the same number of products per
+ * token.
+ */
 export const arms = {
   dense: { architecture: dense(ACTIVE * WIDTH), schedule: wsd },
   "dense, as large in all": { architecture: dense(8 * WIDTH), schedule: wsd },
@@ -39,5 +42,4 @@ export const arms = {
 } as const;
 export type Arm = keyof typeof arms;
 
-/** The folder of an arm and seed. */
 export const folderOf = (arm: Arm, seed: number): string => `${arm.replaceAll(/[^\w]+/g, "-")}-${seed}`;

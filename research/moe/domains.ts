@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { seededRandom } from "../../src/util/random.ts";
 
-/** Texts of clearly different kinds, so that it can be seen which experts serve which. */
+/** Texts of clearly different kinds, to show which experts serve which. */
 export const DOMAINS = ["sums", "brackets", "code", "prose"] as const;
 export type Domain = (typeof DOMAINS)[number];
 

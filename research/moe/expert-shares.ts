@@ -1,6 +1,6 @@
 /**
- * The share of a text's choices that falls on each expert: `npx tsx research/moe/expert-shares.ts MODEL TEXT`. The last tenth
- * of the file TEXT is read in rows of 128 tokens; prints a line for each router.
+ * Prints the share of a text's routing choices that falls on each expert: `npx tsx research/moe/expert-shares.ts MODEL
+ * TEXT`. The last tenth of the file TEXT is read in rows of 128 tokens; prints a line for each router.
  */
 import { readFileSync } from "node:fs";
 import { expertShares, full, sum, topK, volume } from "../../src/graph/index.ts";

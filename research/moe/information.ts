@@ -5,6 +5,6 @@ export function entropy(values: readonly (number | string)[]): number {
   return [...counts.values()].reduce((sum, n) => sum - (n / values.length) * Math.log2(n / values.length), 0);
 }
 
-/** Mutual information of two lists' values at the same places, in bits. */
+/** The mutual information, in bits, of two lists' values at the same positions. */
 export const information = (a: readonly number[], b: readonly number[]): number =>
   entropy(a) + entropy(b) - entropy(a.map((value, i) => `${value} ${b[i]}`));

@@ -1,7 +1,7 @@
 /**
- * More of one domain while the learning rate falls, against as much of it from the start: `npx tsx research/moe/phases.ts
- * OUT PROSE.txt [STEPS]` trains both arms with three seeds, then writes `research/moe/results/phases.json` and its table.
- * Finished runs stay.
+ * Compares more of one domain while the learning rate falls with the same amount from the start: `npx tsx
+ * research/moe/phases.ts OUT PROSE.txt [STEPS]` trains both arms with three seeds, then writes
+ * `research/moe/results/phases.json` and its table. Finished runs stay.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ const SEEDS = [0, 1, 2];
 const BATCH = 8;
 /** The last fifth of the steps, in which the rate falls. */
 const DECAY = 0.2;
-/** The domain that there is more of, and its share. */
+/** The emphasised domain, and its share. */
 const [MORE, SHARE]: [Domain, number] = ["sums", 0.7];
 /** Held-out rows of each domain. */
 const ROWS = 32;
@@ -89,7 +89,7 @@ async function trained(mix: Mix, seed: number): Promise<string> {
   return last;
 }
 
-/** Nats a character of each domain's held-out rows. */
+/** Nats per character of each domain's held-out rows. */
 async function losses(model: string): Promise<Record<Domain, number>> {
   using opened = await load(model, { quant: "f32" });
   const { engine, tokenizer } = opened.language;

@@ -1,6 +1,6 @@
 /**
  * Compares the trained arms and writes `research/moe/results`: `npx tsx research/moe/results.ts OUT PROSE.txt`, after
- * train.ts; arms that OUT does not hold stay as they were. Routers are read on rows that no training has seen.
+ * train.ts; arms missing from OUT keep their earlier results. Routers are read on rows that no training has seen.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const SEEDS = [0, 1, 2];
 /** Rows of each domain that routers are read on. */
 const ROWS = 24;
 
-/** The choices of a model's routers, in the mean over routers. */
+/** Statistics of a model's routing choices, averaged over routers. */
 interface Routing {
   /** The greatest share of all choices that falls on one expert, of any router. */
   readonly greatest: number;
@@ -34,7 +34,7 @@ interface Routing {
 interface Found {
   readonly arm: Arm;
   readonly seed: number;
-  /** Nats a character on rows of the same kinds that were held out. */
+  /** Nats per character on rows of the same kinds that were held out. */
   readonly loss: number;
   /** FLOPs of a token, forwards. */
   readonly flops: number;

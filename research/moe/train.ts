@@ -1,6 +1,6 @@
 /**
- * Trains mixtures and dense models on four domains, an arm and seed after the other: `npx tsx research/moe/train.ts OUT
- * PROSE.txt [STEPS [ARM]]`. Arms that have a receipt are skipped; one that was stopped goes on.
+ * Trains mixtures and dense models on four domains, one arm and seed after another: `npx tsx research/moe/train.ts OUT
+ * PROSE.txt [STEPS [ARM]]`. Finished arms are skipped; a stopped one resumes.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -40,7 +40,7 @@ function shuffled<T>(all: readonly T[]): T[] {
 }
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** A front matter's field, which may go on over indented lines. */
+/** A front matter's field, which may continue on indented lines. */
 function field(text: string, name: string): string {
   const [, value = ""] = new RegExp(`^${name}: ((?:.*)(?:\\n  .*)*)`, "m").exec(text) ?? [];
   const line = value.replace(/\s+/g, " ").trim();
@@ -78,8 +78,8 @@ async function compared(texts: readonly string[], names: readonly string[]): Pro
 }
 
 /**
- * The accuracy of each bound on the reference collection: a third of its fields are labels, texts of the others should have
- * none, and both kinds of text count the same.
+ * The accuracy of each bound on the reference collection: a third of its fields are labels, texts of other fields
+ * should get none, and both kinds of text weigh the same.
  */
 async function boundsOnReference(): Promise<{ bound: number; accuracy: number }[]> {
   const fields = Object.keys(reference);

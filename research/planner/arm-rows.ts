@@ -16,15 +16,15 @@ export interface ArmRow {
   readonly ci95: Interval;
   /** Against the executor alone, on the same questions. */
   readonly gain: { readonly mean: number; readonly ci95: Interval };
-  /** Latent vectors' accuracy less this arm's, on the same questions. */
+  /** The latent vectors' accuracy minus this arm's, on the same questions. */
   readonly latentGain: { readonly mean: number; readonly ci95: Interval };
-  /** Means of a question. */
+  /** Means per question. */
   readonly planTokens: number;
   readonly answerTokens: number;
   readonly passes: number;
   readonly flops: number;
   readonly ms: number;
-  /** A digit a question: 1 is right. */
+  /** One digit per question: 1 for right. */
   readonly right: string;
 }
 
@@ -33,7 +33,7 @@ export interface Share {
   readonly ci95: Interval;
 }
 
-/** A digit for each question: 1 is right. */
+/** One digit per question: 1 for right. */
 export const digits = (all: readonly boolean[]): string => all.map(Number).join("");
 const partsOf = (right: string): number[][] => [...right].map((digit) => [Number(digit)]);
 const quality = (parts: readonly (readonly number[])[]): number => mean(parts.map(([share]) => share!));
@@ -42,7 +42,7 @@ export const shareOf = (right: string) => {
   const { quality: accuracy, ci95 } = bootstrap(partsOf(right), quality, { seed: 0, resamples: 2000 });
   return { accuracy, ci95 };
 };
-/** What some answers have over others to the same questions, paired. */
+/** The gain in accuracy over other answers to the same questions, paired. */
 export const gainOf = (right: string, than: string) =>
   pairedDelta(partsOf(right), partsOf(than), quality, { seed: 0, resamples: 2000 });
 

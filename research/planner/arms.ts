@@ -40,7 +40,7 @@ export const planningOf = (
   terms: { tokens, diffusion: diffusionOptions.parse(diffusion), temperature: 0 },
 });
 
-/** Makes a plan and what stands for it in the executor's prompt. @throws UserError as `plan` does */
+/** Makes a plan, and its representation in the executor's prompt. @throws UserError as `plan` does */
 async function carry(
   { planner, executor, latent }: PlanModels,
   question: string,
@@ -57,13 +57,13 @@ export const planOf =
   (i) =>
     carry(models, samples[(i + ahead) % samples.length]!.question, planning);
 
-/** A plan's text as it is given, from nowhere. */
+/** Puts the given text in the plan's place. */
 export const textPlan =
   ({ executor }: PlanModels, samples: readonly Sample[]): Place =>
   async (i) =>
     carriedFree(executor.tokenizer.encode(samples[i]!.plan), samples[i]!.plan);
 
-/** Rows of noise, each as long as those of the plan's own rows on the mean. */
+/** Rows of noise, each with the mean length of the plan's own rows. */
 export function noise(models: PlanModels, samples: readonly Sample[], planning: Planning): Place {
   const normal = normals(seededRandom(9));
   return async (i) => {
@@ -93,7 +93,7 @@ export async function answerBy(
   const { prompt, embeddings } = promptFor(executor, sample.question, planning, carried?.span ?? []);
   const options = generateOptions.parse({ maxTokens: world.answerTokens });
   let text = "";
-  // Arms share beginnings of prompts, which must not be cheaper for those that come later.
+  // Arms share prompt prefixes; later arms must not profit from a cache.
   const terms = { embeddings, alone: true };
   for await (const piece of generate(executor.engine, executor.tokenizer, prompt, options, terms)) {
     text += piece.text;

@@ -9,7 +9,7 @@ interface Line {
   readonly completion: string;
 }
 
-/** A plan stands between = and >; the answer follows >. */
+/** The plan is between = and >; the answer follows >. */
 export const planned = ({ question, plan }: Sample): Line => ({ prompt: `${question}=`, completion: plan });
 const withPlan = ({ question, plan, answer }: Sample): Line => ({
   prompt: `${question}=`,
@@ -18,7 +18,7 @@ const withPlan = ({ question, plan, answer }: Sample): Line => ({
 const plain = ({ question, answer }: Sample): Line => ({ prompt: `${question}>`, completion: answer });
 export const lineOf = ({ question, answer }: Sample): Line => ({ prompt: question, completion: answer });
 
-/** Samples of the models' training, of a planner's beginning, and of a projector's. */
+/** The number of samples for training the models, for a planner's first phase, and for a projector. */
 const [SAMPLES, FIRST, QUESTIONS] = [300_000, 150_000, 4000];
 
 /** Writes the training data into a folder, unless they are there. */

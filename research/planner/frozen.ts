@@ -12,10 +12,11 @@ import { roleOptions, trainer } from "./training.ts";
 import { words } from "./worlds/words.ts";
 import type { Sample } from "./worlds/world.ts";
 
-// A published chat model as the frozen executor of a planner from scratch: npx tsx research/planner/frozen.ts FOLDER
-// It trains a planner on star graphs in words, and projectors on 2,000 further questions, once each; then it measures
-// and writes research/planner/results/frozen.json. "planner" behind FOLDER trains the planner alone; "ship" puts what is
-// trained into packages/models/planner-words and packages/models/planner-words+smollm2.
+// Studies a published chat model as the frozen executor of a planner trained from scratch: npx tsx
+// research/planner/frozen.ts FOLDER It trains a planner on star graphs in words, and projectors on 2,000 further
+// questions, once each; then it measures and writes research/planner/results/frozen.json. "planner" after FOLDER trains
+// only the planner; "ship" puts what is trained into packages/models/planner-words and
+// packages/models/planner-words+smollm2.
 
 /** The contents of the result's file. */
 export interface FrozenResult {

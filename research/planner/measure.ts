@@ -21,7 +21,7 @@ export interface Result {
   readonly arms: readonly ArmRow[];
   readonly planners: readonly PlannerRow[];
   readonly steps: readonly StepRow[];
-  /** A digit a look-up: 1 if training showed its key. */
+  /** One digit per look-up: 1 if training showed its key. */
   readonly known: string;
 }
 
@@ -33,7 +33,7 @@ export interface Trained {
   readonly executor: string;
 }
 
-/** Measures everything on what a run has trained, and writes the result. */
+/** Measures the models that a run has trained, and writes the result. */
 export async function measure(world: World, { folder, planner, executor }: Trained): Promise<void> {
   const open = (by: string, projector: string) =>
     openPlanner(`${planner}+${by}`, { projector: path.join(folder, projector), threads: 1 });

@@ -8,20 +8,20 @@ import { digits, type Share, shareOf } from "./arm-rows.ts";
 import { writtenPlan } from "./arms.ts";
 import type { Sample, World } from "./worlds/world.ts";
 
-/** Plans that a model finds by itself: their first part, which is the answer, and the whole. */
+/** Plans that a model finds alone: the accuracy of their first part, which is the answer, and of the whole. */
 export interface PlannerRow {
   readonly model: string;
   readonly hop: Share;
   readonly path: Share;
 }
 
-/** The planner's plans by one way to fill in; means are of a question. */
+/** The planner's plans by one way to fill in; means are per question. */
 export interface StepRow extends Omit<PlannerRow, "model"> {
   readonly setting: DiffusionInput;
   readonly passes: number;
   readonly flops: number;
   readonly ms: number;
-  /** With a cache: the share of tokens that are those without it. */
+  /** With a cache: the share of tokens equal to those without it. */
   readonly sameTokens?: number;
 }
 

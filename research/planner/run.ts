@@ -10,10 +10,10 @@ import { cardAt, type Role, roleOptions, trainer } from "./training.ts";
 import { countdowns } from "./worlds/countdown.ts";
 import { starGraphs } from "./worlds/star-graphs.ts";
 
-// Everything of research/planner/results: npx tsx research/planner/run.ts FOLDER [WORLD] [planner|executors]
-// Star graphs are the usual world, and its models go into packages/models; countdown is the other one.
-// A run that was stopped goes on: files that FOLDER has are not made again. "planner" or "executors"
-// trains these alone: on two cores, side by side, before the rest.
+// Everything of research/planner/results: npx tsx research/planner/run.ts FOLDER [WORLD] [planner|executors] Star
+// graphs are the usual world, and its models go into packages/models; countdown is the other one. A stopped run
+// resumes: existing files in FOLDER are reused. "planner" or "executors" trains these alone: on two cores, side by
+// side, before the rest.
 
 const [folder = "planner-run", ...words] = process.argv.slice(2);
 const world = words.includes(countdowns.name) ? countdowns : starGraphs;
@@ -25,12 +25,12 @@ const at = (...names: string[]): string => path.join(folder, ...names);
 const trained = trainer(folder);
 const cardOf = (role: Role, data: string): TrainInput => roleOptions(role, world, at(data));
 
-/** Steps of the planner's beginning, on short plans alone. */
+/** The number of steps in the planner's first phase, on short plans only. */
 const FIRST_STEPS = 3000;
-/** The rate behind it: at the first one, 0.002, a step unlearned what the beginning had learned. */
+/** The rate of the second phase: at the first phase's 0.002, one step unlearned what that phase had learned. */
 const LATER_RATE = 0.0007;
 
-/** The planner's training behind its beginning. */
+/** The second phase of the planner's training. */
 function laterPlanner(): TrainInput {
   const { architecture: _, tokenizer: __, ...options } = cardOf("planner", "planner.jsonl");
   return { ...options, model: at("planner-first"), optimizer: { ...options.optimizer, lr: LATER_RATE } };

@@ -20,12 +20,12 @@ export type ArmName = (typeof arms)[number];
 
 /** One arm with one seed, on the same questions. */
 export interface SeedRow {
-  /** 0 has the shipped projector, and the data of the first results. */
+  /** Seed 0 uses the shipped projector and the data of the first results. */
   readonly seed: number;
   readonly arm: ArmName;
   /** Samples of the training, each seen once. */
   readonly samples: number;
-  /** A digit a question: 1 is right. */
+  /** One digit per question: 1 for right. */
   readonly right: string;
 }
 

@@ -58,19 +58,19 @@ async function answered(pipeline: PlanPipeline, place: Place): Promise<string> {
   return digits(right);
 }
 
-/** One arm by a projector of its own. */
+/** Runs an arm with its own projector. */
 async function byProjector(seed: number, source: string, planning = latent, more = ""): Promise<string> {
   using pipeline = await projected(seed, source, more);
   return await answered(pipeline, planOf(pipeline.opened, tested, planning));
 }
 
-/** The plan's projector, with what it was not trained on. */
+/** Runs the plan's projector on inputs that it was not trained on. */
 async function byPlan(seed: number, placeOf: (pipeline: PlanPipeline) => Place): Promise<string> {
   using pipeline = await projected(seed, "plan");
   return await answered(pipeline, placeOf(pipeline));
 }
 
-/** A chat's turn as the template half-1 words it. */
+/** A chat's turn in the template half-1. */
 const turnOf = (question: string, plan: string | undefined): string =>
   `${question}\n\n${plan === undefined ? "" : `Plan: ${plan}\n\n`}Give the answer alone.`;
 

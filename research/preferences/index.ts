@@ -22,7 +22,7 @@ export interface Arm {
   readonly seed: number;
   /** Share of capitals in continuations of held-out prompts, sampled at temperature 1. */
   readonly capitals: number;
-  /** Nats per character by which the log-probability of these exceeds the reference's: the KL divergence's estimate. */
+  /** An estimate of the KL divergence: nats per character by which their log-probability exceeds the reference's. */
   readonly kl: number;
   /** Means of the last ten steps, by TRL's names. */
   readonly margins?: number;
@@ -42,7 +42,7 @@ const capitalsIn = (text: string): number => text.replace(/[^A-Z]/g, "").length;
 const continued = async (model: Model, prompt: string, seed: number): Promise<string> =>
   (await model.complete(prompt, { raw: true, temperature: 1, seed, maxTokens: COMPLETION })).text;
 
-/** The log-probabilities' sum of a completion's tokens. */
+/** The sum of the log-probabilities of a completion's tokens. */
 async function logProbability(model: Model, prompt: string, completion: string): Promise<number> {
   const { prompt: tokens = [] } = await model.complete(prompt + completion, {
     ...{ raw: true, promptLogprobs: 0, maxTokens: 0 },
@@ -81,7 +81,7 @@ function rowsOf(pairs: readonly Pair[], preference: Arm["preference"], method: s
   });
 }
 
-/** Samples continuations of held-out prompts, and scores them by both models. */
+/** Samples continuations of held-out prompts, and scores them with both models. */
 async function judged(
   policy: Model,
   reference: Model,

@@ -13,7 +13,7 @@ export interface Arm {
   documents(corpus: Corpus, place: number): readonly CategorisedDocument[];
 }
 
-/** `plain` looks nothing up; the number is of documents. @throws for another name */
+/** `plain` looks nothing up; the number counts documents. @throws for another name */
 export function armOf(name: string): Arm {
   if (name === "plain") return { name, qzero: { when: "always" }, documents: () => [] };
   const [, kind = "found", reading, count] = /^(?:(\w+)-)?(\w+)@(\d+)$/.exec(name) ?? [];

@@ -20,12 +20,12 @@ const MODELS: Readonly<Record<ScorerKind, string>> = { words: "glove", encoder: 
 export const choiceOf = (model: string): Choice =>
   JSON.parse(readFileSync(join(root, "research/qzero/choice", `${model}.json`), "utf8"));
 
-/** That which made the defaults for word vectors, or for encoders. */
+/** The choice that set the defaults for word vectors, or for encoders. */
 export const choiceFor = (kind: ScorerKind): Choice => choiceOf(MODELS[kind]);
 
 const SHOWN = 5;
 const three = (value: number): string => value.toFixed(3);
-/** A gain with its interval, as notices and tables have it. */
+/** A gain with its interval, formatted for notices and tables. */
 export const gainText = ({ mean, ci95 }: Verdict["gain"]): string => `${signed(mean)} [${ci95.map(signed).join(", ")}]`;
 const settingText = (qzero: object): string =>
   Object.entries(qzero)

@@ -39,7 +39,7 @@ export interface Verdict {
 export interface GateVerdict {
   readonly qzero: QZeroInput;
   readonly lookedUp: number;
-  /** Over the text alone, and over random gates that look up as many texts of each cell. */
+  /** The gain over the text alone, and over random gates that look up as many texts of each cell. */
   readonly gain: Gain;
   readonly overRandom: Gain;
   readonly cells: readonly GateRows[];

@@ -2,12 +2,12 @@
  * Chooses QZero's default options for a model on one half of TagMyNews and of Cooking, and judges them on the other
  * halves and on SST-2.
  *
- *     npx tsx research/qzero/choose.ts MODEL --data DIR [--choose 600] [--judge 600] [--counts 1,5,10,50]
- *       [--shares 0.25,0.5,0.75] [--seed 2] [--kept FOLDER]
+ * npx tsx research/qzero/choose.ts MODEL --data DIR [--choose 600] [--judge 600] [--counts 1,5,10,50] [--shares
+ * 0.25,0.5,0.75] [--seed 2] [--kept FOLDER]
  *
- * MODEL is glove or a model of embeddings; DIR has QZero's files; `--choose` and `--judge` are rows of a half, `--counts`
- * documents. With `--shares`, margins are calibrated on the model's scores: those under which such shares of the choosing
- * texts lie. Vectors of an encoder are kept in FOLDER: a run that was stopped goes on there. Writes
+ * MODEL is glove or a model of embeddings; DIR has QZero's files; `--choose` and `--judge` are rows of a half,
+ * `--counts` documents. With `--shares`, margins are calibrated on the model's scores: those under which such shares of
+ * the choosing texts lie. An encoder's vectors are stored in FOLDER, from which a stopped run resumes. Writes
  * research/qzero/choice/MODEL.json.
  */
 
@@ -212,10 +212,7 @@ async function judgeGate(cells: readonly Cell[], qzero: QZeroInput): Promise<Gat
 
 const digitsOf = (right: string): number[] => [...right].map(Number);
 
-/**
- * The gain over all sets, of which each has as many rows: a row counts once, with the mean over the corpora that it was
- * looked up in.
- */
+/** The gain over all sets, each with the same number of rows: a row counts once, with its mean over corpora. */
 function overall(
   cells: readonly Cell[],
   right: readonly (readonly number[])[],

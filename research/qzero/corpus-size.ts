@@ -1,8 +1,8 @@
 /**
- * Measures QZero by word vectors against the size of the corpus: leads of Wikipedia with their descriptions, fewer and
- * fewer of them, drawn by one seed.
+ * Measures QZero by word vectors against the size of the corpus: decreasing numbers of Wikipedia leads with their
+ * descriptions, drawn with one seed.
  *
- *     npx tsx research/qzero/corpus-size.ts SET --data DIR [--rows 1200] [--seed 1]
+ * npx tsx research/qzero/corpus-size.ts SET --data DIR [--rows 1200] [--seed 1]
  *
  * Writes research/qzero/real/sizes/SET-descriptions-glove.json.
  */

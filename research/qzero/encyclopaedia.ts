@@ -1,10 +1,10 @@
 /**
  * Measures classification by retrieved categories on a made-up encyclopaedia, with its controls.
  *
- *     npx tsx research/qzero/encyclopaedia.ts [--model glove]... [--texts 200]
+ * npx tsx research/qzero/encyclopaedia.ts [--model glove]... [--texts 200]
  *
- * Writes research/qzero/results/encyclopaedia.json and the table of research/qzero/README.md. Models that are not named keep
- * the rows that they have.
+ * Writes research/qzero/results/encyclopaedia.json and the table of research/qzero/README.md. Other models keep their
+ * rows.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -16,7 +16,7 @@ interface Kept {
 
 const BATCH = 8;
 
-/** An encoder that keeps each text's vector in a file, so that a run that was stopped goes on where it was. */
+/** An encoder that stores each text's vector in a file, so that a stopped run resumes. */
 export class KeptEmbeddings {
   readonly #kept = new Map<string, Kept>();
 

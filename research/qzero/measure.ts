@@ -25,7 +25,7 @@ export interface ArmResult {
   readonly tokens?: { readonly given: number; readonly read: number };
   readonly ms: number;
   readonly flops: number;
-  /** A digit a row: 1 is right. */
+  /** One digit per row: 1 for right. */
   readonly right: string;
   /** How often each label (row) was taken for each (column); in the last column are rows without one. */
   readonly confusion: readonly (readonly number[])[];
@@ -36,7 +36,7 @@ const partsOf = (right: string): number[][] => [...right].map((digit) => [Number
 export const gainOf = (right: string, plain: string) =>
   pairedDelta(partsOf(right), partsOf(plain), quality, { seed: 0, resamples: 2000 });
 
-/** Rows a call: what was computed is kept after each. */
+/** The number of rows per call; results are stored after each. */
 const CHUNK = 25;
 
 /** Every row's result of one arm, and the mean cost of a row. */
@@ -64,7 +64,7 @@ export async function classifyRows(
   return { results, cost: { ms: ms / rows.length, flops: flops / rows.length } };
 }
 
-/** A digit a row: 1 is right. */
+/** One digit per row: 1 for right. */
 export const rightOf = (rows: readonly Row[], labels: readonly (string | null)[]): string =>
   labels.map((label, i) => (label === rows[i]!.label ? "1" : "0")).join("");
 

@@ -24,7 +24,7 @@ export interface Row {
   readonly delta: { readonly mean: number; readonly ci95: Interval };
   /** The share of texts that were decided with categories. */
   readonly lookedUp: number;
-  /** Means of a text. */
+  /** Means per text. */
   readonly categories: number;
   readonly keywords: number;
   readonly tokens: { readonly given: number; readonly read: number };
@@ -34,7 +34,7 @@ export interface Row {
 
 export const readRows = (): Row[] => JSON.parse(readFileSync(join(root, RESULT), "utf8")).rows;
 
-/** One row an arm, one column a model. */
+/** One row per arm, one column per model. */
 export function resultsTable(rows: readonly Row[] = readRows()): string {
   const models = [...new Set(rows.map(({ model }) => model))];
   const keys = [...new Set(rows.map(keyOf))];

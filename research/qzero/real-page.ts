@@ -23,7 +23,7 @@ export interface RealRun {
   readonly documents: number;
   readonly labels: readonly string[];
   readonly retrieval: { readonly zeroHits: number; readonly ms: number };
-  /** Numbers of one text's categories. */
+  /** The time to tag one text's categories. */
   readonly nounsMs: number;
   readonly arms: readonly ArmResult[];
   readonly coverage: Readonly<Record<string, ReturnType<typeof gainByCoverage>>>;
@@ -159,7 +159,7 @@ function coverageTable(runs: readonly RealRun[]): string {
   return markdownTable(["set, corpus, model", "arm", "lowest quarter", "second", "third", "highest"], rows);
 }
 
-/** Rows of the arm that looks nothing up, of ten documents, and of as many as the run has. */
+/** Rows of the plain arm, of the arm with ten documents, and of the arm with the most documents. */
 function costTable(runs: readonly RealRun[]): string {
   const rows = runs.flatMap((run) => {
     const widest = COUNTS.findLast((count) => armOf(run, `replace@${count}`));

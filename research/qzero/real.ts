@@ -1,12 +1,13 @@
 /**
  * Measures QZero on real texts: by word vectors or an encoder, with the documents that BM25 finds, with controls.
  *
- *     npx tsx research/qzero/real.ts SET CORPUS MODEL --data DIR [--rows 1200] [--from 0] [--seed 1] [--arms plain,replace@10,…]
- *       [--kept FOLDER]
+ * npx tsx research/qzero/real.ts SET CORPUS MODEL --data DIR [--rows 1200] [--from 0] [--seed 1] [--arms
+ * plain,replace@10,…] [--kept FOLDER]
  *
- * SET is tagmynews, cooking or sst2; CORPUS is leads, descriptions (leads without their topics) or slice; MODEL is glove or a model of embeddings. DIR has QZero's
- * files. Vectors of an encoder are kept in FOLDER: a run that was stopped goes on there. Writes
- * research/qzero/real/SET-CORPUS-MODEL.json; of rows after the first `--from`, to hold out, SET-CORPUS-MODEL-FROM.json.
+ * SET is tagmynews, cooking or sst2; CORPUS is leads, descriptions (leads without their topics) or slice; MODEL is
+ * glove or a model of embeddings. DIR has QZero's files. An encoder's vectors are stored in FOLDER, from which a
+ * stopped run resumes. Writes research/qzero/real/SET-CORPUS-MODEL.json; of rows after the first `--from`, to hold out,
+ * SET-CORPUS-MODEL-FROM.json.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";

@@ -8,9 +8,9 @@ const FEWEST_WORDS = 20;
 const wordsOf = (text: string): number => text.split(/\s+/).filter((word) => word !== "").length;
 
 /**
- * The articles of a dump extracted to plain text as QZero has it: a line `[[title]]`, a line `CATEGORIES: a, b`, and the
- * body with headings between `=`. Articles without categories, with less than 20 words, or given before are left out. A
- * category whose name has a comma is cut there: the extract does not tell.
+ * The articles of a dump extracted to plain text as QZero has it: a line `[[title]]`, a line `CATEGORIES: a, b`, and
+ * the body with headings between `=`. Articles without categories, with less than 20 words, or given before are left
+ * out. A category whose name has a comma is split there, since the extract is ambiguous.
  */
 export function articlesOf(dump: string): DocumentInput[] {
   const [, ...parts] = dump.split(/^\[\[(.*)\]\]$/m);

@@ -9,7 +9,7 @@ import type { Collection, Query } from "./collections.ts";
 export const DEPTH = 20;
 /** Documents that `first` reorders: one window of the shipped adapter. */
 const WINDOW = 10;
-/** More documents than are wanted, for sources that are left out. */
+/** The number of extra documents, in case sources are left out. */
 const SPARE = 10;
 
 export interface Ordered {

@@ -1,7 +1,8 @@
 /**
- * Measures rankers on three collections: `npx tsx research/ranking/measure.ts CRANFIELD STORE [COLLECTION [ARMS [QUERIES]]]`. CRANFIELD is
- * the collection's folder, STORE one for indexes, which are kept. Without ARMS, all that the page has. Appends a line an
- * arm and query to research/ranking/results, and skips those that are there, so a run that was stopped goes on.
+ * Measures rankers on three collections: `npx tsx research/ranking/measure.ts CRANFIELD STORE [COLLECTION [ARMS
+ * [QUERIES]]]`. CRANFIELD is the collection's folder, STORE one for indexes, which are kept. Without ARMS, all that the
+ * page has. Appends one line per arm and query to research/ranking/results, and skips existing ones, so a stopped run
+ * resumes.
  */
 import { appendFileSync } from "node:fs";
 import { ndcg } from "../../src/lab/metrics/index.ts";

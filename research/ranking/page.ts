@@ -49,7 +49,7 @@ const deltaOf = (pairs: ReturnType<typeof pairsOf>) =>
     SEED,
   );
 
-/** An arm less another, paired, on the queries that both have. */
+/** The difference of two arms, paired, on their common queries. */
 export const differenceOf = (arms: Arms, arm: string, other: string) => deltaOf(pairsOf(arms, arm, other));
 
 /** The same over the queries of all collections. */

@@ -18,7 +18,7 @@ export interface Row {
 export const HYBRID = "minilm+bm25";
 const behind = (names: readonly string[]): string[] => names.map((name) => `${HYBRID}>${name}`);
 
-/** All arms, each behind those whose order it reads. */
+/** All arms, each after the arms whose order it reads. */
 export const ARMS: readonly string[] = [
   ...["bm25", "minilm", HYBRID, "bge-small", "bge-small+prompt", "bge-small+bm25"],
   ...behind(["random", "minilm", "ms-marco", "colbert-small", "qwen", "random>qwen"]),

@@ -11,7 +11,6 @@ import type { Frozen } from "./frozen.ts";
 /** A vector for each region of all scenes, in order; undefined: the arm has none. */
 export type Vectors = readonly (Float32Array | undefined)[];
 
-/** The tokens of a scene's regions. */
 export const tokensOf = ({ tokens, first, sizes, scenes }: RegionFeatures, scene: number): Float32Array =>
   tokens.slice(first[scene]! * sizes.token, (first[scene]! + scenes[scene]!.boxes.length) * sizes.token);
 
@@ -23,7 +22,7 @@ export function boxesAsTokens(features: RegionFeatures, side: number): RegionFea
   return { ...features, tokens: Float32Array.from(numbers), sizes: { ...features.sizes, token: BOX_NUMBERS } };
 }
 
-/** Tells of each region of all scenes if its box and another's overlap by at least a tenth of their union. */
+/** Returns, for each region of all scenes, whether its box overlaps another's by at least a tenth of their union. */
 export const crowdedIn = (scenes: readonly RegionScene[]): boolean[] =>
   scenes.flatMap(({ boxes }) => boxes.map((box) => boxes.some((other) => other !== box && overlap(box, other) >= 0.1)));
 
@@ -37,8 +36,8 @@ export const imageOf = ({ images, sizes }: RegionFeatures, scene: number): Float
 export type Control = "none" | "shuffled tokens" | "no image";
 
 /**
- * The bridge's vectors; under a control, a picture's regions exchange their tokens at random, or the image is zeros.
- * Tokens are only exchanged in pictures of several regions that all have labels of their own.
+ * The bridge's vectors; under a control, a picture's regions exchange tokens at random, or the image is zeros. Tokens
+ * are exchanged only in pictures of several regions with distinct labels.
  */
 export async function bridged(
   recognizer: Pick<Recognizer, "bridge">,

@@ -2,13 +2,13 @@ import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import type { RegionFeatures } from "../../src/train/methods/regions/features.ts";
 import { imageOf, patchesIn, tokensOf } from "./arms.ts";
 
-/** The least share of a head's attention that says anything about patches. */
+/** The minimum share of a head's attention on patches for it to count. */
 const LEAST = 1e-3;
 
 /**
- * How much of the bridge's attention to patches lies in a region's box, over the share of the patches that are in it:
- * 1 if it attends everywhere alike. The mean over heads and regions; heads that attend to the token of the whole picture
- * alone are left out.
+ * The share of the bridge's attention to patches that lies in a region's box, divided by the share of patches in it: 1
+ * for uniform attention. Averaged over heads and regions; heads that attend only to the whole picture's token are left
+ * out.
  */
 export async function attentionInBox(recognizer: Recognizer, features: RegionFeatures, side: number): Promise<number> {
   const patches = Math.sqrt(features.sizes.imageTokens - 1);

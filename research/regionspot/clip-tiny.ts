@@ -13,7 +13,7 @@ import { resolveModel } from "../../src/weights/sources/index.ts";
 import { root } from "../../tools/section.ts";
 import { worldOf } from "./worlds.ts";
 
-/** Captions among which a picture finds its own. */
+/** The number of captions among which a picture must find its own. */
 const AMONG = 64;
 
 const argmax = (values: readonly number[]): number => values.indexOf(Math.max(...values));

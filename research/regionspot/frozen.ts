@@ -3,7 +3,7 @@ import { withFile } from "../../src/weights/read-file.ts";
 import { parseHeader } from "../../src/weights/safetensors/header.ts";
 import { readFloats } from "../../src/weights/safetensors/read.ts";
 
-/** The end of a CLIP's tower of images: the norm behind its tokens, and the projection into the space of texts. */
+/** The end of a CLIP's image tower: the norm after its tokens, and the projection into the text space. */
 export class Frozen {
   readonly #gain: Float32Array;
   readonly #shift: Float32Array;

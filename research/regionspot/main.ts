@@ -1,10 +1,11 @@
 /**
  * Trains RegionSpot's bridges and measures them against crop-and-classify and mean pooling, with their controls:
  *
- *     npx tsx research/regionspot/main.ts MODEL LOCALISER TRAINING.jsonl HELD-OUT.jsonl WORK [STEPS] [WORLD] [RESULTS]
+ * npx tsx research/regionspot/main.ts MODEL LOCALISER TRAINING.jsonl HELD-OUT.jsonl WORK [STEPS] [WORLD] [RESULTS]
  *
- * Bridges take STEPS (1500) steps each. WORLD is what the scenes show: drawings (default) or shapes. Results are written into
- * RESULTS (research/regionspot/results, or its folder of the world); what is there is not measured again.
+ * Bridges take STEPS (1500) steps each. WORLD is what the scenes show: drawings (default) or shapes. Results are
+ * written into RESULTS (research/regionspot/results, or its folder of the world); existing results are not measured
+ * again.
  */
 import { join } from "node:path";
 import { root } from "../../tools/section.ts";

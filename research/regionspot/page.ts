@@ -21,7 +21,7 @@ interface Baselines {
   /** Crops with a tenth of the box around it. */
   readonly wide?: Sets;
   readonly pool: Sets;
-  /** The same of regions whose box overlaps another's. */
+  /** The same for regions whose box overlaps another's. */
   readonly crowded?: Omit<Baselines, "split" | "crowded">;
 }
 interface BridgeRow {
@@ -35,7 +35,7 @@ interface BridgeRow {
   readonly shuffled: Sets;
   readonly blind: Sets;
   readonly attention: number;
-  /** The same of regions whose box overlaps another's. */
+  /** The same for regions whose box overlaps another's. */
   readonly crowded?: Sets;
 }
 interface FrozenResult {
@@ -62,7 +62,6 @@ const splitNames: Readonly<Record<string, string>> = {
   looks: "three of ten looks left out",
 };
 const trained = ({ steps }: BridgeRow): boolean => steps > 1;
-/** The arms that some bridge is of. */
 const armsOf = (rows: readonly BridgeRow[]): BridgeArmName[] => [...new Set(rows.map(({ arm }) => arm))];
 
 /** All tables: of the world of drawings, then of shapes. */

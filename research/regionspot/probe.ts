@@ -1,7 +1,7 @@
 import type { RegionFeatures } from "../../src/train/methods/regions/features.ts";
 import { cholesky, solveCholesky } from "../../src/util/cholesky.ts";
 
-/** The share of labels and boxes that a linear map reads off regions' tokens. */
+/** How well a linear map predicts labels and boxes from regions' tokens. */
 export interface Probe {
   /** Share of held-out regions whose label it names, and that of the commonest label. */
   readonly label: number;
@@ -34,7 +34,7 @@ export function probe(training: RegionFeatures, heldOut: RegionFeatures, labels:
   return { label: right / held.length, commonest: Math.max(...counts) / held.length, box };
 }
 
-/** Each region's token or other feature, with a 1 behind it. */
+/** Each region's token or other feature, followed by a 1. */
 export function rowsOf(tokens: Float32Array, token: number): Float64Array[] {
   return Array.from({ length: tokens.length / token }, (_, r) =>
     Float64Array.of(...tokens.subarray(r * token, (r + 1) * token), 1),

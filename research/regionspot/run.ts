@@ -32,7 +32,7 @@ export interface Places {
   /** Scenes that bridges learn from, and held-out ones. */
   readonly training: string;
   readonly heldOut: string;
-  /** For bridges and the features of the frozen parts. */
+  /** The folder for bridges and the features of the frozen parts. */
   readonly work: string;
   /** For results. */
   readonly out: string;
@@ -45,7 +45,7 @@ export const SEEDS = [0, 1, 2];
 /** Crop-and-classify's second form cuts out this much around a box, as a share of its sides: the best of 0, 0.1, 0.25 and 0.5 on other scenes. */
 const MARGIN = 0.1;
 
-/** Trains all bridges and measures them, and what they are compared with. What is there already is not done again. */
+/** Trains all bridges and measures them, and what they are compared with. Existing results are reused. */
 export async function runGates(places: Places): Promise<void> {
   mkdirSync(places.out, { recursive: true });
   const { labels, side, splits } = places.world;

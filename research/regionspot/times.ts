@@ -3,7 +3,7 @@ import { recognize } from "../../src/pipelines/recognize/recognize.ts";
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { median } from "../common/median.ts";
 
-/** The cost of one picture with so many regions, by the pipeline and by crop-and-classify. */
+/** The cost of one picture with a number of regions, for the pipeline and for crop-and-classify. */
 export interface CostRow {
   readonly regions: number;
   readonly flops: { readonly module: number; readonly crops: number };

@@ -10,9 +10,12 @@ export interface GateWorld {
   /** Pixels of a scene's side. */
   readonly side: number;
   readonly labels: readonly string[];
-  /** Ways to leave labels out; controls are told of the first. */
+  /** Ways to leave labels out; controls use the first. */
   readonly splits: readonly [LabelSplit, ...LabelSplit[]];
-  /** Kinds of bridges that are compared. Boxes in place of the localiser's tokens tell more where objects hide one another. */
+  /**
+   * Kinds of bridges that are compared. Comparing boxes with the localiser's tokens is most informative where objects
+   * hide one another.
+   */
   readonly arms: readonly BridgeArmName[];
   /** Folder of the results. */
   readonly results: string;

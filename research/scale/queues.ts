@@ -1,6 +1,6 @@
 /**
- * Redis's queue while workers die: `npx tsx research/scale/queues.ts [--seed 1]`. A lab run, a tuning and a sweep are
- * each done by one process, then through Redis by three workers, of which a random one is killed (`kill -9`) and
+ * Tests Redis's queue while workers die: `npx tsx research/scale/queues.ts [--seed 1]`. A lab run, a tuning and a sweep
+ * are each done by one process, then through Redis by three workers, of which a random one is killed (`kill -9`) and
  * replaced after random pauses until the work is done. Compares every line that both leave, without times; writes
  * results/queues.json.
  */

@@ -23,14 +23,14 @@ const [SERVERS, SYSTEMS, QUESTIONS, TOGETHER, SEED] = [3, 16, 6, 4, 1];
 const WORDS = "rivers trains bread stars music birds glass paper salt wind copper rain chess tea bridges wool".split(
   " ",
 );
-/** One server is killed after this many answers, while so many requests run. */
+/** One server is killed after this many answers, with this many concurrent requests. */
 const [KILL_AFTER, UNDER_LOAD] = [20, 12];
 
 /** A router and its servers. */
 interface Routed {
   readonly url: string;
   readonly servers: readonly OwnServer[];
-  /** How often the router has sent a request again. */
+  /** The number of requests that the router has retried. */
   readonly retries: () => Promise<number>;
 }
 
@@ -78,7 +78,7 @@ async function install(): Promise<void> {
   await command(join(venv, "bin", "python"), ["-m", "pip", "install", "--quiet", "-r", requirements]);
 }
 
-/** Questions behind long system prompts, in a random order that is always the same. */
+/** Questions after long system prompts, in a fixed random order. */
 function chats(): object[] {
   const all = WORDS.slice(0, SYSTEMS).flatMap((topic, i) =>
     Array.from({ length: QUESTIONS }, (_, j) => {

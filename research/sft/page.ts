@@ -57,7 +57,7 @@ function gridTable(runs: readonly ToyRun[]): string {
   return `${markdownTable(head, rows)}\n\nBefore fine-tuning: ${cells(base)}. ${risesSentence(runs)}`;
 }
 
-/** How often facts kept rise with the batch, over seeds and rates up to 3e-4. */
+/** How often the share of retained facts rises with the batch size, over seeds and rates up to 3e-4. */
 function risesSentence(runs: readonly ToyRun[]): string {
   const grid = runs.filter(({ kind, lr }) => kind === "grid" && lr <= 3e-4);
   const pairs = [...new Set(grid.map(({ seed, lr }) => `${seed} ${lr}`))];

@@ -35,7 +35,7 @@ export interface RealResult {
   readonly runs: readonly RealRun[];
 }
 
-/** A run of a screened sweep, whole or as far as it was let. */
+/** A run of a screened sweep, complete or stopped. */
 export interface ScreenedRun extends Pick<RealRun, "lr" | "rank" | "losses" | "heldOut"> {
   /** Why it was stopped; absent: it went to its end. */
   readonly stopped?: string;
@@ -43,7 +43,7 @@ export interface ScreenedRun extends Pick<RealRun, "lr" | "rank" | "losses" | "h
 
 export interface ScreenedResult {
   readonly runs: readonly ScreenedRun[];
-  /** FLOPs spent as a share of those of all runs to their end. */
+  /** FLOPs spent, as a share of running all runs to their end. */
   readonly compute: number;
 }
 

@@ -95,7 +95,7 @@ class Seeded {
 
   async tuned(planned: Planned): Promise<ToyRun> {
     const { tuning } = this.#task;
-    // Wrong answers come first in the list: both halves have as many.
+    // Wrong answers come first in the list; both halves get the same number.
     const halves = [0, 1].map((half) => tuning.filter((_, i) => i % 2 === half));
     const phases = planned.kind === "phased" ? halves : [tuning];
     const folders: string[] = [];

@@ -6,7 +6,7 @@ export interface Ask {
   readonly path: string;
   readonly method?: "GET";
   readonly body: object | string;
-  /** The status that it is to get. */
+  /** The expected status. */
   readonly status: number;
   /** Leaves after this many events of the stream, or milliseconds. */
   readonly leaves?: { readonly events: number } | { readonly ms: number };

@@ -80,7 +80,7 @@ async function answer(url: string, ask: Ask, client: Client): Promise<Outcome> {
   }
 }
 
-/** Has the client leave when it is to; called with each event. */
+/** Makes the client leave at its time; called with each event. */
 function leaves({ leaves }: Ask, leaving: AbortController): (events: number) => void {
   if (leaves && "ms" in leaves) setTimeout(() => leaving.abort(), leaves.ms);
   return (events) => void (leaves && "events" in leaves && events >= leaves.events && leaving.abort());

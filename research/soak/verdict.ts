@@ -7,9 +7,9 @@ import type { Outcome } from "./send.ts";
 /** The findings of a soak. */
 export interface Soak {
   readonly minutes: number;
-  /** Minutes before these. */
+  /** Minutes of warm-up, not counted above. */
   readonly warmUp: number;
-  /** Requests a second in the mean. */
+  /** The mean number of requests per second. */
   readonly rate: number;
   readonly machine: string;
   readonly started: string;

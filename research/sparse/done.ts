@@ -15,14 +15,14 @@ export const doneRun = z.object({
   first: z.number(),
   mean: z.number(),
   last: z.number(),
-  /** Nats a symbol of the held-out text. */
+  /** Nats per symbol of the held-out text. */
   loss: z.number(),
   flops: z.number(),
   minutes: z.number(),
 });
 export type DoneRun = z.output<typeof doneRun>;
 
-/** The results, a line a run. */
+/** The results, one line per run. */
 export const RUNS = path.join(root, "research/sparse/results/runs.jsonl");
 
 export const doneRuns = (): DoneRun[] => doneRunsIn(RUNS, doneRun);

@@ -11,9 +11,9 @@ const DEVIATIONS = { last: 1.2, before: 0.8, pair: 1.6 };
 export interface Language {
   /** [before, last, next], flat. */
   readonly next: Float64Array;
-  /** Nats a symbol. */
+  /** Nats per symbol. */
   readonly entropy: number;
-  /** Nats a symbol for one who knows how often each symbol comes. */
+  /** Nats per symbol of a model that knows only the symbols' frequencies. */
   readonly unigram: number;
 }
 
@@ -57,7 +57,6 @@ const sumOver = (count: number, value: (i: number) => number): number =>
 
 const entropyOf = (p: Float64Array): number => p.reduce((sum, x) => (x > 0 ? sum - x * Math.log(x) : sum), 0);
 
-/** A text of the language. */
 export function textOf({ next }: Language, length: number, seed: number): string {
   const random = seededRandom(seed);
   const codes = new Uint8Array(length);

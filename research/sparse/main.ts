@@ -1,6 +1,6 @@
-// Trains every run of research/sparse/results, one after the other; a call after a stop goes on.
-//   npx tsx research/sparse/main.ts [FOLDER]
-// FOLDER holds the text and the runs' models; results are added to research/sparse/results/runs.jsonl.
+// Trains every run of research/sparse/results, one after the other; a later call resumes a stopped one. npx tsx
+// research/sparse/main.ts [FOLDER] FOLDER holds the text and the runs' models; results are added to
+// research/sparse/results/runs.jsonl.
 
 import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

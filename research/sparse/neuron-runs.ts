@@ -48,7 +48,7 @@ export type NeuronRun = z.output<typeof run>;
 export const neuronRuns = (): NeuronRun[] => doneRunsIn(RUNS, run);
 
 const spent = z.object({ ms: z.number(), flops: z.number() });
-/** The same rounds of the dense and the cut model, in turns. */
+/** Rounds of the dense and the cut model, alternating. */
 export const neuronTimes = z.object({
   machine: z.string(),
   promptTokens: z.number(),

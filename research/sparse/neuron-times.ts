@@ -14,7 +14,7 @@ if (model === undefined || work === undefined) throw new Error("expected MODEL a
 
 const dense = await load(model, { threads: 1 });
 const cut = await load(folderOf(work, "magnitude, untrained"), { threads: 1 });
-/** Words, and without the two tokens that end an answer. */
+/** Prompts use word tokens, and the two end tokens are excluded. */
 const terms = { from: 1000, logitBias: { 0: -100, 2: -100 } };
 const rounds = [];
 for (let round = 0; round <= ROUNDS; round++) {

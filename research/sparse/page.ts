@@ -16,7 +16,7 @@ const three = (value: number): string => value.toFixed(3);
 const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
 
-/** A floor near 0 is none. */
+/** Shows a floor near 0 as 0. */
 const short = (value: number): string => (value < 0.001 ? "0" : value.toPrecision(3));
 
 /** The tables of the committed runs. */
@@ -68,7 +68,7 @@ const GATES = [
   ["25/50/25", "0/25/75", undefined],
 ] as const;
 
-/** Losses less those of another run of the same seed. */
+/** Differences in loss from another run with the same seed. */
 function comparisons(runs: readonly DoneRun[], seeds: readonly number[]): string {
   const lossOf = (name: string, seed: number) => runs.find((run) => run.name === name && run.seed === seed)?.loss;
   const rows = GATES.map(([one, other, most]) => {
@@ -86,7 +86,7 @@ type Size = "mean" | "last" | "first";
 
 const pointOf = (run: DoneRun, size: Size): Point => ({ parameters: run[size], tokens: run.tokens, loss: run.loss });
 
-/** Errors of predictions for each sparsity by a fit to the runs of the others. */
+/** Prediction errors for each sparsity, from a fit to the other sparsities' runs. */
 function leftOut(runs: readonly DoneRun[], size: Size): number[] {
   return unique(runs.map(({ method }) => method)).flatMap((method) => {
     const fitted = fitScalingLaw(runs.filter((run) => run.method !== method).map((run) => pointOf(run, size)));

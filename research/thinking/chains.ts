@@ -1,7 +1,6 @@
 /**
- * Questions that are hard to answer at once and easy in steps: what a number becomes when it is so many times
- * multiplied by 5, plus 3, modulo 97. `npx tsx research/thinking/chains.ts FILE` writes the chats that think-tiny is
- * trained on.
+ * Questions that are hard to answer at once and easy in steps: the result of repeating x → 5·x + 3 modulo 97. `npx tsx
+ * research/thinking/chains.ts FILE` writes the chats that think-tiny is trained on.
  */
 import { writeFileSync } from "node:fs";
 import { seededRandom, shuffle } from "../../src/util/random.ts";

@@ -16,7 +16,7 @@ import { probeBatch, suitesOf } from "./suites.ts";
 const BATCHES = 20;
 const ITEMS = 480;
 
-/** Nats a label by suite, and shares of right letters by mask. */
+/** Nats per label by suite, and shares of right letters by mask. */
 export interface Evaluated {
   readonly nats: Readonly<Record<string, number>>;
   readonly infill: { readonly prefix: number; readonly causal: number };
@@ -49,7 +49,7 @@ export async function evaluate(options: TrainOptions, language: ProbedLanguage, 
   }
 }
 
-/** Nats a label over the first batches of a suite. */
+/** Nats per label over the first batches of a suite. */
 export async function meanNats(passes: Passes, suite: TrainingData, batches: number): Promise<number> {
   let [sum, labelled] = [0, 0];
   for (let i = 0; i < Math.min(batches, suite.batches); i++) {

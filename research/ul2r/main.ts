@@ -1,6 +1,6 @@
-// Trains every run of research/ul2r/results on the copy language, one after the other; a call after a stop goes on.
-//   npx tsx research/ul2r/main.ts [FOLDER]
-// FOLDER holds the text and the runs' models; results are added to research/ul2r/results/runs.jsonl.
+// Trains every run of research/ul2r/results on the copy language, one after the other; a later call resumes a stopped
+// one. npx tsx research/ul2r/main.ts [FOLDER] FOLDER holds the text and the runs' models; results are added to
+// research/ul2r/results/runs.jsonl.
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,7 +41,7 @@ function textIn(folder: string, letters: Letters): string {
   return file;
 }
 
-/** The receipt of a run, which begins, goes on, or is done. */
+/** Starts or resumes a run, unless it is finished; returns its receipt. */
 async function trained(options: TrainInput, out: string): Promise<TrainingReceipt> {
   const file = path.join(out, "receipt.json");
   if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as TrainingReceipt;
@@ -61,7 +61,7 @@ const evaluated = (options: TrainInput, model: string, letters: Letters): Promis
     SENTINELS,
   );
 
-/** Trains the base if need be, and goes on from it; `bare`: the base is evaluated itself. */
+/** Trains the base if needed, and continues from it; `bare`: evaluates the base itself. */
 async function run(arm: Arm, seed: number, bare: boolean, folder: string): Promise<DoneRun> {
   const { letters } = arm;
   const data = textIn(folder, letters);

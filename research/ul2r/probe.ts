@@ -2,7 +2,7 @@ import { seededRandom } from "../../src/util/random.ts";
 import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 import { type CopyLanguage, randomWord } from "./copy-language.ts";
 
-/** The first letter of a blank, which only the text behind it tells. */
+/** The first letter of a blank, which only the text after it determines. */
 export interface ProbeItem {
   /** Up to the sentinel that asks for the letter. */
   readonly ids: readonly number[];

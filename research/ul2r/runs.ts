@@ -21,9 +21,9 @@ export const LANGUAGES = {
     ...{ name: "4 letters, a text each", shortest: 4, longest: 4, steps: 300 },
     ...{ apart: true, blank: 2, tokens: 20, batch: { base: 96, arm: 96 } },
   },
-  /** A letter's copy is always as far away: a base learns it by its place. */
+  /** A letter's copy is always at the same distance, so a base learns it by position. */
   "4": { ...runningOn, name: "4 letters", shortest: 4, longest: 4, steps: 400 },
-  /** A base has to look for what is beside the letter. */
+  /** A base has to search for the letter's context. */
   "3 to 8": { ...runningOn, name: "3 to 8 letters", shortest: 3, longest: 8, steps: 1000 },
 } as const satisfies Record<string, Language>;
 export type Letters = keyof typeof LANGUAGES;
@@ -42,7 +42,7 @@ export const baseOptions = (letters: Letters, data: string, seed: number): Train
   ...{ evaluateEvery: 200, evaluateBatches: 10, saveEvery: 1000 },
 });
 
-/** One way to go on from a base. */
+/** One way to continue training a base. */
 export interface Arm {
   readonly name: string;
   readonly letters: Letters;
@@ -84,7 +84,7 @@ export const doneRun = z.object({
   /** Positions of the run, and of the base's. */
   tokens: z.number(),
   baseTokens: z.number(),
-  /** The base's held-out nats a label, before it has new tokens. */
+  /** The base's held-out nats per label, before it has new tokens. */
   baseNats: z.number(),
   /** FLOPs of the run, and of the base's. */
   flops: z.number(),

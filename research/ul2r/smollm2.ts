@@ -1,7 +1,6 @@
-// The beginning of UL2R on SmolLM2: LoRA layers on a text, beside a control that goes on causally. Two cores do not
-// suffice for more; the curve says how far it is.
-//   npx tsx research/ul2r/smollm2.ts TEXT [STEPS]
-// Results are written to research/ul2r/results/smollm2.json.
+// The first steps of UL2R on SmolLM2: LoRA layers on a text, beside a control that continues causal training. Two cores
+// do not suffice for more; the curve shows how far training got. npx tsx research/ul2r/smollm2.ts TEXT [STEPS] Results
+// are written to research/ul2r/results/smollm2.json.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,7 +32,7 @@ const BATCHES = 2;
 /** Steps between two evaluations. */
 const EVERY = 10;
 
-/** Held-out nats a label after so many steps. */
+/** Held-out nats per label after so many steps. */
 interface Point {
   readonly steps: number;
   readonly nats: Readonly<Record<string, number>>;

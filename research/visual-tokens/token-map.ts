@@ -1,7 +1,8 @@
 /**
- * Draws where a question looks: `npx tsx research/visual-tokens/token-map.ts MODEL PICTURE QUESTION OUT.png [RATIO]`. A column for every layer but the last: the
- * picture where the question's last token attends to it after that layer, the brighter the more, scored with the rotary embedding (above) and
- * without it; dots are the tokens that feather keeps there if it drops RATIO (0.7). Of an image in several grids, the first is drawn.
+ * Draws what a question attends to in a picture: `npx tsx research/visual-tokens/token-map.ts MODEL PICTURE QUESTION
+ * OUT.png [RATIO]`. A column for every layer but the last: the picture where the question's last token attends to it
+ * after that layer, the brighter the more, scored with the rotary embedding (above) and without it; dots are the tokens
+ * that feather keeps there if it drops RATIO (0.7). Of an image in several grids, the first is drawn.
  */
 import { writeFile } from "node:fs/promises";
 import sharp from "sharp";

@@ -25,7 +25,7 @@ interface Row {
   task: "nll" | "needle" | "multi-key";
   length: number;
   recipe: string;
-  /** Kept over causal blocks, of all layers and heads. */
+  /** The number of kept blocks divided by all causal blocks, over all layers and heads. */
   density: number;
   /** Mean over the scored tokens, nats. */
   nll?: number;

@@ -46,7 +46,7 @@ const runsOf = (runs: readonly Committed[], model: string, kind: string): Summar
     .filter((summary) => summary.model === model && kindOf(summary) === kind && !isRivals(summary))
     .sort((a, b) => tokensOf(a) - tokensOf(b));
 
-/** FLOPs saved, and nats of the mean token beyond dense's. */
+/** FLOPs saved, and mean nats per token above dense's. */
 function lost(summary: Summary, mark: string): string {
   const recipe = under(summary, mark);
   if (!recipe) return "—";

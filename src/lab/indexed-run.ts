@@ -8,7 +8,6 @@ export interface IndexedRun {
   readonly index: string;
   /** The index's Postgres address; undefined if the index is in files. */
   readonly store?: string | undefined;
-  /** The folder of results. */
   readonly out: string;
   readonly command: string;
   readonly version: string;

@@ -18,6 +18,6 @@ export interface Metric<K extends ItemKind> {
   part(item: ItemOf<K>, answer: AnswerOf[K], dense: AnswerOf[K]): Part;
   /** The metric over a set of items; intervals resample the parts. */
   quality(parts: readonly Part[]): number;
-  /** The same for resamples, by each item's number of occurrences: shared work (such as sorting) is done once. */
+  /** The metric over resamples, given how often each item occurs: shared work (such as sorting) is done once. */
   resampled?(parts: readonly Part[]): (times: Uint32Array) => number;
 }

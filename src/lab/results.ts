@@ -20,7 +20,7 @@ export const resultSchema = z.object({
   parts: z.record(z.string(), z.array(real)),
   /** `spent` includes `overhead`, the savings' own work, if known. */
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
-  /** Bytes read and written, by the rules that count FLOPs. */
+  /** Bytes read and written, from the operators' cost rules. */
   bytes: z.object({ dense: z.number(), spent: z.number() }).optional(),
   /** Counters that the recipe changed, as in a receipt: layers, blocks, exits, drafts …; absent in older results. */
   work: receiptSchema.shape.work,
@@ -37,18 +37,20 @@ const recipeSummary = z.object({
   resolved: z.array(z.string()).optional(),
   quality: real,
   ci95: interval,
-  /** Paired against dense on the same items; positive means more of the metric, better or not. */
+  /** The metric minus dense's, paired on the same items; positive is higher, whether better or not. */
   delta: z.object({ mean: real, ci95: interval }),
   /** For generated answers: the share identical to dense's, and the mean edit similarity to dense's. */
   consistency: z.object({ same: real, similarity: real }).optional(),
   /** For generated answers: the share of empty ones. */
   empty: real.optional(),
-  /** How much a recipe acted: the share of items on which it did, and the largest relative change of a work counter. */
+  /**
+   * How much a recipe acted: the share of items on which it acted, and the largest relative change of a work counter.
+   */
   acted: z.object({ items: real, change: real }).optional(),
   /** 1 − spent/dense. */
   flops_saved: z.number(),
   /**
-   * FLOPs spent. An answer longer than dense's costs more, even if it saves against a dense answer of its own length.
+   * FLOPs spent. An answer longer than dense's may cost more, even if it saves against a dense answer of equal length.
    */
   flops_per_item: z.number().optional(),
   ms_per_item: z.number(),
@@ -89,7 +91,7 @@ export const summarySchema = z.object({
   prompt: questionForm.optional(),
   /** The LoRA adapter for every item: its folder, relative to the run's working directory, and the SHA-256 of its weights. */
   adapter: z.object({ folder: z.string(), sha256: z.string() }).optional(),
-  /** Answers that were generated together. */
+  /** The number of answers generated together. */
   rows: z.number().optional(),
   items: z.number(),
   /** The accuracy of guessing, for items with choices or labels. */

@@ -11,7 +11,9 @@ export interface TokenCodec {
 /** The parts of a run that a task may use to make items; its data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
-  /** The requested number of items; a task that generates items makes this many, one that reads them may stop there. */
+  /**
+   * The requested number of items: a task that generates items makes as many, and one that reads them may stop there.
+   */
   readonly limit: number | undefined;
   /** Tokens of a text in the model under test; for tasks that fill a length. */
   countTokens(text: string): number;
@@ -24,7 +26,7 @@ export interface TaskOf<K extends ItemKind> {
   readonly name: string;
   readonly summary: string;
   readonly kind: K;
-  /** The source of the items, for a look-up. */
+  /** Where the items come from, for listings. */
   readonly source: string;
   /** The total number of items; undefined if they are generated on demand. */
   readonly size: number | undefined;

@@ -69,7 +69,7 @@ export const dataFiles = z.preprocess(
   z.array(z.string(), FILES).min(1, FILES),
 );
 
-/** A flag's text as a number, if it is one. */
+/** Parses a flag's text as a number, if possible. */
 const numberIn = (value: unknown): unknown =>
   typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
 
@@ -80,8 +80,8 @@ export function shareOf({ validation }: Pick<TrainOptions, "validation">): numbe
 }
 
 /**
- * A training method as `name:key=value`, or by name with its options beside it if values are lists or objects. Flags
- * are written as text.
+ * A training method as `name:key=value`, or as an object of name and options if values are lists or objects. Flags are
+ * written as text.
  */
 export const methodOption = z.union([z.string(), z.looseObject({ name: z.string() })]).meta({ type: "string" });
 

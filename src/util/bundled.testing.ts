@@ -5,7 +5,10 @@ import { buildSync } from "esbuild";
 
 const bundles = new Map<string, string>();
 
-/** A TypeScript program bundled into one file: child processes start fast. It is built once and deleted when this process ends. */
+/**
+ * Bundles a TypeScript program into one file, so that child processes start fast. It is built once and deleted when
+ * this process ends.
+ */
 export function bundled(program: URL): string {
   const entry = fileURLToPath(program);
   const file = bundles.get(entry) ?? build(entry);

@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 const source = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * The number of function calls while `work` runs, in files whose path contains `path`: a measure of work that does not
- * depend on the machine. Loops without calls and native code do not count.
+ * Counts function calls while `work` runs, in files whose path contains `path`: a measure of work that does not depend
+ * on the machine. Loops without calls and native code do not count.
  */
 export async function callsOf(work: () => unknown, path = source): Promise<number> {
   using counter = new CallCounter();

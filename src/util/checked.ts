@@ -7,7 +7,7 @@ export interface Fault {
   readonly reason: string;
 }
 
-/** The first fault of `value`, as the end of a sentence; `schema` has the names for a misspelt one. */
+/** The first fault of `value`, as the end of a sentence; `schema` supplies the names to suggest for a misspelt one. */
 export function faultOf(error: z.ZodError, value: unknown, schema?: z.ZodType): Fault {
   const issue = inAlternative(error.issues[0]!);
   const path = issue.path.map(String);
@@ -64,12 +64,12 @@ function sized(length: number, units: string, words: string, limit: number | big
 /** zod's message for a union, which does not name its alternatives. */
 const NONE_FITS = "Invalid input";
 
-/** The message of a union; undefined if one of its alternatives matches on the outside and fails deeper inside. */
+/** The message of a union; undefined if one of its alternatives matches at the top level and fails deeper inside. */
 export const unlessInside = (expected: string) => ({
   error: ({ errors }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>) => (innerFault(errors) ? undefined : expected),
 });
 
-/** The fault inside the alternative that matches on the outside, if the union has no message. */
+/** The fault inside the alternative that matches at the top level, if the union has no message. */
 function inAlternative(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== "invalid_union" || issue.message !== NONE_FITS) return issue;
   const inner = innerFault(issue.errors);

@@ -27,7 +27,7 @@ export class OptionError extends UserError {
 /** A damaged or unreadable file of this program: the request is not at fault. */
 export class KeptFault extends UserError {}
 
-/** A prompt is longer than the model reads. */
+/** A prompt is longer than the model's context. */
 export class ContextExceeded extends UserError {}
 
 /** The name in `names` closest to `name`, or undefined if none is close enough for a typo. */

@@ -11,7 +11,7 @@ const quadratic =
     return scales.reduce((sum, scale, i) => sum + (scale / 2) * (x[i]! - i) ** 2, 0);
   };
 
-/** Rosenbrock's valley, with its minimum 0 at (1, 1). */
+/** Rosenbrock's function, with its minimum 0 at (1, 1). */
 const valley: Objective = (at, gradient) => {
   const [x, y] = [at[0]!, at[1]!];
   gradient[0] = -2 * (1 - x) - 400 * x * (y - x * x);

@@ -1,7 +1,7 @@
 /** A function of several variables: returns its value at `x`, and writes its gradient into `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
-/** The end of a minimisation. */
+/** When a minimisation ends, and how it computes steps. */
 export interface MinimiseOptions {
   /** The largest number of iterations. Each takes one gradient, or several if its step is cut. */
   readonly iterations: number;
@@ -25,7 +25,7 @@ export interface Minimum {
   readonly converged: boolean;
 }
 
-/** A step and its change of the gradient. */
+/** A step, and the change of the gradient over it. */
 interface Pair {
   readonly step: Float64Array;
   readonly change: Float64Array;
@@ -35,7 +35,7 @@ interface Pair {
 
 /** Armijo's constant: the share of the predicted decrease that suffices. */
 const SUFFICIENT = 1e-4;
-/** Halvings of a step before it counts as zero: nothing lower can be distinguished in float64. */
+/** The number of times a step is cut before it counts as zero: float64 could not distinguish a lower value. */
 const MOST_CUTS = 50;
 
 /**
@@ -83,7 +83,7 @@ function search(objective: Objective, from: Place, direction: Float64Array, firs
   return undefined;
 }
 
-/** The factor for shortening a step: to the lowest point of the parabola through the two ends, within 0.1 … 0.5. */
+/** The factor, from 0.1 to 0.5, that shortens a step to the lowest point of the parabola through its ends. */
 function shorter(rise: number, promised: number): number {
   const lowest = -promised / (2 * (rise - promised));
   return Number.isFinite(lowest) ? Math.min(0.5, Math.max(0.1, lowest)) : 0.1;

@@ -1,6 +1,6 @@
 /**
- * Multinomial logistic regression with L2, in float64. `logits = W·x + b`; the loss is the mean of −log p(class of x) plus l2/2·‖W‖²; biases are
- * free. scikit-learn calls 1/(rows·l2) C.
+ * Multinomial logistic regression with L2, in float64. `logits = W·x + b`; the loss is the mean of −log p(class of x)
+ * plus l2/2·‖W‖²; biases are not penalised. scikit-learn's C is 1/(rows·l2).
  */
 import { z } from "zod";
 import { checked } from "./checked.ts";
@@ -19,7 +19,7 @@ export type LogisticOptions = z.input<typeof logisticOptions>;
 /** A linear classifier. */
 export interface Logistic {
   readonly classes: number;
-  /** Numbers of a row. */
+  /** The number of features in a row. */
   readonly width: number;
   /** [classes, width] */
   readonly weights: Float64Array;
@@ -36,13 +36,13 @@ export interface LogisticFit extends Logistic {
   readonly converged: boolean;
 }
 
-/** Numbers of one input. */
+/** The features of one input. */
 export type Features = ArrayLike<number>;
 
 /**
- * The classifier with the least loss; classes are 0 … the largest of `labels`. The same rows give the same bits, and in
- * another order the same up to rounding. Its logits have mean 0 over the classes: their common shift is free, and the
- * solver starts at 0 and never moves it. `from` is a fit to start from, such as one with a different l2: the result is
+ * The classifier with the least loss; classes are 0 … the largest of `labels`. The same rows give the same bits; in
+ * another order, the same result up to rounding. Its logits have mean 0 over the classes: the loss ignores a common
+ * shift, and the solver keeps it at 0. `from` is a fit to start from, such as one with a different l2: the result is
  * the same up to the tolerance, after fewer iterations.
  * @throws UserError for rows of several lengths or with a number that is not finite, and for labels of one class or
  * none
@@ -253,7 +253,7 @@ function accumulate(
 }
 
 /**
- * Solves by the Hessian that all classes have at equal probabilities, (p − p²)·XᵀX/rows + l2, with the constant 1 as
+ * Multiplies by the inverse of the Hessian at equal class probabilities, (p − p²)·XᵀX/rows + l2, with the constant 1 as
  * the last feature of every row. Correlated features, as in embeddings, then take no more iterations than independent
  * ones.
  */
@@ -262,8 +262,8 @@ function preconditioner(data: LogisticData, l2: number): (gradient: Float64Array
   const n = width + 1;
   const p = 1 / classes;
   const hessian = moments(data).map((v) => (p - p * p) * v);
-  // Biases are free, and features may depend on each other: a slightly larger diagonal keeps the matrix positive definite
-  // despite rounding.
+  // Biases are not penalised, and features may be linearly dependent: a slightly larger diagonal keeps the matrix
+  // positive definite despite rounding.
   for (let i = 0; i < n; i++) hessian[i * n + i] = 1.0000000001 * hessian[i * n + i]! + (i < width ? l2 : 0);
   const l = cholesky(hessian, n);
   const of = new Float64Array(n);

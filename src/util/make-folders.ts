@@ -14,7 +14,7 @@ export function makeFolders(folder: string): string | undefined {
   try {
     mkdirSync(folder);
   } catch (error) {
-    // Another process may have been faster.
+    // Another process may have made it first.
     if (codeOf(error) !== "EEXIST" || !isFolder(folder)) throw error;
   }
   return topmost ?? folder;

@@ -1,4 +1,4 @@
-/** `of` with its results cached by text. */
+/** Caches the results of `of` by text. */
 export function onceEach<T>(of: (text: string) => T): (text: string) => T {
   const values = new Map<string, T>();
   return (text) => {

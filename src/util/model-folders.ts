@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { packageRoot } from "./package-root.ts";
 
-/** The package of models that this project trained, except the verbs' default models. */
+/** The package of models that this project trained, except the commands' default models. */
 export const MODELS_PACKAGE = "modicum-models";
 
 /** The folders that hold models: this package's, and `modicum-models`' (a workspace in a clone, or installed). */

@@ -14,7 +14,7 @@ interface FlagHelp {
 
 export const flagHelp = z.registry<FlagHelp>();
 
-/** A name with its options, not checked yet. */
+/** A name with its unchecked options. */
 export interface Named {
   readonly name: string;
   readonly values: Readonly<Record<string, string>>;

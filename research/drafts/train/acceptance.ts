@@ -1,10 +1,10 @@
 /**
  * How often drafts are right, by kind of text and by step, on held-out texts:
  *
- *     npx tsx research/drafts/train/acceptance.ts FOLDER RUN [shuffled]
+ * npx tsx research/drafts/train/acceptance.ts FOLDER RUN [shuffled]
  *
- * FOLDER/RUN has `draft.safetensors`, or a `draft.gguf` made of it; with neither the draft is untrained. `shuffled`: each place has another place's stream. Writes
- * research/drafts/results/acceptance/RUN.json.
+ * FOLDER/RUN has `draft.safetensors`, or a `draft.gguf` made of it; with neither the draft is untrained. `shuffled`:
+ * each position has another position's stream. Writes research/drafts/results/acceptance/RUN.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -16,13 +16,13 @@ import { fromBf16, type ReadText, readShard, shardNames } from "./shards.ts";
 import { HIDDEN, load } from "./stack.ts";
 
 const STEPS = 3;
-/** Places of a text that are read, and of which drafts begin. */
+/** The maximum number of a text's positions that are read and drafted from. */
 const LONGEST = 320;
-/** Drafts of each group. */
+/** The number of drafts per group. */
 const MOST = 300;
-/** Later steps, each of which is a run of its own, are tried behind one place of so many. */
+/** Later steps, each a separate run, are tried at one in this many positions. */
 const SAMPLED = 8;
-/** Last tokens that have come before, for the control that quotes. */
+/** The number of last tokens that the quoting control looks up. */
 const MATCH = 3;
 
 const [folder = "", name = "run", control] = process.argv.slice(2);
@@ -47,12 +47,12 @@ interface Group {
   readonly text: "the model's answers" | "texts";
   /** Places where a draft began. */
   drafts: number;
-  /** Steps whose earlier tokens were right and are the text's, and those of them that were right. */
+  /** By step: drafts whose earlier tokens were right and match the text, and how many of them were right. */
   readonly tried: number[];
   readonly right: number[];
   /** Choices of the model that are among the draft's tokens. */
   reached: number;
-  /** The same of the control that quotes, which does not always draft. */
+  /** The same for the quoting control, which does not always draft. */
   readonly quoteTried: number[];
   readonly quoteRight: number[];
 }
@@ -87,8 +87,9 @@ writeFileSync(path.join(out, `${name}${control ? `-${control}` : ""}.json`), `${
 for (const line of lines) console.log(JSON.stringify(line));
 
 /**
- * Drafts behind each token of a text, or of an answer. One is right if it is the model's choice behind the text's tokens. All first steps run
- * together; later ones from the last place to the first, since they overwrite the draft's cache behind theirs.
+ * Drafts after each token of a text or an answer. A draft is right if it is the model's choice after the text's tokens.
+ * All first steps run together; later steps run from the last position to the first, since each overwrites the draft's
+ * cache after its position.
  */
 function count({ ids, best, from, features: bits }: ReadText, group: Group): void {
   const tokens = Math.min(ids.length, LONGEST + from);
@@ -127,7 +128,7 @@ function count({ ids, best, from, features: bits }: ReadText, group: Group): voi
   }
 }
 
-/** By the number of tokens before it: the place behind the latest occurrence of the last tokens. */
+/** For each number of tokens read: the position after the latest earlier occurrence of the last tokens. */
 function quotedPlaces(ids: Int32Array): (number | undefined)[] {
   const places = new Map<string, number>();
   return Array.from({ length: ids.length + 1 }, (_, end) => {

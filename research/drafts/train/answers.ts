@@ -1,9 +1,9 @@
 /**
- * Has the model answer questions, greedily, eight at a time; goes on where it ended:
+ * Has the model answer questions greedily, eight at a time; resumes where it stopped:
  *
- *     npx tsx research/drafts/train/answers.ts FOLDER HELD-OUT TRAIN
+ * npx tsx research/drafts/train/answers.ts FOLDER HELD-OUT TRAIN
  *
- * FOLDER/answers.jsonl gets a line for each of so many questions of the two splits: { kind, split, from, ids }.
+ * FOLDER/answers.jsonl gets a line for each of the HELD-OUT and TRAIN questions: { kind, split, from, ids }.
  */
 import { appendFileSync, mkdirSync } from "node:fs";
 import { Meter } from "../../../src/engine/bill/meter.ts";

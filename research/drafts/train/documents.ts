@@ -46,9 +46,9 @@ const programs = {
 } as const;
 const problems = () => rowsIn("gsm8k/gold_bpb_5shot", word);
 
-/** Problems of which nothing trains, the first ones. */
+/** The number of first problems that are held out. */
 const HELD_PROBLEMS = 100;
-/** Articles of Wikipedia, likewise. */
+/** The number of first Wikipedia articles that are held out. */
 const HELD_ARTICLES = 100;
 const articles = async () =>
   (await leadTexts()).map(
@@ -108,7 +108,7 @@ async function answered(): Promise<Source[]> {
     ),
   );
   const sums = (await problems()).slice(HELD_PROBLEMS).map(
-    // Without the marks of a calculator.
+    // Removes the calculator annotations.
     ({ doc }): Source => ({
       ...{ kind: "chat", split: "train", text: doc.question },
       answer: doc.answer.replaceAll(/<<[^>]*>>/g, "").replace("#### ", "The answer is "),

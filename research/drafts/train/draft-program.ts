@@ -8,7 +8,7 @@ import { weightsOf } from "../../../src/train/step/passes.ts";
 import { bare } from "../../../src/train/subject/subject.ts";
 import { architecture, type DraftTrainee, draftTrainee, HIDDEN, VOCABULARY } from "./stack.ts";
 
-/** Places of the draft's cache. */
+/** The number of positions in the draft's cache. */
 const CAPACITY = 1024;
 const EPSILON = 1e-6;
 
@@ -47,13 +47,13 @@ export class DraftProgram implements Disposable {
     return new DraftProgram(await Program.compile(graph), store, trainee.weights.inputsOf(graph), [kvHeads, headSize]);
   }
 
-  /** Takes the weights of another store. */
+  /** Copies the weights of another store. */
   copy(from: ParameterStore): void {
     for (const parameter of this.store.parameters)
       this.store.valuesOf(parameter).set(from.valuesOf(from.parameter(parameter.name)));
   }
 
-  /** Reads places from `past` on, [count, 2·hidden]; returns their choices, and the streams behind them. */
+  /** Reads positions from `past` on, [count, 2·hidden]; returns their choices, and the streams after them. */
   run(joined: Float32Array, past: number): { chosen: number[]; streams: Float32Array } {
     const count = joined.length / (2 * HIDDEN);
     new Float32Array(this.#joined.memory).set(joined);

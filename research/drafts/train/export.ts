@@ -1,6 +1,6 @@
 /**
- * Writes a trained draft as the saving reads it: `npx tsx research/drafts/train/export.ts FOLDER RUN OUT TYPE`, with Q4_1, Q4_0 or Q8_0. Without a
- * `draft.safetensors` in FOLDER/RUN its weights are random, as in the control.
+ * Writes a trained draft in the saving's format: `npx tsx research/drafts/train/export.ts FOLDER RUN OUT TYPE`, with
+ * Q4_1, Q4_0 or Q8_0. Without a `draft.safetensors` in FOLDER/RUN its weights are random, as in the control.
  */
 import { existsSync } from "node:fs";
 import path from "node:path";

@@ -1,11 +1,11 @@
 /**
- * Has the frozen model read its own answers and texts, and keeps its last stream and its choice at each token; goes on
- * where it ended:
+ * Has the frozen model read its own answers and texts, and keeps its last stream and its choice at each token; resumes
+ * where it stopped:
  *
- *     npx tsx research/drafts/train/features.ts FOLDER TOKENS [MINUTES]
+ * npx tsx research/drafts/train/features.ts FOLDER TOKENS [MINUTES]
  *
- * FOLDER has the answers. Shards of about 16,384 tokens are written there, held-out ones first: answers, then texts, until there are so many
- * training tokens.
+ * FOLDER has the answers. Shards of about 16,384 tokens are written there, held-out ones first: answers, then texts, up
+ * to TOKENS training tokens.
  */
 import { Meter } from "../../../src/engine/bill/meter.ts";
 import { LanguageModel } from "../../../src/engine/decode/language-model.ts";
@@ -16,15 +16,15 @@ import { answersIn, bestOf, MODEL, type Written } from "./answered.ts";
 import { type Source, texts } from "./documents.ts";
 import { hasShard, type ReadText, toBf16, writeShard } from "./shards.ts";
 
-/** Tokens that the model reads of a text, the first ones. */
+/** The number of a text's first tokens that the model reads. */
 const LONGEST = 512;
 /** Characters that hold them. */
 const CHARACTERS = 8 * LONGEST;
 const SHORTEST = 32;
 const SHARD = 16_384;
-/** Held-out tokens of texts. */
+/** The number of held-out tokens from texts. */
 const HELD_TEXTS = 6_000;
-/** Rows that the head takes at once. */
+/** The number of rows that the head processes at once. */
 const ROWS = 256;
 /** The tokenizer's first ids, which are its commonest. */
 const COMMON = 1024;
@@ -73,7 +73,9 @@ const toRead = {
   "train-answers": answers("train"),
   "train-texts": of("train", Number(tokens)),
 };
-/** The tokens of all these texts: the model's choice is taken among them, since its whole head would take most of the time. */
+/**
+ * The tokens of all these texts: the model chooses only among them, since its whole head would take most of the time.
+ */
 const choices = [
   ...new Set([...Array(COMMON).keys(), ...Object.values(toRead).flatMap((some) => some.flatMap(({ ids }) => ids))]),
 ].sort((a, b) => a - b);

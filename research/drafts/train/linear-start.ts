@@ -12,7 +12,10 @@ export interface Examples {
   readonly y: Float32Array;
 }
 
-/** The matrix [to, from] of the least squares of y − W·x, by ridge regression. `most`: examples of a batch. */
+/**
+ * The matrix W [to, from] that minimises |y − W·x|² by ridge regression. `most`: the maximum number of examples per
+ * batch.
+ */
 export async function linearStart(
   batches: Iterable<Examples>,
   { from, to, most }: { readonly from: number; readonly to: number; readonly most: number },

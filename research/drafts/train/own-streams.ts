@@ -3,8 +3,8 @@ import type { DraftProgram } from "./draft-program.ts";
 import { type DraftBatch, HIDDEN } from "./stack.ts";
 
 /**
- * The batch with the draft's own stream in place of the model's at a share of the places, as at a draft's later steps (EAGLE-3's
- * training-time test, arXiv 2503.01840, without its gradient through the steps). `index` seeds their choice.
+ * Replaces the model's stream with the draft's own at a share of a batch's positions, as in a draft's later steps
+ * (EAGLE-3's training-time test, arXiv 2503.01840, without its gradient through the steps). `index` seeds their choice.
  */
 export function withOwnStreams(batch: DraftBatch, draft: DraftProgram, share: number, index: number): DraftBatch {
   const random = seededRandom(index);
@@ -18,7 +18,7 @@ export function withOwnStreams(batch: DraftBatch, draft: DraftProgram, share: nu
   return { ...batch, joined };
 }
 
-/** The places of each text's part of a row, from … to − 1. */
+/** The positions of each text's part of a row, `from` inclusive, `to` exclusive. */
 function* piecesOf({ rows, tokens, documents }: DraftBatch): Generator<[number, number]> {
   for (let at = 0; at < rows * tokens; ) {
     const first = at;

@@ -11,7 +11,7 @@ interface Shape {
   readonly tokens: number;
 }
 
-/** A part of a text in a row: place i has the stream of token `first + i` and the vector of the token behind it. */
+/** A part of a text in a row: position i holds the stream of token `first + i` and the vector of the next token. */
 interface Piece {
   readonly text: ReadText;
   readonly first: number;
@@ -60,7 +60,7 @@ export async function openRows(folder: string, shape: Shape) {
   };
 }
 
-/** Rows that are full but for the last; a text that does not fit goes on in the next one. */
+/** Packs texts into rows, all full except the last; a text that does not fit continues in the next row. */
 function packed(texts: readonly ReadText[], tokens: number): Piece[][] {
   const rows: Piece[][] = [[]];
   let room = tokens;
@@ -78,7 +78,7 @@ function packed(texts: readonly ReadText[], tokens: number): Piece[][] {
   return rows;
 }
 
-/** Joined vectors with the model's stream at the next token, text by text, until there are so many. */
+/** Yields joined vectors with the model's stream at the next token, text by text, up to `most`. */
 function* examplesOf(texts: readonly ReadText[], most: number, own: OwnRows): Generator<Examples> {
   let total = 0;
   for (const { ids, features: bits } of texts) {

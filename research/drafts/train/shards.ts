@@ -8,10 +8,10 @@ export interface ReadText {
   readonly kind: Kind;
   /** True if the model wrote the end of it. */
   readonly answered: boolean;
-  /** The first token of the answer; 0 of a text. */
+  /** The first token of the answer; 0 for a text. */
   readonly from: number;
   readonly ids: Int32Array;
-  /** The token that the model finds likeliest behind each. */
+  /** The model's likeliest next token after each. */
   readonly best: Int32Array;
   /** The model's last stream at each token, divided by its root mean square: [tokens, hidden] in bf16. */
   readonly features: Uint16Array;
@@ -43,7 +43,7 @@ export function writeShard(folder: string, name: string, hidden: number, texts: 
 
 export const hasShard = (folder: string, name: string): boolean => existsSync(path.join(folder, `${name}.json`));
 
-/** Names of whole shards that begin so. */
+/** Names of complete shards with this prefix. */
 export const shardNames = (folder: string, prefix: string): string[] =>
   readdirSync(folder)
     .filter((name) => name.startsWith(prefix) && name.endsWith(".json"))

@@ -1,10 +1,10 @@
 /**
- * Trains the draft on what the model has read, and on its own streams; goes on where it ended:
+ * Trains the draft on what the model has read, and on its own streams; resumes where it stopped:
  *
- *     npx tsx research/drafts/train/train.ts FOLDER RUN EPOCHS MINUTES
+ * npx tsx research/drafts/train/train.ts FOLDER RUN EPOCHS MINUTES
  *
- * FOLDER has the shards, FOLDER/RUN gets the state, the log and `draft.safetensors`; research/drafts/results/training/RUN.json
- * says how it went.
+ * FOLDER has the shards, FOLDER/RUN gets the state, the log and `draft.safetensors`;
+ * research/drafts/results/training/RUN.json says how it went.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -26,7 +26,7 @@ const SHAPE = { rows: 2, tokens: 512, packed: true };
 const RATE = 6e-4;
 const WARMUP = 40;
 const LEAST = 0.05;
-/** Places at which the draft reads its own stream. */
+/** The share of positions at which the draft reads its own stream. */
 const OWN = 0.35;
 const CLIP = 1;
 const SAVE_EVERY = 20;
@@ -94,7 +94,7 @@ const summary = {
 };
 writeFileSync(path.join(results, `${name}.json`), `${JSON.stringify(summary, null, 1)}\n`);
 
-/** The rate falls with the steps, or with the time if that ends before. */
+/** The learning rate falls with the steps, or with the time if it runs out first. */
 function rateAt(at: number): number {
   if (at < WARMUP) return (at + 1) / WARMUP;
   const time = 1 - (end - Date.now()) / (60_000 * Number(minutes));
@@ -102,7 +102,7 @@ function rateAt(at: number): number {
   return LEAST + ((1 - LEAST) * (1 + Math.cos(Math.PI * done))) / 2;
 }
 
-/** Nats a label on held-out rows. */
+/** Nats per label on held-out rows. */
 async function heldOut(): Promise<number> {
   const total = { nats: 0, labels: 0 };
   for (let i = 0; i < Math.min(HELD_BATCHES, rows.heldBatches); i++) {
@@ -157,7 +157,7 @@ function save(next: number): void {
   renameSync(`${file}.part`, file);
 }
 
-/** The step to go on with. */
+/** The step to resume from. */
 function restored(): number {
   const file = path.join(out, "state");
   if (!existsSync(file)) return 0;

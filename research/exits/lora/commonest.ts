@@ -17,8 +17,8 @@ class Counts {
 }
 
 /**
- * Controls that only count: how often the model's commonest choice in the training rows, and its commonest choice behind the same
- * token, is its choice in the held-out rows.
+ * Counting controls: how often the model's choice in held-out rows is its commonest choice in the training rows,
+ * overall and after the same token.
  */
 export function commonestChoices({ rows, held, choices }: ReadTexts) {
   const all = new Counts();

@@ -1,7 +1,7 @@
 import path from "node:path";
 
 export const MODEL = "smollm2";
-/** Layers before the exit, of 30. */
+/** The number of layers, of 30, before the exit. */
 export const EXIT = 15;
 /** Texts of the exit head that is trained without LoRA: options of `savings train`. */
 export const EXIT_TEXTS = { tokens: 60_000, block: 256, seed: 0 };
@@ -12,9 +12,9 @@ export interface Results {
   /** Tokens of the training texts, and held-out ones. */
   readonly texts: number;
   readonly heldOut: number;
-  /** Share of held-out places at which the exit chooses as the whole model does, after so many training tokens. */
+  /** The share of held-out positions at which the exit agrees with the whole model, by training tokens. */
   readonly evaluations: readonly { readonly tokens: number; readonly agree: number }[];
-  /** The same of the model's commonest choice, and of the commonest behind the same token. */
+  /** The same for the model's commonest choice, and for the commonest after the same token. */
   readonly commonest: number;
   readonly behindToken: number;
 }

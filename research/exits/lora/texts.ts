@@ -19,7 +19,7 @@ export interface ReadTexts {
   readonly choices: readonly Int32Array[];
 }
 
-/** A row's likeliest tokens, the likeliest alone. */
+/** Keeps only the likeliest token at each position. */
 export const firstOf = (likeliest: Int32Array): Int32Array => likeliest.filter((_, i) => i % TEACHER_TOP === 0);
 
 /**

@@ -1,10 +1,11 @@
 /**
- * Trains LoRA layers below an exit of the frozen SmolLM2, so that the exit chooses as the whole model does; goes on where it ended:
+ * Trains LoRA layers below an exit of the frozen SmolLM2, so that the exit chooses as the whole model does; resumes
+ * where it stopped:
  *
- *     npx tsx research/exits/lora/train.ts OUT TOKENS EPOCHS MINUTES
+ * npx tsx research/exits/lora/train.ts OUT TOKENS EPOCHS MINUTES
  *
  * TOKENS of the leads of Wikipedia, beside the texts of the exit head that is trained without LoRA. Writes
- * research/exits/lora/results.json with what is done after these minutes.
+ * research/exits/lora/results.json with the results after MINUTES.
  */
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -96,7 +97,7 @@ function exitOf(base: Base): Base {
   return { name, tokenizer, prepared, checkpoint: { ...checkpoint, config: { ...config, metadata } } };
 }
 
-/** Rows in another order in each epoch; each place's label is the whole model's choice. */
+/** Rows in a new order in each epoch; each position's label is the whole model's choice. */
 function trainingData(seed: number): RunData {
   const samples = rows.length - held;
   const order = epochOrder(samples, seed);
@@ -115,7 +116,7 @@ function trainingData(seed: number): RunData {
   return { training, heldOut: undefined, hash };
 }
 
-/** Share of held-out places at which the exit chooses as the whole model does. */
+/** The share of held-out positions at which the exit agrees with the whole model. */
 async function agreement(engine: Engine): Promise<number> {
   const folder = path.join(out, "held-out");
   using cache = new StateCache(block, engine.programs.decoder.config.hidden, [], folder);

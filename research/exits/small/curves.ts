@@ -1,6 +1,6 @@
 import { seededRandom } from "../../../src/util/random.ts";
 
-/** Some positions of texts with what their exits would do. Arrays are by exit, then by position. */
+/** Positions of texts with their exits' outcomes. Arrays are indexed by exit, then by position. */
 export interface Exits {
   /** Layers that have run at each exit, ascending. */
   readonly layers: readonly number[];
@@ -22,7 +22,7 @@ export const consistency = ({ agree }: Outcome): number => agree.reduce((sum, ea
 
 type Scores = readonly Float32Array[];
 
-/** The exits at which positions leave with a threshold: the first whose score is at least that. */
+/** Each position's exit under a threshold: the first whose score reaches it. */
 function leave({ layers, depth, agree }: Exits, scores: Scores, threshold: number): Outcome {
   const count = agree[0]!.length;
   const agrees = new Float64Array(count);
@@ -43,8 +43,8 @@ const mixed = (a: Outcome, b: Outcome, share: number): Outcome => ({
 });
 
 /**
- * A rule at a mean depth: the threshold that gives it, between two neighbouring scores by chance. Undefined if all that
- * leave at once are deeper.
+ * A rule at a mean depth: the threshold that gives it, mixing two neighbouring scores at random. Undefined if even the
+ * shallowest is deeper.
  */
 export function atDepth(exits: Exits, scores: Scores, wanted: number): Outcome | undefined {
   const all = Float32Array.from(scores.flatMap((each) => [...each])).sort();
@@ -59,7 +59,7 @@ export function atDepth(exits: Exits, scores: Scores, wanted: number): Outcome |
   return b.depth <= wanted ? b : mixed(a, b, (wanted - a.depth) / (b.depth - a.depth));
 }
 
-/** Chance: a token leaves at each exit with the rate that gives the mean depth. */
+/** The random rule: a token leaves at each exit with the probability that gives the mean depth. */
 export function randomAtDepth({ layers, depth, agree }: Exits, wanted: number): Outcome {
   const shares = (rate: number) => layers.map((_, i) => rate * (1 - rate) ** i);
   const meanOf = (rate: number) => shares(rate).reduce((sum, share, i) => sum + share * (layers[i]! - depth), depth);
@@ -77,7 +77,7 @@ export function randomAtDepth({ layers, depth, agree }: Exits, wanted: number): 
   };
 }
 
-/** All tokens after the same layer, or two neighbouring ones by chance. */
+/** All tokens leave after the same layer, or at random after one of two neighbouring ones. */
 export function fixedAtDepth({ layers, depth, agree }: Exits, wanted: number): Outcome {
   const whole = new Uint8Array(agree[0]!.length).fill(1);
   const ends = [...layers.map((layer, i) => ({ layer, agree: agree[i]! })), { layer: depth, agree: whole }];
@@ -108,7 +108,7 @@ export interface Difference {
 
 const RESAMPLES = 1000;
 
-/** By how much more of the positions agree, with an interval by resampling texts. */
+/** The difference in the share of positions that agree, with an interval by resampling texts. */
 export function difference({ rows }: Exits, a: Outcome, b: Outcome, seed: number): Difference {
   const texts = new Map<number, { sum: number; count: number }>();
   for (const [i, row] of rows.entries()) {

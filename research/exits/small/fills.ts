@@ -35,7 +35,7 @@ async function written(save: readonly string[]): Promise<number[][]> {
   return answers.map(({ tokens }) => tokens.map(({ id }) => id));
 }
 
-/** Share of dense's tokens that come at the same place, and how many come before the first that does not. */
+/** The share of dense's tokens reproduced at the same position, and the number before the first difference. */
 function compare(dense: readonly number[], own: readonly number[]) {
   const same = dense.map((token, i) => Number(own[i] === token));
   const first = same.indexOf(0);

@@ -32,10 +32,10 @@ const [
 ] = process.argv.slice(2);
 const SEEDS = [1, 2, 3];
 const CLASSIFIERS = ["linear", "ffn", "mamba"] as const;
-/** A token leaves with this probability, where thresholds stay the same. */
+/** The exit probability at which tokens leave, where the threshold is fixed. */
 const THRESHOLD = 0.9;
 
-/** A label accepts so many of the model's likeliest tokens. */
+/** The numbers of the model's likeliest tokens that a label accepts. */
 const RELAXED = [1, 3, 5, 10];
 
 const log = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
@@ -134,7 +134,7 @@ async function rules(of: Measured, positions: Int32Array) {
   return { oracle: oracle(exits).depth, controls, results };
 }
 
-/** How well classifiers tell that learned labels in a random order. */
+/** How well classifiers trained on shuffled labels predict. */
 async function shuffled(of: Measured) {
   const results = [];
   for (const kind of CLASSIFIERS) {

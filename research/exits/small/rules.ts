@@ -30,7 +30,7 @@ export async function guessesOf(frozen: FrozenModel, states: TrainingStates): Pr
   return all;
 }
 
-/** How sure that head is, and how alike the streams around the layer are. */
+/** The confidence of that head, and the similarity of the streams around each layer. */
 export async function untrainedScores(
   frozen: FrozenModel,
   states: TrainingStates,

@@ -1,7 +1,7 @@
 /**
- * Decode time and likeness to dense of the small model's recipes: exits are trained on texts of its own, then every
- * recipe continues the same beginnings, in turns with dense. `npx tsx research/exits/small/speed.ts FOLDER [MODEL] [OUT]`
- * keeps the exits in FOLDER; results go to research/exits/dynamax-small.
+ * Measures decode time and agreement with dense for the small model's recipes: trains exits on its own texts, then
+ * continues the same prompts under every recipe, alternating with dense. `npx tsx research/exits/small/speed.ts FOLDER
+ * [MODEL] [OUT]` keeps the exits in FOLDER; results go to research/exits/dynamax-small.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -7,7 +7,7 @@ import { type TrainingStates, trainingStates } from "../../../src/train/methods/
 import { modelHash } from "../../../src/weights/sources/index.ts";
 import { type Kind, makeTexts, type Text } from "./texts.ts";
 
-/** Characters that are read of each text: none is shorter. */
+/** The number of characters read from each text; no text is shorter. */
 export const BLOCK = 144;
 
 /** Texts of each part. */

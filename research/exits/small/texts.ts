@@ -9,17 +9,17 @@ export interface Text {
 
 /** Kinds of texts, with their shares. */
 const SHARES = {
-  /** Learned by heart: only who does what is open. */
+  /** Memorised sentences: only the subject and the verb vary. */
   sentences: 0.12,
-  /** Pairs of keys and values that come again and again. */
+  /** Pairs of keys and values that recur. */
   recall: 0.2,
   /** Sums of two or three small digits. */
   sums: 0.2,
-  /** Facts of a made-up world, without a text that tells them. */
+  /** Facts of a synthetic world, which no text states beforehand. */
   facts: 0.2,
-  /** A word's first letter, or a letter that was learned by heart, by the text's first character. */
+  /** A word's first letter, or a memorised letter, as the text's first character says. */
   cued: 0.14,
-  /** The same, by a sign in each: what is hard does not follow from what came before. */
+  /** The same, with the cue in each question: difficulty does not follow from earlier text. */
   signed: 0.14,
 } as const;
 export type Kind = keyof typeof SHARES;
@@ -31,7 +31,7 @@ const LONGEST = 190;
 /** The seed of the world's facts, which all texts share. */
 const WORLD = 77;
 
-/** A question, and the answer that follows from it and from what was before it, if one does. */
+/** A question and, if it follows from the text so far, its answer. */
 type Item = readonly [question: string, answer?: string];
 
 /** Random draws. */
@@ -83,7 +83,7 @@ function makeWords(): (readonly [string, string])[] {
   return [...texts].map((word) => [word, draw.of(letters)] as const);
 }
 
-/** A text's first item, and those that follow. */
+/** Makes a text's first item, and its further items. */
 const makers: Readonly<Record<Kind, (draw: Draw) => { readonly first?: string; next(): Item }>> = {
   sentences: (draw) => ({ next: () => draw.of(sentences) }),
   recall(draw) {
@@ -138,7 +138,7 @@ const inside =
 /** Texts of all kinds by their shares, or of one; the same for the same seed. */
 export function makeTexts(seed: number, count: number, only?: Kind): Text[] {
   const draw = new Draw(seededRandom(seed));
-  // Each kind as often as it has hundredths.
+  // Each kind appears in proportion to its share.
   const deck = KINDS.flatMap((kind) => new Array<Kind>(Math.round(100 * SHARES[kind])).fill(kind));
   return Array.from({ length: count }, () => makeText(only ?? draw.of(deck), draw));
 }

@@ -1,6 +1,6 @@
 /**
- * Trains the small model of exits from random weights: `npx tsx research/exits/small/train.ts SEED OUT [llama|mamba2]`. A
- * run that was stopped goes on.
+ * Trains the small model of exits from random weights: `npx tsx research/exits/small/train.ts SEED OUT [llama|mamba2]`.
+ * A stopped run resumes.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

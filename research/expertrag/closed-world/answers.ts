@@ -1,6 +1,6 @@
 /**
- * Answers every question of a trained closed world with and without retrieval, once each, and keeps what every gate
- * reads: `npx tsx research/expertrag/closed-world/answers.ts SEED OUT`, where OUT holds the model of `train.ts`.
+ * Answers every question of a trained closed world with and without retrieval, once each, and stores every gate's
+ * inputs: `npx tsx research/expertrag/closed-world/answers.ts SEED OUT`, where OUT holds the model of `train.ts`.
  */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -51,7 +51,7 @@ export interface Row {
   readonly input: GateInput;
   /** Weight of the entity in the training data, 0 if it is not there: the popularity that only the world's maker knows. */
   readonly popularity: number;
-  /** The passages tell the right value. */
+  /** True if the passages state the right value. */
   readonly covered: boolean;
 }
 
@@ -126,7 +126,7 @@ async function rowOf(answerer: Answerer, world: World, fact: Fact, way: number):
   };
 }
 
-/** The fate of facts that are taken out of the index and put back. */
+/** The effect of removing facts from the index and adding them again. */
 export interface Switched {
   readonly facts: number;
   /** Questions whose margin is the same to 1e-4 with and without their facts in the index: a prefix cache moves the last bits. */

@@ -13,7 +13,7 @@ export const architecture = {
   tie_word_embeddings: true,
 } as const;
 
-/** The same with eight experts of half the width in each layer, two of which serve a token: as many FLOPs, but the router's. */
+/** The same with eight experts of half the width in each layer, two per token: equal FLOPs, except for the router. */
 const mixture = {
   ...architecture,
   model_type: "mixtral",

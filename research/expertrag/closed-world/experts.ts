@@ -35,7 +35,7 @@ const judged = ({ input, plain, retrieved }: Row): Judged => ({
 
 /**
  * FLOPs of a plain question's prompt and first token by formula: twice the active parameters a token, and attention's
- * products. Behind the last layer's attention the engine runs the last token alone.
+ * products. After the last layer's attention, the engine runs only the last token.
  */
 function predictedPlain(arm: Arm, tokens: number, vocabulary: number): number {
   const { architecture } = arms[arm];
@@ -47,7 +47,7 @@ function predictedPlain(arm: Arm, tokens: number, vocabulary: number): number {
   return 2 * perToken * tokens - 2 * behind * (tokens - 1) + 2 * layers * d * tokens ** 2 + 2 * d * vocabulary;
 }
 
-/** Questions whose prompts are counted whole, each by a model that has no prompt in its cache yet. */
+/** The number of questions whose whole prompts are counted, each on a model with an empty cache. */
 const COUNTED = 8;
 
 /** FLOPs of whole prompts with their first token, in the mean: by formula, and by the receipts. */
@@ -94,7 +94,7 @@ async function armOf(word: string) {
   };
 }
 
-/** Right plain answers about known people, less those of the dense decoder, question by question. */
+/** The gain in right plain answers about known people over the dense decoder, paired by question. */
 function overDense(right: readonly number[], dense: readonly number[]): { delta: number; ci95: Interval } {
   const { quality, ci95 } = bootstrap(
     right.map((one, i) => [one - dense[i]!]),

@@ -107,7 +107,7 @@ const gatesFrom = (calibration: readonly Row[]): Readonly<Record<string, Score>>
 /** The rate that the goal allows. */
 const GOAL = 0.6;
 
-/** All questions, each by a gate and a threshold for the goal's rate that the other half gave, against always. */
+/** All questions, each decided by a threshold from the other half at the goal's rate, against always retrieving. */
 function bothWays(halves: readonly [readonly Row[], readonly Row[]]) {
   const [even, odd] = [gatesFrom(halves[0]), gatesFrom(halves[1])];
   return Object.keys(even).map((gate) => {

@@ -1,5 +1,5 @@
 /**
- * Which experts serve answers that were read and answers that were known: `npx tsx
+ * Measures which experts serve retrieved answers and which serve memorised ones: `npx tsx
  * research/expertrag/closed-world/routing.ts SEED OUT`, after `answers.ts`. The router needs no sign of retrieval: its
  * token has attended to the passages. Writes OUT/routing.json, the mutual information of a question's branch and its
  * first expert where the answer begins, by layer, beside that of branches dealt out at random.
@@ -15,7 +15,7 @@ import { readRouters } from "../../moe/routers.ts";
 import { openings } from "./words.ts";
 import { isTest, makeWorld, PASSAGES, plainPrompt, questionOf, readingPrompt } from "./world.ts";
 
-/** How the first experts of a layer's answers are spread. */
+/** The distribution of the first experts of a layer's answers. */
 export interface Routing {
   readonly router: string;
   /** Mutual information of the branch and the expert, in bits; a branch has one bit. */

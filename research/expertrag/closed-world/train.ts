@@ -1,7 +1,7 @@
 /**
- * Trains the closed world's decoder: `npx tsx research/expertrag/closed-world/train.ts base BASE`, which learns to read,
- * then `… SEED OUT BASE` for a seed from 1, which learns a world's facts from there. A run that was stopped goes on.
- * A last word names another of the decoders in arms.ts.
+ * Trains the closed world's decoder: `npx tsx research/expertrag/closed-world/train.ts base BASE`, which learns to
+ * read, then `… SEED OUT BASE` for a seed from 1, which learns a world's facts from there. A stopped run resumes. A
+ * last word names another of the decoders in arms.ts.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

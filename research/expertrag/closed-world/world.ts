@@ -3,7 +3,7 @@ import { type Attribute, attributes, begun, familyNames, firstNames, openings } 
 
 /** Half of the entities are in the training data; the facts of all are in the corpus. */
 export const ENTITIES = 240;
-/** Share of the facts that the corpus tells wrongly. */
+/** The share of facts that the corpus states wrongly. */
 export const POISONED = 0.2;
 /** Known entities of rank r come with weight r^−0.8. */
 const POWER = 0.8;
@@ -34,7 +34,7 @@ export interface Fact {
   readonly entity: number;
   readonly attribute: number;
   readonly value: string;
-  /** The corpus' value: another one if the fact is poisoned. */
+  /** The value in the corpus: a wrong one if the fact is poisoned. */
   readonly told: string;
 }
 
@@ -66,7 +66,7 @@ export function makeWorld(seed: number): World {
 /** Thresholds are found on the questions about even entities, and judged on the others. */
 export const isTest = (entity: number): boolean => entity % 2 === 1;
 
-/** How often an entity comes in the training data, relative to the first. */
+/** An entity's frequency in the training data, relative to the first entity's. */
 export const weightOf = (rank: number): number => (rank + 1) ** -POWER;
 
 export const passageOf = ({ names }: World, { entity, attribute, told }: Fact): string =>
@@ -87,8 +87,8 @@ interface Sample {
 }
 
 /**
- * Training data: facts of known entities by their weight; contexts about names of nobody, and words to copy, to learn
- * to read; and whether a question is about a known name, for self-reflection.
+ * Training data: facts of known entities by their weight; contexts about unknown names, and words to copy, which teach
+ * reading; and questions of whether a name is known, for self-reflection.
  */
 function samples(world: World, count: Samples, seed: number): Sample[] {
   const draw = new Draw(seededRandom(seed + 1000));
@@ -128,7 +128,7 @@ const factSample = (world: World, fact: Fact, draw: Draw): Sample => ({
   completion: ` ${fact.value}`,
 });
 
-/** Names that no entity has. */
+/** Generates names that no entity has. */
 class Strangers {
   readonly #taken: ReadonlySet<string>;
 

@@ -1,8 +1,8 @@
 /**
- * Rerankings of six documents of Cranfield in five orders: `npx tsx research/first/orders/measure.ts FOLDER`. Lists are of two kinds.
- * `drawn` has a relevant document and five others of the collection; `found` has six of BM25's first 20, of which one at
- * least is relevant. Each has the first 25 of the queries held out from training for which there is such a list. Appends a
- * line a list, order and arm to research/first/results/orders/rows.jsonl, and skips those that are there.
+ * Rerankings of six documents of Cranfield in five orders: `npx tsx research/first/orders/measure.ts FOLDER`. Lists are
+ * of two kinds. `drawn` has a relevant document and five others of the collection; `found` has six of BM25's first 20,
+ * of which one at least is relevant. Each kind uses the first 25 held-out queries for which such a list exists. Appends
+ * one line per list, order and arm to research/first/results/orders/rows.jsonl, and skips existing ones.
  */
 import { appendFileSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";

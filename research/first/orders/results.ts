@@ -21,7 +21,7 @@ const names: Readonly<Record<Arm, string>> = {
 /** The baseline of `first`: the order that it reads. */
 const before: Partial<Record<Arm, Arm>> = { first: "given", "bm25+first": "bm25" };
 
-/** 1 by the rank of the first relevant document. */
+/** 1 divided by the rank of the first relevant document. */
 const reciprocalRank = ({ order, relevant }: OrdersRow): number =>
   1 / (1 + order.findIndex((id) => relevant.includes(id)));
 
@@ -50,7 +50,7 @@ function meansBy(
   return [...groups].toSorted(([a], [b]) => Number(a) - Number(b)).map(([, values]) => mean(values));
 }
 
-/** A part a query, over its orders. */
+/** One part per query: the mean over its orders. */
 const parts = (own: readonly OrdersRow[]) => meansBy(own, ({ query }) => query).map((value) => [value]);
 
 function line(kind: Kind, arm: Arm): string[] {

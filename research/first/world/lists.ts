@@ -6,7 +6,7 @@ export const PASSAGES = 10;
 /** Words of a query, and of a passage. */
 const [ASKED, LENGTH] = [4, 6];
 
-/** A query, and passages that have so many of its words: the more, the more relevant. */
+/** A query, and passages graded by how many of its words they contain. */
 export interface GradedList {
   readonly query: string;
   readonly documents: readonly string[];

@@ -14,7 +14,7 @@ import { jsonRows } from "../json-rows.ts";
 import { tau } from "../tau.ts";
 import { type GradedList, gradedLists, PASSAGES } from "./lists.ts";
 
-/** nDCG of each list under a model. */
+/** Each list's nDCG under a model. */
 export interface StageRow {
   readonly model: string;
   readonly stage: string;
@@ -30,9 +30,9 @@ export interface CheckRow {
   readonly model: string;
   /** Kendall's correlation of one token's order with the written one, by list. */
   readonly written: readonly number[];
-  /** Places that a passage moves by if the list is read from its end, by list. */
+  /** By list: the mean number of places that a passage moves if the list is read from its end. */
   readonly moved: readonly number[];
-  /** True where the best and the worst passage took each other's places as their texts did, by list. */
+  /** By list: true if swapping the texts of the best and worst passage also swaps their ranks. */
   readonly swapped: readonly boolean[];
 }
 
@@ -42,7 +42,7 @@ const CHECKED = 20;
 /** Seeds of lists that no training drew. */
 const [RANKED, CHECKS] = [9001, 9002];
 
-/** First stages: grades with so much noise, best first. */
+/** First stages rank by the grades plus noise of this deviation. */
 const STAGES = { random: Number.POSITIVE_INFINITY, weak: 6, strong: 2 } as const;
 
 type Stage = keyof typeof STAGES;

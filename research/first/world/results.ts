@@ -36,7 +36,7 @@ function ofArm(arm: string): number[] {
   return seeds[0]?.ndcg[10].map((_, list) => mean(seeds.map(({ ndcg }) => ndcg[10][list]!))) ?? [];
 }
 
-/** The method claims that each is better than the one behind it. */
+/** Pairs of arms; the method claims that the first is better. */
 const CLAIMS = [
   ["start", "untrained"],
   ["lm", "start"],

@@ -2,7 +2,7 @@ import { seededRandom } from "../../../src/util/random.ts";
 
 /** Pixels of a drawing's side. */
 export const SIDE = 12;
-/** Points along a pixel's side at which a shape is looked up. */
+/** The number of sample points along a pixel's side. */
 const POINTS = 4;
 
 /** A shape's place: its centre, its reach, and a number that some shapes use, all drawn at random. */

@@ -60,7 +60,6 @@ function dot(a: Vector, b: Vector): number {
   return sum;
 }
 
-/** The unit vector of an element. */
 export function unitVector(size: number, element: number): Vector {
   const vector = new Float64Array(size);
   vector[element] = 1;

@@ -9,7 +9,7 @@ export const diagonalMap = (decays: Float32Array | Float64Array, size: number): 
   return { next: decayed, push: (_, vector, step) => decayed(vector, step) };
 };
 
-/** Width of the inputs' distribution: weak beside the recurrence. */
+/** Standard deviation of the inputs: weak compared with the recurrence. */
 const INPUT = 0.1;
 
 /**

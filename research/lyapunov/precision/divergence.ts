@@ -1,8 +1,8 @@
-/** How far a model's guesses are from another's on the same tokens. */
+/** The divergence of a model's predictions from another's on the same tokens. */
 export interface Divergence {
   /** Mean KL(p ‖ q) of a token, nats; p are the first model's probabilities. */
   readonly kl: number;
-  /** Mean absolute difference of a logit. */
+  /** Mean absolute difference per logit. */
   readonly logit: number;
   /** The share of tokens whose likeliest next token is the same. */
   readonly agreement: number;

@@ -9,14 +9,14 @@ import { OpenStates, type Recurrent } from "../exponents/open-states.ts";
 /** A language model and its weights. */
 export type OpenModel = Recurrent;
 
-/** Parts of a text that are told apart. */
+/** The number of parts of a text that are measured separately. */
 export const PARTS = 8;
 
 /** A model's run over a text. */
 export interface TextRun {
   /** [tokens, vocabulary]. */
   readonly logits: Float32Array;
-  /** The scans' states of all layers at the end of each part; none of a model that attends. */
+  /** The scan states of all layers at the end of each part; empty for a model with attention. */
   readonly states: readonly Float32Array[];
 }
 export type RunText = (ids: readonly number[]) => Promise<TextRun>;

@@ -28,7 +28,7 @@ export interface ArmDivergence extends Divergence {
   readonly parts: readonly Divergence[];
   /** How far a recurrent model's states are at the end of each part, as a share of their norm; null: no states. */
   readonly states: readonly number[] | null;
-  /** KL of the last part over that of the first. */
+  /** KL of the last part divided by KL of the first. */
   readonly lateToEarly: number;
 }
 
@@ -97,7 +97,7 @@ const runsOf = (model: OpenModel, precision: PrecisionPolicy, windows: readonly 
     return found;
   });
 
-/** Means over windows; null if the models have no states, or others than each other. */
+/** Means over windows; null if the models have no states, or states of different shapes. */
 function stateErrors(plain: readonly TextRun[], found: readonly TextRun[]): number[] | null {
   const [first, second] = [plain[0]!.states, found[0]!.states];
   if (first.length === 0 || first[0]!.length !== second[0]?.length) return null;

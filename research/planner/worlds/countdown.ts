@@ -95,7 +95,7 @@ function drawn(random: Random, count: number): { numbers: number[]; chain: Chain
   }
 }
 
-/** One question in ten, by its numbers in any order and its target, is of tests alone. */
+/** One question in ten, identified by its numbers in any order and its target, is used only in tests. */
 export function isTested(numbers: readonly number[], target: number): boolean {
   const key = [...numbers].sort((a, b) => a - b).reduce((all, number) => all * 10 + number, target);
   return (Math.imul(key, 0x9e3779b1) >>> 16) % 10 === 0;
@@ -119,7 +119,7 @@ const [LOOK_UPS, VARIED] = [0.1, 0.02];
 const training = (random: Random): Sample =>
   random() < LOOK_UPS ? lookUp(random) : countdown(random, threeOrFour(random), false);
 
-/** The share of steps from two of a question's numbers that some plan begins with. */
+/** The share of possible first steps, from two of a question's numbers, that begin some plan. */
 function chance(sample: Sample): number {
   if (sample.task === "look-up") return LOOK_UP_CHANCE;
   const { numbers } = readQuestion(sample.question);
@@ -132,7 +132,7 @@ function chance(sample: Sample): number {
 
 const opens = (sample: Sample, step: string): boolean => [...plansOf(sample)].some((plan) => openingOf(plan) === step);
 
-/** The most that guessing a first step may get in a question of tests. */
+/** The maximum chance of guessing the first step of a test question. */
 const GUESSED = 0.25;
 
 function tested(random: Random): Sample {

@@ -3,7 +3,7 @@ import { below, type Random, type Sample } from "./world.ts";
 
 const LETTERS = [..."abcdefgh"];
 
-/** The value of each key of two letters: arbitrary, so that it can be known but not worked out. */
+/** The value of each key of two letters: arbitrary, so that it can be memorised but not derived. */
 const values = new Map(
   (() => {
     const random = seededRandom(5);

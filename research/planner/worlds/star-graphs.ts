@@ -12,12 +12,14 @@ interface Sizes {
 }
 /** Graphs that are asked for in tests. */
 const TESTED: Sizes = { degrees: [2], lengths: [4, 4] };
-/** Graphs of training. With three nodes to a path, looking up what leads to the goal is all there is to learn. */
+/**
+ * Training graphs. With paths of three nodes, a planner needs to learn only the look-up of the node before the goal.
+ */
 const SHORT: Sizes = { degrees: [2], lengths: [3, 3] };
 
 /**
- * Plans end in the same place, so that what leads to the goal stands in one place, however long the path is. Begun in
- * one place, paths of three nodes taught a planner nothing about those of four.
+ * Plans end at the same position, so that the node before the goal always has the same position, whatever the path's
+ * length. When plans started at the same position, paths of three nodes taught a planner nothing about paths of four.
  */
 const [LONGEST, BLANK] = [4, "."];
 

@@ -1,7 +1,7 @@
 import { shuffle } from "../../../src/util/random.ts";
 import { below, type Random, type Sample, type World } from "./world.ts";
 
-/** Nodes: no letter that is a word. */
+/** Nodes: letters that are not words. */
 const NODES = [..."bcdfghkm"];
 
 /** A star graph of two arms of three nodes, asked and planned in words that a chat model can read. */

@@ -14,7 +14,7 @@ export interface Sample {
 export interface World {
   readonly name: "star-graphs" | "countdown" | "words";
   readonly template: Template;
-  /** Tokens of a plan: the longest of training, and an end token. */
+  /** The number of tokens in a plan: the longest in training, and an end token. */
   readonly planTokens: number;
   /** Steps of filling in a plan that are compared. */
   readonly steps: readonly number[];
@@ -22,9 +22,8 @@ export interface World {
   readonly answerTokens: number;
   /** A question of tests. */
   tested(random: Random): Sample;
-  /** A sample for training. */
   training(random: Random): Sample;
-  /** A sample that a planner begins with: until it looks up, more kinds at once only keep it from that. */
+  /** A sample for a planner's first phase: until it has learned to look up, a mix of kinds only hinders it. */
   beginning(random: Random): Sample;
   /** A question that a projector is trained on. */
   asked(random: Random): Sample;
@@ -34,7 +33,7 @@ export interface World {
   opens(sample: Sample, plan: string): boolean;
   /** Checks a whole plan. */
   solves(sample: Sample, plan: string): boolean;
-  /** The share of right answers among those that a question allows: what guessing gets. */
+  /** The accuracy of guessing among the answers that a question allows. */
   chance(sample: Sample): number;
 }
 

@@ -11,7 +11,7 @@ export interface Arm {
   features(seen: Seen): RegionFeatures;
 }
 
-/** Pictures of a step, and as many regions as these have in the mean. */
+/** Pictures of a step, and as many regions as these have on average. */
 const PICTURES = 16;
 const LONE = 32;
 

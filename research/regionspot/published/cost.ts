@@ -9,7 +9,7 @@ import type { ArmName } from "./arms.ts";
 import { type Seen, SIDES } from "./features.ts";
 import { type Part, Tower } from "./tower.ts";
 
-/** FLOPs and milliseconds of one picture with so many regions. */
+/** FLOPs and milliseconds for one picture with a number of regions. */
 export interface CostRow {
   readonly regions: number;
   readonly flops: Readonly<Record<ArmName, number>>;

@@ -19,7 +19,7 @@ export const SIDES = { scene: 224, crop: 112 } as const;
 const MARGIN = 0.1;
 /** Scenes of a file of the cache. */
 const SHARD = 50;
-/** A scene's patches are averaged in squares of so many a side, so that it has as many tokens as a crop. */
+/** A scene's patches are averaged in squares of this side, so that it has as many tokens as a crop. */
 const SQUARE = 2;
 
 /** Features of scenes by frozen models. */

@@ -1,10 +1,10 @@
 /**
- * RegionSpot between published models that stay as they are, DINOv2 for pictures and bge-small for names, and its rivals:
+ * Compares RegionSpot between frozen published models, DINOv2 for pictures and bge-small for names, with its rivals:
  *
- *     npx tsx research/regionspot/published/main.ts TRAINING.jsonl HELD-OUT.jsonl WORK [PICTURES] [SEEDS]
+ * npx tsx research/regionspot/published/main.ts TRAINING.jsonl HELD-OUT.jsonl WORK [PICTURES] [SEEDS]
  *
- * Features and networks are kept in WORK, and what is there is not made again. Writes
- * research/regionspot/results/published-SCENES.json. `auto` is measured with NanoDet's boxes as well, which tools/detectors.ts runs.
+ * WORK stores features and networks, which are reused. Writes research/regionspot/results/published-SCENES.json. `auto`
+ * is measured with NanoDet's boxes as well, which tools/detectors.ts runs.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -6,13 +6,13 @@ import { Recognizer } from "../../../src/pipelines/recognize/recognizer.ts";
 import type { RegionScene } from "../../../src/train/methods/regions/scenes.ts";
 import { type Detected, openDetector } from "../../../tools/detectors.ts";
 
-/** A box is found if one that is proposed overlaps with it by so much of their union. */
+/** A box is found if a proposed box overlaps it by at least this share of their union. */
 const FOUND = 0.5;
 /** Least confidences of NanoDet's boxes, and the most boxes of a picture, as many as `auto` keeps. */
 const SURE = [0.25, 0.05] as const;
 const MOST = 20;
 
-/** Shares of boxes that are found, and boxes that are proposed for a picture in the mean. */
+/** The shares of boxes that are found, and the mean number of boxes proposed per picture. */
 export interface Recall {
   /** What proposes them. */
   readonly by: string;

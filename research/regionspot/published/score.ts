@@ -100,7 +100,7 @@ function hitsOf(
   });
 }
 
-/** A region's vector is that of the name of the nearest region that was learned. */
+/** Gives a region the vector of the nearest learned region's name. */
 export function nearest(
   known: { readonly vectors: Float32Array; readonly labels: readonly string[] },
   asked: Float32Array,

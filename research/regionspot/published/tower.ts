@@ -33,7 +33,7 @@ export class Tower implements Disposable {
     this.#tokens = new Buffer("f32", tokens * hidden);
   }
 
-  /** `side`: pixels of a picture's side, a multiple of a patch's; `normed`: tokens behind the last norm. */
+  /** `side`: pixels of a picture's side, a multiple of a patch's; `normed`: tokens after the last norm. */
   static async open(name: string, side: number, normed = true): Promise<Tower> {
     const source = await resolveModel(name);
     const { model, weights } = await openImages(openCheckpoint(source.path), preparedFolder(source.path), "f32", side);

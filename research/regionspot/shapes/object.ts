@@ -2,7 +2,7 @@ import type { Raster } from "../../../src/lab/data/scenes/raster.ts";
 import { inked, outlines } from "./outlines.ts";
 import { colours, type Look } from "./words.ts";
 
-/** Points along a pixel's side at which an object is looked up. */
+/** The number of sample points along a pixel's side. */
 const POINTS = 2;
 /** The largest angle by which a shape leans, in radians. */
 const LEAN = 0.25;
@@ -32,7 +32,7 @@ export function drawObject({ texture, colour: name, shape }: Look, side: number,
   return { width: points, height: points, data };
 }
 
-/** The middle of the i-th of so many points, from −1 to 1. */
+/** The centre of the i-th of `points` equal intervals from −1 to 1. */
 const middle = (i: number, points: number): number => (2 * i + 1) / points - 1;
 
 /** A point's places on axes that are turned by an angle. */

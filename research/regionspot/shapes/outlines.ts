@@ -31,7 +31,7 @@ function starReach(angle: number): number {
 
 const inHeart = (x: number, y: number): boolean => (x * x + y * y - 1) ** 3 < x * x * y ** 3;
 
-/** Tells which points of an object have its colour, the others being near white; u and v are in periods of the texture. */
+/** Tests whether a point has the object's colour; others are near white. u and v are in periods of the texture. */
 export const inked: Readonly<Record<TextureName, Inside>> = {
   solid: () => true,
   striped: (u) => fraction(u) < 0.55,

@@ -9,7 +9,7 @@ import { type Look, labelOf, looks } from "./words.ts";
 export const SHAPES_SIDE = 64;
 /** Objects of a scene at most. */
 export const MOST = 6;
-/** The least share of an object that must be seen: scenes where one has less are drawn again. */
+/** The minimum visible share of each object; a scene below it is generated again. */
 export const SEEN = 0.4;
 /** The smallest side of an object, in pixels. */
 const SMALLEST = 18;

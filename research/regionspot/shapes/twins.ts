@@ -4,14 +4,14 @@ import { colourNames, type Look, looks, shapeNames, textureNames } from "./words
 /** Looks that one changing object has, or pairs of shapes that two have. */
 export const TWINS = shapeNames.length ** 2;
 
-/** A texture and a colour. */
 type Paint = Pick<Look, "texture" | "colour">;
 
 const paints: readonly Paint[] = textureNames.flatMap((texture) => colourNames.map((colour) => ({ texture, colour })));
 
 /**
- * The `number`-th scene of a group of 1 to `most` objects, of TWINS that differ. Scenes of one object share its texture, so that colours and shapes
- * tell them apart. Scenes of more share all textures and colours, so that shapes alone do.
+ * The `number`-th scene of a group of 1 to `most` objects, of TWINS that differ. Scenes of one object share its
+ * texture, so that colours and shapes tell them apart. Scenes of several objects share all textures and colours, so
+ * that only shapes do.
  */
 export function twin(group: number, number: number, most: number): readonly Look[] {
   const random = seededRandom(group);

@@ -1,4 +1,4 @@
-/** The words of the world of shapes: every object is told by its texture, its colour and its shape. */
+/** The words of the world of shapes: every object is named by its texture, colour and shape. */
 
 /** Colours by red, green and blue; backgrounds are paler than all of them. */
 export const colours = {

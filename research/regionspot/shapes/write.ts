@@ -11,7 +11,7 @@ import { TWINS, twin } from "./twins.ts";
 /** A line of `scenes.jsonl`. */
 export type ShapeRow = Omit<SceneRow, "questions">;
 
-/** The share of textures, and of colours, that a caption of `groups.jsonl` does not tell. */
+/** The share of textures, and of colours, that captions of `groups.jsonl` omit. */
 const UNTOLD = 0.25;
 
 /**
@@ -68,7 +68,7 @@ const grouped = ({ image, caption, labels }: ShapeRow) => ({
   ...{ image, caption, key: labels.toSorted().join(", "), group: `${labels.length}` },
 });
 
-/** Names all objects in an order that says nothing: that in which they are drawn would tell which is in front. */
+/** Names all objects in random order: the drawing order would reveal which is in front. */
 export const shapeCaption = (labels: readonly string[], seed: number): string =>
   captionOf(shuffle([...labels], seededRandom(seed + 1)), seed);
 

@@ -7,7 +7,7 @@ export interface Cell {
   readonly shuffled?: boolean;
 }
 
-/** Share that leaves 42 of 156 visual tokens, as many as a grid of stride 2 has. */
+/** The share to drop that leaves 42 of 156 visual tokens, as many as a grid of stride 2. */
 const RATIO = 0.73;
 /** Layers after which tokens are dropped. */
 const DEPTHS = [1, 2, 3] as const;

@@ -3,7 +3,7 @@ import { markdownTable } from "../../../tools/section.ts";
 import { type Asked, PICTURES, questionOf, SEED, SIDE } from "./measure.ts";
 import type { Named, Results } from "./results.ts";
 
-/** A check of a paper's claim: what was found, and whether it holds; undefined: it was not to be checked. */
+/** A check of a paper's claim: the finding, and whether the claim holds; undefined if it did not apply. */
 interface Gate {
   readonly claim: string;
   readonly found: string;

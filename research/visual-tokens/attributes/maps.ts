@@ -1,6 +1,7 @@
 /**
- * Writes where a prompt's last token attends to, by rows and by cells, `research/visual-tokens/feather/attention.json`: `npx tsx
- * research/visual-tokens/attributes/maps.ts MODEL`. The bias by row without a model comes from random queries and keys.
+ * Writes a prompt's last token's attention by rows and by cells, `research/visual-tokens/feather/attention.json`: `npx
+ * tsx research/visual-tokens/attributes/maps.ts MODEL`. The bias by row without a model comes from random queries and
+ * keys.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

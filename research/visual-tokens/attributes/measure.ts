@@ -1,6 +1,6 @@
 /**
- * Asks a model of the attribute world under every recipe of `cells.ts`: `npx tsx research/visual-tokens/attributes/measure.ts MODEL OUT`. A recipe whose
- * answers are in OUT is passed over.
+ * Asks a model of the attribute world under every recipe of `cells.ts`: `npx tsx
+ * research/visual-tokens/attributes/measure.ts MODEL OUT`. Recipes whose answers are in OUT are skipped.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,11 +24,11 @@ const CALIBRATION = { pictures: 200, seed: 77 };
 /** A recipe's answers to three questions about each picture: where, the picture as a whole, read. */
 export interface Answers {
   readonly recipe: readonly string[];
-  /** A digit a picture: 1 for a right answer. */
+  /** One digit per picture: 1 for a right answer. */
   readonly right: Readonly<Record<Asked, string>>;
-  /** Visual tokens of each layer, in the mean. */
+  /** Visual tokens of each layer, on average. */
   readonly tokens: readonly number[];
-  /** FLOPs of a prompt and its answer, in the mean of the first question. */
+  /** FLOPs of a prompt and its answer, averaged over the first question. */
   readonly flops: { readonly dense: number; readonly spent: number; readonly overhead: number };
 }
 

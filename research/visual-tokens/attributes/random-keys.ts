@@ -1,4 +1,7 @@
-/** A control of neighbours: each visual token sees as many visual tokens, drawn at random. Nothing is skipped: it is masks alone. */
+/**
+ * A control of neighbours: each visual token sees as many visual tokens, drawn at random. Nothing is skipped: only
+ * masks act.
+ */
 
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";

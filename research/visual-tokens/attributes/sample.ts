@@ -2,7 +2,7 @@ import { type Scene, textOf } from "../../../src/lab/data/attributes/scene.ts";
 import { IMAGE } from "../../../src/lab/data/attributes/words.ts";
 import { shuffle } from "../../../src/util/random.ts";
 
-/** Presence is asked of so many shapes. */
+/** The number of shapes whose presence is asked about. */
 const ANY = 2;
 
 interface Message {

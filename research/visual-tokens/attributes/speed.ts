@@ -1,6 +1,7 @@
 /**
- * Time of a prompt with an image under yopo and feather, against the FLOPs that they say: `npx tsx research/visual-tokens/attributes/speed.ts` measures it anew.
- * Weights are random: nothing but time and FLOPs is measured. Time is the processor's, so that other work on the machine counts little.
+ * Time of a prompt with an image under yopo and feather, against the FLOPs that they report: `npx tsx
+ * research/visual-tokens/attributes/speed.ts` measures it anew. Weights are random: nothing but time and FLOPs is
+ * measured. Time is the processor's, so that other work on the machine counts little.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -66,7 +66,7 @@ const biasTable = ({ bias }: Results): string =>
     bias.map(({ after, rotary, none }) => [String(after), rotary.toFixed(3), none.toFixed(3)]),
   );
 
-/** Comparisons that the method's claims are about: the first recipe less the second, in points. */
+/** Comparisons that the method's claims are about: the first recipe minus the second, in points. */
 function pairsTable({ answers }: Results, pairs: readonly (readonly [string, string])[]): string {
   const named = (name: string) => answers.find((one) => one.name === name);
   return markdownTable(

@@ -1,6 +1,7 @@
 /**
- * Trains the attribute world's decoder on pictures of SIDE × SIDE cells: `npx tsx research/visual-tokens/attributes/train.ts SIDE STEPS OUT [START]`,
- * from random weights or from those of an earlier run. A run that was stopped goes on.
+ * Trains the attribute world's decoder on pictures of SIDE × SIDE cells: `npx tsx
+ * research/visual-tokens/attributes/train.ts SIDE STEPS OUT [START]`, from random weights or from those of an earlier
+ * run. A stopped run resumes.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * Tunes the attribute world's decoder with the cuts of `yopo` active, and asks it about pictures before and after: `npx tsx
- * research/visual-tokens/attributes/tune.ts START OUT [STEPS] [ARM …]`. START is the folder of a run of `train.ts` on 12 × 12 cells. An arm that was stopped goes
- * on; one whose answers are in OUT is passed over.
+ * Tunes the attribute world's decoder with the cuts of `yopo` active, and asks it about pictures before and after: `npx
+ * tsx research/visual-tokens/attributes/tune.ts START OUT [STEPS] [ARM …]`. START is the folder of a run of `train.ts`
+ * on 12 × 12 cells. A stopped arm resumes; arms whose answers are in OUT are skipped.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -5,7 +5,7 @@ export const STEPS = 500;
 export interface Arm {
   readonly name: string;
   readonly recipe?: string;
-  /** In place of a recipe: as many keys as a visual token has neighbours within so many rows and columns, at random. */
+  /** Instead of a recipe: as many random keys as a visual token has neighbours within this radius. */
   readonly random?: number;
 }
 

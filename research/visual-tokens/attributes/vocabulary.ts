@@ -22,6 +22,6 @@ export const architecture = {
   rope_theta: 10_000,
   hidden_act: "silu",
   tie_word_embeddings: true,
-  // With 0.02, attention hardly tells words apart at first, and looking things up is learned far later.
+  // With 0.02, attention barely distinguishes words at first, and the model learns look-ups much later.
   initializer_range: 0.08,
 } as const;

@@ -19,7 +19,7 @@ import { shareOf } from "../../common/shares.ts";
 import { type About, type Arm, partsOf, perToken } from "./results.ts";
 
 const CHOICES = 10;
-/** Layers that all visual tokens run, the share dropped behind them, and the grid that keeps as many. */
+/** The layers that all visual tokens run, the share dropped after them, and the grid that keeps as many. */
 const CUT = "after=8,ratio=0.75";
 const recipes: Readonly<Record<string, readonly string[]>> = {
   dense: [],
@@ -57,7 +57,7 @@ const nats = (logits: Float32Array, token: number): number => {
 type Scored = { -readonly [K in keyof Omit<Arm, "natsPerToken" | "shareOverWords">]: Arm[K] };
 type Asked = Pick<SeenPrompt, "prompt" | "embeddings">;
 
-/** Nats of each of some captions behind a prompt, and what the prompt took. */
+/** Nats of each caption after a prompt, and the prompt's cost. */
 async function score({ prompt, embeddings }: Asked, plan: Plan, of: readonly (readonly number[])[]) {
   await engine.prepare(plan);
   engine.forget();
@@ -90,7 +90,7 @@ const see = (i: number) => seenPrompt(model, ids, [join(dirname(file), items[i %
 const leases = new Map<string, Awaited<ReturnType<typeof model.recipes.use>>>();
 for (const [name, recipe] of Object.entries(recipes)) leases.set(name, await model.recipes.use(parseRecipe(recipe)));
 
-/** Captions behind the words alone, without a drawing. */
+/** Captions after the words alone, without a drawing. */
 const words = ids.filter((id) => id !== model.vision!.vision.config.imageToken);
 const { found: blind } = await score({ prompt: words, embeddings: new Map() }, densePlan, captions);
 const arms = new Map<string, Scored>();

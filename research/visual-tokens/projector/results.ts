@@ -1,10 +1,13 @@
 /** An arm's results on the held-out drawings. */
 export interface Arm {
   readonly arm: string;
-  /** A digit a drawing: 1 if its caption is likeliest among ten, by nats a token; or by what the drawing adds to it. */
+  /**
+   * One digit per drawing: 1 if its caption is likeliest among ten, by nats per token, or by the drawing's gain over
+   * the words alone.
+   */
   readonly right: string;
   readonly rightOverWords: string;
-  /** Nats a token of the drawing's caption. */
+  /** Nats per token of the drawing's caption. */
   readonly nats: readonly number[];
   /** The mean over all captions' tokens, and the share of `rightOverWords`. */
   readonly natsPerToken: number;
@@ -20,7 +23,7 @@ export interface About {
   readonly tokens: number;
   readonly captionTokens: readonly number[];
   readonly layers: number;
-  /** Nats of each caption behind the prompt's words alone. */
+  /** Nats of each caption after the prompt's words alone. */
   readonly words: readonly number[];
   readonly encoder: { readonly ms: number; readonly flops: number };
   readonly machine: string;
@@ -32,7 +35,7 @@ export interface Costs extends Pick<About, "tokens" | "encoder"> {
   readonly arms: readonly Pick<Arm, "arm" | "ms" | "flops">[];
 }
 
-/** Nats a token, of captions' nats with their tokens. */
+/** Nats per token, from captions' nats and numbers of tokens. */
 export const perToken = (parts: readonly (readonly number[])[]): number =>
   parts.reduce((sum, [nats]) => sum + nats!, 0) / parts.reduce((sum, [, tokens]) => sum + tokens!, 0);
 

@@ -1,11 +1,12 @@
 /**
  * Writes questions about scenes, for models that see:
  *
- *     npx tsx research/visual-tokens/vlm-tiny/data.ts --out DIR --count 1000 [--split train|test] [--seed 0] [--set most=2 …]
+ * npx tsx research/visual-tokens/vlm-tiny/data.ts --out DIR --count 1000 [--split train|test] [--seed 0] [--set most=2
+ * …]
  *
- * DIR/questions.jsonl has a scene a line: { image, questions: [{ kind, prompt, answer }] }, in any order. No answer is
- * told by another question: an object is asked about once. Digits are answered one by one ("3 8 5"). `--set` takes the
- * options of src/lab/data/scenes/options.ts.
+ * DIR/questions.jsonl has a scene a line: { image, questions: [{ kind, prompt, answer }] }, in any order. No question
+ * gives away another's answer: an object is asked about once. Digits are answered one by one ("3 8 5"). `--set` takes
+ * the options of src/lab/data/scenes/options.ts.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -24,7 +25,7 @@ const { out, set, options } = sceneArguments();
 /** Draws of questions that a scene is asked from. */
 const DRAWS = 6;
 
-/** Questions of several draws of which none tells the answer of another. */
+/** Questions from several draws, none of which gives away another's answer. */
 function questionsAbout(scene: Scene, seed: number): SceneQuestion[] {
   const draws = Array.from({ length: DRAWS }, (_, i) => questionsOf(scene, names, seed + i * 2 ** 28)).flat();
   const answers = new Set<string>();

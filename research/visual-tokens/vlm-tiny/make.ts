@@ -35,7 +35,7 @@ function data(name: string, ...options: string[]): string {
   return file;
 }
 
-/** Trains, or goes on with a run that was cut. */
+/** Trains, or resumes a stopped run. */
 function train(name: string, options: object): string {
   const out = inDir(name);
   if (existsSync(join(out, "model.safetensors"))) return out;

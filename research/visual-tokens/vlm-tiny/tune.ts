@@ -1,7 +1,8 @@
 /**
- * Tunes vlm-tiny with the cuts of `yopo` active, and without them for as long, and asks each where drawings are, before
- * and after: `npx tsx research/visual-tokens/vlm-tiny/tune.ts DIR [STEPS [QUESTIONS]]`. What a folder holds already is used or resumed;
- * the answers go into research/visual-tokens/yopo/vlm-tiny.json, beside those after other numbers of steps.
+ * Tunes vlm-tiny with the cuts of `yopo` active, and as long without them, and asks each model where drawings are,
+ * before and after: `npx tsx research/visual-tokens/vlm-tiny/tune.ts DIR [STEPS [QUESTIONS]]`. What a folder holds
+ * already is used or resumed; the answers go into research/visual-tokens/yopo/vlm-tiny.json, beside those after other
+ * numbers of steps.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -19,7 +20,7 @@ if (dir === undefined) throw new Error("expected a folder for data and runs");
 const MODEL = join(root, "packages/models/vlm-tiny");
 /** Objects of a scene, at most: those of the model's own figures. */
 const MOST = [1, 5] as const;
-/** The lab's questions by this seed are not those that vlm-tiny's figures stand on. */
+/** The seed of the lab's questions; vlm-tiny's figures use other questions. */
 const SEED = 2;
 
 /** Scenes that the model was not trained on, in its two kinds. */

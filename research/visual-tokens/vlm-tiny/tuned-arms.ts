@@ -20,7 +20,7 @@ export interface Told {
   readonly right: { readonly one: string; readonly several: string };
 }
 
-/** The answers before and after so many steps. */
+/** The answers before and after a number of steps. */
 export interface Tuned {
   readonly steps: number;
   readonly told: readonly Told[];

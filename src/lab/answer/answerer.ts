@@ -31,7 +31,7 @@ export interface Answering extends Disposable {
 
 /** Answers items with a model under one recipe. */
 export interface Answerer extends Disposable {
-  /** Tokens of a text as a prompt, with the model's start token if it has one. */
+  /** Returns the number of a text's tokens as a prompt, including the model's start token, if any. */
   countTokens(text: string): number;
   /** Absent unless the model is a decoder. */
   readonly tokenizer?: TokenCodec;
@@ -39,19 +39,16 @@ export interface Answerer extends Disposable {
   formOf?(prompt: Prompt): PromptForm | undefined;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.
-   * @throws UserError if the model cannot answer this kind, or not under the recipe
+   * @throws UserError if the model cannot answer items of this kind under the recipe
    */
   plan(item: Item): Plan | undefined;
-  /**
-   * Computes what the item shares with others of its list, once, outside the item's own time; absent if nothing is
-   * shared.
-   */
+  /** Computes the work that an item shares with others of its list, once, untimed; absent if nothing is shared. */
   prepare?(item: Item, signal?: AbortSignal): Promise<void>;
-  /** The number of the items' texts that are longer than the model reads and are cut; absent if that cannot happen. */
+  /** Returns the number of texts that are cut because they exceed the model's context; absent if none can be. */
   cutTexts?(items: readonly Item[]): number;
   /**
-   * Answers items that fit, generating side by side; absent if the model cannot. In near ties, an answer may differ
-   * from the one by the item's own plan.
+   * Answers items that fit, as one batch; absent if the model cannot. A near tie may break differently than in the
+   * item's own plan.
    */
   together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;
 }

@@ -1,6 +1,8 @@
 import type { Truncation } from "./answerer.ts";
 
-/** At most `room` of the ids, cut as `truncate` says; undefined if there are more and no cut is allowed. */
+/**
+ * Returns at most `room` of the ids, cut according to `truncate`; undefined if there are more and `truncate` is absent.
+ */
 export function cut(
   ids: readonly number[],
   room: number,

@@ -20,10 +20,7 @@ import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
 import { cut } from "./cut.ts";
 import { bill, sharing, type Whole, wholeOf } from "./pieces.ts";
 
-/**
- * A language model under a recipe answers by the likelihood of given continuations, or by greedy generation after the
- * prompt.
- */
+/** Answers with a language model under a recipe: by the likelihood of given continuations, or by greedy generation. */
 export class DecoderAnswerer implements Answerer {
   readonly #start: number;
 
@@ -101,7 +98,7 @@ export class DecoderAnswerer implements Answerer {
     return before && { context: before, continuation };
   }
 
-  /** A text of any length fits, since it is read in windows. */
+  /** A text of any length fits, since it is scored in windows. */
   #text({ text }: TextItem): Plan {
     const ids = this.model.tokenizer.encode(text);
     const pieces = windows(ids, this.#start, this.model.decoder.config.context);
@@ -138,7 +135,7 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
-  /** Images are read and billed for each item. @throws UserError if the model reads text alone */
+  /** Images are encoded and billed for each item. @throws UserError if the model accepts only text */
   #seen(item: GenerationItem, images: readonly Uint8Array[]): Plan | undefined {
     const { engine, tokenizer, vision } = this.model;
     if (!vision) throw blind(this.model.source.name);
@@ -157,7 +154,7 @@ export class DecoderAnswerer implements Answerer {
     return { ...seen, options: optionsOf(item), plan: this.lease.plan(seen.prompt.length, seen.visual), alone: true };
   }
 
-  /** Starts from empty rows, so that the same items always lie side by side. */
+  /** Empties the batch first, so that the same items always share rows. */
   async together(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]> {
     const { engine, tokenizer } = this.model;
     const fitting: { item: GenerationItem; request: Request }[] = [];
@@ -200,7 +197,7 @@ export class DecoderAnswerer implements Answerer {
 
   #promptOf({ prompt, messages, promptTokens, suffix }: GenerationItem): readonly number[] {
     if (messages) return this.model.encode(messages);
-    // An empty text has only the tokens that begin every text.
+    // The empty text encodes to the model's start tokens alone.
     if (promptTokens) return [...this.model.encode("", true), ...promptTokens];
     const fills = suffix !== undefined && this.model.tokenizer.fim !== undefined;
     return fills ? this.model.encodeAround(prompt, suffix) : this.model.encode(prompt, true);
@@ -237,8 +234,9 @@ interface Window {
 }
 
 /**
- * A text in windows of the context's length, each token predicted once: the first window follows the start token, each further one
- * follows the last token before it, and the shorter last one follows as much text as fits (lm-evaluation-harness's rolling windows).
+ * Splits a text into windows of the context's length that predict each token once: the first starts with the start
+ * token, each later one with the token before it, and the shorter last one with as much text as fits
+ * (lm-evaluation-harness's rolling windows).
  */
 export function windows(text: readonly number[], start: number, context: number): Window[] {
   const all = [start, ...text];

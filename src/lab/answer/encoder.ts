@@ -6,7 +6,10 @@ import type { Answered, Answerer, Plan } from "./answerer.ts";
 import { overlong } from "./overlong.ts";
 import { bill } from "./pieces.ts";
 
-/** An encoder answers by its head's scores, or by the similarity of embeddings. It cuts long texts at their end, as in its training. */
+/**
+ * Answers with an encoder: by its head's scores, or by the similarity of embeddings. It cuts long texts at their end,
+ * as in its training.
+ */
 export class EncoderAnswerer implements Answerer {
   /** Embeddings of lists that items share: labels, documents. */
   readonly #shared = new WeakMap<object, Promise<Answers<Float32Array>>>();

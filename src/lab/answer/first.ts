@@ -40,7 +40,7 @@ async function answererOf(named: NamedRank, models: OwnResources, model: Model):
       const { query, documents } = item;
       const texts = documents.map(({ text }) => text);
       return async (signal) => {
-        // Nothing comes from an earlier query's cache.
+        // No query reuses an earlier query's cache.
         language.engine.forget();
         const request = { query, documents: texts, ...(signal && { signal }) };
         const { order, receipt } = await pipeline.rank(named, models, request, prepared);

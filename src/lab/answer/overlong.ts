@@ -3,8 +3,8 @@ import { onceEach } from "../../util/memo.ts";
 import type { Item, RankingItem } from "../item.ts";
 
 /**
- * The number of distinct texts in the items that are longer than an encoder reads. A cross-encoder reads a query and a
- * document as one text.
+ * Counts distinct texts in the items that exceed an encoder's context. A cross-encoder reads a query and a document as
+ * one text.
  */
 export function overlong(model: EncoderModel, items: readonly Item[]): number {
   const tokens = onceEach((text) => model.tokensOf(text));

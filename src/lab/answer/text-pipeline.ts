@@ -25,8 +25,8 @@ export const pipelineStep = ({ name, summary }: Pipeline, text: string): Step =>
 });
 
 /**
- * A pipeline, compared with dense, which is only `loaded`, the model in its dense role. Other models are loaded by
- * name.
+ * Answers with a pipeline or, for dense, with `loaded` alone, the model in the pipeline's dense role. Loads the other
+ * models by name.
  */
 export async function pipelineAnswering(
   loaded: LanguageModel,
@@ -47,7 +47,7 @@ export async function pipelineAnswering(
   };
 }
 
-/** Answers with texts by a pipeline. */
+/** Answers items with a pipeline's text. */
 class PipelineAnswerer implements Answerer {
   readonly tokenizer;
 
@@ -76,7 +76,7 @@ class PipelineAnswerer implements Answerer {
     return this.dense.plan(item) && ((signal) => this.#answer(item, signal));
   }
 
-  /** Nothing comes from an earlier item's cache. The seed is the same for all. */
+  /** No item reuses an earlier item's cache. All items share one seed. */
   async #answer({ prompt, messages, stop, maxTokens }: GenerationItem, signal?: AbortSignal): Promise<Answered> {
     for (const { loaded } of Object.values(this.opened.models)) if (loaded.kind === "decoder") loaded.engine.forget();
     const drawing = { temperature: 0, seed: 0, repetitionDetection: false };

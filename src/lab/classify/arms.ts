@@ -5,7 +5,6 @@ import type { QZeroResult } from "../../pipelines/qzero/qzero.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
 import type { LabelItem } from "../item.ts";
 
-/** One way to classify all items. */
 export interface Arm {
   readonly name: string;
   readonly qzero: QZeroInput;

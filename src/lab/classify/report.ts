@@ -11,7 +11,7 @@ export interface ArmReport {
   readonly accuracy: number;
   readonly ci95: Interval;
   readonly macro_f1: number;
-  /** Against the first arm, on the same items. */
+  /** The accuracy gain over the first arm, on the same items. */
   readonly gain: { readonly mean: number; readonly ci95: Interval };
   readonly looked_up: number;
   /** The share of lookups without a result. */

@@ -22,7 +22,7 @@ export const classifyRunOptions = z.object({
 /** A classifier that looks texts up, on one task of labels. */
 export interface ClassifyRun extends IndexedRun {
   readonly qzero: QZeroInput;
-  /** Label words by label, if labels are not their own words. */
+  /** The words that stand for each label, if not the label itself. */
   readonly words: Readonly<Record<string, readonly string[]>>;
   readonly options: z.output<typeof classifyRunOptions>;
 }

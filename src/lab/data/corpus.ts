@@ -8,7 +8,6 @@ import type { PullOptions } from "../../weights/sources/plan.ts";
 import { codeFiles } from "./code/corpus.ts";
 import { languages, splits } from "./code/file.ts";
 
-/** A file of a corpus. */
 export interface CorpusFile {
   /** The path within the corpus, with `/`. */
   readonly name: string;

@@ -16,7 +16,7 @@ export interface Estimate {
   readonly ci95: Interval;
 }
 
-/** A gate at a threshold from other questions. */
+/** A gate with a threshold chosen on other questions. */
 interface Applied {
   readonly threshold: number;
   readonly rate: number;
@@ -34,9 +34,9 @@ export interface GateResult {
   readonly above_random_shuffled: number;
   readonly curve: readonly CurvePoint[];
   readonly by_rate: readonly (Applied & { readonly wanted: number })[];
-  /** The least rate with the accuracy of always retrieving, chosen on the other half. */
+  /** At the lowest retrieval rate that matches the accuracy of always retrieving, chosen on the other half. */
   readonly by_accuracy: Applied;
-  /** The least rate with the accuracy of always retrieving on these questions: the limit for any threshold. */
+  /** The lowest rate that matches always retrieving on these questions: no threshold can do better. */
   readonly least_rate: number;
 }
 

@@ -40,17 +40,17 @@ export interface Policy {
   readonly accuracy: number;
   readonly tokens: number;
   readonly flops: number;
-  /** From the mean cost of its parts and its rate. */
+  /** Computed from the rate and the mean costs of both branches. */
   readonly predicted_flops: number;
   readonly ms: number;
-  /** Accuracy minus always retrieving's. */
+  /** Accuracy minus the accuracy of always retrieving. */
   readonly delta: Estimate;
-  /** Accuracy and lookups at the coverage of all questions. */
+  /** Accuracy and lookup rate, reweighted to the coverage of all questions. */
   readonly natural: { readonly accuracy: number; readonly rate: number };
 }
 
 type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_random_shuffled"> & {
-  /** Looks up half of the questions, and as few as needed for the accuracy of always retrieving. */
+  /** Looks up half of the questions; `by_accuracy` as few as match the accuracy of always retrieving. */
   readonly half: Policy;
   readonly by_accuracy: Policy;
 };
@@ -59,7 +59,7 @@ type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_ra
 export interface LookupReport {
   readonly model: string;
   readonly by_set: Record<string, number>;
-  /** Share of these questions, and of all, whose answer is in three passages. */
+  /** The share of questions whose answer is in three passages: of the selected ones, and of all. */
   readonly coverage: { readonly here: number; readonly all: number };
   readonly right: Record<"never" | "always", { readonly contains: number; readonly exact: number }>;
   readonly covered: Record<"never" | "always", number>;
@@ -68,7 +68,7 @@ export interface LookupReport {
   readonly fixes: number;
   readonly breaks: number;
   readonly gates: readonly GateReport[];
-  /** Without a calibration. */
+  /** Policies that need no calibration. */
   readonly policies: readonly Policy[];
 }
 
@@ -127,15 +127,15 @@ function gateCost(gate: string, { probe, reflection }: ComparedQuestion, vocabul
   };
 }
 
-/** Facts besides the questions on which policies' costs and shares depend. */
+/** Inputs of the policies' costs and shares, besides the questions. */
 interface PolicyTerms {
-  /** The model's tokens. */
+  /** The size of the model's vocabulary. */
   readonly vocabulary: number;
   /** Share of all questions that the passages answer; the selected questions may have a higher one. */
   readonly coverage: number;
 }
 
-/** The decisions on all rows, against always retrieving. */
+/** Judges a policy's decisions on all rows against always retrieving. */
 function policyOf(
   policy: string,
   rows: readonly ComparedQuestion[],
@@ -168,7 +168,7 @@ function policyOf(
   };
 }
 
-/** Deals a set's covered questions to the two halves alternately, and the uncovered ones as well. */
+/** Splits each set in halves, dealing its covered questions alternately, then its uncovered ones. */
 function halvesOf(
   rows: readonly ComparedQuestion[],
 ): readonly [readonly ComparedQuestion[], readonly ComparedQuestion[]] {

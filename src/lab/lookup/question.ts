@@ -1,6 +1,5 @@
 import type { GenerationItem } from "../item.ts";
 
-/** A question and its right answers. */
 export interface Question {
   readonly id: string;
   readonly question: string;

@@ -30,7 +30,7 @@ function ngrams(tokens: readonly string[], order: number): Map<string, number> {
   return counts;
 }
 
-/** Counts a text's n-grams in the references, each at most as often as in the reference with the most. */
+/** Counts a text's n-grams that match, each at most as often as in the reference that repeats it most. */
 function matches(tokens: readonly string[], references: readonly string[][], order: number): number {
   const among = references.map((reference) => ngrams(reference, order));
   let count = 0;
@@ -45,8 +45,7 @@ const nearestLength = (length: number, references: readonly string[][]): number 
     .sort((a, b) => Math.abs(a - length) - Math.abs(b - length) || a - b)[0]!;
 
 /**
- * An item's part, from its tokens: matched n-grams and all n-grams, by order, the number of tokens and the nearest
- * reference's.
+ * An item's part: matched and total n-grams of each order, then the lengths of the text and of its nearest reference.
  */
 export function statistics(tokens: readonly string[], refs: readonly string[][]): Part {
   const matched = ORDERS.map((order) => matches(tokens, refs, order));
@@ -74,7 +73,7 @@ export function bleuOf(sums: readonly number[]): number {
 export const bleu: Metric<"generation"> = {
   name: "bleu",
   summary:
-    "BLEU of all texts as one corpus, up to 4-grams, in [0, 1] (sacrebleu: 13a tokens, smoothing exp, its score by 100)",
+    "BLEU of all texts as one corpus, up to 4-grams, in [0, 1] (sacrebleu: 13a tokens, smoothing exp, its score / 100)",
   better: "higher",
   part: ({ answers }, { text }) => statistics(tokens13a(text), answers.map(tokens13a)),
   quality: ofSums(bleuOf),

@@ -41,7 +41,7 @@ const firstLine = (text: string): string => /^\s*\S.*/.exec(text)?.[0].trimEnd()
 
 const isExact = (text: string, reference: string): boolean => firstLine(text) === firstLine(reference);
 
-/** The least similarity of a line at which a completion counts as accepted. */
+/** The minimum similarity of first lines at which a completion counts as accepted. */
 const LIKE = 0.8;
 
 const isAccepted = (text: string, reference: string): boolean =>
@@ -61,7 +61,7 @@ export const acceptedProxy = mean(
   ({ answers }, { text }) => Number(isAccepted(text, answers[0]!)),
 );
 
-/** A stopped completion is compared with as many characters of the reference as it has. */
+/** Compares a stopped completion with a prefix of the reference of the same length. */
 function shownPart({ answers }: GenerationItem, answer: Answer): Part {
   const { text } = answer;
   if (text.trim() === "") return [0, 0];

@@ -1,7 +1,7 @@
 import type { Metric } from "../metric.ts";
 import { best, meanOfParts } from "./sums.ts";
 
-/** Marks that Python's string.punctuation names. */
+/** The characters in Python's string.punctuation. */
 const punctuation = /[!-/:-@[-`{-~]/g;
 
 /** Normalises like SQuAD's evaluation v1.1: lower case, no punctuation, no articles, single spaces. */
@@ -32,7 +32,7 @@ function wordF1(text: string, answer: string): number {
   return (2 * shared(a, b)) / (a.length + b.length);
 }
 
-/** True if a text holds an answer as whole words, both normalised. */
+/** True if a text contains an answer as whole words, both normalised. */
 export function holdsWords(text: string, answer: string): boolean {
   const words = normalised(answer);
   return words !== "" && ` ${normalised(text)} `.includes(` ${words} `);

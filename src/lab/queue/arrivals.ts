@@ -1,4 +1,4 @@
-/** Values that arrive one by one, awaited in turn. */
+/** A queue of values that arrive one by one and are awaited in order. */
 export class Arrivals<T> {
   readonly #values: T[] = [];
   #error: { readonly error: unknown } | undefined;

@@ -10,7 +10,7 @@ const PATIENCE = 5000;
 export type Notice = (sentence: string) => void;
 
 /**
- * Connects to Redis or Valkey, and reports lost and restored connections. Commands in between wait.
+ * Connects to Redis or Valkey, and reports lost and restored connections. Commands wait while it is lost.
  * @throws UserError if it does not answer at first
  */
 export async function connect(url: string, notice: Notice): Promise<Redis> {

@@ -17,7 +17,7 @@ import { Unfit } from "./refusal.ts";
 export interface IndexJob {
   /** Modicum's version; the worker must have the same. */
   readonly version: string;
-  /** Identifies the command, since a later one adds the file again. */
+  /** Identifies the command: a later command adds the file again. */
   readonly command: string;
   readonly store: string;
   readonly name: string;

@@ -69,7 +69,6 @@ export class JobQueue {
   }
 }
 
-/** The environment of a round. */
 interface Around {
   readonly redis: Redis;
   readonly queue: Queue;

@@ -14,7 +14,7 @@ export interface Job {
   readonly modelHash: string;
   readonly quant: Setting["quant"];
   readonly truncate: Setting["truncate"] | null;
-  /** Savings, in order, their files by absolute paths. */
+  /** The savings in order, with absolute file paths. */
   readonly recipe: readonly string[];
   /** Hashes of those files, which the worker must also have. */
   readonly files: FileHashes;
@@ -34,7 +34,7 @@ export const answersSchema = z.array(
 
 export type JobAnswers = (Answered & { ms: number })[];
 
-/** Maximum items of a job without a group: the work to repeat when a worker dies. */
+/** The maximum number of items in a job without a group: the work to repeat when a worker dies. */
 const ITEMS = 4;
 
 /** Jobs for all items: one for a group, and one for several independent items. */

@@ -21,7 +21,7 @@ import { Unfit } from "./refusal.ts";
 import { work } from "./worker.ts";
 
 const VERSION = "0.0.0";
-/** Prompt pruning, mild and bold, and an exit that loses too much. */
+/** Mild and bold prompt pruning, and an early exit that loses too much. */
 const RECIPES = [
   "prune:after=1,keep=0.75,by=recent,sinks=1,last=2,minLength=4",
   "prune:after=1,keep=0.4,by=recent,sinks=1,last=2,minLength=4",

@@ -24,7 +24,7 @@ export interface LossSetting {
   readonly modelHash: string;
   /** The form for loading it. */
   readonly form: Quant;
-  /** Bits of the codes of 4-bit types; absent if the model has none. */
+  /** Bits per code in which 4-bit types run; absent if the model has none. */
   readonly codes?: number;
   /** The adapter's absolute path, valid for the worker as well. */
   readonly adapter?: { readonly folder: string; readonly hash: string };
@@ -33,7 +33,7 @@ export interface LossSetting {
   readonly sampling: Readonly<Record<string, number>>;
 }
 
-/** An item that a worker answers under some recipes and scores. */
+/** An item for a worker to answer and score under some recipes. */
 export interface LossJob {
   readonly setting: LossSetting;
   readonly item: Pick<ServedItem, "id" | "group" | "tokens" | "prompt" | "stop" | "maxTokens">;
@@ -55,11 +55,13 @@ const servedSchema = z.object({
   own: z.number().optional(),
 });
 
-/** A worker's result: one answer per recipe, in order, with its score; null if it has none, for whatever reason. */
+/**
+ * A worker's result: one answer per recipe, in order, with its score; null if a recipe gave no answer, for whatever
+ * reason.
+ */
 export const lossAnswers = z.array(z.object({ served: servedSchema, excess: z.number().optional() }).nullable());
 export type LossAnswers = readonly ({ readonly served: Served; readonly excess?: number | undefined } | null)[];
 
-/** A worker's environment. */
 interface Around {
   readonly version: string;
   readonly notice: Notice;
@@ -100,7 +102,10 @@ export class LossBench implements Disposable {
     return new Map([...fresh.keys()].map((hash, i) => [hash, scores[i] ?? Number.NaN]));
   }
 
-  /** A result; undefined if it failed, which only the tuning's own machine judges. @throws if the work is stopped */
+  /**
+   * Returns the result, or undefined if it failed: the tuning's own machine then tries and judges it. @throws if the
+   * work is stopped
+   */
   async #whole<T>(result: Promise<T>): Promise<T | undefined> {
     try {
       return await result;
@@ -145,7 +150,7 @@ export class LossBench implements Disposable {
     return await load(model, { ...resolving, quant: form, adapter: adapter.folder });
   }
 
-  /** Frees its model, until the next job. */
+  /** Frees the model until the next job. */
   free(): void {
     this.#loaded?.serving[Symbol.dispose]();
     this.#loaded?.model.dispose();

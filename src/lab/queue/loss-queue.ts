@@ -11,7 +11,7 @@ import { jobId } from "./job.ts";
 import { JobQueue, type Round } from "./job-queue.ts";
 import { type LossAnswers, type LossJob, type LossSetting, lossAnswers } from "./loss-job.ts";
 
-/** Items distributed per worker: one in progress, the others waiting. */
+/** The number of items distributed per worker: one in progress, the others waiting. */
 const AHEAD = 4;
 /** Milliseconds between checks of whether a worker has the awaited item. */
 const LOOK = 1000;

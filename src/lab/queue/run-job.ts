@@ -78,7 +78,6 @@ export async function openRunQueue(
 
 const idOf = (job: RunJob): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");
 
-/** The environment of a training worker. */
 export interface Training {
   readonly version: string;
   readonly notice: Notice;
@@ -87,7 +86,7 @@ export interface Training {
   readonly fetching: Pick<ResolveOptions, "onProgress">;
 }
 
-/** Advances a part of a run. @throws Unfit if this worker does not see the sweep's folder */
+/** Trains a part of a run. @throws Unfit if this worker does not see the sweep's folder */
 export async function runPart(
   { version, directory, sweep, part }: RunJob,
   { version: own, notice, signal, fetching }: Training,

@@ -17,7 +17,6 @@ import { type RunJob, runPart } from "./run-job.ts";
 /** Milliseconds of silence after which a worker counts as dead, and its job goes to another worker. */
 const SILENCE = 10_000;
 
-/** The settings of a worker. */
 export interface Working {
   /** Modicum's version; jobs of other versions are refused. */
   readonly version: string;
@@ -30,7 +29,10 @@ export interface Working {
 type AnyData = Job | LossJob | RunJob | IndexJob;
 type AnyJob = QueueJob<AnyData, string, JobKind>;
 
-/** Does the queue's jobs until it is stopped, or gets an unfit one. @throws UserError that says why, or if Redis does not answer */
+/**
+ * Runs the queue's jobs until it is stopped, or cannot run one. @throws UserError with the reason, or if Redis does not
+ * answer
+ */
 export async function work(url: string, { version, notice, signal, fetching = {} }: Working): Promise<void> {
   const redis = await connect(url, notice);
   using bench = new Workbench(version, notice, fetching);
@@ -65,7 +67,7 @@ export async function work(url: string, { version, notice, signal, fetching = {}
       connection: redis,
       lockDuration: SILENCE,
       stalledInterval: SILENCE / 2,
-      // A job is not to blame for workers that died with it.
+      // A worker's death does not make its job invalid.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     },
   );
@@ -164,7 +166,7 @@ class Workbench implements Disposable {
     this.#ready = undefined;
   }
 
-  /** Frees its model, until the next job. */
+  /** Frees the model until the next job. */
   free(): void {
     this.#endRecipe();
     this.#loaded?.model[Symbol.dispose]();

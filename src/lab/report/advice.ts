@@ -11,8 +11,7 @@ export interface Advice<R> {
   /** The recipe that saves the most within the bound. */
   readonly best: R | undefined;
   /**
-   * True if the run proves it for `best`: its whole interval is within the bound. Otherwise there were too few items to
-   * tell.
+   * True if the run proves `best`: its whole interval is within the bound. Otherwise there are too few items to tell.
    */
   readonly shown: boolean;
 }

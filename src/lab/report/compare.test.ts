@@ -19,7 +19,7 @@ test("a run has no differences from itself", () => {
   expect(recipes.map(({ delta, by_item }) => [delta.mean, by_item])).toEqual(
     Array(3).fill([0, { better: 0, same: 40, worse: 0 }]),
   );
-  // An event in none of 40 items may still occur in others.
+  // An event that none of 40 items shows may still occur in other items.
   for (const { delta } of recipes) expect(delta.ci95).toEqual([-unseen(40), unseen(40)]);
   expect([only_a, only_b]).toEqual([[], []]);
 });
@@ -83,7 +83,7 @@ test("incomparable runs are refused in one sentence", () => {
   const other = run("b", 2);
   const task = { ...other, summary: { ...other.summary, task: "arc-easy" } };
   expect(() => compareRuns(run("a", 2), task)).toThrow(
-    "runs of different tasks cannot be compared: a is of needle <4k>, b of arc-easy",
+    "runs of different tasks cannot be compared: a has needle <4k>, b has arc-easy",
   );
   expect(() => compareRuns(run("a", 2), { ...other, results: [] })).toThrow("no item of a is in b");
   const metric = { name: "contains-answers", better: "higher" } as const;

@@ -18,8 +18,8 @@ export interface Comparison {
   readonly recipe: string;
   readonly items: number;
   /**
-   * Items whose question differs under the same id, since a task that fills a length makes different items for
-   * different models.
+   * Items with the same id but different questions: a task that fills a length makes different items for different
+   * models.
    */
   readonly other_items: number;
   readonly a: Side;
@@ -66,7 +66,7 @@ const recipesOf = ({ summary }: Run): string[] => summary.recipes.map(({ recipe 
 function requireSame(what: string, a: Run, b: Run, of: (summary: Summary) => string): void {
   const [x, y] = [of(a.summary), of(b.summary)];
   if (x !== y)
-    throw new UserError(`runs of different ${what}s cannot be compared: ${a.folder} is of ${x}, ${b.folder} of ${y}`);
+    throw new UserError(`runs of different ${what}s cannot be compared: ${a.folder} has ${x}, ${b.folder} has ${y}`);
 }
 
 /** True if every common item has the same question in both runs' results. */

@@ -6,7 +6,7 @@ export interface Change {
   readonly item: string;
   readonly before: Result;
   readonly after: Result;
-  /** The gain in the metric's unit; negative is lower, whichever direction of the metric is better. */
+  /** The change in the metric's unit: negative if lower, even where lower is better. */
   readonly gain: number;
 }
 

@@ -82,7 +82,7 @@ describe("what the run says", () => {
     );
   });
 
-  /** Two recipes beside dense: each one's quality, the worse end of its interval, and the share that it saves. */
+  /** A report of two recipes besides dense: each one's quality, the lower end of its interval, and its share saved. */
   const ofTwo = (items: number, dense: number, ...two: readonly (readonly [number, number, number])[]) => {
     const [base, ...others] = sampleSummary(3).recipes;
     const recipes = others.map((recipe, i) => {
@@ -177,7 +177,7 @@ describe("the plot as a file", () => {
   });
 
   test("has a grid line at every number of its axes, and nowhere else", () => {
-    // Few numbers, if all recipes save about as much: the plotting library would add ticks of its own.
+    // Few ticks if all recipes save about as much: the plotting library would add its own.
     const summary = sampleSummary(3);
     const near = summary.recipes.map((recipe, i) => ({ ...recipe, flops_saved: 0.06 * i, ci95: [0.51, 1] as const }));
     const svg = frontierSvg({ ...summary, recipes: near } as Summary);

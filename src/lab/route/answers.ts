@@ -28,7 +28,7 @@ import type { Task } from "../task.ts";
 
 const cost = z.strictObject({ flops: z.number(), ms: z.number() });
 
-/** One model's answer to one item, with every score that a route could decide by. */
+/** One model's answer to one item, with every score that a route could use. */
 const itemAnswer = z.strictObject({
   item: z.string(),
   item_hash: z.string(),
@@ -114,7 +114,7 @@ async function answered(
 
 type Found = Omit<ItemAnswer, "item" | "item_hash">;
 
-/** Answers by likelihood; scored over the choices, and by the token after the first one's context. */
+/** Answers by likelihood. Scores cover the choices, and the token after the first choice's context. */
 async function chosen(
   model: LanguageModel,
   answerer: DecoderAnswerer,
@@ -140,7 +140,7 @@ async function chosen(
   };
 }
 
-/** Answers by generated text; scored over its tokens. */
+/** Answers by generating text. Scores cover its tokens. */
 async function generated(
   model: LanguageModel,
   task: Task,
@@ -169,7 +169,7 @@ const ways = (how: Aggregate | "choices", scored: readonly (readonly number[])[]
     }),
   );
 
-/** Generates greedily after a prompt, with nothing beside it, and rates each token by every score. */
+/** Generates greedily after a prompt, alone in the batch, and rates each token by every score. */
 async function tokens(
   { engine, tokenizer }: LanguageModel,
   prompt: readonly number[],

@@ -3,7 +3,7 @@ import { seededRandom } from "../../util/random.ts";
 import type { ItemAnswer } from "./answers.ts";
 import { evaluate } from "./evaluate.ts";
 
-/** Two models' answers; one score knows how easy an item is, another carries no information. */
+/** Two models' answers; one score tells how easy an item is, another carries no information. */
 function answers(count: number, seed: number): [ItemAnswer[], ItemAnswer[]] {
   const random = seededRandom(seed);
   const swift: ItemAnswer[] = [];

@@ -55,8 +55,7 @@ export interface WayResult {
   /** The smallest share that is at most one point worse than Super on the other half. */
   readonly by_accuracy: Applied;
   /**
-   * The least compute that is at most one point worse than Super on these items themselves: the limit for any
-   * threshold.
+   * The least compute at most one point worse than Super, chosen on these items themselves: no threshold can do better.
    */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
 }

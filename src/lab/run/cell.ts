@@ -20,7 +20,6 @@ import type { RunOptions } from "./options.ts";
 import { requireOwn } from "./own-results.ts";
 import { type FileHashes, fileHashes, requireUnchanged } from "./recipe-files.ts";
 
-/** One task with one model. */
 export interface Cell {
   readonly task: Task;
   readonly source: ResolvedModel;
@@ -37,7 +36,6 @@ export interface Cell {
 /** The options for fetching a task's data. */
 export type Fetching = Pick<ItemsFor, "signal" | "onNotice" | "onProgress">;
 
-/** A cell with its items. */
 export interface KnownCell extends Cell {
   readonly identity: Identity;
   /** The items that fit the model's context. */
@@ -56,7 +54,6 @@ interface Loaded {
 /** A cell with its items and its loaded model. */
 export interface OpenCell extends KnownCell, Loaded, Disposable {}
 
-/** Loads the model again. */
 export const reopenCell = async (cell: KnownCell): Promise<OpenCell> => opened(cell, await loadedOf(cell));
 
 async function loadedOf({ options: { truncate }, ...cell }: Cell): Promise<Loaded> {
@@ -138,7 +135,7 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
 /** A recipe as written in results: savings in order, separated by spaces; `dense` if there are none. */
 export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
 
-/** Groups of items answered in one go, always the same groups, since an answer may depend on its neighbours. */
+/** Groups items to answer together, always in the same way, since an answer may depend on its neighbours. */
 const grouped = ({ items, identity: { rows } }: OpenCell): (readonly Item[])[] =>
   Array.from({ length: Math.ceil(items.length / rows) }, (_, i) => items.slice(i * rows, (i + 1) * rows));
 

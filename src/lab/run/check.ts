@@ -66,7 +66,7 @@ async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
   return results;
 }
 
-/** Recipes known before the run; for a search, its ends. */
+/** Recipes known before the run; for a search, both ends of its range. */
 const knownRecipes = async (grid: Grid, cell: Cell): Promise<Recipe[]> => [
   ...(await recipesFor(grid, cell)),
   ...grid.searches.flatMap(ends),

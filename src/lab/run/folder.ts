@@ -16,7 +16,7 @@ const identitySchema = z.object({
   model: z.string(),
   model_hash: z.string(),
   quant: z.string(),
-  /** Bits of the codes in which 4-bit types ran; absent in older runs. */
+  /** Bits per code in which 4-bit types ran; absent in older runs. */
   codes: z.number().optional(),
   seed: z.number(),
   /** Null: all items. */
@@ -26,7 +26,7 @@ const identitySchema = z.object({
   prompt: questionForm.optional(),
   /** SHA-256 of the adapter, if any. */
   adapter: z.string().optional(),
-  /** Answers that are generated together. */
+  /** The number of answers generated together. */
   rows: z.number().default(1),
   items: z.number(),
   /** SHA-256 of the items. */
@@ -69,7 +69,7 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
 }
 
 /**
- * Prepares the folder for a run's results; `notice` receives what is unknown about existing results.
+ * Prepares the folder for a run's results; `notice` receives a warning if existing results lack a version.
  * @throws UserError if it holds another run
  */
 export async function claimFolder(

@@ -16,7 +16,7 @@ export interface Grid {
   /** Settings to search for; each search has its own budget. */
   readonly searches: readonly SearchSpec[];
   readonly budget: BudgetOptions;
-  /** Redis, through which other processes answer; if undefined, this process answers. */
+  /** The address of Redis, through which other processes answer; if undefined, this process answers. */
   readonly queue?: string | undefined;
   readonly out: string;
   readonly reuse: Reuse;
@@ -27,7 +27,7 @@ export interface Grid {
 }
 
 /**
- * The recipes of a cell, with its model's presets; a pipeline is its own only recipe.
+ * The recipes of a cell, with its model's presets; for a pipeline, only the pipeline itself.
  * @throws UserError if a preset is missing
  */
 export const recipesFor = async (

@@ -6,7 +6,7 @@ import type { RecipeSummary, Summary } from "../results.ts";
 
 /** The largest share of empty answers that can still be judged. */
 const EMPTY = 0.2;
-/** A recipe that acts on a smaller share of the items, or changes every counter by less, has barely acted. */
+/** A recipe barely acts if it acts on a smaller share of the items, or changes every counter by less. */
 const FEWEST_ITEMS = 0.1;
 const LEAST_CHANGE = 0.01;
 
@@ -21,7 +21,7 @@ export function chanceOf(items: readonly Item[]): number | undefined {
 
 /**
  * Why a run says little about a recipe, in one sentence each: there was nothing to lose, or the recipe did nothing.
- * Data missing from an older summary are not judged.
+ * Fields missing from an older summary are not judged.
  */
 export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
   const notes =

@@ -6,7 +6,7 @@ import { writeError } from "../../util/system-errors.ts";
 import { jsonIn } from "../../weights/json.ts";
 import { stringify } from "../reals.ts";
 
-/** Lines between two syncs to disk. */
+/** The number of lines between two syncs to disk. */
 const BATCH = 16;
 
 /** A file of JSON lines, each appended as soon as it is known. A killed process loses no completed line. */

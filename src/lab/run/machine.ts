@@ -3,7 +3,6 @@ import { ortLibrary } from "../../runtime/ort/library.ts";
 import { availableThreads } from "../../runtime/threads.ts";
 import { count } from "../report/format.ts";
 
-/** A description of the machine. */
 export const machine = (): string =>
   `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${count(availableThreads(), "thread")}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${process.platform}-${process.arch}`;
 

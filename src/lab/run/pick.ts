@@ -21,8 +21,8 @@ export async function readSummary(folder: string): Promise<Summary> {
 
 /**
  * The recipe to deploy: the one that saves the most among those proven to be at most `quality` (-0.01) below dense; or
- * the best one among the recipes that save at least `saving` (0.3). A change of quality counts by the worse end of its
- * interval.
+ * the best one among the recipes that save at least `saving` (0.3). A change of quality is judged by the worse end of
+ * its interval.
  * @throws UserError if none
  */
 export function pick(summary: Summary, goal: Wanted): RecipeSummary {

@@ -40,7 +40,7 @@ export class RunProber implements Prober {
     const first = some.slice(0, 1);
     await this.run.complete(recipe, first);
     const one = this.run.results.of(recipeText(recipe), first);
-    // A first item's time means little, since its programs are compiled then.
+    // The first item's time means little, since it includes compiling programs.
     const { spent, dense } = flops(one);
     const all = this.run.results.of("dense", some);
     return {

@@ -26,7 +26,7 @@ interface Python {
 }
 
 /**
- * True if a Python program runs to its end without an error. The sandbox has no network, read-only files, no
+ * Returns true if a Python program runs to its end without an error. The sandbox has no network, read-only files, no
  * privileges, and limits: 5 s of processor time and 1 GB per process, 16 processes (not enforced for root), 15 s in
  * all. A program cannot pass by exiting early.
  */

@@ -47,12 +47,12 @@ const afterTextTask = (name: string, options: AfterTextOptions): TaskOf<"continu
   items: (run) => windowsOf(options, run),
 });
 
-/** Windows in the file's order, side by side; the rest at its end is too short. */
+/** Yields adjacent windows in the file's order; drops the rest at its end, which is too short. */
 async function* windowsOf({ file, tokens, last }: AfterTextOptions, run: ItemsFor): AsyncGenerator<ContinuationItem> {
   const [path] = await filesOf(file, run);
   const text = await textOf(path!);
   const { countTokens, limit = Number.POSITIVE_INFINITY } = run;
-  // Tokens that begin a text count only towards its context.
+  // Start tokens count only towards the context.
   const own = last + countTokens("");
   for (let start = 0, n = 0; n < limit; n++) {
     const middle = windowEnd(text, start, tokens - last, countTokens);

@@ -14,11 +14,11 @@ const options = z.strictObject({
   folder: z.string("expected a folder: cranfield:FOLDER"),
   /** A run in TREC's format: only its documents for a query are ranked, in its order. */
   candidates: z.string().optional(),
-  /** Candidates per query. */
+  /** The number of candidates per query. */
   top: count(1, 1400).optional(),
-  /** Words read from each document. */
+  /** The maximum number of words read from each document. */
   words: count(1, 10_000).optional(),
-  /** Documents that a query was taken from, judged −1: they are lexically the closest. */
+  /** Whether to keep the documents that a query was taken from, judged −1, which are lexically closest to it. */
   source: z.enum(["keep", "drop"], "expected keep or drop").default("keep"),
 });
 type Options = z.output<typeof options>;
@@ -82,7 +82,7 @@ interface Cranrecord {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** Records that begin with `.I number`; fields begin with a line of a point and a letter. */
+/** Reads records, which begin with `.I number`; each field begins with a line of a dot and a letter. */
 async function records(folder: string, name: string): Promise<Cranrecord[]> {
   const entries: { id: string; fields: Record<string, string> }[] = [];
   let field = "";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { nearest, suggest, UserError } from "../../util/errors.ts";
 import type { Task } from "../task.ts";
 
-/** Tasks made by options, such as a length or a file: their common description, and the task for a user's options. */
+/** Tasks with options, such as a length or a file: their common description, and a maker from a user's options. */
 export type Family = Omit<Task, "items" | "kind"> & {
   readonly kind: Task["kind"] | "that of TASK";
   /** Its options as a user writes them: `FILE,tokens=1024`. */

@@ -7,14 +7,14 @@ import type { ItemKind, ItemOf } from "../item.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";
 
-/** A row's question; without an id of its own, its id is its number. */
+/** A row's question; its id defaults to its number. */
 export type Body<K extends ItemKind> = Omit<ItemOf<K>, "kind" | "id"> & { readonly id?: string };
 
-/** A task whose items are rows of a data set; of rows with the same id, the first counts. */
+/** A task whose items are rows of a data set; the first of several rows with one id counts. */
 export interface RowsTask<K extends ItemKind, R> extends Omit<TaskOf<K>, "source" | "items"> {
   readonly place: Place;
   readonly row: z.ZodType<R>;
-  /** @param number the row's in its file, from 1 */
+  /** @param number the row's number in its file, from 1 */
   item(row: R, number: number): Body<K>;
 }
 

@@ -5,7 +5,8 @@ export interface Hiding {
   /** Text that hides them; repeated if it is too short. */
   readonly haystack: string;
   /**
-   * Maximum tokens of the whole prompt and `reserve`, by `countTokens`; the prompt falls short of them by less than one word.
+   * The maximum number of tokens in the prompt plus `reserve`, by `countTokens`; the prompt falls short by less than a
+   * word.
    */
   readonly tokens: number;
   /** Tokens kept free for the answer; none by default. */

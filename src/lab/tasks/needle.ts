@@ -5,7 +5,10 @@ import { hide } from "./hide.ts";
 export interface NeedleOptions {
   /** Text that hides the needles; repeated if it is too short. */
   haystack: string;
-  /** Length of the whole prompt plus `reserve`, by `countTokens`: never more, and at most a word's tokens less. */
+  /**
+   * The maximum number of tokens in the prompt plus `reserve`, by `countTokens`; the prompt falls short by less than a
+   * word.
+   */
   tokens: number;
   /** Tokens kept free for the answer; none by default. */
   reserve?: number;

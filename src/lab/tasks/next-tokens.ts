@@ -24,7 +24,7 @@ const options = z.strictObject({
 
 type NextOptions = z.output<typeof options>;
 
-/** Tokens to predict, and minimum tokens before the place, if the file has as many. */
+/** The number of tokens to predict, and the minimum number before them, if the file has as many. */
 const [ANSWER, LEAST] = [10, 50];
 
 const metadata = {

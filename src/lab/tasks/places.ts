@@ -10,9 +10,8 @@ import { drawn } from "./draw.ts";
 export type AtPlace = (text: string, random: () => number) => Omit<GenerationItem, "kind" | "id"> | undefined;
 
 /**
- * One item from each file of a corpus, the files in an order determined by the seed; if more are requested, further
- * ones from the same files.
- * @throws UserError that says what is missing: `there is no source file in it` and `lacking`
+ * Yields one item per file of a corpus, in an order determined by the seed, then further items from the same files.
+ * @throws UserError if there are no items: `there is no source file in it` and `lacking`
  */
 export async function* itemsAtPlaces(
   corpus: string,

@@ -32,7 +32,7 @@ export const drop = fromRows({
   size: 1000,
   metrics,
   place: requests("drop/bpb_5shot"),
-  // An answer may have several spans; the words of all count.
+  // An answer may have several spans; the words of all spans count.
   row: z.object({ doc: z.object({ query_id: z.string(), answers: z.array(answers).nonempty() }), request }),
   item: ({ doc: { query_id, answers }, request: { context } }) => ({
     id: query_id,

@@ -25,7 +25,7 @@ type ScenesOptions = z.output<typeof options>;
 /** Questions by default. */
 const USUAL = 400;
 
-/** Tokens of the longest answer, three digits or two words in pieces, and the end token. */
+/** The number of tokens in the longest answer (three digits, or two words in pieces) and the end token. */
 const longest = ({ folder }: Pick<ScenesOptions, "folder">): number => (folder === undefined ? 4 : 12);
 
 const metadata = {

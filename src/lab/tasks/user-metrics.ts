@@ -28,8 +28,8 @@ export const ofTexts = [
 ] as const;
 
 /**
- * A kind's first metrics, with the user's metric in front.
- * @throws UserError, with the nearest name, if there is none of that name
+ * Puts the user's metric before a kind's default metrics. @throws UserError, with the nearest name, if it does not
+ * exist
  */
 export function chosenFirst<K extends ItemKind>(
   name: string | undefined,

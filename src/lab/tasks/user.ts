@@ -165,7 +165,7 @@ function promptOf(row: Row): UserPrompt {
   return { prompt: prompt, answers, group: named };
 }
 
-/** Answers over chat are sentences: they contain the right answer more often than they equal it. */
+/** Chat answers are sentences: they contain the right answer more often than they equal it. */
 const chatTask = (name: string, file: string, metric: string | undefined, items: Draft<GenerationItem>[]) =>
   task({ name, file, kind: "generation" }, chosenFirst(metric ?? containsAnswer.name, ofTexts, 3), items);
 
@@ -240,10 +240,10 @@ function generation(id: string, { prompt, answer: answers }: Question): Draft<Ge
   });
 }
 
-/** Tokens of a conversational answer, which says more than the right answer. */
+/** The maximum number of tokens in a chat answer, which says more than the right answer. */
 export const CHAT_TOKENS = 128;
 
-/** The model ends an answer over chat. */
+/** In chat, the model itself ends its answer. */
 const chatted =
   (id: string, { messages, answer: answers }: Conversation): Draft<GenerationItem> =>
   (countTokens) => ({
@@ -264,6 +264,6 @@ const transcript = (messages: readonly ChatMessage[]): string =>
     ? String(messages[0]!.content)
     : messages.map(({ role, content }) => `${role}: ${content}`).join("\n\n");
 
-/** Tokens for an answer that should contain one of these. */
+/** The maximum number of tokens for an answer that should contain one of these. */
 export const lengthFor = (answers: readonly string[], least: number, countTokens: ItemsFor["countTokens"]): number =>
   Math.max(least, ...answers.map((answer) => 2 * countTokens(answer)));

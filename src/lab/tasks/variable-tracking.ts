@@ -76,7 +76,7 @@ function distinct(count: number, make: () => string): string[] {
 const word = (random: () => number): string =>
   Array.from({ length: 5 }, () => String.fromCharCode(65 + Math.floor(random() * 26))).join("");
 
-/** Anywhere, in the chain's order. */
+/** Places statements at random depths, in the chain's order. */
 function statements({ value, names }: Chain, random: () => number) {
   const depths = names.map(() => random()).sort((a, b) => a - b);
   return names.map((name, i) => ({

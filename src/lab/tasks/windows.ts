@@ -1,12 +1,13 @@
 type Count = (text: string) => number;
 
 /**
- * The end of a window of at most `tokens` tokens from `start`, moved back to the end of a word if there is one: the
- * last such place, up to one word's tokens. The window has at least one character.
+ * The end of a window of at most `tokens` tokens from `start`, moved back to the last end of a word, if there is one.
+ * The window has at least one character.
  */
 export function windowEnd(text: string, start: number, tokens: number, countTokens: Count): number {
   const fits = (end: number) => countTokens(text.slice(start, end)) <= tokens;
-  // Doubling from a guess of a few characters per token, then bisection: a handful of counts of texts not much longer than the window.
+  // Doubles from a guess of a few characters per token, then bisects: few counts, of texts not much longer than the
+  // window.
   let [low, high] = [start, Math.min(text.length, start + tokens * 4)];
   while (high < text.length && fits(high)) [low, high] = [high, Math.min(text.length, high + tokens * 2)];
   if (fits(high)) return high;

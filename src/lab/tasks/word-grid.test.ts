@@ -13,7 +13,7 @@ async function itemsOf(spec: string, limit: number, count = countTokens): Promis
   return items;
 }
 
-/** The rows of an item's grid, by its span: name and words. */
+/** The rows of an item's grid, read from its span: name and words. */
 function rowsOf({ prompt, visual }: GenerationItem) {
   const [{ first, grid }] = visual as [{ first: number; grid: readonly [number, number] }];
   const tokens = tokensIn(prompt);

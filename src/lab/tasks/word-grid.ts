@@ -49,13 +49,13 @@ type GridOptions = z.output<typeof options>;
 /** Grids by default. */
 const USUAL = 200;
 
-/** Tokens of a row before its words: a line break, its name and a colon. */
+/** The number of tokens in a row before its words: a line break, its name and a colon. */
 const MARKS = 3;
 
-/** Answered questions before the last one. */
+/** The number of answered questions before the last one. */
 const EXAMPLES = 3;
 
-/** Words of a row that the question repeats, at least, before it asks for the next one. */
+/** The minimum number of a row's words that the question repeats before it asks for the next one. */
 const SAID = 3;
 
 const metadata = {
@@ -122,7 +122,7 @@ function questionOf(ask: GridOptions["ask"], rows: readonly Row[], at: number, r
   return { question: [...examples.map((e) => `${e.question} ${e.answer}.\n`), question].join(""), answer };
 }
 
-/** A row is repeated up to a column, whose word is the answer. */
+/** Repeats a row up to a column, whose word is the answer. */
 const again = ({ name, words }: Row, column: number): Question => ({
   question: `Row ${name}: ${words.slice(0, column).join(" ")}`,
   answer: words[column]!,

@@ -65,7 +65,7 @@ async function questionsOf(task: Task, run: ItemsFor): Promise<Questions> {
   return { task, items };
 }
 
-/** Loads the model once, and leaves none of its files behind. */
+/** Loads the model once, and deletes its prepared files. */
 async function scored(
   tasks: readonly OpenTask[],
   { folder, base, saving, quant }: WrittenModel,

@@ -38,7 +38,7 @@ afterAll(() => {
 const text = path.join(folder, "text.txt");
 writeFileSync(text, "ab cd ab ce ab cf. ".repeat(80));
 
-/** After "ab", only the right choice is in the text. */
+/** In the text, only the right choice follows "ab". */
 const task = path.join(folder, "letters.jsonl");
 const items = Array.from({ length: 8 }, (_, i) => ({
   prompt: `${"ab ce ".repeat(1 + (i % 3))}ab`,

@@ -21,7 +21,7 @@ const answerLine = z.strictObject({
   excess: z.number().optional(),
   /** Tokens of the answer. */
   tokens: z.int().min(0),
-  /** True if it was cut at its item's limit. */
+  /** True if it was cut at its item's token limit. */
   cut: z.literal(true).optional(),
   /** Milliseconds of the answer. */
   ms: z.number(),
@@ -72,7 +72,10 @@ export class KeptAnswers implements AsyncDisposable {
     return this.held(recipe, item)!;
   }
 
-  /** Answers an item under recipes without a stored answer, dense first; scores read its prompt once for all. */
+  /**
+   * Answers an item under each recipe without a stored answer, dense first; scoring reads its prompt once for all
+   * answers.
+   */
   async all(recipes: readonly string[], item: ServedItem): Promise<void> {
     const missing = [...new Set(["dense", ...recipes])].filter((recipe) => !this.held(recipe, item));
     if (missing.length === 0) return;
@@ -154,7 +157,7 @@ export class KeptAnswers implements AsyncDisposable {
     const known = new Map<string, number>();
     const dense = this.held("dense", item);
     if (dense?.excess !== undefined) known.set(dense.ids, dense.excess);
-    // Dense's own draws are as likely under dense as when drawn.
+    // Dense's own draws need no scoring: dense finds them as likely as when it drew them.
     const own = newAnswers.find(({ recipe }) => recipe === "dense")?.outcome;
     if (this.#drawn && own !== undefined && typeof own !== "string") known.set(answerHash(own), 0);
     const answers = newAnswers.flatMap(({ outcome }) => (typeof outcome === "string" ? [] : [outcome]));

@@ -12,7 +12,6 @@ export interface Excluded {
   readonly reason: string;
 }
 
-/** The recipe of a candidate's text. */
 export const recipeOf = (text: string): Recipe => parseRecipe(text.split(" "));
 
 /** A recipe with all options spelled out. */
@@ -46,7 +45,7 @@ export function own(recipes: readonly Recipe[]): Candidate[] {
 }
 
 /**
- * Splits candidates into the ones that can act in the model on some prompt, and the others.
+ * Separates the candidates that can act in the model on some prompt from the others.
  * @param check refuses a recipe that the model cannot run
  */
 export async function acting(

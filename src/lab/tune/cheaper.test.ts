@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
 import { isCheaper, isSurelyFaster } from "./cheaper.ts";
 
-/** Twelve items of 100 to 1,200 milliseconds, with a fifth of noise on both sides. */
+/** Twelve items of 100 to 1,200 milliseconds, with noise of up to a fifth on both times. */
 function measured(share: number, seed: number) {
   const random = seededRandom(seed);
   const noisy = (ms: number) => ms * (0.8 + 0.4 * random());

@@ -18,11 +18,11 @@ export function isSurelyFaster(pairs: readonly Pair[]): boolean {
   return ci95[1] < 0;
 }
 
-/** The same for counts, which have no noise. */
+/** True if the recipe costs less, for counts, which have no noise. */
 export const isCheaper = (pairs: readonly Pair[]): boolean =>
   meanOf(answered(pairs).map(({ saved, dense }) => saved - dense)) < 0;
 
-/** The pairs of items that the recipe answered; failures count as losses already. */
+/** The pairs of items that the recipe answered; failures already count as losses. */
 export const answered = (pairs: readonly Pair[]): Pair[] => pairs.filter(({ saved }) => Number.isFinite(saved));
 
 const parts = (pairs: readonly Pair[], side: keyof Pair) => pairs.map((pair) => [pair[side]]);

@@ -10,7 +10,7 @@ export interface Observed {
 }
 
 export type Term = keyof Coefficients;
-/** In order of preference if they cannot be separated. */
+/** Terms in order of preference, for lengths that cannot separate them. */
 const TERMS: readonly Term[] = ["new", "answer", "attended", "fixed"];
 
 const termsOf = (prompt: number, answer: number): Coefficients => ({
@@ -25,7 +25,7 @@ export function costOf(fit: Coefficients, prompt: number, answer: number): numbe
   return TERMS.reduce((sum, term) => sum + fit[term] * terms[term], 0);
 }
 
-/** A term with a smaller share beyond the others', on these lengths, cannot be separated from them under the noise of a clock. */
+/** A term whose share not explained by the others is smaller than this cannot be told from them amid timing noise. */
 const DISTINCT = 0.1;
 
 /** The terms that the lengths of dense's observations can separate. Dense and all recipes share them, or their prices would not compare. */
@@ -54,7 +54,7 @@ const minus = (a: readonly number[], b: readonly number[], times: number): numbe
 export function fitted(observed: readonly Observed[], terms: readonly Term[]): Coefficients {
   const usable = observed.filter(({ cost }) => cost > 0);
   const most = Math.max(1, Math.floor(usable.length / 2));
-  // A least-squares fit with bounds at 0 is the best of the free ones over fewer terms.
+  // The least-squares fit with bounds at 0 is the best unbounded fit over a subset of the terms.
   const subsets = Array.from({ length: 2 ** terms.length - 1 }, (_, i) =>
     terms.filter((_, bit) => (i + 1) & (1 << bit)),
   );
@@ -66,7 +66,7 @@ export function fitted(observed: readonly Observed[], terms: readonly Term[]): C
   return best.fit;
 }
 
-/** Free least squares; undefined if a coefficient is below 0, or the terms cannot be separated. */
+/** Unbounded least squares; undefined if a coefficient is below 0, or the terms cannot be separated. */
 function solved(terms: readonly Term[], observed: readonly Observed[]) {
   const n = terms.length;
   const rows = observed.map(({ prompt, answer, cost }) => {

@@ -39,7 +39,7 @@ const attempt = z.strictObject({
   /** Short hashes of its prompts: a task is defined by its items, whatever its file's name. */
   prompts: z.array(z.string()),
 });
-/** A tuning that has answered items of its test. */
+/** A tuning whose test has begun. */
 export type Attempt = z.infer<typeof attempt>;
 
 /** Keyed by model and loss. */
@@ -51,8 +51,8 @@ const identityFile = (name: string): string => path.join(tuningFolder(name), "id
 const attemptsFile = (): string => path.join(tunings(), "attempts.json");
 
 /**
- * Checks that a tuning may use this name, without changing anything; true if one is to be resumed.
- * @throws UserError if another one has the name
+ * Checks that a tuning may use this name, without changing anything; true if it resumes one. @throws UserError if a
+ * different tuning has the name
  */
 export function checkTuning(name: string, identity: Identity, force: boolean): boolean {
   if (force || !existsSync(identityFile(name))) return false;
@@ -81,7 +81,7 @@ export async function beginTuning(name: string, identity: Identity, force: boole
 
 export const removeTuning = (name: string): Promise<void> => rm(tuningFolder(name), { recursive: true, force: true });
 
-/** A tuning's attempt number or, if its test has not begun, the number that it would have now. */
+/** A tuning's attempt number or, before its test, the number that it would get now. */
 export function attemptOf(name: string, identity: Identity, prompts: readonly string[], force: boolean): number {
   const attempt = checkTuning(name, identity, force) ? heldState(name).attempt : undefined;
   return attempt ?? earlierAttempts(identity, prompts).length + 1;
@@ -89,7 +89,7 @@ export function attemptOf(name: string, identity: Identity, prompts: readonly st
 
 /**
  * Counts a tuning as an attempt on its model, loss and items, as its test begins.
- * @throws UserError if another one began since `attempt` was counted, since the bound would change
+ * @throws UserError if another began after `attempt` was counted, which changes the bound
  */
 export async function claimAttempt(name: string, prompts: readonly string[], attempt: number): Promise<void> {
   const held = heldState(name);

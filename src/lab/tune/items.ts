@@ -21,7 +21,7 @@ export interface ServedItem extends TuningItem {
   readonly quality?: (answer: AnswerOf["generation"]) => number;
 }
 
-/** A metric whose values of one item are in [0, 1]. */
+/** A metric whose value for one item is in [0, 1]. */
 export type ItemMetric = Metric<"generation"> & Required<Pick<Metric<"generation">, "scale">>;
 
 /** The items of a tuning, in one form. */
@@ -36,7 +36,7 @@ export interface TuningItems {
 }
 
 export interface Wanted extends Pick<ItemsFor, "seed" | "limit" | "signal" | "onNotice" | "onProgress"> {
-  /** Tokens of an answer; default: the task's, or 128. */
+  /** The maximum number of tokens in an answer; default: the task's, or 128. */
   readonly maxTokens: number | undefined;
 }
 
@@ -119,7 +119,7 @@ function servedItem(
   const { prompt, stop, maxTokens } = request;
   const text = textOf(prompt);
   const tokens = model.encode(prompt).length;
-  // The id comes from the question, whatever its name in the file.
+  // The id comes from the question, whatever its id in the file.
   const id = itemHash({ kind: "generation", id: "", prompt: text, stop, maxTokens, answers: item?.answers ?? [] });
   const shared = createHash("sha256")
     .update(group ?? text)

@@ -28,12 +28,12 @@ const ALL: Range = [0, null];
 /** The maximum number of length ranges, and the minimum number of items in each. */
 const RANGES = 3;
 const FEWEST = 12;
-/** Fractions of the risk: the most that the recipe of a range may lose on the search items. */
+/** Fractions of the risk: the maximum loss of a range's recipe on the search items. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
 
 /**
- * Ladders of the survivors of the race: each recipe alone, and for each of several tolerances the cheapest recipe of
- * every range of length. They need no further answers.
+ * Ladders of the survivors of the race: each recipe alone and, for each of several tolerances, the cheapest recipe for
+ * every length range. They need no further answers.
  */
 export function laddersOf(searched: Searched, risk: number): Rated[] {
   const alone = searched.recipes
@@ -61,8 +61,8 @@ function rangesOf(lengths: readonly number[]): Range[] {
 }
 
 /**
- * A recipe and, if that is not enough, dense. If benefits offset harm, there is no dense rung, since running a recipe
- * less often would change the mean.
+ * A recipe, then dense as a fallback. If gains offset losses, there is no fallback, since running a recipe less often
+ * would change the mean.
  */
 const rungsOf = (tokens: Range, { recipe }: Measured, { type }: Searched): Rungs => ({
   tokens,

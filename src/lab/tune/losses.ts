@@ -73,7 +73,7 @@ export function lossOf(name: LossName, type: LossType, saved: Traits, dense: Tra
 
 const less = (a = Number.NaN, b = Number.NaN): number => a - b;
 
-/** How much likelier other tokens are than an answer's own, in nats per token; NaN without tokens. */
+/** By how many nats per token the likeliest tokens are likelier than an answer's own; NaN without tokens. */
 export const excessOf = (tokens: readonly TokenScore[]): number => mean(tokens.map(({ best, nats }) => best - nats));
 
 /** A loss in words, for reports. */

@@ -22,9 +22,9 @@ interface Sources {
 }
 
 /**
- * The smallest bound on `nats` that a ladder's test gives; undefined if there is none. Audits use it for a certificate
- * of another loss, which needs reference answers that requests do not have. Answers equal to dense's lose nothing and
- * are not scored.
+ * The smallest bound on `nats` that a ladder's test gives; undefined if there is none. Audits use it if the
+ * certificate's own loss needs reference answers, which requests lack. Answers equal to dense's lose nothing and are
+ * not scored.
  */
 export async function natsBound(
   ladder: Ladder,

@@ -1,10 +1,10 @@
 import type { Ladder } from "../../savings/auto/ladder.ts";
 import type { Rated } from "./ladders.ts";
 
-/** Maximum ladders to test: each may need new answers. */
+/** The maximum number of ladders to test: each may need new answers. */
 const MOST = 8;
 
-/** Ladders cheaper than dense: the ones to test, and the ones whose gain may be noise. */
+/** Ladders cheaper than dense: to test, or with a gain that may be noise. */
 export interface Order {
   readonly order: readonly Rated[];
   readonly unsure: readonly Rated[];
@@ -24,7 +24,7 @@ export function testOrder(ladders: readonly Rated[], dense: number, isCheaper: (
 const dearestFirst = (ladders: readonly Rated[]): Rated[] =>
   ladders.toSorted((a, b) => b.price - a.price || a.loss - b.loss);
 
-/** The ends and evenly spaced ones between. */
+/** Picks both ends, and evenly spaced ladders between them. */
 function spread(ordered: readonly Rated[]): Rated[] {
   if (ordered.length <= MOST) return [...ordered];
   return Array.from({ length: MOST }, (_, i) => ordered[Math.round((i * (ordered.length - 1)) / (MOST - 1))]!);

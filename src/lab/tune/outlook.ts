@@ -8,14 +8,14 @@ import { grouped, split } from "./split.ts";
 export interface Outlook {
   readonly items: number;
   readonly groups: number;
-  /** Groups of the test part. */
+  /** The number of groups in the test part. */
   readonly test: number;
   /** The least certified risk if nothing is lost. */
   readonly best: number;
   readonly wanted: Needed;
 }
 
-/** The fewest groups that certify a risk if nothing is lost, and how many of them are tested. */
+/** The minimum number of groups that certify a risk if nothing is lost, and how many of them are tested. */
 export interface Needed {
   readonly all: number;
   readonly test: number;
@@ -68,7 +68,10 @@ export function needed(type: LossType, bound: Bound): Needed {
   return { all: high, test: tested(high) };
 }
 
-/** About how many test groups a ladder with such losses needs; undefined if it loses as much as the risk, or nearly. */
+/**
+ * About how many test groups a ladder with such losses needs; undefined if its loss is at, above or barely below the
+ * risk.
+ */
 export function wantedGroups(losses: readonly number[], type: LossType, bound: Bound): number | undefined {
   for (let n = losses.length; n <= 50 * losses.length; n = Math.ceil(n * 1.02) + 1) {
     const values = Array.from({ length: n }, (_, i) => losses[i % losses.length]!);

@@ -40,7 +40,7 @@ test("a race announces before each item the next ones, under the remaining recip
   expect(seen.at(-1)!.recipes).toEqual(["mild"]);
 });
 
-/** How many items each of 200 candidates survives in a race, if they lose with this probability. */
+/** The number of items that each of 200 candidates survives in a race, given its probability of a loss. */
 async function stays(chance: number): Promise<number[]> {
   const random = seededRandom(0);
   const many = Array.from({ length: 270 }, (_, i): TuningItem => ({ id: `${i}`, group: `${i}`, tokens: 10 }));

@@ -12,9 +12,9 @@ const WRONGLY_DROPPED = 0.1;
 export type Raced = ReadonlyMap<Candidate, readonly number[]>;
 
 /**
- * Answers the items under all candidates, item by item. A candidate is dropped once its loss is above the risk with
- * confidence, valid at every look, and its family's bolder settings with it; never because another one is cheaper,
- * since on a few items the boldest have not lost yet.
+ * Answers the items under all candidates, item by item. A candidate and its family's bolder settings are dropped once
+ * its loss exceeds the risk with a confidence valid at every look; never because another is cheaper, since bold
+ * settings may not have lost yet on a few items.
  * @returns the candidates that remain, with a loss for each item
  */
 export async function race<T extends TuningItem>(
@@ -38,7 +38,7 @@ export async function race<T extends TuningItem>(
     for (const [candidate, values] of losses) {
       const after = bet(bets.get(candidate)!, mean(values.slice(-group.length)), type, bound.risk);
       bets.set(candidate, after);
-      // A loss of NaN makes a wealth of NaN.
+      // If a loss is NaN, so is the wealth.
       if (!(after.wealth < 1 / WRONGLY_DROPPED)) drop(losses, candidate);
     }
   }

@@ -126,7 +126,7 @@ test("killed anywhere and resumed, it returns the same certificate, answers noth
   const { created: _, ...expected } = whole.certificate!;
   const total = lines(whole.folder, "answers.jsonl").length;
   const name = "part";
-  // The second is another attempt while the first counts as one.
+  // The second tuning is a further attempt as long as the first counts.
   withEnv({ MODICUM_HOME: tempFolder() });
   for (const after of [3, 50, 75, 20, 60, 60]) {
     const stop = new AbortController();
@@ -277,7 +277,7 @@ test("more items belong to the next attempt, at half the error", async () => {
 
 test("a near miss is reported with the items that it needs", async () => {
   const task = fileOf(prompts(120));
-  // One in 23 of the cheaper recipe's answers is lost: too close to the risk for so few items.
+  // The cheaper recipe loses one item in 23: too close to the risk for so few items.
   const losing = serving((recipe, { id }) =>
     recipe.includes("match=2") && Number.parseInt(id.slice(0, 8), 16) % 23 === 0 ? { text: "wrong" } : {},
   );
@@ -374,7 +374,7 @@ test("with answers, the loss is harm; a risk above a quarter of dense's quality 
   expect(await setUp(request(low.request.task, { name: "again" }))).toMatchObject({ attempt: 1 });
 });
 
-/** The synthetic answers on a clock with a fifth of noise; `share` of dense's time, and of its work. */
+/** The synthetic answers with timing noise of a fifth; recipes take `share` of dense's time and work. */
 function noisy(share: number): Serving {
   const random = seededRandom(3);
   return {
@@ -451,7 +451,7 @@ test("the certificate has the least limit at which an answer of the test was cut
   expect(limit).toBe(Math.min(...test.map(({ maxTokens }) => maxTokens)));
   const saved = await limits((recipe, { maxTokens }) => recipe.includes("match=2") && maxTokens > 9);
   expect(saved.limit).toBe(Math.min(...saved.test.map(({ maxTokens }) => maxTokens).filter((most) => most > 9)));
-  // An answer of an unchosen recipe, or of the search, does not count.
+  // Answers of other recipes, or in the search, do not count.
   expect(await limits((recipe) => recipe.includes("match=3"))).toMatchObject({ limit: undefined });
   const { search } = await limits(() => false);
   const searched = new Set(search.map(({ id }) => id));

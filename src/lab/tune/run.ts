@@ -45,15 +45,13 @@ export interface Progress {
   readonly of: number;
 }
 
-/** Callbacks of a tuning. */
 export interface Watcher {
   notice(sentence: string): void;
   answered(progress: Progress): void;
-  /** Called after each timed answer, with the number of timed answers of this round, and of answers to time in all. */
+  /** Called after each timed answer, with the number of answers timed in this round, and the total. */
   timed(done: number, of: number): void;
 }
 
-/** The result of a tuning. */
 export interface Tuned {
   readonly setup: Setup;
   readonly outcome: Outcome<ServedItem>;
@@ -97,7 +95,7 @@ export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSi
   }
   using serving = await ModelServing.open(model, temperature, signal);
   if (queue === undefined) return await tuned(setup, serving, watcher, signal);
-  // Only this and runs with `--queue` use the queue's libraries.
+  // The queue's libraries are loaded only if needed.
   const { LossQueue } = await import("../queue/loss-queue.ts");
   await using losses = await LossQueue.open(queue, setup, serving, (sentence) => watcher.notice(sentence), signal);
   return await tuned(setup, serving, watcher, signal, losses);
@@ -207,7 +205,7 @@ export async function tuned(
     .map(({ recipe, losses }) => ({ recipe, loss: mean(losses), items: losses.length }));
   const near = nearMiss(setup, outcome, (recipe, item) => answers.held(recipe, item)?.loss);
   const { chosen, verdicts, test } = outcome;
-  // Each of the tested ladders has its share of the error.
+  // The tested ladders share the error equally.
   const confidence = 1 - (1 - setup.problem.bound.confidence) / verdicts.length;
   const nats =
     chosen && !pair && setup.loss !== "nats" && isGreedy(setup)
@@ -276,7 +274,7 @@ const riskInWords = ({ problem, items }: Setup, quality: number): string =>
 
 const isGreedy = ({ identity: { sampling } }: Setup): boolean => (sampling["temperature"] ?? 0) === 0;
 
-/** Why no recipe can exceed the risk, if dense is right so rarely; undefined if one can. */
+/** The error if dense is right so rarely that no recipe could exceed the risk; undefined if one could. */
 function qualityFault({ problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
   const quality = mean(qualities);
   const { risk } = problem.bound;

@@ -3,7 +3,7 @@ import type { Measured, Searched } from "./ladders.ts";
 import type { Answers, Candidate, Price, Problem, TuningItem } from "./problem.ts";
 import { type Raced, race } from "./race.ts";
 
-/** Maximum savings of one recipe. */
+/** The maximum number of savings in one recipe. */
 const MOST = 3;
 
 interface Survivor extends Measured {

@@ -7,7 +7,6 @@ import type { Answers, TuningItem } from "./problem.ts";
 import { lossesOf } from "./race.ts";
 import { grouped } from "./split.ts";
 
-/** The outcome of one test. */
 export interface Verdict {
   readonly ladder: Ladder;
   /** The p-value of "the expected loss is above the risk"; for a test that ended early, its least possible value. */

@@ -24,7 +24,7 @@ const items = Array.from({ length: 60 }, (_, i): ServedItem => {
   return { ...{ id, group: id, prompt }, tokens: 8, stop: [], maxTokens: 12 };
 });
 
-/** How much less likely dense finds a recipe's drawn answers than the recipe does. */
+/** By how many nats per token dense finds a recipe's drawn answers less likely than the recipe does. */
 async function excesses(recipe: string): Promise<number[]> {
   const results: number[] = [];
   for (const item of items) results.push(...(await serving.excess(item, [await serving.answer(recipe, item, true)])));

@@ -23,7 +23,7 @@ export interface Served {
   readonly bytes: number;
   /**
    * For a drawn answer, on request: the mean log-probability of its tokens in the distribution that the recipe drew
-   * them from, before top-k, top-p and min-p (`Sampler.logprobOf`). An end from a saving was certain: 0.
+   * them from, before top-k, top-p and min-p (`Sampler.logprobOf`). An end that a saving decided counts as certain: 0.
    */
   readonly own?: number | undefined;
 }
@@ -125,7 +125,7 @@ export class ModelServing implements Serving {
     return pairs.map((pair) => excessOf(scores[scored.indexOf(pair)] ?? []));
   }
 
-  /** How much less likely dense finds drawn answers than when drawn. */
+  /** By how many nats per token dense finds drawn answers less likely than the recipe that drew them. */
   async #divergence(
     context: readonly number[],
     drawing: SamplingOptions,
@@ -149,7 +149,7 @@ export class ModelServing implements Serving {
     return answers.map(({ own = Number.NaN }, i) => own - (byText.get(wholes[i]!.join()) ?? Number.NaN));
   }
 
-  /** An answer that a saving ended is read with its end. */
+  /** If a saving ended the answer, adds its end token. */
   #whole({ tokens, reason }: Pick<Served, "tokens" | "reason">): readonly number[] {
     const [end] = this.model.language.tokenizer.stopIds;
     return reason === "stopped" && end !== undefined ? [...tokens, end] : tokens;

@@ -22,7 +22,6 @@ import { split } from "./split.ts";
 import { timedItems } from "./times.ts";
 import { neededText } from "./words.ts";
 
-/** A user's tuning request. */
 export interface Request {
   readonly model: Model;
   readonly task: string;
@@ -32,13 +31,12 @@ export interface Request {
   readonly adapter: string | undefined;
   readonly force: boolean;
   readonly version: string;
-  /** Redis, through which other processes compute the losses; if undefined, this process computes them. */
+  /** The address of Redis, through which other processes compute the losses; if undefined, this process does. */
   readonly queue?: string | undefined;
   /** Its name and first model, if a pair is tuned; `model` is then the second one, which is dense. */
   readonly pair?: TunedPair | undefined;
 }
 
-/** A tuning with its items and candidates. */
 export interface Setup {
   readonly request: Request;
   readonly items: TuningItems;

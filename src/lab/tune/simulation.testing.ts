@@ -80,7 +80,7 @@ function answersOf({ type, candidates }: World): Answers<MadeUpItem> {
   };
 }
 
-/** The expected loss of the worst allowed recipe; for independent ones, at least this. */
+/** The expected loss of the worst allowed recipe; a lower bound if recipes are independent. */
 function trueRisk(ladder: Ladder, { candidates }: World): number {
   const known = new Map(candidates.map((candidate) => [candidate.recipe, candidate]));
   const at = (tokens: number) =>
@@ -95,7 +95,6 @@ function savingOf(ladder: Ladder, { candidates }: World): number {
   return 1 - mean(LENGTHS.map(price)) / mean(LENGTHS);
 }
 
-/** The results of the tunings of one world. */
 export interface Simulated {
   readonly world: string;
   readonly runs: number;
@@ -158,7 +157,7 @@ const atRisk = (type: LossType): World => ({
   candidates: [flat("one", 0.05, 0.5)],
 });
 
-/** Each loses on the lengths where it is the cheapest alone. */
+/** Each loses only on the lengths where it is the cheapest. */
 const ownLengths: readonly MadeUp[] = [0, 1, 2].map((third) => ({
   ...flat(`third:${third}`, 0, 0.5 + 0.1 * third),
   risk: (tokens) => (Math.floor((3 * (tokens - 1)) / 3000) === third ? 0.06 : 0),

@@ -16,8 +16,8 @@ const items = Array.from(
 );
 
 /**
- * A machine that is `busy` times slower; every recipe takes half of dense's time and work, except `idle`, which does
- * nothing on a slower clock.
+ * A machine that is `busy` times slower. Recipes take half of dense's time and work, except `idle`, which saves nothing
+ * and is timed slower.
  */
 const serving = (busy: () => number, calls: string[] = []): Serving => ({
   async answer(recipe, { tokens }) {

@@ -23,13 +23,13 @@ const timeLine = z.strictObject({
 export type TimeLine = z.infer<typeof timeLine>;
 export type Cost = "ms" | "flops" | "bytes";
 
-/** Called with the number of timed answers, and of answers to time in all. */
+/** Called with the number of answers timed so far, and the total. */
 export type OnTime = (done: number, of: number) => void;
 
-/** Items that are timed. */
+/** The number of items that are timed. */
 const TIMED = 12;
 
-/** Items evenly spaced among the lengths. */
+/** Picks items evenly spaced by length. */
 export function timedItems<T extends ServedItem>(items: readonly T[], count = TIMED): T[] {
   const sorted = items.toSorted((a, b) => a.tokens - b.tokens || (a.id < b.id ? -1 : 1));
   if (sorted.length <= count) return sorted;
@@ -136,7 +136,7 @@ export class Times implements AsyncDisposable {
   /** A cost as if measured in the first round, since the machine may be busier in a later one, for dense as well. */
   #cost(line: TimeLine, by: Cost): number {
     const dense = this.#denseOf(line);
-    // An idle recipe ran as dense: a second time would be noise.
+    // An idle recipe ran as dense: a separate time would add only noise.
     const cost = isIdle(line, dense) ? dense[by] : line[by];
     if (line.round === 1) return cost;
     const denseIn = (round: number) => this.#lines.filter((each) => each.round === round && each.recipe === "dense");

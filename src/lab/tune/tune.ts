@@ -6,7 +6,7 @@ import { search } from "./search.ts";
 import { testInOrder, type Verdict } from "./sequence.ts";
 import { split } from "./split.ts";
 
-/** The steps that make a certificate valid. */
+/** The steps on which a certificate's validity rests. */
 export interface Procedure {
   readonly split: typeof split;
   readonly test: typeof testInOrder;

@@ -72,7 +72,7 @@ export function costText(cost: number, by: Cost): string {
   }
 }
 
-/** The p-value of a test or, if it ended early, the least that it could have become. */
+/** The p-value of a test or, if it ended early, the lowest value it could have reached. */
 export const pText = ({ p, groups }: Verdict, { outlook }: Setup): string =>
   `${groups < outlook.test ? "≥ " : ""}${p.toPrecision(2)}`;
 
@@ -133,7 +133,7 @@ function nearText({ verdict, early, more, next }: NearMiss): string {
     : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;
 }
 
-/** The ladders that a failure kept from being tested; undefined if there are none. */
+/** The ladders left untested because of a failure; undefined if there are none. */
 function blockedText({ untested, next }: NearMiss): string | undefined {
   if (untested.length === 0) return undefined;
   const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");

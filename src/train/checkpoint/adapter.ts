@@ -79,7 +79,7 @@ function configOf(adapter: WritableAdapter) {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
     ...{ r: lora.rank, lora_alpha: lora.alpha, use_rslora: lora.use_rslora, lora_dropout: lora.lora_dropout },
     ...{ use_dora: lora.use_dora, bias: "none", init_lora_weights: true },
-    // Whole names, because PEFT would also match the end of a shorter name in other modules.
+    // Full names, because PEFT would match a shorter name as a suffix in other modules.
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
     inference_mode: true,
@@ -127,7 +127,7 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
   return tensors;
 }
 
-/** The matrix's own rows, in the order of PEFT's rows. */
+/** The matrix's own row for each of PEFT's rows. */
 function rowsInModule(name: string, { layout, factors }: WritableAdapter): Int32Array {
   const { outputs } = factors.get(name)!;
   const rows = new Int32Array(outputs);
@@ -148,7 +148,7 @@ function secondOf(name: string, adapter: WritableAdapter): Float32Array {
   return placed(up(), outputs, lora.rank, (row, k) => k * outputs + rows[row]!);
 }
 
-/** Tokens by the last part of the modules' names, as PEFT names them. */
+/** The tokens of each table, keyed by the last part of PEFT's module name. */
 const indicesOf = (rows: readonly TrainedRows[], adapter: WritableAdapter) =>
   Object.fromEntries(rows.map(({ table, ids }) => [moduleOf(adapter, table).split(".").at(-1), ids]));
 
@@ -157,7 +157,7 @@ const rowsTensor = ({ table, ids, values }: TrainedRows, adapter: WritableAdapte
   { shape: [ids.length, values().length / ids.length], values },
 ];
 
-/** A matrix [rows, columns] whose elements come from the places that `from` returns. */
+/** A matrix [rows, columns] with each element read at the index that `from` returns. */
 function placed(
   values: Float32Array,
   rows: number,

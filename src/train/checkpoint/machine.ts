@@ -14,7 +14,7 @@ export const thisMachine = (): Machine => ({
   processor: [process.arch, ...kernelInstructions()].join(" "),
 });
 
-/** Why a run resumed here may differ in its last bits from one resumed there; undefined if it does not. */
+/** Explains why a run resumed on this machine may differ in its last bits; undefined if it cannot. */
 export function driftOf(before: Machine, now: Machine): string | undefined {
   if (before.onnxruntime !== now.onnxruntime)
     return `the checkpoint was written with ONNX Runtime ${before.onnxruntime}, and this is ${now.onnxruntime}: losses may differ in their last bits`;

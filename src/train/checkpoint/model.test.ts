@@ -46,7 +46,7 @@ describe.each(cases)("%s", (name, architecture) => {
     }
     for (const stored of original.tensors.values()) {
       expect(written.tensors.get(stored.name)?.shape).toEqual(stored.shape);
-      // Gains that are stored minus 1 lose their last bits.
+      // Gains stored as gain − 1 lose their last bits.
       if (name !== "gemma3")
         expect(bits(written.floats(written.tensors.get(stored.name)!))).toBe(bits(original.floats(stored)));
     }

@@ -87,7 +87,7 @@ interface NewTensor {
   values(): Float32Array<ArrayBuffer>;
 }
 
-/** Experts' matrices and routers. Each draws from its own seed, so the order of reading does not matter. */
+/** Experts' matrices and routers. Each has its own seed, so they can be read in any order. */
 function newTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: UpcycleOptions, seed: number) {
   const tensors = new Map<string, NewTensor>();
   const make = (tensor: StoredTensor, values: (normal: () => number) => Float32Array<ArrayBuffer>): void => {

@@ -18,8 +18,8 @@ const TABLES = ["token_embd.weight", "output.weight", "per_layer_token_embd.weig
 const COUNTS = ["vocab_size", "vocab_size_per_layer_input"];
 
 /**
- * A safetensors checkpoint with added tokens. Their rows are the mean of the others plus a little noise (Hewitt 2021),
- * determined by the seed.
+ * A safetensors checkpoint with added tokens. Each new row is the mean of the existing rows plus a little noise (Hewitt
+ * 2021), determined by the seed.
  */
 export function widerCheckpoint(
   base: HuggingFaceCheckpoint,
@@ -76,7 +76,7 @@ function newRows(table: Float32Array, width: number, rows: number, seed: number)
   return Float32Array.from({ length: rows * width }, (_, i) => mean[i % width]! + DEVIATION * normal());
 }
 
-/** Rows of `ids`, from a table and from the new rows. */
+/** The rows of `ids`, from a table and the new rows. */
 export function rowsOfTokens(
   table: Float32Array,
   { vocabulary, hidden }: { readonly vocabulary: number; readonly hidden: number },

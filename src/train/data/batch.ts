@@ -24,7 +24,7 @@ export interface PlacedImage {
   pixels(): Float32Array;
 }
 
-/** A row's ids, negative for rows of images, and the images' rows. */
+/** A row's ids, negative for positions of images, and the images' embedding rows. */
 export type SeenRow = Pick<SpannedPrompt, "prompt" | "embeddings">;
 
 /** Latent vectors that replace a row's tokens from `at` on: [vectors, width]. */
@@ -74,7 +74,7 @@ export interface Batch {
   readonly drawings?: NoisyImages;
   /** Each row's latent vectors; absent if rows have none. */
   readonly latents?: readonly PlacedLatents[];
-  /** Each row's tokens; absent if programs read all of them. */
+  /** The number of each row's tokens that programs read; absent if they read all. */
   readonly lengths?: Int32Array;
   /** The number of each row's tokens without padding, if `lengths` is absent; default: all. */
   readonly filled?: Int32Array;
@@ -87,7 +87,7 @@ export const lengthsOf = ({ rows, tokens, lengths }: Batch): Int32Array => lengt
 export const tokensIn = ({ rows, tokens, lengths, filled = lengths }: Batch): number =>
   filled ? filled.reduce((sum, length) => sum + length, 0) : rows * tokens;
 
-/** Sizes that are symbolic in graphs, so that these serve batches of any size. */
+/** Sizes that are symbolic in graphs, so that one graph serves batches of any size. */
 export function sizesOf(batch: Batch): Bindings {
   const { rows, tokens, labelled, labels, compared } = batch;
   const unpadded = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
@@ -108,17 +108,17 @@ export interface TrainingData {
   readonly dropped: Dropped;
   /** True if batches have prefixes. */
   readonly prefixed?: boolean;
-  /** A pure function of the index, counted from the run's start; the epoch is ⌊index / batches⌋. */
+  /** Returns a batch, as a pure function of its index from the run's start; the epoch is ⌊index / batches⌋. */
   batch(index: number): Batch;
 }
 
 /** Samples that are dropped or cut. */
 export interface Dropped {
-  /** Longer than a row. */
+  /** The number of samples longer than a row. */
   readonly long: number;
-  /** Samples without a label, such as a chat without an answer. */
+  /** The number of samples without a label, such as a chat without an answer. */
   readonly unlabelled: number;
-  /** Samples that are longer than a row and were cut; absent if none were. */
+  /** The number of samples cut to a row's length; absent if none were. */
   readonly truncated?: number;
 }
 

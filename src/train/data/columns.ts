@@ -1,6 +1,6 @@
 import { few, suggest, UserError } from "../../util/errors.ts";
 
-/** Fields of a sample, as texts with columns in braces: `Question: {question}`. */
+/** Templates for a sample's fields, with columns in braces: `Question: {question}`. */
 export type Templates = Readonly<Record<string, string>>;
 
 const COLUMN = /\{([^{}]+)\}/g;

@@ -18,7 +18,6 @@ import { type DataFile, type DataSource, sourceOf } from "./source.ts";
 import { splitText, textData } from "./text.ts";
 import { type TextSamples, textBatches } from "./text-rows.ts";
 
-/** The data that a run trains on. */
 export interface DataOptions {
   /** Texts, or tables. */
   readonly files: readonly DataFile[];
@@ -45,7 +44,6 @@ export interface DataFiles {
   readonly validation: number | readonly DataSource[];
 }
 
-/** The data of a run. */
 export interface RunData {
   readonly training: TrainingData;
   /** Always in the same order; undefined if nothing is held out. */

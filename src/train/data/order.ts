@@ -1,6 +1,6 @@
 import { seededRandom, shuffle } from "../../util/random.ts";
 
-/** Random numbers for one use in one epoch: a pure function of all three. */
+/** Random numbers for one use in one epoch, determined by seed, epoch and use. */
 export function epochRandom(seed: number, epoch: number, use: "order" | "offset"): () => number {
   const seeds = seededRandom(seed);
   const place = 2 * epoch + (use === "order" ? 0 : 1);
@@ -38,7 +38,7 @@ export interface MixturePart {
   readonly weight: number;
 }
 
-/** Items that an epoch draws from each part. An epoch has about as many as all parts together. */
+/** The number of items that an epoch draws from each part; in total, about as many as all parts have. */
 export function quotasOf(parts: readonly MixturePart[]): number[] {
   const sum = (of: (part: MixturePart) => number) => parts.reduce((all, part) => all + of(part), 0);
   const [count, weight] = [sum((part) => part.count), sum((part) => (part.count > 0 ? part.weight : 0))];
@@ -46,8 +46,8 @@ export function quotasOf(parts: readonly MixturePart[]): number[] {
 }
 
 /**
- * Each epoch's items of parts that lie one after another, in a random order: a pure function of seed and epoch. Each
- * part continues where it ended in the previous epoch, and repeats an item only after all its items were drawn.
+ * Each epoch's items in random order, determined by seed and epoch, from parts that lie one after another. Each part
+ * continues where it ended in the previous epoch, and repeats an item only after all its items were drawn.
  */
 export function mixedOrder(parts: readonly MixturePart[], seed: number): (epoch: number) => Uint32Array {
   const quotas = quotasOf(parts);

@@ -8,7 +8,7 @@ export interface Packing extends Batching {
   readonly packing: boolean;
   /** True if samples that are too long lose their end. */
   readonly truncate?: boolean;
-  /** The share of each sample's file in a mixture; by default, files count by their sizes. */
+  /** The weight of each file in a mixture; by default, files count by their sizes. */
   readonly weights?: readonly number[] | undefined;
 }
 
@@ -68,7 +68,7 @@ function packed(samples: readonly Sample[], tokens: number): BatchRow[] {
   return rows.map(together);
 }
 
-/** Free places, by their size. */
+/** Rows by their remaining room. */
 class Rooms {
   /** Rows by their remaining room. */
   readonly #rowsByRoom: number[][];

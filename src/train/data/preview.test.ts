@@ -49,7 +49,7 @@ test.each([false, true])("packing %s: three samples, with marks around what the 
 
 test("the tokens of a batch leave padding out", () => {
   const batch = openData({ ...usual, rows: 6 }, tokenizer, 0).training.batch(0);
-  // The bytes of all samples without their last token, which is only predicted.
+  // The bytes of all samples, except each one's last token, which is only predicted.
   expect(tokensIn(batch)).toBe(14 + 20 + 3 + 6);
   expect(batch.rows * batch.tokens).toBe(6 * 32);
 });

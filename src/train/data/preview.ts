@@ -21,7 +21,7 @@ export function previewOf({ training, head }: Pick<RunData, "training" | "head">
   return [...batch.labels.subarray(0, SHOWN)].map((label, row) => `${rowText(row)} → ${target(label)}`);
 }
 
-/** Tokens, each with a flag that is true if it counts in the loss. */
+/** A sample's tokens, and whether each counts in the loss. */
 type Shown = readonly { readonly id: number; readonly trained: boolean }[];
 
 const rowOf = (values: Int32Array, row: number, { tokens }: Batch): Int32Array =>

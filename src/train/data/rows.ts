@@ -1,7 +1,6 @@
 import { type Batch, type BatchRow, type Dropped, NONE_DROPPED, type TrainingData } from "./batch.ts";
 import { epochOrder, type MixturePart, mixedOrder, quotasOf } from "./order.ts";
 
-/** Options for making batches from rows. */
 export interface Batching {
   /** Rows per batch. */
   readonly rows: number;

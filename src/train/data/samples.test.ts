@@ -63,10 +63,7 @@ test("a chat of three turns: every label, position by position", () => {
     ...[turn("user", "a"), turn("assistant", "One"), turn("user", "b"), turn("assistant", "Two")],
     ...[turn("user", "c"), turn("assistant", "")],
   ];
-  /**
-   * Labels as text: a dot for no label,
-   * for the token that ends an answer.
-   */
+  /** Labels as text: a dot stands for no label, or for an answer's end token. */
   const labelsOf = (unmask: boolean) =>
     [...sampled({ messages, unmask }).labels]
       .map((label) => (label < 0 ? "." : label === EOS ? "⏎" : String.fromCharCode(label)))

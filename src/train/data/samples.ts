@@ -91,7 +91,7 @@ function sampleOf(
   return { ...sample, ...(visual && { visual }) };
 }
 
-/** @throws UserError if images overlap, or exceed a sample of so many tokens */
+/** @throws UserError if images overlap, or lie outside a sample of `tokens` tokens */
 function checkVisual(visual: readonly VisualSpan[], tokens: number): void {
   let free = 0;
   for (const { first, grid } of visual) {
@@ -136,7 +136,7 @@ function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {
     : [segment(record.prompt, false), segment(record.completion, true)];
 }
 
-/** A text begins as the tokenizer begins texts, and ends with its end token. */
+/** A text has the tokenizer's start token, if it adds one, and its end token. */
 export const framed = ({ addBos, bos, eos }: Tokenizer) => ({
   before: addBos ? [bos!] : [],
   behind: eos === undefined ? [] : [eos],

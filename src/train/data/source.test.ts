@@ -128,7 +128,7 @@ test.each([true, false])(
     // 72 draws of 8 samples in two epochs of 48.
     expect(times).toEqual(Array(8).fill(9));
     expect(new Set(rows.filter((text) => text.startsWith("a"))).size).toBe(24);
-    // Without weights, files count by their sizes.
+    // Without weights, files are drawn in proportion to their sizes.
     expect((await drawn([a, b], 1, packing)).filter((text) => text.startsWith("b"))).toHaveLength(8);
   },
 );

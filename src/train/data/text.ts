@@ -15,7 +15,7 @@ export function textData(text: Int32Array, batching: Batching): TrainingData {
     throw new UserError(
       `the text has ${text.length} tokens, expected at least ${tokens + 1}: one row and the token after it`,
     );
-  // With a seed, there is one window fewer, wherever the first one begins.
+  // With a seed, room is left to shift the first window by up to a window's length.
   const count = Math.max(1, Math.floor((text.length - (seed === undefined ? 1 : tokens)) / tokens));
   const slack = Math.min(tokens, text.length - count * tokens);
   const offset = lastKept((epoch) =>

@@ -24,8 +24,8 @@ export function byteTokenizer(): TokenizerFiles {
 }
 
 /**
- * Each word of the texts is a token, in lower case; other texts are bytes. A text begins with a start token and ends
- * with an end token, as in CLIP.
+ * Each word of the texts is a token, in lower case; unknown words are split into bytes. A text begins with a start
+ * token and ends with an end token, as in CLIP.
  */
 export function wordTokenizer(texts: Iterable<string>): TokenizerFiles {
   const words = new Set<string>();

@@ -25,7 +25,7 @@ export interface ExportedRun {
   /** The names of the files written to `out`. */
   readonly files: readonly string[];
   readonly rows: number;
-  /** Messages about what the other trainer lacks or needs. */
+  /** Messages about differences from this trainer, and requirements. */
   readonly notices: readonly string[];
 }
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 /** The choice of `freeze: auto`, as a checkpoint stores it. */
 export const frozenChoice = z.object({
   names: z.array(z.string()).min(1),
-  /** FLOPs of the gradients that it read. */
+  /** FLOPs of computing the gradients it is based on. */
   flops: z.number().min(0),
 });
 export type FrozenChoice = z.output<typeof frozenChoice>;
@@ -41,6 +41,6 @@ export function chooseTrained(units: readonly Unit[], share: number): TrainedUni
   };
   const layers = [...new Set(units.map(({ layer }) => layer))].sort((a, b) => b - a);
   const choices = layers.map(from).filter((choice) => choice.units.length === count);
-  // Chosen from all layers, the greatest units hold at least this share, up to rounding.
+  // If all layers may be chosen from, the greatest units hold at least this share, up to rounding.
   return choices.find(({ retained }) => retained >= 1 - share) ?? choices.at(-1)!;
 }

@@ -46,8 +46,8 @@ export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, s
 }
 
 /**
- * Attention of all queries to all keys, minus those that a mask hides. Heads come first, unlike in nn/attend.ts: an
- * added term's shape must be a suffix of the other's.
+ * Attention from all queries to all keys that no mask hides. Unlike in nn/attend.ts, heads come first: an added term's
+ * shape must be a suffix of the scores'.
  */
 function attendMasked(
   { q, k, v, hidden }: Readonly<Record<"q" | "k" | "v" | "hidden", Tensor>>,

@@ -3,13 +3,13 @@ import { type DecoderConfig, headsOf } from "../../models/decoder/decoder.ts";
 import type { Shape } from "./stack.ts";
 
 /**
- * Tensors that travel with the stream before a layer: the layer's own input and those of all deeper layers, then keys
- * and values of earlier layers that any of these layers attend to.
+ * Tensors that travel with the stream before a layer: the layer's own input and all deeper layers' inputs, then the
+ * keys and values of earlier layers that any of these layers attends to.
  */
 interface Layout {
   /** Width of a layer's own input. */
   readonly input: number;
-  /** Layers still to run. */
+  /** The number of layers still to run. */
   readonly layers: number;
   /** Earlier layers whose keys and values are needed, ascending, with their width. */
   readonly owners: readonly { readonly layer: number; readonly width: number }[];
@@ -77,7 +77,7 @@ export class Carried {
     throw new Error(`layer ${this.layer} has no input of its own`);
   }
 
-  /** Queries with another layer's keys and values, if the layer attends to those. */
+  /** Combines queries with another layer's keys and values, if the layer attends to that layer's. */
   withKeys(qkv: Tensor): Tensor {
     const owner = this.config.keysOf?.(this.layer);
     return owner === undefined ? qkv : concat([qkv, this.#keys.get(owner)!], 2);
@@ -90,7 +90,7 @@ export class Carried {
     const keys = owners.map(({ layer, width }) => this.#keys.get(layer) ?? own(width));
     const all = [...(this.#deeper ? [this.#deeper] : []), ...keys];
     if (all.length === 0) return undefined;
-    // Without concatenation, a single part would be an input that is also an output.
+    // Without the reshape, a single part would be both an input and an output.
     return all.length === 1 ? reshape(all[0]!, all[0]!.shape) : concat(all, 2);
   }
 }

@@ -87,12 +87,12 @@ export class DecoderStack implements Stack {
     return this.#routers.get(g) ?? [];
   }
 
-  /** A denoiser's tokens are all prefix, and its padding is a separate document. */
+  /** All of a denoiser's tokens are prefix, and its padding is a separate document. */
   #masks(shape: Shape): Shape {
     return this.decoder.config.denoiser ? { ...shape, packed: true, prefixed: true } : shape;
   }
 
-  /** For models with learned positions, `lengths` are one less. */
+  /** For models with learned positions, `lengths` hold length − 1. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>> {
     const { rows, tokens, ids, documents } = batch;
     const prefix = this.decoder.config.denoiser ? new Int32Array(ids.length).fill(1) : batch.prefix;

@@ -18,8 +18,8 @@ export function hiddenIn(g: Graph, encoder: Encoder) {
 }
 
 /**
- * The number of tokens of texts that run together. With fewer, matrix products are inefficiently small; with more,
- * attention spends work on padding.
+ * The number of tokens to run together. Fewer make matrix products inefficiently small; more make attention spend work
+ * on padding.
  */
 const PART_TOKENS = 1024;
 

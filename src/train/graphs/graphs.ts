@@ -20,8 +20,9 @@ export interface Trainee {
   /** Losses at layers before the last, if there are any. */
   readonly exits?: ExitLosses;
   /**
-   * A loss of each router's logits [rows, tokens, experts], f32 [], that is added to the step's: a mean by `weights` f32
-   * [rows, tokens]. `overStep` turns the batch's shares of experts [experts] into the mean of the step's batches so far.
+   * A loss on each router's logits [rows, tokens, experts], f32 [], added to the step's loss: a mean weighted by
+   * `weights` f32 [rows, tokens]. `overStep` turns the batch's shares of experts [experts] into the mean of the step's
+   * batches so far.
    */
   readonly routerLoss?: (logits: Tensor, weights: Tensor, overStep: (shares: Tensor) => Tensor) => Tensor;
   readonly noise?: Noise | undefined;
@@ -38,7 +39,7 @@ export interface ExitLosses {
 
 /** A head at a layer before the last, with its loss. */
 export interface ExitLoss {
-  /** The number of layers that have run by then. */
+  /** The number of layers that run before the head. */
   readonly layer: number;
   readonly share: number;
   readonly objective: Objective;
@@ -106,7 +107,7 @@ export interface LayerPasses {
   readonly forward: Graph;
   /**
    * `x`, the retained tensors and `dy` → `dx`, if anything before the layer is trained, and the gradients of its
-   * weights; likewise for the tensors that travel along.
+   * weights; likewise for the tensors that travel with the stream.
    */
   readonly backward: Graph;
   /** Retained tensors, by their name as output of one graph and input of the other. */
@@ -152,7 +153,7 @@ export function traceLayerPasses(
   };
 }
 
-/** The losses of the routers in a graph's layer; they are parts of the loss, up to its scale. */
+/** The gradients of a layer's router losses, which join the loss at its scale. */
 function routerLosses({ stack, routerLoss }: Trainee, g: Graph): TensorGradient[] {
   const all = stack.routers?.(g) ?? [];
   if (!routerLoss || all.length === 0) return [];

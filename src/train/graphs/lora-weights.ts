@@ -40,7 +40,7 @@ interface Inputs {
   readonly frozen: Map<string, FrozenInput>;
 }
 
-/** How these weights differ from the weights of a decoder in training. */
+/** Differences from the plain training of a decoder. */
 interface LoraUse {
   /** Tensors of a classifier's head, which is trained whole. */
   readonly head?: readonly string[];
@@ -79,7 +79,7 @@ export class LoraWeights implements TrainableWeights {
     private readonly options: LoraOptions,
     /** Tokens whose rows are also trained, ascending. */
     readonly tokens?: readonly number[],
-    /** Hugging Face's modules. */
+    /** Maps matrices to Hugging Face's modules. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
     { head = [], served = false }: LoraUse = {},
   ) {
@@ -264,7 +264,7 @@ function constantOf({ constants }: Graph, tensor: Tensor): Constant {
 export const loraScale = ({ rank, alpha, use_rslora }: LoraOptions): number =>
   alpha / (use_rslora ? Math.sqrt(rank) : rank);
 
-/** False for the numbers of LoRA layers that are not trained. */
+/** False for inputs of LoRA layers that are not trained. */
 export const isTrainedLora = (name: string): boolean => !/\.lora_(dropout|squares)$/.test(name);
 
 /** The name of tokens' rows [tokens, width] beside a table or a head. */
@@ -276,7 +276,7 @@ export const upName = (name: string): string => `${name}.lora_up`;
 /** DoRA's trained norms of a matrix's rows, and the squared norms of the frozen rows: [outputs] each. */
 export const magnitudeName = (name: string): string => `${name}.lora_magnitude`;
 export const squaresName = (name: string): string => `${name}.lora_squares`;
-/** The name of the integers that place a module's dropout. */
+/** The name of the integers that determine a module's dropout pattern. */
 const dropoutName = (down: string): string => down.replace(/lora_down$/, "lora_dropout");
-/** True for parameters that LoRA+ gives a different rate: the second factors, and DoRA's norms as in PEFT. */
+/** True for parameters with LoRA+'s own learning rate: the second factors and, as in PEFT, DoRA's norms. */
 export const hasPlusRate = (name: string): boolean => /\.lora_(up|magnitude)$/.test(name);

@@ -70,7 +70,7 @@ function open(folder: string, architecture: Architecture, trained: (name: string
   return { trainee, store, names };
 }
 
-/** Names of gradients that are not accumulated, unlike some weights'. */
+/** Names of gradients that are written, not accumulated. */
 const plain =
   (names: Names): Names =>
   (canonical) => {
@@ -84,8 +84,8 @@ const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(Array.from(values).reduce((total, v) => total + v * v, 0));
 
 /**
- * Norm of the difference over the norm of the expected values. These may be zero: a key's bias never changes
- * attention's output.
+ * The norm of the difference, divided by the norm of the expected values. The latter may be zero: a key's bias never
+ * changes attention's output.
  */
 const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
   norm(expected.map((v, i) => got[i]! - v)) / Math.max(norm(expected), 1e-4);
@@ -124,7 +124,7 @@ test.each([
   const shape = { rows: batch.rows, tokens: batch.tokens, packed: false };
   using keeping = await Passes.create(trainee, store, shape, false);
   using computing = await Passes.create(trainee, store, shape, true);
-  // Twice half the weight: gradients are added to existing ones.
+  // Two passes at half the weight: gradients accumulate.
   await keeping.train(batch, 0.5 / labelled);
   const nats = await computing.train(batch, 0.5 / labelled);
   expect(keeping.takeCost().backward).toBeLessThan(computing.takeCost().backward);

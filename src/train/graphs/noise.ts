@@ -8,7 +8,7 @@ import type { BatchInput, Shape } from "./stack.ts";
 /** The noise in a training run: dropout before LoRA layers, and noise in embeddings (NEFTune: Jain et al. 2023). */
 export interface Noise {
   readonly seed: number;
-  /** The share of a LoRA layer's inputs that dropout keeps. */
+  /** The share of a LoRA layer's inputs that dropout retains. */
   readonly keep: number;
   /** NEFTune's alpha; 0 for no noise in embeddings. */
   readonly alpha: number;

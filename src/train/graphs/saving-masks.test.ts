@@ -1,4 +1,4 @@
-/** A saving in training: the trained model equals the model that runs with the same saving. */
+/** A saving in training: the training graph computes what the engine computes with the same saving. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -27,14 +27,14 @@ export class SavingMasks {
     this.#narrows = layers.some(({ share }) => share < 1);
   }
 
-  /** A term of a layer's scores, f32 [rows, tokens, tokens]; undefined if attention is dense. */
+  /** A term to add to a layer's scores, f32 [rows, tokens, tokens]; undefined if attention is dense. */
   scores(g: Graph, layer: number, { rows, tokens }: Shape): Tensor | undefined {
     const at = this.#seen.indexOf(this.layers[layer]!);
     return at < 0 ? undefined : inputOf(g, nameOf(at), "f32", [rows, tokens, tokens]);
   }
 
   /**
-   * The share of a layer's neurons for tokens that have a 1 in `some` i64 [rows, tokens]; undefined if all neurons run.
+   * The subset of a layer's neurons that runs for tokens with a 1 in `some` i64 [rows, tokens]; undefined if all run.
    */
   neurons(
     g: Graph,

@@ -2,7 +2,7 @@ import type { Dim, Graph, Tensor } from "../../graph/index.ts";
 import type { DType } from "../../graph/tensor.ts";
 import type { Batch } from "../data/batch.ts";
 
-/** The largest batch, in numbers. */
+/** The maximum sizes of a batch. */
 export interface Shape {
   readonly rows: number;
   readonly tokens: number;
@@ -23,7 +23,10 @@ export interface Stack {
   readonly hidden: number;
   /** The maximum number of positions per row. */
   readonly context: number;
-  /** The stream's shape: [rows, tokens, hidden] in numbers, or [kept, hidden] without padding, for batches of any size. */
+  /**
+   * The stream's shape: [rows, tokens, hidden] with fixed sizes or, without padding, [kept, hidden] with a symbolic
+   * size.
+   */
   stream(shape: Shape): readonly Dim[];
   /** The stream before the first layer. */
   embed(g: Graph, shape: Shape): Tensor;

@@ -4,7 +4,7 @@ import { FloatRows } from "../../weights/float-rows.ts";
 import type { Matrix, Sizes, TableShape } from "../../weights/weight-source.ts";
 import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
-/** The name that some rows of a matrix have as a separate weight. */
+/** The name of the weight that holds only some rows of a matrix. */
 export const someRowsOf = (name: string): string => `some rows of ${name}`;
 
 /**

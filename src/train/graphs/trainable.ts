@@ -6,7 +6,7 @@ export interface WeightInput {
   /** The input's name, the same in every layer. */
   readonly input: string;
   readonly tensor: Tensor;
-  /** Canonical names with the size of their outermost dimension. */
+  /** The size of each tensor's outermost dimension, by canonical name. */
   readonly sizes: Sizes;
   /** Their common dimensions. */
   readonly inner: readonly number[];

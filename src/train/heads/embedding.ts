@@ -4,12 +4,12 @@ import { hiddenIn } from "../graphs/encoder-stack.ts";
 import type { Objective, Scored } from "./objective.ts";
 import { TextHead } from "./text-head.ts";
 
-/** The factor of cosines: sentence-transformers' default. */
+/** The factor by which cosines are multiplied: sentence-transformers' default. */
 const SCALE = 20;
 
 /**
- * An encoder's scores of documents by their cosine with a query. All documents of a batch except the query's own count
- * as wrong: InfoNCE (van den Oord et al. 2018), from queries to documents, as in sentence-transformers'
+ * Scores documents by the cosine of their embedding with a query's. All documents of a batch except the query's own
+ * count as wrong: InfoNCE (van den Oord et al. 2018), from queries to documents, as in sentence-transformers'
  * MultipleNegativesRankingLoss.
  */
 export const embedding = (encoder: Encoder, pooling: Pooling): Objective => ({

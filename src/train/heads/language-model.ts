@@ -12,7 +12,7 @@ const LOSS_ROWS = { least: 128, most: 2048 } as const;
 /** A number of logits that is small compared with a step's other tensors. */
 const FEW_LOGITS = 2 ** 22;
 
-/** A decoder's scores of the next token at labelled positions `x` [1, n, hidden]. */
+/** Scores the next token with a decoder at labelled positions `x` [1, n, hidden]. */
 export const languageModel = (decoder: Decoder): Objective => ({
   judged: false,
   score(g: Graph): Scored {
@@ -36,7 +36,7 @@ class TokenHead implements Head {
 
   constructor(
     private readonly hidden: number,
-    /** Rows per chunk. */
+    /** The maximum number of rows per chunk. */
     private readonly most: number,
     private readonly programs: HeadPrograms,
     /** True if anything before the head is trained. */

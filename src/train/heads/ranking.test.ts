@@ -19,7 +19,7 @@ const options = trainOptions.parse({
 let subject: Subject;
 beforeAll(async () => {
   subject = await newSubject(options, VOCABULARY);
-  // Random weights are too small: the letters would almost tie.
+  // Untrained weights are too small: the letters would almost tie.
   const random = seededRandom(3);
   const values = new Float32Array(subject.store.values.memory);
   for (let i = 0; i < values.length; i++) values[i]! += random() - 0.5;

@@ -4,7 +4,10 @@ import type { Batch, RankedList } from "../data/batch.ts";
 import type { Head, HeadPrograms, HeadTensors, Judged, Objective } from "./objective.ts";
 import { TokenRows } from "./token-rows.ts";
 
-/** A loss on one list's scores. Its gradient must sum to 0, as it does if adding a number to all scores changes nothing. */
+/**
+ * A loss on one list's scores. Its gradient must sum to 0, as it does if adding a constant to all scores leaves the
+ * loss unchanged.
+ */
 type RankingRule = (
   scores: ArrayLike<number>,
   ranks: ArrayLike<number>,
@@ -37,9 +40,9 @@ interface Parts {
 const MOST = 26;
 
 /**
- * Scores a list by the language model's own programs: its position is read once for each letter, as if that were the
- * label. The nats are then the letters' negative logits plus a constant. Since the ranking loss's gradient sums to 0,
- * weighting the labels by it gives the right gradient.
+ * Scores a list with the language model's own programs: its position is repeated once per letter, with that letter as
+ * the label. The nats are then the letters' negative logits plus a constant. Since the ranking loss's gradient sums to
+ * 0, weighting the labels by it gives the right gradient.
  */
 class RankingHead implements Head {
   readonly #rows: TokenRows;
@@ -70,7 +73,7 @@ class RankingHead implements Head {
     return sum;
   }
 
-  /** The language model's part, which runs first and writes the stream's gradient. */
+  /** Runs the language model's loss first, which writes the stream's gradient. */
   async #written(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
     if (this.parts.term.languageModel) return await this.lm.backward(batch, weight, tensors, spent);
     if (this.parts.before) new Float32Array(tensors.gradient.buffer.memory).fill(0);

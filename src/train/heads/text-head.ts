@@ -4,7 +4,7 @@ import type { Binding } from "../../runtime/program.ts";
 import { type Batch, sizesOf } from "../data/batch.ts";
 import type { Head, HeadProgram, HeadPrograms, HeadTensors, Judged } from "./objective.ts";
 
-/** A head over whole texts, all of a batch at once. */
+/** A head over whole texts that processes a batch at once. */
 export class TextHead implements Head {
   constructor(
     private readonly programs: HeadPrograms,

@@ -2,7 +2,7 @@ import { addSpent, evalCost, type Spent } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import type { HeadProgram } from "./objective.ts";
 
-/** Rows of the stream with their targets, for a language model's head: in buffers for up to `most` rows. */
+/** Buffers for up to `most` rows of the stream with their targets, for a language model's head. */
 export class TokenRows implements Disposable {
   readonly #x: Buffer;
   /** The rows' gradients, written by a backward program. */
@@ -20,7 +20,7 @@ export class TokenRows implements Disposable {
     [this.#weights, this.#nats] = [new Buffer("f32", most), new Buffer("f32", most)];
   }
 
-  /** Each row's share in the loss: the memory itself. */
+  /** Each row's share in the loss, as the buffer's own memory. */
   get weights(): Float32Array {
     return new Float32Array(this.#weights.memory);
   }
@@ -31,7 +31,7 @@ export class TokenRows implements Disposable {
     this.#x.copy(i * this.hidden, stream, at * this.hidden, this.hidden);
   }
 
-  /** Runs a program on the first `n` rows; returns their nats: the memory itself. */
+  /** Runs a program on the first `n` rows; returns their nats as the buffer's own memory. */
   async run({ program, weights }: HeadProgram, n: number, spent: Spent): Promise<Float32Array> {
     const rows = { x: this.#x.view([1, n, this.hidden]), dx: this.dx.view([1, n, this.hidden]) };
     const each = { targets: this.#targets.view([1, n]), weights: this.#weights.view([1, n]) };

@@ -14,7 +14,7 @@ export function withPresets(input: unknown): unknown {
   return beneath(fitting(method.presets?.(options) ?? {}, input as TrainInput), input);
 }
 
-/** Drops a preset of LoRA layers for a new model, and if the user trains the model's own parameters. */
+/** Drops a preset's LoRA layers if the model is new or the user trains the model's own parameters. */
 function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, train }: TrainInput): Partial<TrainInput> {
   return lora === undefined || architecture || train ? presets : { lora, ...presets };
 }
@@ -27,7 +27,7 @@ export function withMethod(name: string, input: object): object {
   return { ...fields(false), method: { name, ...fields(true) } };
 }
 
-/** Fields of `override`, and fields of `usual` that it lacks, at any depth. */
+/** Merges `override` over `usual`, at any depth. */
 export function beneath(usual: Partial<TrainInput> | object, override: unknown): unknown {
   if (override === undefined) return usual;
   if (!isRecord(override)) return override;

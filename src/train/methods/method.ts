@@ -28,13 +28,13 @@ export interface Method<O = unknown> {
   newTokens?(options: O, base?: Tokenizer): NewTokens;
   /** Reads lists as samples; undefined for methods without lists. @throws UserError if the model cannot rank */
   readList?(options: O, tokenizer: Tokenizer): ListReader;
-  /** The form of samples; in most methods each place predicts the next token. */
+  /** Arranges samples; in most methods, each position predicts the next token. */
   arrange?(options: O, run: DataHost): Arrange;
   /** The head that replaces the model's own. */
   objective?(options: O, objective: Objective): Objective;
   /** Losses at layers before the last. @throws UserError if the model lacks such layers */
   exits?(options: O, model: Pick<Trainee, "stack" | "objective">): ExitLosses;
-  /** A loss of each router's logits. @throws UserError if the model has no experts */
+  /** A loss on each router's logits. @throws UserError if the model has no experts */
   routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): Trainee["routerLoss"];
   /** Reads the run's files in the method's own form. @throws UserError with file and line */
   openData?(options: O, run: DataHost, files: DataFiles): RunData | Promise<RunData>;
@@ -45,8 +45,8 @@ export interface Method<O = unknown> {
    */
   fit?(options: O, run: TrainOptions, data: RunData): Fitted | undefined;
   /**
-   * Trains in the method's own stages, for a model that no other method trains. After the last stage, the code behind
-   * its `yield` writes the artefact into the run's folder. @throws UserError
+   * Trains in the method's own stages, for a model that no other method trains. The code after the last `yield` writes
+   * the artefact into the run's folder. @throws UserError
    */
   stages?(options: O, run: OpenTerms): AsyncIterable<Stage>;
   /**
@@ -70,7 +70,7 @@ export interface Method<O = unknown> {
   readonly unscored?: string;
   /** Changes the model that a run has written into its folder. @throws UserError */
   finish?(options: O, folder: string): Promise<void>;
-  /** The command that uses the artefact in a folder, and its purpose; `model` is the run's. */
+  /** The command that uses the artefact in a folder, and its purpose; `model` names the run's model. */
   next?(out: string, options: O, model?: string): string;
   /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */
   open?(options: O, run: MethodHost): ActiveMethod;
@@ -86,7 +86,7 @@ export interface ChosenMethod {
 export const methodName = (method: TrainOptions["method"]): string =>
   typeof method === "object" ? method.name : (method ?? "");
 
-/** A run's options as its data require them. */
+/** A run's options, adapted to its data. */
 export interface Fitted {
   readonly options: TrainOptions;
   /** A sentence on the change and its reason. */

@@ -6,7 +6,7 @@ import type { TrainInput, TrainOptions } from "../options.ts";
 
 const PHASES = "expected a list of phases";
 
-/** A phase's options, besides every run's. */
+/** Options that only phases have. */
 const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])
@@ -27,7 +27,6 @@ export type PhasesInput = Partial<TrainInput> & {
   readonly phases: readonly (Partial<TrainInput> & Partial<Pick<Phase, "replay">> & { select?: "best" | "last" })[];
 };
 
-/** One phase. */
 export interface Phase {
   readonly options: TrainOptions;
   readonly replay: number;

@@ -15,7 +15,6 @@ export interface TrainedRun {
   readonly receipt: TrainingReceipt | undefined;
 }
 
-/** A run in figures. */
 export interface TrainingSummary {
   readonly out: string;
   /** Steps done. */

@@ -6,13 +6,14 @@ import { expect, test } from "vitest";
 import { EventFile, masked } from "./tensorboard.ts";
 
 test("the checksum is CRC-32C, rotated", () => {
-  // RFC 3720, B.4: 32 bytes of zeros have 0x8a9136aa, "123456789" has 0xe3069283 by the polynomial's catalogue.
+  // RFC 3720, B.4: 32 bytes of zeros have 0x8a9136aa, and the polynomial's published check value for "123456789" is
+  // 0xe3069283.
   const rotated = (crc: number) => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
   expect(masked(new Uint8Array(32))).toBe(rotated(0x8a9136aa));
   expect(masked(Buffer.from("123456789"))).toBe(rotated(0xe3069283));
 });
 
-/** The records of a file, whose checksums hold. */
+/** Reads a file's records, and checks their checksums. */
 function recordsOf(bytes: Buffer): Buffer[] {
   const records: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {

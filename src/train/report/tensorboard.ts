@@ -17,7 +17,7 @@ const START = 1;
 export class EventFile {
   readonly #file: string;
 
-  /** A file in the run's folder. From older files, TensorBoard drops the steps after `done`. @throws UserError */
+  /** Creates a file in the run's folder. TensorBoard then drops older files' steps after `done`. @throws UserError */
   constructor(run: string, done: number) {
     const folder = path.join(run, "tensorboard");
     this.#file = path.join(folder, `events.out.tfevents.${Date.now()}.${os.hostname()}`);
@@ -81,7 +81,7 @@ export function masked(data: Uint8Array): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** CRC-32 by Castagnoli's polynomial; Node's `crc32` uses a different one. */
+/** CRC-32 with Castagnoli's polynomial; Node's `crc32` uses a different one. */
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;

@@ -3,7 +3,6 @@ import { UserError } from "../../util/errors.ts";
 import { writeWhole } from "../../util/write-whole.ts";
 import { readTrainedRun, summaryOf, type TrainingSummary } from "./run.ts";
 
-/** Runs side by side. */
 export interface TrainingReport {
   /** The path of the page. */
   readonly report: string;

@@ -12,10 +12,7 @@ import type { Stage } from "./stage.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-advance-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/**
- * A stage whose number is doubled and increased in each step, so that the result shows if a step is missing or
- * repeated.
- */
+/** A stage whose steps double and increase a number, so that the result reveals a missing or repeated step. */
 function counting(name: string, steps: number, from: number): Stage & { readonly value: number } {
   const values = Float32Array.of(from);
   return {

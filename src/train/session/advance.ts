@@ -96,7 +96,7 @@ export class Advance {
     };
     while (!this.signal?.aborted && (run.trained || (!run.ended && before.steps + run.done < until))) {
       const report = await run.step().catch(async (error: unknown) => {
-        // A UserError comes before a step's update, such as a reward's fault.
+        // A UserError, such as a failing reward, precedes the step's update.
         const resumable = error instanceof UserError && run.done > 0;
         if (run.trained || resumable) await save();
         if (resumable)

@@ -21,7 +21,7 @@ import { stabilityWarning } from "./stability.ts";
 import type { OpenTerms, Stage, StageCost, UpdateCounters } from "./stage.ts";
 import type { ScoredTask } from "./tasks.ts";
 
-/** Optimiser steps of a whole run. */
+/** The number of optimiser steps in a whole run. */
 export const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, training: TrainingData): number =>
   steps ?? Math.max(1, Math.ceil((epochs * training.batches) / accumulate));
 
@@ -39,13 +39,13 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
 const RECOMPUTED =
   "recompute: layers run again in the backward pass, since their intermediate results do not fit in memory";
 
-/** LoRA+ (Hayou et al. 2024): a separate rate of the second factors. */
+/** LoRA+ (Hayou et al. 2024): a separate learning rate for the second factors. */
 const rateFactors =
   ({ lora }: TrainOptions) =>
   (name: string): number =>
     hasPlusRate(name) ? (lora?.loraplus_lr_ratio ?? 1) : 1;
 
-/** The losses, tasks and method besides the data's loss. */
+/** Losses, tasks and a method, in addition to the data's loss. */
 export interface BatchTerms {
   /** The stage's name, if there are several. */
   readonly name?: string;
@@ -56,7 +56,7 @@ export interface BatchTerms {
   readonly tokenizer?: Tokenizer | undefined;
 }
 
-/** Steps on batches of data. It owns its subject. */
+/** A stage that trains on batches of data. It owns its subject. */
 export class BatchStage extends GradientStage {
   /** FLOPs since the last reading; `apart` counts tasks and image encoders. */
   readonly #cost = { apart: 0, denseBackward: 0 };

@@ -40,7 +40,7 @@ export async function checkOptions(
   { options: wanted, out, labTasks }: Pick<Session, "options" | "out" | "labTasks">,
   openBase: (model: string) => Promise<Base>,
 ): Promise<number> {
-  // `auto` would run batches.
+  // With `auto`, choosing would run batches.
   const options = wanted.freeze === AUTO ? { ...wanted, freeze: undefined } : wanted;
   const terms = { options, openBase, labTasks, losses: () => [] };
   const chosen = await methodOf(terms);

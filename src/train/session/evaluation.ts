@@ -2,7 +2,6 @@ import { suggest, UserError } from "../../util/errors.ts";
 import type { TrainOptions } from "../options.ts";
 import type { ScoredTask, TaskScore } from "./tasks.ts";
 
-/** One evaluation of a run's model. */
 export interface Evaluation {
   /** Held-out loss in nats per label, if data are held out. */
   readonly validation?: number;

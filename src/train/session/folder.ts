@@ -17,7 +17,7 @@ export function optionsOf(out: string): TrainOptions {
   return readJson(file, trainOptions, "a training run's options");
 }
 
-/** True if a folder holds a finished run of these options. @throws UserError if its run has different options */
+/** True if a folder holds a finished run with these options. @throws UserError if its run has different options */
 export function isDone(out: string, options: TrainOptions): boolean {
   if (!existsSync(optionsFile(out))) return false;
   const changed = differences(options, optionsOf(out));

@@ -25,7 +25,6 @@ import { imageTokensOf, openSeen, withImageToken } from "../vision/open-vision.t
 import type { ReadImages } from "../vision/seen-rows.ts";
 import { checkRun } from "./batch-stage.ts";
 
-/** A run's model and data. */
 export interface OpenedRun {
   readonly subject: Subject;
   readonly data: RunData;
@@ -110,7 +109,7 @@ function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
   return { ...base, checkpoint: upcycledCheckpoint(base.checkpoint, upcycle, seed) };
 }
 
-/** The data as the run's method reads and changes them. */
+/** The data after the run's method has read and changed them. */
 async function dataOf(
   options: TrainOptions,
   files: DataFiles,

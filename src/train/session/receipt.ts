@@ -36,7 +36,7 @@ export interface TrainingReceipt {
   readonly work?: Readonly<Record<string, Counted>>;
   /** The prompt form of the data, with the hash of the model's chat template; absent if the data have several forms. */
   readonly prompts?: AdapterRecord;
-  /** Besides these times, the milliseconds of the parts of the method's steps. */
+  /** Also the milliseconds of the parts of the method's steps. */
   readonly ms: { readonly total: number } & Readonly<Record<string, number>>;
   readonly estimated: boolean;
 }

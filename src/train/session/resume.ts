@@ -17,7 +17,7 @@ const MEANING = /^(model|architecture(\.\S+)?|train|freeze\w*|lora\.\S+): /;
 const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
   differences(options, trainOptions.safeParse(config).data ?? config);
 
-/** @throws UserError if a state lacks parameters for the options */
+/** @throws UserError if the options' parameters differ from the state's */
 export function refuseOtherParameters(session: Session, state: KeptState): void {
   const shaping = changesOf(session, state).filter((difference) => SHAPING.test(difference));
   if (shaping.length > 0)

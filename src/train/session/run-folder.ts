@@ -13,13 +13,12 @@ import { forgetScored } from "./scored-step.ts";
 import type { Session, SessionEvents } from "./session.ts";
 import type { Stage } from "./stage.ts";
 
-/** A run's folder. */
 export interface RunFolder {
   /** True if it holds a state to resume from. */
   readonly resumes: boolean;
   /**
-   * The state of one of the run's stages; undefined if it starts from the beginning. @throws UserError if all of its
-   * states are damaged
+   * The state of one of the run's stages; undefined if the stage has none yet. @throws UserError if all of its states
+   * are damaged
    */
   stateOf(stage: Pick<Stage, "name" | "data">): KeptState | undefined;
   /** Removes a new run from the folder if it cannot begin; a stopped run is kept. */
@@ -87,8 +86,8 @@ export async function openFolder(
 }
 
 /**
- * Keeps a call with different options from removing a folder's run. @throws UserError for different options, unless the
- * call accepts them
+ * Refuses to replace a run that has different options. @throws UserError for different options, unless the call accepts
+ * them
  */
 function refuseOtherRun({ out, options, reuse }: Session): void {
   const own = optionsOf(out);

@@ -42,12 +42,12 @@ export type Counters = {
   best: number;
   /** The least value of the option `best`; see `measureOf`. */
   bestMeasure: number;
-  /** Evaluations since then. */
+  /** The number of evaluations since `bestMeasure` improved. */
   stale: number;
   forward: number;
   backward: number;
   denseBackward: number;
-  /** FLOPs of heads at exits. */
+  /** FLOPs of the exit heads. */
   exits: number;
   ms: number;
 };
@@ -62,7 +62,7 @@ const improves = (value: number, best: number): boolean => value < best || Numbe
 
 export type RunOptions = Pick<TrainOptions, "evaluateEvery" | "patience" | "best" | "keepBest" | "ema" | "method">;
 
-/** A stage between two steps. Each step depends only on the options, the data and the state. It owns the stage. */
+/** A stage in progress, which it owns. Each step depends only on the options, the data and the state. */
 export class TrainingRun<S extends Stage = Stage> implements Disposable {
   /** Steps done. */
   done = 0;
@@ -82,20 +82,20 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     if (options.ema !== undefined) this.#ema = new Float32Array(this.#values.length);
   }
 
-  /** A run on batches of data, under its options' method. */
+  /** Opens a run on batches of data, with the options' method. */
   static async open(options: TrainOptions, subject: AnySubject, data: RunData): Promise<TrainingRun<BatchStage>> {
     const stage = await BatchStage.open(options, subject, data, { chosen: chosenMethod(options) });
     await stage.prepare();
     return new TrainingRun(options, stage);
   }
 
-  /** Its state's buffers by name: the memory itself. */
+  /** The buffers of its state by name, not copies. */
   get states(): Stage["states"] {
     const [best, ema] = [this.#best, this.#ema];
     return { ...this.stage.states, ...(best && { best }), ...(ema && { ema }) };
   }
 
-  /** Why no step follows: all steps are done, or the run's measure stopped improving. */
+  /** Why the run has ended: all steps are done, or its measure stopped improving. */
   get ended(): "steps" | "patience" | undefined {
     if (this.done >= this.stage.steps) return "steps";
     const { patience } = this.options;
@@ -148,7 +148,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     for (let i = 0; i < (average?.length ?? 0); i++) average![i]! += share * (values[i]! - average![i]!);
   }
 
-  /** Evaluates the averaged weights, if there are any, and goes on with the trained ones. */
+  /** Evaluates the averaged weights, if any, then restores the trained weights. */
   async #withAverage<T>(evaluate: () => Promise<T>): Promise<T> {
     if (!this.#ema) return evaluate();
     const trained = this.#values.slice();
@@ -174,13 +174,13 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return better;
   }
 
-  /** Takes the averaged weights, and then those of the best evaluation, if they are stored. */
+  /** Loads the averaged weights, then the best evaluation's weights, whichever are stored. */
   useBest(): void {
     if (this.#ema) this.#values.set(this.#ema);
     if (this.#best && !Number.isNaN(this.counters.bestMeasure)) this.#values.set(this.#best);
   }
 
-  /** The trained values: the memory itself. */
+  /** The trained values, not a copy. */
   get #values(): Float32Array {
     return this.stage.states["values"]!;
   }

@@ -49,7 +49,7 @@ export async function writeSubject(
   { model, lora, quant }: TrainOptions,
   { out, folder }: { readonly out: string; readonly folder: string },
 ): Promise<WrittenModel> {
-  // A new model's tokenizer.
+  // Copies a new model's tokenizer.
   for (const file of companionsIn(out)) await copyFile(file, path.join(folder, path.basename(file)));
   await subject.write(folder);
   return { folder, base: lora && model, quant };

@@ -71,7 +71,7 @@ const lossesOf = (out: string) =>
     tasks,
   ]);
 
-/** Lab tasks that call `score`, which counts evaluations from 1. */
+/** Lab tasks that call `score` with the number of the evaluation, from 1. */
 function tasksThat(score: (evaluation: number) => void): LabTasks {
   const tasks = [{ name: "mine", better: "higher" as const }];
   let evaluation = 0;

@@ -15,7 +15,6 @@ import { openFolder } from "./run-folder.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 import type { LabTasks } from "./tasks.ts";
 
-/** A call of `train`. */
 export interface Session {
   readonly options: TrainOptions;
   /** The run's folder; it becomes a model folder that every command accepts. */
@@ -58,7 +57,6 @@ export interface TrainResult {
   readonly receipt: TrainingReceipt;
 }
 
-/** A session's environment. */
 interface Around {
   readonly openBase: (model: string) => Promise<Base>;
   readonly events: SessionEvents;

@@ -3,8 +3,8 @@ import { restExponents } from "../../nn/rest-exponents.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
 /**
- * A warning if a state space has left the bound λ ≤ 0 of its form, −exp(A_log)·softplus(…), or satisfies it only
- * formally. Its causes are numbers that are not finite, an A of 0, or, if decays are in bf16, decays that round to 1.
+ * A warning if a state space violates λ ≤ 0, the bound that its form −exp(A_log)·softplus(…) implies, or meets it only
+ * formally: numbers are not finite, A is 0, or decays in bf16 round to 1.
  */
 export function stabilityWarning(store: ParameterStore, precision: PrecisionPolicy): string | undefined {
   for (const { name, ...rest } of store.parameters) {

@@ -8,7 +8,6 @@ import type { Base } from "../subject/subject.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { LabTasks, ScoredTask } from "./tasks.ts";
 
-/** The result of a step. */
 export interface StepResult {
   /** Nats per label, averaged over the step's labels. */
   readonly loss: number;
@@ -31,7 +30,7 @@ export interface StageCost extends PassCost {
   readonly denseBackward?: number;
 }
 
-/** Updates of the weights so far, and steps without one. */
+/** The number of weight updates so far, and of skipped steps. */
 export interface UpdateCounters {
   updates: number;
   skipped: number;

@@ -1,7 +1,7 @@
 import type { Quant } from "../../weights/prepared/quant.ts";
 import type { TrainOptions } from "../options.ts";
 
-/** The subject at a step of its training, written in the form in which any model is opened. */
+/** The subject in training, written to disk in a form that can be opened like any model. */
 export interface WrittenModel {
   /** The folder of a model, an adapter, or a saving's files. */
   readonly folder: string;
@@ -12,10 +12,9 @@ export interface WrittenModel {
   readonly quant: Quant;
 }
 
-/** A model's metric on a task. */
 export interface TaskScore {
   readonly quality: number;
-  /** FLOPs of answering the items. */
+  /** FLOPs spent on answering the items. */
   readonly flops: number;
 }
 
@@ -28,7 +27,7 @@ export interface ScoredTask {
 /** A run's tasks with their items. */
 export interface TaskScorer {
   readonly tasks: readonly ScoredTask[];
-  /** Scores by the tasks' names. */
+  /** Returns the scores by task name. */
   score(model: WrittenModel, signal?: AbortSignal): Promise<Readonly<Record<string, TaskScore>>>;
 }
 

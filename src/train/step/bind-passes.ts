@@ -22,7 +22,7 @@ interface BoundPart {
   readonly cost: Spent;
 }
 
-/** A program with its tensors, which is bound again for parts of different sizes. */
+/** A program with its tensors, bound again for each part of a new size. */
 class Run {
   /** One per part. */
   readonly #bound: BoundPart[] = [];
@@ -54,7 +54,6 @@ export interface BoundPasses {
   readonly backward: readonly BackwardRun[];
 }
 
-/** One program of the backward pass. */
 interface BackwardRun {
   /** The layer whose input gradient is then complete, if any; −1 for the embedding. */
   readonly layer: number;

@@ -6,7 +6,7 @@ import type { ParameterStore } from "./parameters.ts";
 /** The number of elements summed in float32; their sums are added in float64. */
 const ROW = 4096;
 
-/** The norm of the gradient of everything that a store trains. */
+/** Computes the norm of the gradient of all trained parameters. */
 export class GradientNorm implements Disposable {
   readonly #rows: number;
   readonly #sums: Buffer;

@@ -23,7 +23,7 @@ function setGradients(store: ParameterStore, step: number): void {
   for (let i = 0; i < store.trainedElements; i++) gradients[i] = gradientAt(i, step);
 }
 
-/** AdamW of one element in float64, as the paper writes it. */
+/** AdamW on one element in float64, by the paper's definition. */
 function adamw(value: number, element: number, steps: number, decays: boolean, clip: number): number {
   let [w, m, v] = [value, 0, 0];
   for (let t = 1; t <= steps; t++) {

@@ -19,12 +19,12 @@ import type { Parameter, ParameterStore, Span } from "./parameters.ts";
 /** Elements per run: few enough for a slice to fit in caches, and enough to outweigh the call. */
 const SLICE = 262_144;
 
-/** A step's numbers, which change from step to step. */
+/** The numbers that change from step to step. */
 interface Step {
   /** Counted from 1. */
   readonly count: number;
   readonly rate: number;
-  /** The factor of the gradient. */
+  /** The factor that clips the gradient. */
   readonly clip: number;
 }
 
@@ -62,7 +62,7 @@ const adamw = ({ beta1, beta2, eps, weightDecay }: OptimizerOptions): Rule => ({
   ],
 });
 
-/** Gradient descent with momentum, as PyTorch's `torch.optim.SGD`: weight decay is added to the gradient. */
+/** Gradient descent with momentum, as in PyTorch's `torch.optim.SGD`: weight decay is added to the gradient. */
 const sgd = ({ momentum, weightDecay }: OptimizerOptions): Rule => ({
   states: ["velocity"],
   scalars: ["clip", "decay", "rate"],
@@ -77,7 +77,7 @@ const sgd = ({ momentum, weightDecay }: OptimizerOptions): Rule => ({
 
 const rules = { adamw, sgd };
 
-/** The factor of a parameter's rate, by its name. */
+/** A parameter's learning-rate multiplier, from its name. */
 type FactorOf = (name: string) => number;
 
 /** Updates a store's trained parameters by their gradients, in place. */
@@ -108,7 +108,7 @@ export class Optimizer implements Disposable {
     this.cost = evalCost(program.cost, { n: store.trainedElements });
   }
 
-  /** `factorOf`: factors of single parameters' rates. */
+  /** `factorOf` returns a parameter's learning-rate multiplier. */
   static async create(
     options: OptimizerOptions,
     store: ParameterStore,
@@ -159,7 +159,7 @@ function traceRule(rule: Rule): Graph {
   return g;
 }
 
-/** A span in parts of adjacent parameters with equal factors. */
+/** Splits a span into runs of adjacent parameters with equal factors. */
 function byFactor(parameters: readonly Parameter[], { offset, elements }: Span, factorOf: FactorOf) {
   const end = offset + elements;
   const within = parameters.filter((parameter) => parameter.offset >= offset && parameter.offset < end);

@@ -78,17 +78,17 @@ export class ParameterStore implements Disposable {
     return found;
   }
 
-  /** The memory of one parameter's values. */
+  /** One parameter's values, not a copy. */
   valuesOf({ shape, offset }: Parameter): Float32Array {
     return new Float32Array(this.values.memory, 4 * offset, volume(shape));
   }
 
-  /** The memory of one trained parameter's gradient. */
+  /** One trained parameter's gradient, not a copy. */
   gradientOf({ shape, offset }: Parameter): Float32Array {
     return new Float32Array(this.gradients.memory, 4 * offset, volume(shape));
   }
 
-  /** A view of adjacent parameters, of their values or gradients. */
+  /** A view of adjacent parameters' values or gradients. */
   view(of: "values" | "gradients", { sizes, inner }: Joined): View {
     const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     return this[of].view([rows, ...inner], this.parameter(Object.keys(sizes)[0]!).offset);

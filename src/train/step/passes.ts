@@ -23,10 +23,10 @@ interface ExitHead extends Omit<ExitLoss, "objective"> {
   readonly head: Head;
 }
 
-/** The terms of a batch that forms a step by itself. */
+/** The terms for a batch that is a whole step. */
 const ALONE: StepTerms = { before: 0, scale: 1 };
 
-/** The shape for graphs that do not depend on it. */
+/** A placeholder for graphs that do not depend on the shape. */
 const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
 
 /**
@@ -66,7 +66,7 @@ export class Passes implements Disposable {
     private readonly bound: BoundPasses,
     private readonly head: Head,
     private readonly exits: readonly ExitHead[],
-    /** The share of the last layer's loss. */
+    /** The last layer's share of the loss. */
     private readonly share: number,
     private readonly programs: Programs,
   ) {}

@@ -7,10 +7,10 @@ import type { TrainOptions } from "../options.ts";
 import type { ParameterStore } from "./parameters.ts";
 import { firstTrained } from "./passes.ts";
 
-/** The share of the memory that products and parameters may take; programs and the data need the rest. */
+/** The maximum share of memory for products and parameters; programs and data need the rest. */
 const SHARE = 0.5;
 
-/** The buffers per trained parameter: gradients, and the two moments of AdamW. */
+/** The number of extra buffers per trained parameter: its gradient and AdamW's two moments. */
 const STATES = 3;
 
 /** True if layers run again in the backward pass; with `auto`, if their products would not fit into memory. */

@@ -80,7 +80,7 @@ export class StepBuffers implements Disposable {
     this.#owned = [...new Set(all)];
   }
 
-  /** Loads a batch. Views of tensors take its sizes from now on; earlier views of other sizes become invalid. */
+  /** Loads a batch. Views then have the batch's sizes; earlier views of other sizes become invalid. */
   fill(batch: Batch, { before, scale, number }: StepTerms): void {
     if (before === 0) for (const { memory } of this.#sums) new Float32Array(memory).fill(0);
     const { stack, objective, routerLoss, noise } = this.trainee;
@@ -137,7 +137,7 @@ export class StepBuffers implements Disposable {
     return this.trainee.stack.carriedWidth?.(layer) ?? 0;
   }
 
-  /** Memory for a layer's retained tensors; returns a part's views of them. */
+  /** Allocates memory for a layer's retained tensors; returns a function for a part's views. */
   keep(tensors: Readonly<Record<string, Tensor>>): (part: BatchPart) => Binding {
     const buffers = Object.entries(tensors).map(([name, { dtype, shape }]) => {
       const buffer = new Buffer(dtype, count(evalShape(shape, this.#largest)));
@@ -148,7 +148,10 @@ export class StepBuffers implements Disposable {
       Object.fromEntries(buffers.map(({ name, buffer, shape }) => [name, this.#view(buffer, shape, part)]));
   }
 
-  /** Memory for sums over a step's batches; returns their views as inputs, and as outputs under the names from `after`. */
+  /**
+   * Allocates sums over a step's batches; returns a function for their views, as inputs and, named by `after`, as
+   * outputs.
+   */
   sum(tensors: Readonly<Record<string, Tensor>>, after: (name: string) => string): () => Binding {
     const buffers = Object.entries(tensors).map(([name, { shape }]) => {
       const sizes = shape.map(Number);
@@ -160,13 +163,13 @@ export class StepBuffers implements Disposable {
     return () => Object.fromEntries(buffers.flatMap(views));
   }
 
-  /** The batch as the head reads it; batches of the same sizes have the same views. */
+  /** The batch's tensors for the head; batches of the same sizes have the same views. */
   get last(): HeadTensors {
     if (!this.#last) throw new Error("no batch has been loaded");
     return this.#last;
   }
 
-  /** The whole batch as read by a head before a layer; `adds` is true if the stream already has a gradient. */
+  /** The whole batch's tensors for a head before a layer; `adds`: the stream already has a gradient. */
   at(layer: number, adds: boolean): HeadTensors {
     const whole = (buffer: Buffer) => this.#views.of(buffer, evalShape(this.#streamShape, this.#sizes), 0);
     const [stream, gradient] = [this.#streams[layer]!, this.#gradients[layer % 2]!];
@@ -182,7 +185,7 @@ export class StepBuffers implements Disposable {
     return { batch: rows, tokens, kept: rows * tokens };
   }
 
-  /** A part's view of a tensor that lies part after part. */
+  /** A part's view of a tensor that stores the parts one after another. */
   #view(buffer: Buffer, shape: readonly Dim[], { at, sizes }: BatchPart): View {
     const before = this.#parts.slice(0, at);
     const offset = before.reduce((sum, part) => sum + count(evalShape(shape, part.sizes)), 0);

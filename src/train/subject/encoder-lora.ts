@@ -67,7 +67,7 @@ export async function encoderLoraSubject(
   };
 }
 
-/** @throws UserError for options that fit decoders alone */
+/** @throws UserError for options that only decoders support */
 function refuse({ lora_dropout, modules_to_save }: LoraOptions, { freezeMask }: TrainOptions, name: string): void {
   if (lora_dropout > 0)
     throw new UserError(`lora.lora_dropout: ${name} is an encoder, which is trained without dropout; expected 0`, 2);

@@ -8,7 +8,7 @@ import { encoderOf, labelsOf } from "../graphs/encoder-model.ts";
 import type { TrainOptions } from "../options.ts";
 import type { Base } from "./subject.ts";
 
-/** The settings of sentence-transformers beside a model's weights. @throws UserError */
+/** Reads the sentence-transformers settings stored beside a model's weights. @throws UserError */
 export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
   const settings = readSentenceSettings(path.dirname(config.path));
   if (settings.dense.length === 0) return settings;

@@ -3,9 +3,9 @@ import { seededRandom } from "../../util/random.ts";
 import type { Parameter, ParameterStore } from "../step/parameters.ts";
 
 /**
- * Initialises the parameters of Mamba's mixers as in the reference implementation (state-spaces/mamba): rates from 1 up
- * in each channel (Mamba) or between 1 and 16 (Mamba-2), steps from 0.001 to 0.1, the rest as PyTorch initialises
- * linear layers, and matrices that write into the stream divided by √layers.
+ * Initialises the parameters of Mamba's mixers as in the reference implementation (state-spaces/mamba): decay rates 1,
+ * 2, 3, … within each channel (Mamba) or between 1 and 16 (Mamba-2), step sizes from 0.001 to 0.1, the rest as PyTorch
+ * initialises linear layers, and matrices that write into the stream divided by √layers.
  */
 export function fillMixers(store: ParameterStore, layers: number, seed: number): void {
   const random = seededRandom(seed);
@@ -36,7 +36,7 @@ function fillOf(part: string, { store, parameter, layer, layers, random }: Filli
   };
   switch (part) {
     case "ssm_a_log": {
-      // Only in Mamba has each channel several rates.
+      // Only Mamba has several rates per channel.
       const states = store.parameters.some(({ name }) => name === `${layer}.ssm_d`)
         ? parameter.shape[0]! / size("ssm_d", 0)
         : 1;

@@ -84,8 +84,8 @@ export async function loraSubject(
 }
 
 /**
- * The parameters of LoRA layers, with their first values, and of tensors that are trained whole, whose base values are
- * in `part`. `isNew`: the base lacks it.
+ * Opens and initialises the parameters of LoRA layers, and of tensors that are trained whole, whose base values are in
+ * `part`. `isNew`: the base lacks the tensor.
  */
 export function openLayers(
   model: Omit<Trainee, "trained"> & { readonly weights: LoraWeights },
@@ -152,7 +152,7 @@ export const savedTensors = ({ saved }: LoraWeights, store: ParameterStore): Sav
     return { name, shape: parameter.shape, values: () => store.valuesOf(parameter) };
   });
 
-/** DoRA starts with the norms of the frozen rows. */
+/** Initialises DoRA's norms to the frozen rows' norms. */
 function fillNorms(
   { adapted }: LoraWeights,
   store: ParameterStore,
@@ -170,7 +170,7 @@ function fillNorms(
   }
 }
 
-/** A token's vector, and an untied head's row. */
+/** Tables with a row for each token: its embedding, and its row of an untied head. */
 const TABLES = ["token_embd", "output"];
 
 const trainedRows = (tables: readonly string[], ids: readonly number[], store: ParameterStore): TrainedRows[] =>

@@ -14,7 +14,6 @@ import type { Subject } from "./subject.ts";
 /** The trained part of a run: a head, a network that predicts noise, or a subject that only its method knows. */
 export type Trained = HeadKind | "noise" | "own";
 
-/** The passes of a step. */
 interface RunPasses extends Disposable {
   /** Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of its losses. */
   train(batch: Batch, weight: number, terms?: StepTerms): Promise<number>;
@@ -45,7 +44,6 @@ interface OpenedPasses {
   readonly recomputed: boolean;
 }
 
-/** The passes of a run. */
 export async function openPasses(subject: AnySubject, shape: Shape, options: TrainOptions): Promise<OpenedPasses> {
   const { recompute, precision } = options;
   if (isOwn(subject)) return { passes: await subject.openPasses(), dense: subject.denseBackward(), recomputed: false };

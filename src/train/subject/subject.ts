@@ -41,7 +41,7 @@ export interface Base {
   readonly extended?: Extended;
 }
 
-/** A base as a completely loaded model. */
+/** A base in the form of a resolved model. */
 export const sourceOf = ({ name, checkpoint, sha256 }: Base): ResolvedModel => ({
   ...{ name, path: checkpoint.path, bytes: 0, source: "file" },
   ...(sha256 !== undefined && { sha256 }),
@@ -53,7 +53,7 @@ export interface Extended {
   readonly folder: string;
   /** The tokens, ascending; some may replace existing ones. */
   readonly ids: readonly number[];
-  /** Rows that the model's tables lack. */
+  /** The number of rows that the model's tables lack. */
   readonly rows: number;
 }
 
@@ -66,13 +66,11 @@ export interface Subject extends Disposable {
   /** Loads the values of a PEFT adapter; only for models with LoRA layers. @throws UserError */
   startFrom?(adapter: string): void;
   /**
-   * Opens an engine that reads the LoRA layers in the store's memory, as they are at each run; only models with LoRA
-   * layers have one.
+   * Opens an engine that reads the LoRA layers from the store's memory at each run; only for models with LoRA layers.
    */
   openEngine?(): Promise<Engine>;
   /**
-   * Writes a Hugging Face folder, without a new model's tokenizer, which exists already; or writes the LoRA layers as a
-   * PEFT adapter.
+   * Writes a Hugging Face folder (a new model's tokenizer is already in place), or the LoRA layers as a PEFT adapter.
    */
   write(folder: string): Promise<void>;
 }
@@ -109,13 +107,13 @@ async function tokenizerFiles(
   }
 }
 
-/** The texts of a file, without the JSON around them. */
+/** The texts in a file, without their JSON. */
 function textsIn(file: DataFile): string[] {
   const { text, ...source } = contentsOf(file);
   return source.rows ? recordsIn({ text, ...source }).flatMap(({ record }) => textsOf(record)) : [text];
 }
 
-/** Present if the run's model fills in masked tokens. @throws UserError */
+/** The settings of a model that fills in masked tokens; undefined for other models. @throws UserError */
 export async function denoiserOf(options: TrainOptions, base: Base | undefined): Promise<DenoiserConfig | undefined> {
   const checkpoint = base?.checkpoint ?? bare(configOf(options, 1));
   if (!isOfKind("diffusion language model", checkpoint)) return undefined;
@@ -151,7 +149,7 @@ export const bare = (config: JsonObject & { readonly model_type: string }): Chec
   blocks: none,
 });
 
-/** A model with random weights, by its `architecture`; `vocabulary` is its tokenizer's. @throws UserError */
+/** A model with random weights, from its `architecture`; `vocabulary` is its tokenizer's size. @throws UserError */
 export async function newSubject(options: TrainOptions, vocabulary: number): Promise<Subject> {
   const config = configOf(options, vocabulary);
   const hasHead = config["tie_word_embeddings"] === false;

@@ -2,13 +2,13 @@ import { mean } from "../../util/mean.ts";
 import { median } from "../../util/median.ts";
 import type { StepReport } from "../session/run.ts";
 
-/** Figures of a run's first steps. */
+/** Statistics of a run's first steps. */
 export interface Early {
   /** Mean loss, nats per label. */
   readonly loss: number;
   /** Median gradient norm before clipping. */
   readonly norm: number;
-  /** Why the figures do not count: the loss did not fall, or the held-out loss rose. */
+  /** Why the run is ranked last: its loss did not fall, or its held-out loss rose. */
   readonly fault?: "flat" | "worse";
 }
 
@@ -21,7 +21,7 @@ export function earlyOf(steps: readonly StepReport[]): Early {
   return falls(losses) ? figures : { ...figures, fault: "flat" };
 }
 
-/** True if the second half's mean is lower by more than twice the standard error of the difference. */
+/** True if the mean of the second half is lower by more than two standard errors of the difference. */
 function falls(losses: readonly number[]): boolean {
   const half = Math.floor(losses.length / 2);
   const [first, second] = [losses.slice(0, half), losses.slice(half)];

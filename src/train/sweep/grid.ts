@@ -21,7 +21,7 @@ const sweepOptions = z.looseObject(
 /** A run's options, with values to try for some of them, keyed by path such as `optimizer.lr`. */
 export type SweepInput = Partial<TrainInput> & {
   readonly grid: Readonly<Record<string, readonly unknown[]>>;
-  /** A mode, or a mode with its options; if absent, every run goes to its end. */
+  /** A mode, or a mode with its options; if absent, no run is stopped early. */
   readonly screen?: ScreenOptions["mode"] | Partial<ScreenOptions>;
 };
 
@@ -34,7 +34,6 @@ export interface Setting {
 
 type Choice = readonly [path: string, value: unknown];
 
-/** A parsed sweep. */
 export interface Settings {
   /** Every combination of the grid's values; the last option's values change fastest. */
   readonly settings: readonly Setting[];
@@ -106,7 +105,7 @@ function placed(into: unknown, [key, ...inner]: readonly string[], value: unknow
   return { ...fields, [key]: placed(Object.entries(fields).find(([name]) => name === key)?.[1], inner, value) };
 }
 
-/** The limit of file systems is 255 bytes; a number may follow the name. */
+/** File systems allow 255 bytes; a number may follow the name. */
 const MOST_CHARACTERS = 200;
 
 /** The last word of an option's path names it, unless another path ends in the same word. */

@@ -5,13 +5,12 @@ import { LEAST_STEPS, type ScreenOptions } from "./screen-options.ts";
 export interface Rung {
   /** The completed share of each run's steps. */
   readonly share: number;
-  /** Runs that continue. */
+  /** The number of runs that continue. */
   readonly keep: number;
 }
 
 /**
- * The share of its steps over which each run is watched. @throws UserError if that would not shorten even the shortest
- * run
+ * The share of each run's steps before the first cut. @throws UserError if that would not shorten even the shortest run
  */
 export function windowOf({ window }: ScreenOptions, steps: readonly number[]): number {
   const least = Math.min(...steps);
@@ -23,8 +22,8 @@ export function windowOf({ window }: ScreenOptions, steps: readonly number[]): n
 }
 
 /**
- * Rungs for `runs` runs, the first after a share `window` of their steps. `halving` cuts at 1, 2 and 4 windows, and
- * retains `keep` at the last.
+ * Rungs for `runs` runs, the first after a share `window` of their steps. `halving` cuts after 1, 2, 4, … windows, and
+ * retains `keep` runs at the last cut.
  */
 export function rungsOf({ mode, keep }: ScreenOptions, runs: number, window: number): Rung[] {
   switch (mode) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** Minimum steps of every run before runs are compared. */
+/** The minimum number of steps of every run before runs are compared. */
 export const LEAST_STEPS = 20;
 
 /** How a sweep stops runs early. */

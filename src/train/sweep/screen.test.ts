@@ -26,7 +26,7 @@ const names = (runs: readonly { out: string }[]) => runs.map(({ out }) => out);
 
 test("the rule sums weighted ranks: loss from the highest, norm from the lowest", () => {
   const runs = [traced("a", 3, 1), traced("b", 5, 3), traced("c", 4, 2), traced("d", 2, 4)];
-  // By loss b c a d; by norm a c b d. Sums: a 3 + 0.5·1, b 1 + 0.5·3, c 2 + 0.5·2, d 4 + 0.5·4.
+  // Order by loss: b c a d; by norm: a c b d. Sums of ranks: a 3 + 0.5·1, b 1 + 0.5·3, c 2 + 0.5·2, d 4 + 0.5·4.
   const ranked = rankedBy(options({ mode: "paper" }), 0.2, runs);
   expect(ranked.map(({ out, score }) => [out, score])).toEqual([
     ["b", 2.5],

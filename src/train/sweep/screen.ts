@@ -8,7 +8,7 @@ import { type Early, earlyOf } from "./early.ts";
 import type { Rung } from "./rungs.ts";
 import type { ScreenOptions } from "./screen-options.ts";
 
-/** A sweep's run at its current step. */
+/** A run of a sweep, with its steps so far. */
 export interface Watched {
   readonly out: string;
   /** Steps of the whole run. */
@@ -38,11 +38,11 @@ export function measured(run: Watched, share: number, { best, tasks }: Measure):
 /** A run ranked by the rule of arXiv 2412.13337. */
 export interface RankedRun extends Early {
   readonly out: string;
-  /** Weighted sum of ranks, the least first; null if the run has a fault. */
+  /** The weighted sum of its ranks, lower is better; null if the run has a fault. */
   readonly score: number | null;
 }
 
-/** Runs by their early loss and gradient norm, the most promising first. */
+/** Ranks runs by their early loss and gradient norm, the most promising first. */
 export function rankedBy(options: ScreenOptions, window: number, runs: readonly Watched[]): RankedRun[] {
   const early = runs.map((run) => earlyOf(until(run, window)));
   const scores = paperScores(early, options);

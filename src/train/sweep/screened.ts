@@ -12,15 +12,15 @@ export interface Screened {
   readonly mode: ScreenOptions["mode"];
   /** Share of each run's steps in the first window. */
   readonly window: number;
-  /** All runs by the rule of early loss and gradient norm, the most promising first, whichever rule stopped them. */
+  /** All runs, ranked by early loss and gradient norm, the most promising first, whichever rule stopped them. */
   readonly ranking: readonly RankedRun[];
   /** Rank correlations with the best measure of the completed runs; null for fewer than three. */
   readonly agreement: { readonly loss: number | null; readonly norm: number | null; readonly measure: number | null };
-  /** Shares of the cost of running all to the end. */
+  /** The cost, as shares of the cost of running all runs to the end. */
   readonly cost: {
     /** Computed only from the rungs, as if runs had equal cost: (k + (K − k)·φ) / K for one rung. */
     readonly planned: number;
-    /** FLOPs spent; a stopped run's other steps are estimated from its first ones. */
+    /** By FLOPs; a stopped run's remaining steps are estimated from its first ones. */
     readonly flops: number;
   };
 }

@@ -17,7 +17,6 @@ export interface SweepEvents extends SessionEvents {
   onRun?: ((run: { readonly name: string; readonly index: number; readonly of: number }) => void) | undefined;
 }
 
-/** The environment of all runs. */
 export interface Around {
   readonly labTasks: LabTasks | undefined;
   readonly openBase: (model: string) => Promise<Base>;
@@ -27,16 +26,16 @@ export interface Around {
   readonly elsewhere?: Elsewhere | undefined;
 }
 
-/** A run's folder, and its target step. */
+/** A run's options, its folder, and its target step. */
 export interface RunPart {
   readonly options: TrainOptions;
   /** The folder; an existing run in it continues. */
   readonly out: string;
-  /** Absent: its end. */
+  /** Absent: the run's last step. */
   readonly until?: number;
 }
 
-/** Advances runs on other machines; returns for each why it cannot continue, as `advanceRun` does. @throws UserError */
+/** Trains parts of runs on other machines; like `advanceRun`, returns why a run cannot continue. @throws UserError */
 export type Elsewhere = (parts: readonly RunPart[]) => Promise<readonly (string | undefined)[]>;
 
 /** Advances a run; returns why it cannot continue, such as a loss that is not finite. @throws UserError */
@@ -69,7 +68,7 @@ export class SweepRun {
     readonly place: { readonly name: string; readonly index: number; readonly of: number },
   ) {}
 
-  /** The rest of it until a step, or until its end; undefined if nothing remains. */
+  /** The part of the run that remains until a step, or until its end; undefined if none does. */
   part(until?: number): RunPart | undefined {
     if (existsSync(receiptFile(this.folder)) || this.fault !== undefined) return undefined;
     if (until !== undefined && this.#done >= until) return undefined;

@@ -28,7 +28,6 @@ interface Stopped {
   readonly reason: string;
 }
 
-/** A call of a sweep. */
 export interface SweepSession extends Pick<Session, "labTasks">, Pick<Around, "elsewhere"> {
   readonly sweep: unknown;
   readonly out: string;

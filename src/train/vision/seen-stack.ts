@@ -16,7 +16,7 @@ const HIDDEN = -1e9;
 class SeenStack extends DecoderStack {
   constructor(
     decoder: Decoder,
-    /** The first layers, each followed by an image term added to the stream. */
+    /** The number of first layers after which an image term is added to the stream. */
     private readonly adding: number,
     saving?: SavingMasks,
   ) {
@@ -36,7 +36,7 @@ class SeenStack extends DecoderStack {
     return layer < this.adding ? plus(y, g.input(seen(layer + 1), "f32", y.shape)) : y;
   }
 
-  /** Tokens see later tokens of their image, whatever the window. */
+  /** Tokens of an image see its later tokens, whatever the window. */
   protected override hiddenPairs(g: Graph, layer: number, shape: Shape): Tensor | undefined {
     const { config } = this.decoder;
     if (!config.wholeImages) return super.hiddenPairs(g, layer, shape);

@@ -77,7 +77,7 @@ async function seeingModelOf(
   }
 }
 
-/** The first layers of a decoder, each followed by an image term added to the stream. */
+/** The number of a decoder's first layers after which an image term is added to the stream. */
 export const addingOf = async (checkpoint: Checkpoint): Promise<number> =>
   (await visionOf(checkpoint)).config.adding ?? 0;
 

@@ -21,7 +21,7 @@ class VisionStack extends DecoderStack {
     super(decoder, saving);
   }
 
-  /** Rows of the token table and of images, in the places that the batch determines. */
+  /** Places rows of the token table and of images as the batch determines. */
   override embed(g: Graph, shape: Shape): Tensor {
     const { rows, tokens } = shape;
     const { channels, imageSize } = this.vision.encoder.config;

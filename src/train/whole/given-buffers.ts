@@ -24,7 +24,7 @@ export class GivenBuffers implements Disposable {
     );
   }
 
-  /** The buffer of an output, f32. */
+  /** The float32 buffer of an output. */
   output(name: string, shape: readonly number[]): View {
     const elements = shape.reduce((product, size) => product * size, 1);
     return this.#buffer(name, "f32", elements).view(shape);

@@ -35,7 +35,7 @@ export class Postgres {
     private readonly kind: PostgresKind,
     private readonly pool: Pool,
   ) {
-    // A connection that breaks while idle; the next query reports it.
+    // An idle connection may break; the next query reports it.
     pool.on("error", () => {});
   }
 

@@ -50,7 +50,7 @@ function explained(error: unknown, path: string, { noun, article, fault }: Sqlit
   return reason === undefined ? error : fault(`the ${noun} ${path} can't be used: ${withRemedy(reason)}`);
 }
 
-/** A full disk needs space; any other fault needs a writable place. */
+/** Advises a writable place for any fault but a full disk, whose message already has a remedy. */
 const withRemedy = (reason: string): string =>
   reason === DISK_FULL ? reason : `${reason}; make it writable, or set MODICUM_HOME to a folder that is`;
 
@@ -99,8 +99,8 @@ function update(db: Libsql.Database, path: string, kind: SqliteKind): void {
 }
 
 /**
- * `update`, repeated if two processes do it at once: SQLite then refuses one of them immediately, whatever its timeout,
- * since waiting could deadlock.
+ * Repeats `update` if two processes run it at once: SQLite then refuses one immediately, whatever its timeout, to avoid
+ * a deadlock.
  */
 async function updatePatiently(db: Libsql.Database, path: string, kind: SqliteKind): Promise<void> {
   for (const deadline = Date.now() + PATIENCE; ; await setTimeout(5)) {
@@ -123,8 +123,8 @@ function trimLog(db: Libsql.Database, path: string): void {
 }
 
 /**
- * Runs `write` as one transaction that holds the write lock from its start. libsql's `transaction` hides why SQLite
- * ended it (a full disk, for example) behind the error that it cannot be ended.
+ * Runs `write` as one transaction that holds the write lock from its start. If SQLite ends a transaction (a full disk,
+ * for example), libsql's own `transaction` reports only that it cannot be ended.
  */
 export function together<T>(db: Libsql.Database, path: string, write: () => T): T {
   db.exec("BEGIN IMMEDIATE");

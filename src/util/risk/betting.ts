@@ -8,7 +8,7 @@ import { areUsable, type Bound, type Losses } from "./losses.ts";
 export function bettingPValue(losses: Losses, { risk, confidence }: Bound): number {
   if (!areUsable(losses, risk) || !(confidence > 0 && confidence < 1)) return 1;
   const stake = (2 * Math.log(1 / (1 - confidence))) / losses.values.length;
-  // Each bet uses earlier losses only, and one imaginary loss of ½ with variance ¼.
+  // Each bet uses only earlier losses, plus one imaginary loss of ½ with variance ¼.
   let [count, sum, squares] = [1, 1 / 2, 1 / 4];
   let [wealth, greatest] = [1, 1];
   for (const loss of losses.values) {

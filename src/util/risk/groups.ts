@@ -3,7 +3,7 @@ import type { Losses, LossType } from "./losses.ts";
 
 /** One item's loss. The losses of a group's items may be dependent, such as for questions about the same document. */
 export interface ItemLoss {
-  /** A hash of what the group shares. Sorting by it gives a random order, independent of the losses. */
+  /** A hash of the items' common content. Sorting by it gives a random order, independent of the losses. */
   readonly group: string;
   readonly loss: number;
 }

@@ -10,7 +10,7 @@ export function hoeffdingBentkusPValue(losses: Losses<"binary" | "unit">, risk: 
   const n = losses.values.length;
   const sum = losses.values.reduce((total, loss) => total + loss, 0);
   const hoeffding = Math.exp(-n * divergence(Math.min(sum / n, risk), risk));
-  // A sum of whole losses may be off by rounding.
+  // A sum of integer losses may be off by rounding.
   const bentkus = Math.E * binomialCdf(Math.ceil(sum - 1e-9), n, risk);
   return Math.min(1, hoeffding, bentkus);
 }

@@ -4,7 +4,7 @@
  */
 export type LossType = "binary" | "unit" | "signed";
 
-/** Losses of independent items, each once, in an order that does not depend on them. */
+/** Losses of independent items, one per item, in an order that does not depend on the losses. */
 export interface Losses<T extends LossType = LossType> {
   readonly type: T;
   readonly values: readonly number[];

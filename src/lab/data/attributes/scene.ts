@@ -1,14 +1,14 @@
 import { seededRandom, shuffle } from "../../../util/random.ts";
 import * as words from "./words.ts";
 
-/** Digits in the strip. */
+/** The number of digits in the strip. */
 const STRIP = 3;
-/** Shapes of a picture's objects: half of all, so a random one is present as often as not. */
+/** The number of shapes a picture's objects may have: half of all, so a random shape is often absent. */
 const SHAPES = words.shapes.length / 2;
 /** Share of blank cells that always have the ground's colour; the others have random colours. */
 const GROUND = 0.6;
 
-/** Objects in a picture, all different. */
+/** The number of objects in a picture, all different. */
 const objectsIn = (side: number): number => (side < 9 ? 6 : 10);
 
 export const questionKinds = ["where", "ground", "any", "read"] as const;
@@ -32,7 +32,7 @@ export interface Scene {
 }
 
 /**
- * A random picture. There is a `where` question for every object, one for every shape, and one each for the strip and
+ * A random picture. Its questions: `where` for every object, `any` for every shape, and one each about the strip and
  * the ground.
  */
 export function makeScene(side: number, random: () => number): Scene {
@@ -78,7 +78,7 @@ export function makeScene(side: number, random: () => number): Scene {
   };
 }
 
-/** The pictures of a seed, of one size. */
+/** Makes `count` pictures of one size from a seed. */
 export function makeScenes(side: number, count: number, seed: number): Scene[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => makeScene(side, random));

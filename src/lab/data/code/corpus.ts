@@ -9,7 +9,6 @@ import { isSource, isWritten, type Language, type Split, splits } from "./file.t
 import { checkLicence, isMetadata, licenceIn } from "./licence.ts";
 import { type CodePackage, codePackages } from "./packages.ts";
 
-/** A source file of the corpus. */
 export interface CodeFile {
   /** `package/path`, unique in the corpus. */
   readonly name: string;
@@ -19,7 +18,7 @@ export interface CodeFile {
   readonly split: Split;
 }
 
-/** Maximum characters per package, so that none dominates. */
+/** The maximum number of characters per package, so that none dominates. */
 const MOST: Readonly<Record<Split, number>> = { test: 120_000, validation: 150_000, train: 400_000 };
 
 /**

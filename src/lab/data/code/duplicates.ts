@@ -4,14 +4,14 @@ import { createHash } from "node:crypto";
 const SHARE = 0.5;
 
 /**
- * Separates new files from exact or near duplicates: a duplicate has at least half of its lines with content, ignoring
- * white space, in earlier files.
+ * Detects exact and near duplicates: files with at least half of their non-trivial lines, ignoring white space, in
+ * earlier files.
  */
 export class Duplicates {
   readonly #files = new Set<string>();
   readonly #lines = new Set<string>();
 
-  /** True for a new file, which later ones are then compared with. */
+  /** Returns true for a new file, and compares later files with it. */
   add(text: string): boolean {
     const hash = createHash("sha256").update(text).digest("base64");
     if (this.#files.has(hash)) return false;
@@ -25,7 +25,9 @@ export class Duplicates {
   }
 }
 
-/** Lines with at least three word characters, without white space: brackets and blank lines are common to all files. */
+/**
+ * The non-trivial lines (at least three word characters) without white space: all files share brackets and blank lines.
+ */
 const normalised = (text: string): string[] =>
   text
     .split("\n")

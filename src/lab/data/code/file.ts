@@ -2,7 +2,7 @@
 export const languages = ["typescript", "python"] as const;
 export type Language = (typeof languages)[number];
 
-/** Splits, in the order of the search for duplicates: files of the test split are in no other. */
+/** Splits in order of deduplication: no other split has a file of the test split. */
 export const splits = ["test", "validation", "train"] as const;
 export type Split = (typeof splits)[number];
 

@@ -32,6 +32,6 @@ export const sceneOptions = z.strictObject({
     .default(0.3)
     .describe("share of scenes with a number, a row of 1 to 3 digits"),
   clutter: z.coerce.number().min(0).max(1).default(0.5).describe("share of scenes with a cluttered background"),
-  tints: z.coerce.number().min(0).max(1).default(0).describe("share of drawings in one colour, which their name says"),
+  tints: z.coerce.number().min(0).max(1).default(0).describe("share of drawings in one colour, stated in their name"),
 });
 export type SceneOptions = z.output<typeof sceneOptions>;

@@ -21,7 +21,7 @@ export interface Canvas {
   readonly owner: Uint8Array;
 }
 
-/** Pixels of the largest accepted file. */
+/** The maximum number of pixels in a file. */
 const MOST_PIXELS = 2 ** 24;
 
 /** Reads a picture's file. @throws Error if it cannot be decoded */
@@ -51,7 +51,9 @@ export function trimmed({ width, height, data }: Raster): Raster {
   return { width: w, height: h, data: pixels };
 }
 
-/** Draws a picture onto a canvas as the object with this number: each pixel averages the picture's area under it. */
+/**
+ * Draws a picture onto a canvas as the object with this number. Each pixel is the mean of the picture's area it covers.
+ */
 export function paste(canvas: Canvas, picture: Raster, at: Placement, number: number): void {
   const [left, right] = [Math.max(0, at.x), Math.min(canvas.size, at.x + at.width)];
   for (let y = Math.max(0, at.y); y < Math.min(canvas.size, at.y + at.height); y++)

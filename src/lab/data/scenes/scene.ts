@@ -14,7 +14,7 @@ export interface SceneObject {
   readonly box: readonly [number, number, number, number];
   /** The cell of a 3 × 3 grid, counted row by row, in scenes with a grid. */
   readonly cell?: number;
-  /** Its visible pixels. */
+  /** The number of its visible pixels. */
   readonly area: number;
 }
 
@@ -79,7 +79,7 @@ function plan(pictures: Pictures, options: SceneOptions, random: () => number): 
 
 const parted = (places: Place[], at: number) => ({ drawings: places.slice(0, at), digits: places.slice(at) });
 
-/** Names of drawings; about a third repeat an earlier object's, for questions that count. */
+/** Draws names for objects; about a third repeat an earlier object's name, for counting questions. */
 function names(among: readonly string[], { tints }: SceneOptions, count: number, random: () => number): Look[] {
   const chosen: Look[] = [];
   for (let i = 0; i < count; i++)

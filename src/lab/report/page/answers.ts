@@ -83,7 +83,7 @@ const shown: Shown = {
 const likelihoodText = ({ logLikelihood, tokens }: Omit<Likelihood, "greedy">): string =>
   `log-likelihood ${figure(logLikelihood)} nats, ${figure(logLikelihood / tokens)} per token`;
 
-/** Lines with their labels; a marked one stands out. */
+/** Lines with their labels; marked lines stand out. */
 const list = (lines: readonly { text: string; marks: readonly (string | false)[] }[]): Html =>
   html`<ul>${lines.map(line)}</ul>`;
 

@@ -11,7 +11,6 @@ import { itemByItem } from "./regressions.ts";
 import { style } from "./style.ts";
 import { verdict } from "./verdict.ts";
 
-/** The data of a report. */
 export interface Report {
   readonly summary: Summary;
   readonly results: readonly Result[];

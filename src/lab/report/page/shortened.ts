@@ -1,9 +1,9 @@
 import { type Html, html } from "../../../util/html.ts";
 import { placeOf } from "../../metrics/contains.ts";
 
-/** Characters shown of a text's beginning, of its end, and on either side of a highlighted place. */
+/** The number of characters shown of a text's beginning, of its end, and on either side of a highlight. */
 const [HEAD, TAIL, ABOUT] = [400, 1200, 120];
-/** Maximum places to show: a question may have many right answers. */
+/** The maximum number of highlights: a question may have many right answers. */
 const PLACES = 8;
 
 /** A range in a text. */

@@ -79,7 +79,7 @@ const dots = (points: readonly PlotPoint[]): Plot.Markish =>
 
 const isDense = ({ kind }: PlotPoint): boolean => kind === "dense";
 
-/** Others first, then the frontier, and dense on top. */
+/** Draws other points first, then the frontier, and dense on top. */
 const layer = (point: PlotPoint): number => (isDense(point) ? 2 : Number(point.on_frontier));
 
 const strokeOf = ({ kind }: PlotPoint): string => colour(kind);

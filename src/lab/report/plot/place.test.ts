@@ -4,7 +4,7 @@ import { type Labelled, markOf, overlap, placeLabels } from "./place.ts";
 
 const area = { left: 50, top: 20, right: 740, bottom: 360 };
 
-/** The faults of the labels' places: outside the area, or over a mark or another label. */
+/** Lists misplaced labels: outside the area, or over a mark or another label. */
 function faults(points: readonly Labelled[]): string[] {
   const labels = placeLabels(points, area, []);
   const boxes = [...labels, ...points.map(markOf)];

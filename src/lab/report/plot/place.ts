@@ -44,14 +44,14 @@ function crosses({ x, y }: Labelled, to: Box, box: Box): boolean {
   return Math.max(0, across[0], along[0]) < Math.min(1, across[1], along[1]);
 }
 
-/** The range, as shares of the way from `from`, in which it lies between two bounds. */
+/** The part of a way from `from`, in shares of its length, that lies between two bounds. */
 function inside(from: number, way: number, low: number, high: number): [number, number] {
   if (way === 0) return from > low && from < high ? [0, 1] : [1, 0];
   const [a, b] = [(low - from) / way, (high - from) / way];
   return [Math.min(a, b), Math.max(a, b)];
 }
 
-/** Around a point, near ones first. */
+/** Yields places around a point, the nearest first. */
 function* places(point: Labelled): Generator<{ box: Box; distance: number }> {
   for (const distance of RADII)
     for (const angle of ANGLES) {
@@ -63,8 +63,8 @@ function* places(point: Labelled): Generator<{ box: Box; distance: number }> {
 }
 
 /**
- * A box for each point's label, inside the area, clear of all marks and other labels. The nearest free place wins; a
- * label on a line (`lines`, thin boxes), or a leader that passes another mark or label, counts as farther.
+ * A box for each point's label, inside the area, clear of all marks and other labels. Takes the nearest free place; a
+ * label on a line (`lines`, thin boxes), or a leader that crosses a mark or label, counts as farther.
  */
 export function placeLabels(points: readonly Labelled[], area: Box, lines: readonly Box[]): Box[] {
   const marks = points.map(markOf);

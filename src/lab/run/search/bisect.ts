@@ -6,7 +6,7 @@ import type { SearchSpec } from "./spec.ts";
 
 /** Neighbours closer than this share of the whole range, in quality and saving, are not split. */
 const NEAR = 0.1;
-/** Nor are values closer than this share of it. */
+/** Nor are values that differ by less than this share of the range. */
 const FINEST = 1 / 64;
 
 /** The number of pieces that a gap is cut into if the saving refuses its middle. */
@@ -30,7 +30,7 @@ export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
     if (tried.length > 0 && !prober.budget.allows) break;
     tried.push({ value, point: await prober.measure(range.at(value), prober.items) });
   }
-  /** Values after which the saving accepts none up to the next tried one. */
+  /** Values with no accepted value between them and the next tried one. */
   const closed = new Set<number>();
   for (let gap = widest(tried, closed, range); gap && prober.budget.allows; gap = widest(tried, closed, range)) {
     const middle = await between(gap.a.value, gap.b.value, range, prober);

@@ -14,8 +14,8 @@ export interface Spending {
 }
 
 /**
- * A search's budget: what it has spent, and whether another probe fits. Costs are the original probes', so a resumed
- * search takes the same path.
+ * A search's budget: what it has spent, and whether another probe fits. A resumed search counts the original probes'
+ * costs, so it takes the same path.
  */
 export class Budget {
   readonly #most: Spending;

@@ -5,14 +5,14 @@ import type { Prober } from "./index.ts";
 /** Items on which all settings are first tried; fewer prove nothing. */
 const FEWEST = 8;
 
-/** Items of the first round. */
+/** The number of items in the first round. */
 export const fewest = (recipes: number, items: number): number =>
   Math.min(items, Math.max(FEWEST, Math.ceil(items / 2 ** Math.ceil(Math.log2(recipes)))));
 
 /**
  * Successive halving (Jamieson & Talwalkar 2016): all settings on a few items, the better half on twice as many, and so
- * on until the last ones run on all. A setting is better if fewer others beat it in quality and saving. When the budget
- * ends, settings measured on all items remain.
+ * on until the last ones run on all. Settings rank by how many others beat them in quality and saving. If the budget
+ * ends early, those measured on all items remain.
  */
 export async function halve(recipes: readonly Recipe[], prober: Prober): Promise<Recipe[]> {
   let alive = recipes;

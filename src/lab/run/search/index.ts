@@ -21,7 +21,7 @@ export interface Estimate {
   readonly all: Spending;
 }
 
-/** Settings that a search proposes, each measured on every item. */
+/** Runs a search; returns its settings, each measured on every item. */
 export async function search(spec: SearchSpec, prober: Prober): Promise<Recipe[]> {
   if (!(await affordable(spec, prober))) return [];
   switch (spec.kind) {

@@ -12,7 +12,7 @@ interface Options {
   after: number;
 }
 
-/** A saving whose quality and saving are formulas of its options, and the requests to it. An item costs one FLOP. */
+/** A prober with quality and saving computed from options, and the calls to it. An item costs one FLOP. */
 function prober(point: (options: Options, items: number) => Point, most: BudgetOptions = {}, items = 64) {
   const calls: { options: Options; items: number }[] = [];
   const billed = new Map<string, number>();
@@ -116,7 +116,7 @@ describe("successive halving", () => {
     const result = await search(parseSearch(grid), p);
     const sizes = calls.map(({ items }) => items);
     expect([8, 16, 32, 64].map((n) => sizes.filter((s) => s === n).length)).toEqual([8, 4, 2, 1]);
-    // At stride 16, no setting beats another; at stride 8, better ones of stride 16 beat each.
+    // No setting at stride 16 beats another; each at stride 8 is beaten by one at stride 16.
     expect(result.map(([s]) => s!.options)).toEqual([expect.objectContaining({ stride: 16 })]);
     expect(p.budget.spent.flops).toBe(8 * 8 + 4 * 8 + 2 * 16 + 32);
   });

@@ -112,7 +112,7 @@ test("if the energy predicts Swift's errors, their share is certified", async ()
   const [route] = Object.values(pair!.routes);
   const { t } = parseRouteText(route!);
   expect(t).toBeGreaterThan(10);
-  // 0.6 times Swift's 10, and 0.4 times a beginning of 2 with Super's 100.
+  // 0.6 times Swift's 10, and 0.4 times Super's 100 plus 2 for Swift's beginning.
   expect(cost.flops.chosen / cost.flops.dense).toBeCloseTo(0.6 * 0.1 + 0.4 * 1.02, 1);
   expect(readCertificate("mine")).toEqual(certificate);
   // One answer of each model and item, whatever the thresholds.
@@ -135,7 +135,7 @@ test("killed anywhere and resumed, it returns the same certificate, and answers 
   const task = fileOf(300);
   const whole = await tuned(await setUp(request(task, { name: "whole" })), new PairServing(madeUp()), silent);
   const { created: _, ...expected } = whole.certificate!;
-  // The second is another attempt while the first counts as one.
+  // The second tuning is a further attempt as long as the first counts.
   withEnv({ MODICUM_HOME: tempFolder() });
   const calls: string[] = [];
   for (const after of [3, 150, 80, 60, 40]) {

@@ -19,17 +19,14 @@ const answerLine = z.strictObject({
   ms: z.number(),
   flops: z.number(),
   bytes: z.number(),
-  /** Swift's scores, by the score's name. */
+  /** Swift's scores, by name. */
   scores: z.record(z.string(), real),
   /** Why Swift has no answer: it loses the item under every threshold. */
   failed: z.string().optional(),
 });
 type AnswerLine = z.infer<typeof answerLine>;
 
-/**
- * Answers items under the thresholds of a pair's router, all of them from one stored answer of each model. Dense is
- * Super.
- */
+/** Answers items under any threshold of a pair's router, from one stored answer of each model. Dense is Super. */
 export class PairServing implements Serving {
   readonly #known = new Map<string, AnswerLine>();
   readonly #thresholds = new Map<string, number>();
@@ -108,7 +105,7 @@ export class PairServing implements Serving {
     return Object.fromEntries(recipesOf(ladder).map((recipe) => [recipe, routeOf(recipe)]));
   }
 
-  /** A threshold follows from the scores of the search items alone, which Swift has answered by then. */
+  /** A threshold depends only on Swift's scores of the search items, which are known by then. */
   #threshold(recipe: string): number {
     const known = this.#thresholds.get(recipe);
     if (known !== undefined) return known;

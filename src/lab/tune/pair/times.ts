@@ -6,8 +6,8 @@ import type { PairServing } from "./serving.ts";
 import { thresholdText } from "./ways.ts";
 
 /**
- * Costs of a pair's routes. Each item is timed with Swift's answer, and with Swift's beginning and Super's answer; a
- * threshold costs as much of either as its share of the search items.
+ * Costs of a pair's routes. Each item is timed on both paths: Swift's answer, and Swift's beginning plus Super's
+ * answer. A threshold's cost weights them by its shares of the search items.
  */
 export class RoutedTimes implements AsyncDisposable, Pick<Times, "measure" | "fit" | "costs" | "pairs"> {
   private constructor(

@@ -7,8 +7,8 @@ import { checkedLines } from "../../data/checked-lines.ts";
 import { isJsonLines, readText } from "../../data/files.ts";
 
 /**
- * Parts of the corpus: heads and classifiers train on the first, temperatures are fitted on the second, and the third
- * measures.
+ * Parts of the corpus: heads and classifiers train on the first, temperatures are fitted on the second, and quality is
+ * measured on the third.
  */
 export const parts = ["training", "calibration", "test"] as const;
 export type Part = (typeof parts)[number];
@@ -104,7 +104,7 @@ function divided(documents: readonly number[][]): Record<Part, number[]> {
   return split;
 }
 
-/** A part's stretch of one document. */
+/** A part's section of one document. */
 function endOf(part: Part, ids: readonly number[]): readonly number[] {
   const before = parts.slice(0, parts.indexOf(part)).reduce((sum, other) => sum + SHARES[other], 0);
   return ids.slice(Math.floor(before * ids.length), Math.floor((before + SHARES[part]) * ids.length));

@@ -12,10 +12,10 @@ import { keptRows, StateCache } from "./states/cache.ts";
 import { collectStates } from "./states/collect.ts";
 import { type TrainingStates, trainingStates } from "./training-states.ts";
 
-/** Rows of text for a trial: the first makes programs and buffers, the second is timed. */
+/** The number of rows in a trial: the first compiles programs, the second is timed. */
 const ROWS = 2;
 
-/** Work that was tried once, and the number of times that a run repeats it. */
+/** Work measured once in a trial, and how many times a run repeats it. */
 interface Tried {
   readonly times: number;
   readonly flops: number;
@@ -25,12 +25,9 @@ interface Tried {
 
 /** Stages of equal cost. */
 interface Alike {
-  /** Steps of all these stages together. */
+  /** The total number of steps in these stages. */
   readonly steps: number;
-  /**
-   * The work of reading the outputs of all these stages in a run, as a multiple of the trial's reading of one stage on
-   * its rows.
-   */
+  /** How much a run reads the outputs of all these stages, as a multiple of the trial's reading of one stage. */
   readonly readings: number;
   open(states: TrainingStates): AsyncGenerator<Stage, unknown, void>;
 }

@@ -8,7 +8,7 @@ const options = exitTrainOptions.omit({ seed: true }).extend({
 });
 export type ExitHeadsOptions = z.output<typeof options>;
 
-/** Heads after inner layers of a frozen model, and the deciders that choose which tokens leave there. */
+/** Trains heads after inner layers of a frozen model, and deciders that choose which tokens exit there. */
 export const exitHeads: Method<ExitHeadsOptions> = {
   name: "exit-heads",
   summary: "train exits for the savings dynamax and sec",

@@ -66,7 +66,7 @@ export async function planExits({ model, quant, saving, data, options: input }: 
 export const trainsHead = ({ kept }: ExitPlan, { out, resumes }: Pick<OpenTerms, "out" | "resumes">, layer: number) =>
   (resumes && latestState(out, headName(layer)) !== undefined) || !kept.has(layer);
 
-/** The steps of all stages of a run. */
+/** The number of steps in all stages of a run. */
 export function stepsOf(plan: ExitPlan, run: Pick<OpenTerms, "out" | "resumes">): number {
   const { options, layers, corpus, head } = plan;
   const heads = isTrainedHead(head) ? layers.filter((layer) => trainsHead(plan, run, layer)).length : 0;

@@ -238,7 +238,7 @@ test("sec trains separate heads on the text and one controller", async () => {
   expect(weights.get("head.1.weight")!.shape).toEqual([64, 64]);
   expect(weights.get("controller.weight")!.shape).toEqual([3, 64]);
   expect(metadata.deciders[0]!.measured[0]!.stop!.positiveRate).toBeCloseTo(metadata.measured.neverRight, 9);
-  // Words of eight letters and blanks: an untrained head is right once in 64.
+  // Texts are random letters and blanks: an untrained head is right once in 64.
   expect(metadata.measured.right[0]).toBeGreaterThan(0.1);
 });
 

@@ -7,7 +7,7 @@ import { countsOf, dimsOf, type RowModel } from "./row-passes.ts";
 import { batchesOf } from "./rows.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** A decider's outputs after a layer at all positions of some rows of text, [positions, n]. */
+/** Computes a decider's outputs after a layer at all positions of some rows of text, [positions, n]. */
 export async function findAll(
   model: RowModel,
   store: ParameterStore,

@@ -61,7 +61,7 @@ export async function* headStages(
   return { weights: weightsOf(stage.store), guesses: await judge(judged, stage.store, states, layer, terms) };
 }
 
-/** The steps of a head that has weights. */
+/** The number of steps for a head that has weights. */
 export const headSteps = (corpus: Corpus, { headEpochs: epochs }: ExitTrainOptions): number =>
   stepsOver(corpus, { epochs, stepRows: STEP_ROWS });
 
@@ -100,7 +100,7 @@ function headFit(
     ...{ name: headName(layer), layers: [layer], stepRows: STEP_ROWS, epochs, rate, seed },
     lessons(at) {
       const classes = Array.from(at, (position) => classOf(target(position)));
-      // A token that the exit cannot choose has no weight in its loss.
+      // Tokens that the exit cannot choose count nothing in its loss.
       const shares = classes.map((place) => (place === undefined ? 0 : 1 / STEP_ROWS));
       return [{ layer, classes: classes.map((place) => place ?? 0), shares }];
     },

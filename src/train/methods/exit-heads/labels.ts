@@ -3,10 +3,10 @@ import { actions } from "../../../savings/depth/exits/decide.ts";
 
 const at = (action: Action): number => actions.indexOf(action);
 
-/** The place of a token that is not among the model's likeliest. */
+/** The rank stored for a token that is not among the model's likeliest. */
 export const NO_PLACE = 255;
 
-/** A head's guesses on a stretch of tokens. */
+/** A head's guesses for a range of tokens. */
 export interface Guesses {
   /** For each token, the place (from 0) of the head's choice among the whole model's likeliest, or `NO_PLACE`. */
   readonly places: Uint8Array;

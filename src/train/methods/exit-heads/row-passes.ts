@@ -105,7 +105,7 @@ export class RowPasses implements Disposable {
     return cost;
   }
 
-  /** The values of a weight: the memory itself. */
+  /** The values of a weight, as the buffer's own memory. */
   values(name: string): Float32Array {
     return this.store.valuesOf(this.store.parameter(name));
   }

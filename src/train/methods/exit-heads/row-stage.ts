@@ -80,7 +80,7 @@ interface StepPart {
   readonly ends: boolean;
 }
 
-/** Optimiser steps of passes over the training part's positions. */
+/** The number of optimiser steps for some passes over the training part's positions. */
 export function stepsOver(
   { ranges: { training }, block }: Pick<Corpus, "ranges" | "block">,
   { epochs, stepRows }: Pick<RowFit, "epochs" | "stepRows">,
@@ -159,7 +159,7 @@ export class RowStage extends GradientStage {
     return { loss, labelled, tokens, samples: tokens };
   }
 
-  /** Passes over the positions of a completed step. */
+  /** Skips the positions of a completed step. */
   #skip(): void {
     while (!this.#parts.next().value.ends);
     this.#read++;
@@ -209,5 +209,5 @@ export class RowStage extends GradientStage {
   }
 }
 
-/** Positions that count in a loss. */
+/** The number of positions that count in a loss. */
 const countOf = (shares: ArrayLike<number>): number => Array.from(shares).filter((share) => share > 0).length;

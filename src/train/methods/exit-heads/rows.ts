@@ -43,7 +43,7 @@ export function* batchesOf(
   }
 }
 
-/** Some rows of text in memory. */
+/** A few rows of text, held in memory. */
 class Pool {
   readonly #floats = halfFloats();
   readonly #halves: ReadonlyMap<number, Uint16Array>;

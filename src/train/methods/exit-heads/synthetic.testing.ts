@@ -1,4 +1,4 @@
-/** Streams without a model, from which labels can be predicted. */
+/** Synthetic streams, from which labels can be predicted. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -17,7 +17,7 @@ const optionsOf = (layers: number, train: readonly string[] = []): TrainOptions 
     ...{ data: "none.txt", tokens: TOKENS, steps: 1, validation: 0, train },
   });
 
-/** A model with some of the layers, and the weights of the deepest model. */
+/** A model with the first `layers` layers of the deepest model. */
 async function model(layers: number, train?: readonly string[]): Promise<Subject> {
   const subject = await newSubject(optionsOf(layers, train), VOCABULARY);
   for (const parameter of subject.store.parameters) {

@@ -15,7 +15,7 @@ const rules: Readonly<Record<Weights, (layer: number, layers: number) => number>
   uniform: () => 1,
 };
 
-/** 1 + … + n. */
+/** The sum of 1 to n. */
 const upTo = (n: number): number => (n * (n + 1)) / 2;
 
 /** The share of each layer's loss, for layers 1 to `layers`; the sum is 1. */

@@ -22,9 +22,7 @@ const options = z.strictObject({
 });
 export type FirstTraining = z.output<typeof options>;
 
-/**
- * FIRST (Reddy et al., arXiv 2406.15657): trains a reranker on lists, with the order in the logits of its first letter.
- */
+/** FIRST (Reddy et al., arXiv 2406.15657): trains a reranker to order a list by the logits of its first letter. */
 export const first: Method<FirstTraining> = {
   name: "first",
   summary: "train a listwise reranker on the first letter's logits",

@@ -8,7 +8,7 @@ import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { ListRecord, RankedRecord } from "../../data/records.ts";
 import type { ListReader, Sample } from "../../data/samples.ts";
 
-/** A list as read: its passages, their order (the best first), and their ranks. */
+/** A list's passages, their order (the best first), and their ranks. */
 interface Judged {
   readonly query: string;
   readonly documents: readonly string[];
@@ -17,8 +17,8 @@ interface Judged {
 }
 
 /**
- * Reads lists as a reranker's prompts with their written rankings; labels are the rankings. The reader throws a
- * UserError if the tokenizer has no single tokens for letters.
+ * Turns lists into a reranker's prompts, followed by rankings in letters as labels. The reader throws a UserError if
+ * the tokenizer has no single tokens for letters.
  */
 export function listReader(tokenizer: Tokenizer, words: number): ListReader {
   const prompts = new Prompts(tokenizer);

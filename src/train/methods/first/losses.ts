@@ -14,7 +14,10 @@ type Weight = (better: number, worse: number) => number;
 /** RankNet (Burges et al. 2005): the mean of log(1 + exp(s_j − s_i)) over pairs in which i is better than j. */
 export const rankNet = (scores: Numbers, ranks: Numbers): RankLoss => pairwise(scores, ranks, () => 1);
 
-/** FIRST's RankNet (arXiv 2406.15657): a pair weighs 1 / (r_i + r_j); the mean is over pairs, not over weights. */
+/**
+ * FIRST's RankNet (arXiv 2406.15657): a pair weighs 1 / (r_i + r_j), and the sum is divided by the number of pairs, not
+ * of weights.
+ */
 export const weightedRankNet = (scores: Numbers, ranks: Numbers): RankLoss =>
   pairwise(scores, ranks, (better, worse) => 1 / (better + worse));
 

@@ -25,7 +25,7 @@ export class ActiveGrpo implements ActiveMethod {
   readonly #openEngine: () => Promise<Engine>;
   #engine: Engine | undefined;
   #metrics: Readonly<Record<string, number>> = {};
-  /** The FLOPs of sampling, followed by the milliseconds of each part of the steps. */
+  /** FLOPs of sampling, then the milliseconds of each part of a step, summed over steps. */
   readonly #sums = new Float64Array(1 + PARTS.length);
   #learns = Number.NaN;
 
@@ -43,7 +43,7 @@ export class ActiveGrpo implements ActiveMethod {
     this.#openEngine = openEngine;
   }
 
-  /** The same bytes as float32, since states have no other form. */
+  /** The sums' bytes as float32, the only form of states. */
   get states(): NonNullable<ActiveMethod["states"]> {
     return { sums: new Float32Array(this.#sums.buffer) };
   }

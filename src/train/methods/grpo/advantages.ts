@@ -9,7 +9,7 @@ export function deviation(values: readonly number[]): number {
 }
 
 /**
- * True if all rewards of a group are equal, so that it teaches nothing; a rounded mean would give advantages other than
+ * True if all rewards of a group are equal: advantages must then be 0, but a rounded mean could make them differ from
  * 0.
  */
 export const isUniform = (group: readonly number[]): boolean => group.every((reward) => reward === group[0]);

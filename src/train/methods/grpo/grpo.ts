@@ -29,7 +29,7 @@ const options = z.strictObject({
 });
 export type GrpoOptions = z.output<typeof options>;
 
-/** GRPO (Shao et al., arXiv 2402.03300): learns from rewards of completions that the model samples during training. */
+/** GRPO (Shao et al., arXiv 2402.03300): learns from rewards for completions that the model samples during training. */
 export const grpo: Method<GrpoOptions> = {
   name: "grpo",
   summary: "learn from rewards of completions that the model samples",

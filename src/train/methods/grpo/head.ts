@@ -9,8 +9,8 @@ export const byAdvantage = (objective: Objective): Objective => ({
 });
 
 /**
- * GRPO's loss with one update per sampling: each token's ratio of probabilities is 1, so nothing is clipped, the loss is
- * minus the advantages' sum, and and its gradient is the language model's with advantages as the labels' weights.
+ * GRPO's loss with one update per sampling: each token's ratio of probabilities is 1, so nothing is clipped, the loss
+ * is minus the advantages' sum, and its gradient is the language model's with advantages as the labels' weights.
  */
 class AdvantageHead implements Head {
   constructor(private readonly lm: Head) {}

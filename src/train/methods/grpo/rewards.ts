@@ -6,7 +6,7 @@ import { shown } from "../../../util/checked.ts";
 import { suggest, UserError } from "../../../util/errors.ts";
 import { readText } from "../../data/files.ts";
 
-/** A row of the data by its columns. */
+/** A row of the data, keyed by column. */
 export type Columns = Readonly<Record<string, unknown>>;
 
 type Reward = (prompt: unknown, completion: string, row: Columns) => unknown;
@@ -52,7 +52,7 @@ async function functionIn(file: string): Promise<Reward> {
 
 const isReward = (value: unknown): value is Reward => typeof value === "function";
 
-/** Rewards of 1 or 0 by a column of the row. */
+/** Rewards that are 1 or 0, checked against a column of the row. */
 const builtIn: Readonly<Record<string, (row: Columns) => (completion: string) => boolean>> = {
   exact: (row) => {
     const answer = column("exact", row, "answer", z.union([z.string(), z.number()]), "a text or a number");

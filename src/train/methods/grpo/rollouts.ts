@@ -15,7 +15,7 @@ export interface Prompt {
   readonly raw: boolean;
 }
 
-/** A sampled completion, as it counts in the loss. */
+/** A sampled completion, with its advantages for the loss. */
 export interface Rollout {
   readonly prompt: Prompt;
   readonly completion: readonly number[];
@@ -25,7 +25,7 @@ export interface Rollout {
 interface RolloutTerms {
   readonly rows: number;
   readonly tokens: number;
-  /** Completions of a prompt. */
+  /** The number of completions per prompt. */
   readonly group: number;
   readonly seed: number;
   readonly dropped: Dropped;

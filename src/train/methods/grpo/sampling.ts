@@ -14,7 +14,7 @@ export interface Completion {
 }
 
 interface SamplingTerms {
-  /** Completions of a prompt. */
+  /** The number of completions per prompt. */
   readonly group: number;
   /** The maximum number of tokens of prompt and completion together, and of a completion. */
   readonly tokens: number;
@@ -33,7 +33,7 @@ export async function sample(
   prompts: readonly { readonly place: number; readonly prompt: Prompt }[],
   { group, tokens, longest, seed, step }: SamplingTerms,
 ): Promise<{ readonly groups: readonly (readonly Completion[])[]; readonly flops: number }> {
-  // The weights have changed since.
+  // The weights have changed since the last sampling.
   engine.forget();
   const requests = prompts.flatMap(({ place, prompt: { ids, raw } }) =>
     Array.from({ length: group }, (_, index) => {

@@ -37,7 +37,7 @@ const architecture = {
   ...{ num_class_embeds: 2, labels: ["a", "b"], scheduler: { num_train_timesteps: 20 } },
 };
 
-/** Noise as images of a class. */
+/** Writes random images of one class. */
 async function drawings(file: string, label: string, count: number, seed: number, side = 6): Promise<string> {
   const random = seededRandom(seed);
   const lines = [];

@@ -42,7 +42,10 @@ export async function* guardStages(
   return maskOf(options.model, tensorsIn(published.store), (name) => frozen.has(name), { options, data, shares });
 }
 
-/** The tensors with a share above one half, or exactly the ratio of all tensors, by the greatest shares. */
+/**
+ * The tensors with a share above one half or, if exact, the given ratio of all tensors, those with the greatest shares
+ * first.
+ */
 export function frozenOf(
   shares: ReadonlyMap<string, number>,
   { exactRatio, freezeRatio }: Pick<GuardOptions, "exactRatio" | "freezeRatio">,
@@ -54,7 +57,7 @@ export function frozenOf(
   return new Set(chosen.map(([name]) => name));
 }
 
-/** A learned mask: the m of each tensor. */
+/** A learned mask: each tensor's share m. */
 export interface LearnedShares {
   readonly shares: ReadonlyMap<string, number>;
   readonly gaps: Gaps;
@@ -78,7 +81,7 @@ export async function* shareStages(
   return { shares: masks.shares, gaps };
 }
 
-/** Fine-tunes on both sides. The stage owns the subject. */
+/** Opens the fine-tuning on both sides. The stage owns the subject. */
 async function openRelearning(
   subject: DrawingSubject,
   { illegal, innocent }: Sides,
@@ -116,7 +119,7 @@ async function gapsOf(
   values.set(published);
   const before = await errors();
   values.set(relearned);
-  // Without a gain, a side could not be weighted.
+  // The minimum avoids division by 0 if relearning gained nothing.
   const gap = (side: keyof Gaps) => Math.max(before[side] - after[side], 1e-3);
   return { illegal: gap("illegal"), innocent: gap("innocent") };
 }

@@ -19,11 +19,11 @@ export interface Sides {
   readonly innocent: readonly ClassedImage[];
 }
 
-/** A step of learning a mask. */
+/** The report of one mask-training step. */
 interface MaskStep {
   readonly step: number;
   readonly steps: number;
-  /** m's mean. */
+  /** The mean of m. */
   readonly ratio: number;
   /** Mean error of the step's images. */
   readonly loss: number;

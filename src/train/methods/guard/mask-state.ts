@@ -53,12 +53,12 @@ export class MaskState {
     });
   }
 
-  /** The derivative of m by each logit. */
+  /** The derivative of m with respect to each logit. */
   slopes(): Float64Array {
     return this.shares.map((m) => (m * (1 - m)) / this.terms.temperature);
   }
 
-  /** The gradient of c · (ρ − mean m)² by each logit. */
+  /** The gradient of c · (ρ − mean m)² with respect to each logit. */
   penalty(): Float64Array {
     const { ratioPenalty, freezeRatio } = this.terms;
     const each = (2 * ratioPenalty * (this.ratio - freezeRatio)) / this.shares.length;

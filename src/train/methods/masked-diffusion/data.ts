@@ -10,7 +10,7 @@ export interface Masking {
   readonly epsilon: number;
 }
 
-/** Batches whose labels, the tokens at their own places, are masked at random; determined by the index. */
+/** Masks a random share of each batch's labels, the tokens at their own positions; the index determines the draw. */
 export function masked(data: TrainingData, masking: Masking, seed: number): TrainingData {
   const first = Math.floor(seededRandom(seed)() * 2 ** 52);
   return { ...data, batch: (index) => maskedBatch(data.batch(index), masking, seededRandom(first + index)) };

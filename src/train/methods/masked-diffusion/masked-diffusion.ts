@@ -45,8 +45,8 @@ function maskOf({ denoiser, tokenizer }: DataHost): Omit<Masking, "epsilon"> {
 }
 
 /**
- * Samples whose labels are the tokens at their own places. Answers are padded to `length` tokens with the end token; 0
- * for no padding.
+ * Makes samples whose labels are the tokens at their own positions. Answers are padded to `length` tokens with the end
+ * token; 0 for no padding.
  */
 export const aligned =
   (length: number, end: number | undefined): Arrange =>

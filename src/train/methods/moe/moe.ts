@@ -21,8 +21,8 @@ export type MoeOptions = z.output<typeof options>;
 
 /**
  * Router losses, as JetMoE (Shen et al. 2024, section 3.3) is trained: load balancing (Fedus et al. 2022) and the
- * z-loss (Zoph et al. 2022), summed over all routers. Both losses are means over a batch's positions without padding;
- * the shares of choices cover all batches of a step so far (Qiu et al. 2025, section 3: a buffer over accumulation).
+ * z-loss (Zoph et al. 2022), summed over all routers. Both average over a batch's positions, excluding padding; the
+ * shares of choices cover all batches of a step so far (Qiu et al. 2025, section 3: a buffer over accumulation).
  */
 export const moe: Method<MoeOptions> = {
   name: "moe",

@@ -4,7 +4,7 @@ import { seededRandom } from "../../../util/random.ts";
 import { type Batch, NONE_DROPPED, type TrainingData } from "../../data/batch.ts";
 import { epochOrder } from "../../data/order.ts";
 
-/** The share of images that are trained without their class, for guidance (Ho & Salimans 2022). */
+/** The share of images trained without their class, for classifier-free guidance (Ho & Salimans 2022). */
 const WITHOUT_CLASS = 0.1;
 
 /** An image and its class index; undefined for a network without classes. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Method } from "../method.ts";
 
-/** Image generators; only this method trains them, named or not. */
+/** Trains image generators, even if the run does not name it: no other method does. */
 export const noise: Method<object> = {
   name: "noise",
   summary: "train an image generator to predict noise",

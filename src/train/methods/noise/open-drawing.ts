@@ -19,7 +19,7 @@ export function generatorOf({ architecture }: TrainOptions, base: Checkpoint | u
   return checkpoint && isOfKind("image generator", checkpoint) ? checkpoint : undefined;
 }
 
-/** diffusers stores a network's class instead of a `model_type`. */
+/** diffusers stores a network's class name instead of a `model_type`. */
 function newCheckpoint(config: Readonly<Record<string, unknown>>): Checkpoint {
   const named = bare({ model_type: String(config["_class_name"]) });
   return { ...named, config: { kind: "huggingface", path: "architecture", config } };
@@ -78,7 +78,7 @@ async function dataOf(
   };
 }
 
-/** Images with the numbers of their classes. @throws UserError for a label that the network does not have */
+/** Images with their class indices. @throws UserError for a label that the network does not have */
 export function classed(
   images: readonly LabelledImage[],
   { unet, labels, unconditional }: ImageGenerator,

@@ -13,11 +13,10 @@ import type { DataInputs } from "../../whole/given-buffers.ts";
 const text = z.string().min(1);
 const line = z.object({ image: text, caption: text, key: text.optional(), group: text.optional() });
 
-/** A picture's file, and its caption. */
 export interface Pair {
   readonly image: string;
   readonly caption: string;
-  /** Pairs with the same key mean the same, and never share a batch; default: the caption. */
+  /** Pairs with the same key are equivalent and never share a batch; default: the caption. */
   readonly key: string;
   /** All pairs of a batch are from the same group, because pairs that are hard to tell apart teach more. */
   readonly group: string;
@@ -56,7 +55,7 @@ function groupsOf(pairs: readonly Pair[]): Map<string, Pair[]> {
   return groups;
 }
 
-/** Pairs per batch: `size`, or the number of keys in the smallest group. */
+/** The number of pairs per batch: `size`, or the number of keys in the smallest group if that is less. */
 export const rowsOf = (pairs: readonly Pair[], size: number): number =>
   Math.min(size, ...[...groupsOf(pairs).values()].map((group) => new Set(group.map(({ key }) => key)).size));
 
@@ -82,11 +81,10 @@ export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): 
   }
 }
 
-/** A batch as program inputs. */
 export interface PairBatch {
   /** `pixels` [rows, 3, side, side], `ids` and `mask` [rows, tokens], `own` [rows]: each row's own index. */
   readonly inputs: DataInputs;
-  /** Tokens of the longest caption, and of all captions. */
+  /** The number of tokens in the longest caption, and in all captions. */
   readonly longest: number;
   readonly tokens: number;
 }

@@ -24,9 +24,9 @@ interface PairBatchShape {
 
 /**
  * The loss of a batch of pairs, f32 []. CLIP's is the mean cross-entropy of each picture's own caption among all
- * captions, and of each caption's own picture (Radford et al. 2021, figure 3). SigLIP's is the binary cross-entropy of
- * every picture with every caption, with a learned bias, summed over captions and averaged over pictures (Zhai et al.
- * 2023, algorithm 1). Inputs: `pixels`, `ids`, `mask`, `own` [rows].
+ * captions, and of each caption's own picture among all pictures (Radford et al. 2021, figure 3). SigLIP's is the
+ * binary cross-entropy of every picture with every caption, with a learned bias, summed over captions and averaged over
+ * pictures (Zhai et al. 2023, algorithm 1). Inputs: `pixels`, `ids`, `mask`, `own` [rows].
  */
 export function pairLoss(g: Graph, { model, weights, rows, temperature }: PairBatchShape): Tensor {
   const { channels, imageSize } = model.image.config;

@@ -1,6 +1,6 @@
-/** A sample of a batch: two sequences, in two adjacent rows. */
+/** A sample: two sequences in adjacent rows of a batch. */
 export interface ComparedSample {
-  /** The index of its first sequence among the run's sequences; the second follows. */
+  /** The index of its first sequence among the run's sequences; its second is next. */
   readonly place: number;
   /** For each sequence, the first position that predicts its completion. */
   readonly starts: readonly [number, number];

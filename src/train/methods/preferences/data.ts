@@ -95,7 +95,7 @@ interface Fitting {
   readonly dropped: Dropped;
 }
 
-/** The samples whose two completions fit into a row, or their beginnings. */
+/** The samples whose two completions fit into a row, some cut to fit. */
 function fittingOf(
   all: readonly SequencePair[],
   { tokens, excessLengthStrategy }: Pick<TrainOptions, "tokens" | "excessLengthStrategy">,

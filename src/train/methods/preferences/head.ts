@@ -10,7 +10,7 @@ export interface PreferenceLoss {
   readonly languageModel: boolean;
 }
 
-/** A language model's objective with a loss on whole completions. */
+/** Replaces a language model's loss with a loss on whole completions. */
 export const comparing = (objective: Objective, loss: PreferenceLoss): Objective => ({
   ...objective,
   open: (hidden, programs, before) => new PreferenceHead(objective.open(hidden, programs, before), loss),
@@ -27,14 +27,14 @@ interface JudgedBatch {
   readonly written: { readonly mean: number; readonly share: number } | undefined;
 }
 
-/** The nats and the number of a row's labels. */
+/** The summed nats of a row's labels, and their number. */
 interface RowLabels {
   readonly nats: number;
   readonly count: number;
 }
 
 /**
- * Scores completions by the language model's own programs. A loss depends only on a completion's log-probability, so
+ * Scores completions with the language model's own programs. A loss depends only on a completion's log-probability, so
  * its gradient is the language model's, with the loss's derivative as the weight of each of the completion's labels.
  */
 class PreferenceHead implements Head {
@@ -106,8 +106,8 @@ class PreferenceHead implements Head {
 }
 
 /**
- * Before the reference is known, it is the model itself. The two are rounded alike, so that the rewards of the same
- * model are 0.
+ * Until the reference is recorded, it is the model itself. Both are rounded to float32, so that an unchanged model has
+ * rewards of 0.
  */
 function sequenceOf({ nats, count }: RowLabels, { of, records }: Compared, place: number): ScoredSequence {
   const policy = Math.fround(-nats);

@@ -1,10 +1,10 @@
-/** A sequence as the model scores it. */
+/** A sequence's scores. */
 export interface ScoredSequence {
   /** The log-probability of its completion. */
   readonly policy: number;
   /** Its log-probability under the reference; equals `policy` if there is no reference. */
   readonly reference: number;
-  /** The completion's tokens. */
+  /** The completion's number of tokens. */
   readonly tokens: number;
 }
 
@@ -15,9 +15,9 @@ export interface ScoredSample {
 
 export interface JudgedSample {
   readonly loss: number;
-  /** The loss's derivatives by the sequences' log-probabilities. */
+  /** The derivatives of the loss with respect to the sequences' log-probabilities. */
   readonly slopes: readonly [number, number];
-  /** For the step's report, by TRL's names. */
+  /** Figures for the step's report, under TRL's names. */
   readonly figures: Readonly<Record<string, number>>;
   /** True if the chosen completion has the higher reward; undefined without pairs. */
   readonly correct?: boolean;
@@ -35,7 +35,7 @@ type PairJudgement = Pick<JudgedSample, "loss" | "slopes"> & {
   readonly figures?: JudgedSample["figures"];
 };
 
-/** A loss on each pair of a chosen and a rejected completion by itself. */
+/** A loss computed separately on each pair of a chosen and a rejected completion. */
 const byPair =
   (judge: (chosen: ScoredSequence, rejected: ScoredSequence) => PairJudgement): PreferenceRule =>
   (samples) =>
@@ -79,7 +79,7 @@ export const ipoLoss = (beta: number): PreferenceRule =>
     };
   });
 
-/** SimPO (Meng et al., arXiv 2405.14734): mean log-probabilities without a reference, apart by a margin. */
+/** SimPO (Meng et al., arXiv 2405.14734): reference-free mean log-probabilities, separated by a margin. */
 export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
   byPair((chosen, rejected) => {
     const [a, b] = [chosen.policy / chosen.tokens, rejected.policy / rejected.tokens];
@@ -93,10 +93,10 @@ export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
     };
   });
 
-/** The odds ratio's part of ORPO (Hong et al., arXiv 2403.07691). */
+/** ORPO's odds-ratio term (Hong et al., arXiv 2403.07691). */
 export const orpoLoss = (beta: number): PreferenceRule =>
   byPair((chosen, rejected) => {
-    // A mean log-probability of 0 has infinite odds.
+    // Bounded, because a mean log-probability of 0 has infinite odds.
     const meanOf = ({ policy, tokens }: ScoredSequence) => Math.min(policy / tokens, -1e-7);
     const [a, b] = [meanOf(chosen), meanOf(rejected)];
     const rest = (mean: number) => -Math.expm1(mean);

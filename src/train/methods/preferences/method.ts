@@ -17,7 +17,7 @@ interface PreferenceMethod<O> {
   readonly rule: (options: O) => PreferenceRule;
   /** True if the loss compares the model with itself at the start of the run. */
   readonly reference: boolean;
-  /** Pairs of completions, or single ones with a label; default pairs. */
+  /** Pairs of completions, or single completions with a label; default: pairs. */
   readonly rows?: "pairs" | "judged";
   /** True if the language model's loss on chosen samples is added. */
   readonly languageModel?: boolean;

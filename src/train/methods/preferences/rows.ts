@@ -56,7 +56,7 @@ export const readJudged = (sources: readonly DataSource[]): JudgedRow[] =>
 
 const fields = z.record(z.string(), z.unknown(), "expected an object");
 
-/** The rows of tables, as a method reads them. @throws UserError with file and line */
+/** Reads the rows of tables in the method's own form. @throws UserError with file and line */
 export const rowsOf = <R>(
   sources: readonly DataSource[],
   read: (value: Record<string, unknown>) => R,

@@ -1,7 +1,7 @@
 import { cpSync } from "node:fs";
 import path from "node:path";
 
-/** Makes a tiny random model with a tokenizer of characters and a chat template. */
+/** Makes a tiny random model with a character tokenizer and a chat template. */
 export function tinyChatModel(folder: string): string {
   const model = path.join(folder, "model");
   const from = path.join(import.meta.dirname, "../../../models/fixtures/llama-heads");

@@ -50,7 +50,7 @@ export async function plannedRows(
   return rows;
 }
 
-/** Place i predicts the token at i + 1; only the answer's tokens are predicted. */
+/** Position i predicts token i + 1; only the answer's tokens are labels. */
 function rowOf(
   { before, behind }: Around,
   answer: readonly number[],
@@ -70,7 +70,7 @@ export function splitRows(rows: readonly PlannedRow[], share: number): readonly 
   return [rows.filter((_, i) => !drawn.has(i)), rows.filter((_, i) => drawn.has(i))];
 }
 
-/** Tokens of the longest row. */
+/** The number of tokens in the longest row. */
 export const longestOf = (rows: readonly PlannedRow[]): number =>
   rows.reduce((most, { ids }) => Math.max(most, ids.length), 2);
 

@@ -77,7 +77,7 @@ function checkKinds(name: PlanName, { planner, executor }: Bases): void {
     );
 }
 
-/** Every question with its latent vectors. */
+/** Computes each question's latent vectors. */
 async function latentRows(options: TrainOptions, own: ProjectorOptions, { planner, executor }: Bases) {
   using model = await DiffusionModel.load(sourceOf(planner), "auto");
   const terms = { tokens: own.plan, diffusion: own, temperature: 0 };

@@ -63,7 +63,7 @@ function drawnWeights(): Map<string, Float32Array> {
   return values;
 }
 
-/** A row of length 1. */
+/** Scales a row to length 1. */
 function unitRow(row: Float32Array): number[] {
   const length = Math.hypot(...row);
   return Array.from(row, (x) => x / length);

@@ -126,7 +126,7 @@ function bridgeLoss(
   return sum(sum(times(each, g.input("share", "f32", [pictures, regions])), 1), 0);
 }
 
-/** A loss for each region, [pictures, regions]. */
+/** The loss of each region, [pictures, regions]. */
 function regionLosses(g: Graph, logits: Tensor, loss: BridgeOptions["loss"]): Tensor {
   switch (loss) {
     case "focal":
@@ -168,8 +168,8 @@ async function* batchesFrom(
 }
 
 /**
- * Endless batches of pictures with the same number of regions, so that none is padded. Each number of regions is as
- * frequent as in the data.
+ * Endless batches of pictures with the same number of regions, so that none is padded. Each number of regions is drawn
+ * as often as it occurs in the data.
  */
 function* batchesOf(lessons: readonly Lesson[], size: number, seed: number): Generator<Lesson[], never> {
   const random = seededRandom(seed);
@@ -218,7 +218,7 @@ function inputsOf(
   };
 }
 
-/** One-hot rows of indices. */
+/** One-hot rows for indices. */
 function oneHot(numbers: Int32Array, length: number): Float32Array {
   const rows = new Float32Array(numbers.length * length);
   for (const [row, number] of numbers.entries()) rows[row * length + number] = 1;

@@ -15,7 +15,7 @@ import { modelHash } from "../../../weights/sources/index.ts";
 import { hashOf } from "./hash.ts";
 import { type RegionScene, readScenes, sharesOf } from "./scenes.ts";
 
-/** Features of scenes, by the frozen models. */
+/** Features that the frozen models compute for scenes. */
 export interface RegionFeatures {
   readonly scenes: readonly RegionScene[];
   /** [scenes, image tokens, hidden] */

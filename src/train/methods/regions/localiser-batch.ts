@@ -10,7 +10,7 @@ import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 /** The sizes of a batch. */
 export interface LocaliserBatch {
   readonly imageSize: number;
-  /** Cells along a mask's side, and along a patch's. */
+  /** The number of cells along a mask's side, and along a patch's side. */
   readonly side: number;
   readonly cells: number;
   /** Boxes per picture. */
@@ -20,7 +20,7 @@ export interface LocaliserBatch {
 /** The minimum overlap with an object at which a box counts as the object's. */
 const OF_AN_OBJECT = 0.5;
 
-/** Draws a scene's boxes, in a picture of this size. */
+/** Draws random boxes for a scene, within its picture's size. */
 export function drawBoxes(
   { boxes }: Pick<RegionScene, "boxes">,
   size: Pick<Pixels, "width" | "height">,
@@ -91,7 +91,7 @@ function anyBox(random: () => number): Box {
   return [left, top, left + width, top + height];
 }
 
-/** The object's share of each cell, in the localiser's order of cells. */
+/** The share of each cell that the object covers, in the localiser's order of cells. */
 function maskCells(masks: Pixels, number: number, { side, cells }: LocaliserBatch): Float32Array {
   const shares = new Float32Array(side * side);
   const { width, height, data } = masks;

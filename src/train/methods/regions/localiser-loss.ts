@@ -19,9 +19,9 @@ export const binaryEntropy = (logits: Tensor, right: Tensor): Tensor => minus(so
 const one = (like: Tensor): Tensor => full(like, 1);
 
 /**
- * A localiser's loss over a batch: for boxes of objects, the mean cross-entropy of the mask's cells plus its Dice loss
- * (Milletari et al. 2016), by `weight`; for all boxes, the cross-entropy of their predicted fit. Inputs: `pixels`,
- * `boxes`, `covered`, `right` [pictures, regions, cells], `weight` and `fit` [pictures, regions].
+ * A localiser's loss over a batch: for boxes of objects, weighted by `weight`, the mean cross-entropy of the mask's
+ * cells plus its Dice loss (Milletari et al. 2016); for all boxes, the cross-entropy of their predicted fit. Inputs:
+ * `pixels`, `boxes`, `covered`, `right` [pictures, regions, cells], `weight` and `fit` [pictures, regions].
  */
 export function localiserLoss(g: Graph, localiser: Localiser, pictures: number, regions: number): Tensor {
   const { channels, imageSize } = localiser.config.image;

@@ -81,7 +81,7 @@ async function measured(
 }
 
 /**
- * The batches of steps from `from` on. Boxes of earlier batches are also drawn, for which each picture's size is read
+ * The batches of steps from `from` on. Earlier batches' boxes are also drawn, which needs each picture's size, read
  * once.
  */
 async function* batchesFrom(
@@ -120,7 +120,7 @@ function fillFrom(store: ParameterStore, file: string): void {
   }
 }
 
-/** All projections have biases, except that of patches. */
+/** All projections have biases, except the patch embedding. */
 const biased = (name: string): boolean => /\.bias$/.test(name) && name !== "v.patch_embd.bias";
 
 /** A store's parameters, for writing. */

@@ -21,7 +21,7 @@ export async function measureMasks(folder: string, scenes: readonly RegionScene[
   return overlaps.reduce((sum, one) => sum + one, 0) / overlaps.length;
 }
 
-/** Pixels in both masks over pixels in either. */
+/** The number of pixels in both masks, divided by the number in either. */
 function overlapOf(
   drawn: Float32Array,
   side: number,

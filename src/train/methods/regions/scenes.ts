@@ -48,7 +48,7 @@ export function oneFile(data: readonly string[]): string {
 export const sharesOf = (boxes: readonly Box[], { width, height }: Pick<Pixels, "width" | "height">): Box[] =>
   boxes.map(([left, top, right, bottom]) => [left / width, top / height, right / width, bottom / height]);
 
-/** A scene's masks: for each pixel the number of its object, 0 for none. @throws UserError if it has none */
+/** A scene's masks: each pixel holds the number of its object, or 0. @throws UserError if it has none */
 export async function readMasks({ image, masks }: RegionScene): Promise<Pixels> {
   if (masks === undefined) throw new UserError(`${image} has no masks; a localiser needs them`);
   return readImage({ image: masks }, 0);

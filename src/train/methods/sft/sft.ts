@@ -25,8 +25,8 @@ const options = z.strictObject({
 type SftOptions = z.output<typeof options>;
 
 /**
- * Supervised fine-tuning as in arXiv 2412.13337: large effective batches, low constant rates, all data at once. TULU's
- * settings (arXiv 2306.04751) are the paper's baseline.
+ * Supervised fine-tuning as in arXiv 2412.13337: large effective batches, low constant learning rates, and all data in
+ * one phase. TULU's settings (arXiv 2306.04751) are the paper's baseline.
  */
 export const sft: Method<SftOptions> = {
   name: "sft",
@@ -36,7 +36,7 @@ export const sft: Method<SftOptions> = {
   fit: (_, run, data) => smallerSteps(run, data),
 };
 
-/** The minimum number of steps per epoch, if batches are small enough. */
+/** The minimum number of steps per epoch, if the batch size allows it. */
 const STEPS_OF_EPOCH = 8;
 
 /** Lowers the batches per step, down to one, if the data are too few for eight steps an epoch. */

@@ -7,7 +7,7 @@ import { keptAfter } from "./schedule.ts";
 
 interface Run {
   sparsity: number;
-  /** The share that each pruning retains, and the weights. */
+  /** The share that each pruning retains, and the remaining weights. */
   steps: { kept: number; left: number[] }[];
 }
 const { repository, runs } = authorsFixture<{ runs: Run[] }>("authors.json", import.meta.url);

@@ -41,7 +41,7 @@ export class Blocks implements Units {
     return this.matrix.offset + row * this.matrix.columns + (index % this.#across) * this.block.columns;
   }
 
-  /** The indices of a block's row parts, each `block.columns` long. */
+  /** Yields the index at which each row of a block begins, `block.columns` long. */
   *parts(index: number): Generator<number> {
     const first = this.first(index);
     for (let row = 0; row < this.block.rows; row++) yield first + row * this.matrix.columns;

@@ -49,7 +49,7 @@ export class PruningMask {
   }
 }
 
-/** Rounding in a power such as 0.2 = 1 − 0.8 must not lose a weight. */
+/** Rounding in a share such as 0.2 = 1 − 0.8 must not lose a weight. */
 const ROUNDING = 1e-12;
 
 const countOf = (group: readonly Units[]): number => group.reduce((sum, { count }) => sum + count, 0);

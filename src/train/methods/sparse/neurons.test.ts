@@ -30,7 +30,7 @@ const trainedIn = (out: string, changed: Partial<TrainInput>) => train({ ...inpu
 const innerOf = (out: string): unknown =>
   JSON.parse(readFileSync(path.join(out, "config.json"), "utf8")).intermediate_size;
 
-/** A store after neurons are pruned to a half, and which remain: the neurons of each layer. */
+/** Prunes half of the neurons; returns the store, and the remaining neurons of each layer. */
 async function pruned(score: "magnitude" | "random", opened?: Subject) {
   const subject = opened ?? (await newSubject(trainOptions.parse(input), 24));
   const { groups, weights } = neuronsOf(subject.store);

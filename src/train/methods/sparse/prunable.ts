@@ -4,7 +4,7 @@ import type { Parameter, ParameterStore } from "../../step/parameters.ts";
 import { Blocks, type Units } from "./blocks.ts";
 import { blockOf, type SparseOptions } from "./options.ts";
 
-/** A matrix whose weights may be pruned, by its place in the store's flat buffers. */
+/** A matrix whose weights may be pruned, and its position in the store's flat buffers. */
 export interface Prunable {
   readonly name: string;
   readonly offset: number;
@@ -44,7 +44,7 @@ export const weightsIn = (matrices: readonly Pick<Prunable, "rows" | "columns">[
 
 /** What a run prunes. */
 export interface Pruned {
-  /** The weights of its matrices. */
+  /** The number of weights in its matrices. */
   readonly weights: number;
   /** Units are ranked within a group. */
   readonly groups: readonly (readonly Units[])[];

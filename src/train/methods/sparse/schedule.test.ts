@@ -3,7 +3,7 @@ import { sparseOptions } from "./options.ts";
 import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule, stepsFromComputeFractions } from "./schedule.ts";
 
 const scheduleOf = (options: object, steps: number) => pruneSchedule(sparseOptions.parse(options), steps);
-/** The share of weights at a step, counted from 0. */
+/** The share of weights that remain at a step, counted from 0. */
 const densityAt = (step: number, schedule: PruneSchedule) => keptAfter(eventsUntil(step, schedule), schedule);
 
 test("compute shares become steps", () => {

@@ -25,7 +25,7 @@ interface Matrix {
   readonly columns: number;
 }
 
-/** Weights of a row that are quantised together; rows that are not a multiple of this long would remain float32. */
+/** The number of a row's weights that are quantised together; rows of any other multiple would remain float32. */
 const BLOCK = 32;
 
 /**

@@ -75,8 +75,8 @@ class SparseTraining implements ActiveMethod {
 
   /**
    * `parameters` sums prunable weights over the steps: run / steps is their mean N̄. `prunable` and `weights` count the
-   * remaining weights of the prunable matrices and of the whole model. A step's FLOPs are those of dense products:
-   * zeros are multiplied like other numbers.
+   * remaining weights of the prunable matrices and of the whole model. A step's FLOPs count dense products: zeros are
+   * multiplied like other numbers.
    */
   bill(steps: number): MethodBill {
     const first = this.#pruned.weights;

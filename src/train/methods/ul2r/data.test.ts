@@ -15,7 +15,7 @@ const denoising = (rest: Partial<Denoising> = {}): Denoising => ({
   ...rest,
 });
 
-/** A row's ids with the last label, its labels, and its prefix. */
+/** A row's ids followed by its last label, its labels, and its prefix. */
 function rowOf(data: TrainingData, index: number, row: number) {
   const { ids, labels, prefix } = data.batch(index);
   const [from, to] = [row * data.tokens, (row + 1) * data.tokens];
@@ -99,7 +99,7 @@ test("documents of packed rows are denoised separately, each in its place", () =
       if (starts) expect(after.ids[at]).toBeGreaterThanOrEqual(1000);
       if (document < 0) expect([after.labels[at], after.prefix![at]]).toEqual([-1, 0]);
       else if (after.ids[at]! < 999 && after.ids[at]! > 0) {
-        // A token comes from the document at its own place.
+        // Each token comes from the document at its own position.
         const first = before.documents!.findIndex((other, k) => Math.floor(k / 40) === row && other === document);
         expect(Math.floor(after.ids[at]! / 10) - Math.floor(before.ids[first]! / 10)).toBeLessThanOrEqual(1);
       }

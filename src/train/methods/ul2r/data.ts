@@ -7,7 +7,7 @@ import type { DenoisingIds } from "./tokens.ts";
 /** A mixture of denoisers, and the share of texts that stay unchanged. */
 export interface Denoising {
   readonly mixture: readonly Denoiser[];
-  /** The share of texts for plain causal training. */
+  /** The share of texts that get plain causal training. */
   readonly causal: number;
   readonly tokens: DenoisingIds;
   /** True if inputs see each other in both directions. */
@@ -71,7 +71,7 @@ function textOf({ ids, labels }: Batch, { from, to }: Slot): Int32Array {
 }
 
 /**
- * A text as a sequence of at most `room` tokens; if the text is too long, a random stretch of it. Undefined if it is
+ * A text as a sequence of at most `room` tokens; if the text is too long, a random section of it. Undefined if it is
  * too short for its denoiser.
  */
 function denoisedText(

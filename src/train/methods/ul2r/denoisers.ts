@@ -6,9 +6,11 @@ const MODE_OF = { S: "S2S", R: "NLU", X: "NLG" } as const;
 
 /** One task of the mixture. */
 export type Denoiser =
-  /** Continue: everything after a random point is hidden. The point is uniform, unless `tail` sets the hidden share. */
+  /**
+   * Continuation: everything after a random point is hidden. The point is uniform, unless `tail` sets the hidden share.
+   */
   | { readonly kind: "S"; readonly weight: number; readonly tail?: number }
-  /** Fill in: regular (R) or extreme (X) corruption. */
+  /** Infilling: regular (R) or extreme (X) corruption. */
   | (SpanRule & { readonly kind: "R" | "X"; readonly weight: number });
 
 export const modeOf = ({ kind }: Denoiser): Mode => MODE_OF[kind];

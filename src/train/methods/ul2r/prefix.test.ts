@@ -110,7 +110,7 @@ test("tokens that no label sees have no gradient, and the prefix's have one", as
   await plain.train(labelledAt(6, { ids: shown, labels, labelled: 2 }), 0.5);
   const { offset } = subject.store.parameter("token_embd.weight");
   const rowOf = (id: number) => new Float32Array(subject.store.gradients.memory, 4 * (offset + id * 32), 32);
-  // The head is also the table: only the stream's part of the rows' gradients differs.
+  // The head is tied to the table: only the part of its gradient that comes from the stream differs.
   const before = rowOf(25).slice();
   subject.store.zeroGradients();
   await plain.train(labelledAt(6, { ids: shown.with(9, 24), labels, labelled: 2 }), 0.5);

@@ -3,7 +3,7 @@ import { type Denoiser, modeOf } from "./denoisers.ts";
 import { mostRuns, spanMask } from "./spans.ts";
 import type { DenoisingIds } from "./tokens.ts";
 
-/** A text as a task: mode, inputs, targets, end to end. */
+/** A text turned into a task: mode, inputs and targets, concatenated. */
 export interface Sequence {
   readonly ids: readonly number[];
   /** Tokens of the mode and the inputs: they are not labels, and may see each other in both directions. */

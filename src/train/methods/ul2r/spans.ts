@@ -15,7 +15,7 @@ export function spanCounts(length: number, { rate, meanSpan }: SpanRule): { hidd
   return { hidden, spans };
 }
 
-/** A run that the rotation splits counts twice. */
+/** The maximum number of hidden runs: rotation may split one in two. */
 export const mostRuns = (length: number, rule: SpanRule): number => spanCounts(length, rule).spans + Number(rule.roll);
 
 /**
@@ -35,7 +35,7 @@ export function spanMask(length: number, rule: SpanRule, random: () => number): 
   return rule.roll ? rotated(mask, Math.floor(random() * length)) : mask;
 }
 
-/** `sum` as `parts` positive numbers, all compositions equally likely. */
+/** Splits `sum` into `parts` positive integers, all compositions equally likely. */
 export function randomComposition(sum: number, parts: number, random: () => number): number[] {
   const cuts = [0, ...drawn(sum - 1, parts - 1, random).map((gap) => gap + 1), sum];
   return Array.from({ length: parts }, (_, i) => cuts[i + 1]! - cuts[i]!);

@@ -29,7 +29,7 @@ const ROWS = 256;
 const rowsOf = ({ kind }: Pick<DeciderSettings, "kind">, block: number): number =>
   kind === "mamba" ? Math.max(1, Math.floor((4 * ROWS) / block)) * block : ROWS;
 
-/** One classifier's steps. */
+/** The number of one classifier's steps. */
 export const classifierSteps = (
   corpus: Corpus,
   kind: DeciderKind,

@@ -20,7 +20,7 @@ import { shuffledLabels } from "./shuffled.ts";
 /** Positions per step. */
 const ROWS = 256;
 
-/** The steps of the controller. */
+/** The number of the controller's steps. */
 export const controllerSteps = (corpus: Corpus, { deciderEpochs: epochs }: ExitTrainOptions): number =>
   stepsOver(corpus, { epochs, stepRows: ROWS });
 
@@ -96,7 +96,7 @@ function controllerFit(
 ): Omit<RowFit, "judging" | "onProgress" | "scoring"> {
   const shares = exitWeights(layers.length, "latest-heavy");
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
-  // The labels of a token move together for all layers.
+  // Shuffling moves a token's labels together for all layers.
   const learnt = kind === "shuffled" ? labels.map((own) => shuffledLabels(own, training, seed)) : labels;
   return {
     ...{ name: "controller", layers, stepRows: ROWS, epochs, rate, seed },

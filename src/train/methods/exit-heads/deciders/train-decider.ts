@@ -37,7 +37,7 @@ export const deciderStages = (
     ? stopExitStages(states, exits, options, terms)
     : classifiersStages(kind, states, exits, options, terms);
 
-/** The steps of a decider's stages, for `exits` exits. */
+/** The number of steps in a decider's stages, for `exits` exits. */
 export const deciderSteps = (kind: DeciderKind, corpus: Corpus, exits: number, options: ExitTrainOptions): number =>
   kind === "controller" ? controllerSteps(corpus, options) : exits * classifierSteps(corpus, kind, options);
 

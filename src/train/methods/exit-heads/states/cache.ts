@@ -30,7 +30,7 @@ const filesOf = ({ block }: Pick<StatesKey, "block">, hidden: number, layers: re
   [TEACHER, 4 * block * TEACHER_TOP] as const,
 ];
 
-/** Rows that are complete for all of some layers. */
+/** The number of rows stored for every one of the layers. */
 export function keptRows(key: StatesKey, hidden: number, layers: readonly number[]): number {
   const rows = filesOf(key, hidden, layers).map(([name, bytes]) => {
     const file = path.join(statesIn(key), name);

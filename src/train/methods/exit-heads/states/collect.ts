@@ -24,7 +24,9 @@ export interface CollectTerms {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Runs the rows that a cache lacks through a model, by the programs that answer requests. Returns the FLOPs spent. */
+/**
+ * Runs the rows that a cache lacks through a model, with the programs that answer requests. Returns the FLOPs spent.
+ */
 export async function collectStates(
   engine: Engine,
   { blocks }: Corpus,
@@ -35,7 +37,7 @@ export async function collectStates(
   if (first === blocks.length) return 0;
   await engine.programs.prepareCuts(cache.layers);
   const slot = engine.acquireEmpty();
-  // The layers between two exits run over a chunk before the following layers read it.
+  // Splits the layers at exits, where the stream is stored.
   for (const layer of cache.layers) slot.split(layer);
   try {
     using run = new StatesRun(slot, cache);

@@ -6,7 +6,7 @@ export type LawIntervals = { readonly [K in keyof Law]: readonly [low: number, h
 
 const NAMES = ["E", "A", "B", "alpha", "beta"] as const;
 
-/** Coefficients of fits to resampled points; each fit starts at `law`, the fit to all points. */
+/** Bootstraps the coefficients: fits resampled points, starting at `law`, the fit to all points. */
 export function bootstrapLaw(points: readonly Point[], law: Law, rounds = 200, seed = 0): LawIntervals {
   const random = seededRandom(seed);
   const fits = Array.from({ length: rounds }, () =>

@@ -32,7 +32,7 @@ export const predictLoss = ({ E, A, B, alpha, beta }: Law, { parameters, tokens 
 type Start = readonly [a: number, b: number, e: number, alpha: number, beta: number];
 
 export interface FitOptions {
-  /** The residual of log loss where the Huber loss becomes linear. */
+  /** The residual of the log loss beyond which the Huber loss is linear. */
   readonly delta?: number;
   /** Starting points of the fit; the best result is kept. Default: the best of the grid of arXiv 2203.15556. */
   readonly starts?: readonly Start[];
@@ -64,10 +64,10 @@ function lawOf({ x, value }: Minimum): FittedLaw {
   return { E: Math.exp(e), A: Math.exp(a), B: Math.exp(b), alpha, beta, objective: value };
 }
 
-/** A loss floor that is practically 0, but has a logarithm. */
+/** The logarithm of a loss floor that is practically 0. */
 const NO_FLOOR = -10;
 
-/** A start at a known law, for a fit to nearly the same points. */
+/** Starts a fit at a known law, for nearly the same points. */
 export const startAt = ({ E, A, B, alpha, beta }: Law): Start => [
   ...([Math.log(A), Math.log(B), Math.max(NO_FLOOR, Math.log(E)), alpha, beta] as const),
 ];
@@ -87,7 +87,7 @@ const GRID = {
   exponent: [0, 0.5, 1, 1.5, 2],
 };
 
-/** The grid's best starts are refined. */
+/** The number of the grid's best starts that are refined. */
 const REFINED = 30;
 
 function promising(objective: Objective): Start[] {

@@ -23,7 +23,7 @@ const powers = (from: number, to: number): number[] =>
   Array.from({ length: 8 }, (_, i) => 10 ** (from + ((to - from) * i) / 7));
 const wide = powers(5, 10).flatMap((parameters) => powers(7, 12).map((tokens) => ({ parameters, tokens })));
 
-/** Normal factors about 1. */
+/** Random factors around 1, normal with this deviation. */
 function factors(deviation: number, seed: number): () => number {
   const random = seededRandom(seed);
   return () => Math.exp(deviation * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()));

@@ -10,10 +10,10 @@ export interface Minimum extends Evaluated {
   readonly x: readonly number[];
 }
 
-/** Steps that the curvature approximation remembers. */
+/** The number of steps that the curvature approximation remembers. */
 const MEMORY = 10;
 const ITERATIONS = 2000;
-/** A relative decrease that may be due to rounding. */
+/** The largest relative decrease that may be due to rounding. */
 const ROUNDING = 1e-13;
 
 /** Sufficient decrease and curvature of a step (Nocedal & Wright 2006, section 3.1). */
@@ -30,8 +30,8 @@ interface Change {
 }
 
 /**
- * A minimum near `start` by L-BFGS (Nocedal & Wright 2006, algorithm 7.5). It stops once steps improve the value only
- * by rounding: a good fit's values are tiny, so no absolute tolerance suits all fits.
+ * A minimum near `start` by L-BFGS (Nocedal & Wright 2006, algorithm 7.5). It stops once a step's gain could be
+ * rounding: a good fit's values are tiny, so no absolute tolerance suits all fits.
  */
 export function minimise(objective: Objective, start: Vector): Minimum {
   let at: Minimum = { x: start, ...objective(start) };

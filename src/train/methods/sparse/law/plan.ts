@@ -8,11 +8,11 @@ export interface RunPlanOptions {
   /** 0 is dense. */
   readonly sparsity: number;
   readonly law: Law;
-  /** Tokens that the model reads and writes in its lifetime. */
+  /** The number of tokens that the model reads and writes in its lifetime. */
   readonly inferenceTokens?: number;
 }
 
-/** The run that is best according to a law. Parameters are counted as in the law. */
+/** The best run according to a law, which also defines what counts as a parameter. */
 export interface RunPlan {
   /** Parameters at the start, averaged over the steps, and at the end. */
   readonly first: number;
