@@ -2,8 +2,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { basename, dirname, join, relative } from "node:path";
 import { root } from "./section.ts";
 
-// Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names and marks
-// commands with models of the clone, and `remove` (postpack) restores the pages: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
+// Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names, marks
+// commands with models of the clone, names the installed paths in the others, and `remove` (postpack) restores the pages: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
 
 /** True if the package in `from` includes `path`: by the `files` of its package.json, or always if there are none. */
 export function isPacked(path: string, from = root): boolean {
@@ -49,12 +49,26 @@ export const withoutOutsideLinks = (
     return label.includes(name) ? label : `${label} (\`${name}\`)`;
   });
 
-/** The first block of commands that name models of the clone. */
-const CLONE_COMMAND = /^```sh\n(?:(?!^```)[\s\S])*?\bpackages\/models\//m;
+/** A part of a command that only a clone can run. */
+const CLONE_ONLY =
+  /\b(?:(?:packages|research|deploy|tools|src)\/|npm (?:ci|run|test|pack)|npx tsx|modicum\.js bench|(?:sweep|export-run)\.yaml)/;
+
+/** The first block of such commands. */
+const CLONE_COMMAND = new RegExp(`^\`\`\`sh\\n(?:(?!^\`\`\`)[\\s\\S])*?${CLONE_ONLY.source}`, "m");
 
 /** A page's text, with a note before commands that the package cannot run. */
 export const withCloneNote = (text: string): string =>
-  text.replace(CLONE_COMMAND, "In a clone of the repository, which has `packages/models`:\n\n$&");
+  text.replace(CLONE_COMMAND, "In a clone of the repository:\n\n$&");
+
+/** A block or a span of code. */
+const CODE = /^```.*?^```|`[^`\n]*`/gms;
+
+/** The command and the files of the package, as they are named in code. */
+const OWN_FILE = /(?<![\w./-])(?:bin\/modicum\.js(?= )|docs\/examples\/|models\/(?=\w)|CHANGELOG\.md)/g;
+
+/** A page's text, with commands as a project runs them that has installed the package. */
+export const withInstalledPaths = (text: string): string =>
+  text.replace(CODE, (code) => (CLONE_ONLY.test(code) ? code : code.replace(OWN_FILE, "node_modules/modicum/$&")));
 
 /** The folder of the original pages meanwhile, outside the package. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
@@ -64,7 +78,7 @@ export function add(from = root, aside = asideOf(from)): void {
   for (const page of packedPages(from)) {
     const text = readFileSync(join(from, page), "utf8");
     const inside = withoutOutsideLinks(page, text, from);
-    const packed = isPacked("packages/models", from) ? inside : withCloneNote(inside);
+    const packed = isPacked("packages/models", from) ? inside : withInstalledPaths(withCloneNote(inside));
     if (packed === text) continue;
     mkdirSync(dirname(join(aside, page)), { recursive: true });
     writeFileSync(join(aside, page), text);

@@ -40,17 +40,17 @@ export async function openFolder(
   const { out, reuse, options } = session;
   const held = existsSync(optionsFile(out));
   const isNew = !existsSync(out);
-  if (reuse === "refuse" && existsSync(out) && readdirSync(out).some((name) => !name.endsWith(".part")))
-    throw new UserError(
-      held ? `${out} holds a run; --resume continues it, --force replaces it` : `${out} is not empty; --force uses it`,
-    );
-  if (reuse === "unfinished" && held && nameOf(optionsOf(out)) !== nameOf(options))
-    throw new UserError(`${out} holds a different training run; use a different --out`);
   try {
     makeFolders(out);
   } catch (error) {
     throw writeError(error, out);
   }
+  if (reuse === "refuse" && readdirSync(out).some((name) => !name.endsWith(".part")))
+    throw new UserError(
+      held ? `${out} holds a run; --resume continues it, --force replaces it` : `${out} is not empty; --force uses it`,
+    );
+  if (reuse === "unfinished" && held && nameOf(optionsOf(out)) !== nameOf(options))
+    throw new UserError(`${out} holds a different training run; use a different --out`);
   if (!held) await writeJson(optionsFile(out), options);
   const continues = reuse === "resume" || reuse === "resume changed";
   const resumes = (continues || (reuse === "unfinished" && isUnfinished(session))) && hasState(out);
