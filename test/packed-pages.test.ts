@@ -44,7 +44,7 @@ test.each([
 });
 
 test("commands that need a clone say so, once", () => {
-  const note = "In a clone of the repository:\n\n";
+  const note = "In a clone of Modicum:\n\n";
   const block = "```sh\nmodicum run --model packages/models/a\n```\n";
   expect(withCloneNote(`# A\n\n${block}\n${block}`)).toBe(`# A\n\n${note}${block}\n${block}`);
   const other = "```sh\nmodicum run\n```\n\nSee packages/models/a.\n";

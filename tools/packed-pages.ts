@@ -3,15 +3,15 @@ import { basename, dirname, join, relative } from "node:path";
 import { root } from "./section.ts";
 
 // Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names, marks
-// commands with models of the clone, names the installed paths in the others, and `remove` (postpack) restores the pages: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
+// commands that need a clone, and names the installed files in the others. `remove` (postpack) restores the pages:
+// `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
 
 /** True if the package in `from` includes `path`: by the `files` of its package.json, or always if there are none. */
 export function isPacked(path: string, from = root): boolean {
   const { files } = JSON.parse(readFileSync(join(from, "package.json"), "utf8")) as { files?: string[] };
   if (files === undefined) return !path.startsWith("..");
   const within = (entry: string) => path === entry || path.startsWith(`${entry}/`);
-  const excluded = files.filter((entry) => entry.startsWith("!")).map((entry) => entry.slice(1));
-  return files.some(within) && !excluded.some(within);
+  return files.some(within) && !files.some((entry) => entry.startsWith("!") && within(entry.slice(1)));
 }
 
 /** Pages of the package in `from`. */
@@ -51,24 +51,22 @@ export const withoutOutsideLinks = (
 
 /** A part of a command that only a clone can run. */
 const CLONE_ONLY =
-  /\b(?:(?:packages|research|deploy|tools|src)\/|npm (?:ci|run|test|pack)|npx tsx|modicum\.js bench|(?:sweep|export-run)\.yaml)/;
+  /\b(?:(?:packages|research|deploy|src)\/|npm (?:ci|run|pack)|npx tsx|js bench|(?:sweep|export-run)\.yaml)/;
 
 /** The first block of such commands. */
 const CLONE_COMMAND = new RegExp(`^\`\`\`sh\\n(?:(?!^\`\`\`)[\\s\\S])*?${CLONE_ONLY.source}`, "m");
 
 /** A page's text, with a note before commands that the package cannot run. */
-export const withCloneNote = (text: string): string =>
-  text.replace(CLONE_COMMAND, "In a clone of the repository:\n\n$&");
-
-/** A block or a span of code. */
-const CODE = /^```.*?^```|`[^`\n]*`/gms;
+export const withCloneNote = (text: string): string => text.replace(CLONE_COMMAND, "In a clone of Modicum:\n\n$&");
 
 /** The command and the files of the package, as they are named in code. */
 const OWN_FILE = /(?<![\w./-])(?:bin\/modicum\.js(?= )|docs\/examples\/|models\/(?=\w)|CHANGELOG\.md)/g;
 
 /** A page's text, with commands as a project runs them that has installed the package. */
 export const withInstalledPaths = (text: string): string =>
-  text.replace(CODE, (code) => (CLONE_ONLY.test(code) ? code : code.replace(OWN_FILE, "node_modules/modicum/$&")));
+  text.replace(LINK, (code) =>
+    code[0] !== "`" || CLONE_ONLY.test(code) ? code : code.replace(OWN_FILE, "node_modules/modicum/$&"),
+  );
 
 /** The folder of the original pages meanwhile, outside the package. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
@@ -79,7 +77,6 @@ export function add(from = root, aside = asideOf(from)): void {
     const text = readFileSync(join(from, page), "utf8");
     const inside = withoutOutsideLinks(page, text, from);
     const packed = isPacked("packages/models", from) ? inside : withInstalledPaths(withCloneNote(inside));
-    if (packed === text) continue;
     mkdirSync(dirname(join(aside, page)), { recursive: true });
     writeFileSync(join(aside, page), text);
     writeFileSync(join(from, page), packed);
@@ -92,7 +89,5 @@ export function remove(from = root, aside = asideOf(from)): void {
   rmSync(aside, { recursive: true });
 }
 
-if (process.argv[1] === import.meta.filename) {
-  const [step, folder = "."] = process.argv.slice(2);
-  (step === "add" ? add : remove)(join(root, folder));
-}
+if (process.argv[1] === import.meta.filename)
+  (process.argv[2] === "add" ? add : remove)(join(root, process.argv[3] ?? "."));

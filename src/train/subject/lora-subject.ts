@@ -41,13 +41,8 @@ export async function loraSubject(
   const architecture = await decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
   const layout = withNewNames(layoutOf(checkpoint, architecture, plain), checkpoint);
-  if (lora.modules_to_save !== undefined && extended)
-    throw new UserError("lora.modules_to_save: expected a model without new tokens", 2);
-  if (lora.modules_to_save !== undefined && checkpoint.config.kind === "gguf")
-    throw new UserError(
-      `lora.modules_to_save: a GGUF's modules cannot be trained whole; omit it, or use the folder that \`modicum export ${name} DIR --format safetensors\` writes`,
-      2,
-    );
+  if (lora.modules_to_save !== undefined && (extended || checkpoint.config.kind === "gguf"))
+    throw new UserError("lora.modules_to_save: expected safetensors (see modicum export) without new tokens", 2);
   const weights = new LoraWeights(frozen, lora, extended?.ids, layout);
   const saving = savingMasks(save, plain);
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
