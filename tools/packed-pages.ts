@@ -50,23 +50,21 @@ export const withoutOutsideLinks = (
   });
 
 /** A part of a command that only a clone can run. */
-const CLONE_ONLY =
+const CLONE =
   /\b(?:(?:packages|research|deploy|src)\/|npm (?:ci|run|pack)|npx tsx|js bench|(?:sweep|export-run)\.yaml)/;
 
 /** The first block of such commands. */
-const CLONE_COMMAND = new RegExp(`^\`\`\`sh\\n(?:(?!^\`\`\`)[\\s\\S])*?${CLONE_ONLY.source}`, "m");
+const CLONE_COMMAND = new RegExp(`^\`\`\`sh\\n(?:(?!^\`\`\`)[\\s\\S])*?${CLONE.source}`, "m");
 
 /** A page's text, with a note before commands that the package cannot run. */
 export const withCloneNote = (text: string): string => text.replace(CLONE_COMMAND, "In a clone of Modicum:\n\n$&");
 
 /** The command and the files of the package, as they are named in code. */
-const OWN_FILE = /(?<![\w./-])(?:bin\/modicum\.js(?= )|docs\/examples\/|models\/(?=\w)|CHANGELOG\.md)/g;
+const OWN_FILE = /(?<![\w./([-])(?:bin\/modicum\.js(?= )|docs\/examples\/|models\/(?=\w)|CHANGELOG\.md)/g;
 
 /** A page's text, with commands as a project runs them that has installed the package. */
 export const withInstalledPaths = (text: string): string =>
-  text.replace(LINK, (code) =>
-    code[0] !== "`" || CLONE_ONLY.test(code) ? code : code.replace(OWN_FILE, "node_modules/modicum/$&"),
-  );
+  text.replace(LINK, (code) => (CLONE.test(code) ? code : code.replace(OWN_FILE, "node_modules/modicum/$&")));
 
 /** The folder of the original pages meanwhile, outside the package. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);

@@ -1,7 +1,6 @@
-import { closeSync, openSync, readdirSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import { checkExportFolder } from "../../engine/file/export-folder.ts";
 import { decoderArchitecture } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
@@ -41,7 +40,7 @@ export async function exportTrl(
   openBase: (model: string) => Promise<Base>,
 ): Promise<ExportedRun> {
   refuseBeyond(options);
-  checkExportFolder(out);
+  if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out} is not empty; name a new folder`);
   try {
     return await written(options, out, openBase);
   } catch (error) {
