@@ -149,7 +149,7 @@ test("without its platform's package, one sentence names it", async () => {
   expect(doctor.stdout).toMatch(new RegExp(`^MISSING +ONNX Runtime +${sentence}`, "m"));
 });
 
-const ABSENT = `error: mamba-tiny is in the package ${MODELS_PACKAGE}, which is missing: \`npm install ${MODELS_PACKAGE}\``;
+const ABSENT = `error: mamba-tiny is in the package ${MODELS_PACKAGE}, which is missing: install ${MODELS_PACKAGE}-*.tgz`;
 const RUN_MAMBA = ["run", "--json", "--model", "mamba-tiny", "--max-tokens", "4", "Hi"];
 
 test("models made here are found once their package is installed; until then, one sentence names it", async () => {

@@ -2,7 +2,15 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { add, isPacked, packedPages, remove, withCloneNote, withoutOutsideLinks } from "../tools/packed-pages.ts";
+import {
+  add,
+  isPacked,
+  packedPages,
+  remove,
+  withCloneNote,
+  withInstalledPaths,
+  withoutOutsideLinks,
+} from "../tools/packed-pages.ts";
 import { root } from "../tools/section.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-pages-"));
@@ -35,12 +43,33 @@ test.each([
   expect(withoutOutsideLinks("docs/a.md", text)).toBe(packed ?? text);
 });
 
-test("commands with models of the clone say so, once", () => {
-  const note = "In a clone of the repository, which has `packages/models`:\n\n";
+test("commands that need a clone say so, once", () => {
+  const note = "In a clone of Modicum:\n\n";
   const block = "```sh\nmodicum run --model packages/models/a\n```\n";
   expect(withCloneNote(`# A\n\n${block}\n${block}`)).toBe(`# A\n\n${note}${block}\n${block}`);
   const other = "```sh\nmodicum run\n```\n\nSee packages/models/a.\n";
   expect(withCloneNote(other)).toBe(other);
+});
+
+test.each([
+  [
+    "`node bin/modicum.js ps` and `docs/examples/a.yaml`",
+    "`node node_modules/modicum/bin/modicum.js ps` and `node_modules/modicum/docs/examples/a.yaml`",
+  ],
+  [
+    "```sh\nhead CHANGELOG.md | node bin/modicum.js run\n```\n",
+    "```sh\nhead node_modules/modicum/CHANGELOG.md | node node_modules/modicum/bin/modicum.js run\n```\n",
+  ],
+  [
+    "`node bin/modicum.js train models/a/train.yaml`",
+    "`node node_modules/modicum/bin/modicum.js train node_modules/modicum/models/a/train.yaml`",
+  ],
+  ["You may delete its `models/`, not `packages/models/a`.", undefined],
+  ["In a clone, `node bin/modicum.js` is it; [x](docs/examples/a.yaml).", undefined],
+  ["```sh\nnode bin/modicum.js run --model packages/models/a\n```\n", undefined],
+  ["```sh\nnpm ci && node bin/modicum.js run\n```\n", undefined],
+])("installed paths: %j", (text, packed) => {
+  expect(withInstalledPaths(text)).toBe(packed ?? text);
 });
 
 test("pages are restored, also after an interrupted pack", () => {

@@ -2,16 +2,16 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { basename, dirname, join, relative } from "node:path";
 import { root } from "./section.ts";
 
-// Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names and marks
-// commands with models of the clone, and `remove` (postpack) restores the pages: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
+// Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names, marks
+// commands that need a clone, and names the installed files in the others. `remove` (postpack) restores the pages:
+// `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
 
 /** True if the package in `from` includes `path`: by the `files` of its package.json, or always if there are none. */
 export function isPacked(path: string, from = root): boolean {
   const { files } = JSON.parse(readFileSync(join(from, "package.json"), "utf8")) as { files?: string[] };
   if (files === undefined) return !path.startsWith("..");
   const within = (entry: string) => path === entry || path.startsWith(`${entry}/`);
-  const excluded = files.filter((entry) => entry.startsWith("!")).map((entry) => entry.slice(1));
-  return files.some(within) && !excluded.some(within);
+  return files.some(within) && !files.some((entry) => entry.startsWith("!") && within(entry.slice(1)));
 }
 
 /** Pages of the package in `from`. */
@@ -49,12 +49,22 @@ export const withoutOutsideLinks = (
     return label.includes(name) ? label : `${label} (\`${name}\`)`;
   });
 
-/** The first block of commands that name models of the clone. */
-const CLONE_COMMAND = /^```sh\n(?:(?!^```)[\s\S])*?\bpackages\/models\//m;
+/** A part of a command that only a clone can run. */
+const CLONE =
+  /\b(?:(?:packages|research|deploy|src)\/|npm (?:ci|run|pack)|npx tsx|js bench|(?:sweep|export-run)\.yaml)/;
+
+/** The first block of such commands. */
+const CLONE_COMMAND = new RegExp(`^\`\`\`sh\\n(?:(?!^\`\`\`)[\\s\\S])*?${CLONE.source}`, "m");
 
 /** A page's text, with a note before commands that the package cannot run. */
-export const withCloneNote = (text: string): string =>
-  text.replace(CLONE_COMMAND, "In a clone of the repository, which has `packages/models`:\n\n$&");
+export const withCloneNote = (text: string): string => text.replace(CLONE_COMMAND, "In a clone of Modicum:\n\n$&");
+
+/** The command and the files of the package, as they are named in code. */
+const OWN_FILE = /(?<![\w./([-])(?:bin\/modicum\.js(?= )|docs\/examples\/|models\/(?=\w)|CHANGELOG\.md)/g;
+
+/** A page's text, with commands as a project runs them that has installed the package. */
+export const withInstalledPaths = (text: string): string =>
+  text.replace(LINK, (code) => (CLONE.test(code) ? code : code.replace(OWN_FILE, "node_modules/modicum/$&")));
 
 /** The folder, outside the package, that keeps the original pages meanwhile. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
@@ -64,8 +74,7 @@ export function add(from = root, aside = asideOf(from)): void {
   for (const page of packedPages(from)) {
     const text = readFileSync(join(from, page), "utf8");
     const inside = withoutOutsideLinks(page, text, from);
-    const packed = isPacked("packages/models", from) ? inside : withCloneNote(inside);
-    if (packed === text) continue;
+    const packed = isPacked("packages/models", from) ? inside : withInstalledPaths(withCloneNote(inside));
     mkdirSync(dirname(join(aside, page)), { recursive: true });
     writeFileSync(join(aside, page), text);
     writeFileSync(join(from, page), packed);
@@ -78,7 +87,5 @@ export function remove(from = root, aside = asideOf(from)): void {
   rmSync(aside, { recursive: true });
 }
 
-if (process.argv[1] === import.meta.filename) {
-  const [step, folder = "."] = process.argv.slice(2);
-  (step === "add" ? add : remove)(join(root, folder));
-}
+if (process.argv[1] === import.meta.filename)
+  (process.argv[2] === "add" ? add : remove)(join(root, process.argv[3] ?? "."));

@@ -127,8 +127,8 @@ function recordOf(value: object, folder: string): DataRecord {
   if (has("label")) return { kind: "labelled", ...checked(labelled, value) };
   if (has("text")) return { kind: "text", ...checked(text, value) };
   const forms =
-    '"text", "prompt" and "completion", "messages", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer" (or "questions")';
-  throw new UserError(`expected ${forms}, got ${few(Object.keys(value)) || "no field"}`);
+    '"text", "prompt" and "completion", "messages", "prompt", "chosen" and "rejected", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer" (or "questions"), or a template in columns that makes them';
+  throw new UserError(`expected ${forms}; got ${few(Object.keys(value)) || "no field"}`);
 }
 
 /** @throws UserError for rows that only methods of preferences read */

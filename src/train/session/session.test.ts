@@ -158,6 +158,15 @@ test("a run that cannot begin does not change a folder that is not empty", async
   expect(existsSync(path.join(own, "notes.txt"))).toBe(true);
 });
 
+test("a run's folder cannot be a file, which stays as it is", async () => {
+  const out = path.join(folder, "notes.txt");
+  writeFileSync(out, "mine");
+  await expect(runSession({ options, out, reuse: "refuse" }, noBase, {})).rejects.toThrow(
+    `cannot write ${out}: a file is in the way`,
+  );
+  expect(readFileSync(out, "utf8")).toBe("mine");
+});
+
 test("a checkpoint is written five minutes after the last", async () => {
   let minutes = 0;
   vi.spyOn(performance, "now").mockImplementation(() => minutes * 60_000);

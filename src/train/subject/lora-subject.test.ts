@@ -48,6 +48,13 @@ async function natsOf(stack: Stack, { ids, labels } = batch): Promise<number> {
   return nats / 6;
 }
 
+test("modules of a GGUF are not trained whole", async () => {
+  const lora = loraOptions.parse({ modules_to_save: "lm_head" });
+  await expect(loraSubject(lora, base, { quant: "f32", seed: 0 })).rejects.toThrow(
+    "lora.modules_to_save: expected safetensors (see modicum export) without new tokens",
+  );
+});
+
 test.each([{ form: "LoRA" }, { form: "DoRA", use_dora: true }])(
   "$form learns beside a quantised model, and the engine computes the same with the written adapter",
   async ({ form, use_dora = false }) => {

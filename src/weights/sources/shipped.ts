@@ -62,6 +62,6 @@ export function shippedFolder(name: string): string {
   const folder = modelFolder(name);
   if (folder !== undefined) return folder;
   throw new UserError(
-    `${name} is in the package ${MODELS_PACKAGE}, which is missing: \`npm install ${MODELS_PACKAGE}\``,
+    `${name} is in the package ${MODELS_PACKAGE}, which is missing: install ${MODELS_PACKAGE}-*.tgz, which \`npm pack --workspace ${MODELS_PACKAGE}\` makes in a clone`,
   );
 }
