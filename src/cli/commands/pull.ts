@@ -29,5 +29,8 @@ async function describe(name: string, plan: Plan | undefined): Promise<string[]>
   const rows = fetches.map(({ what, to, bytes }) => [what ?? basename(to), bytes === 0 ? "unknown" : megabytes(bytes)]);
   const unpackedText = unpacked === 0 ? "" : `, ${megabytes(unpacked)} unpacked`;
   const room = `${megabytes(await freeBytes(dirname(fetches[0]!.to)))} free`;
-  return [...columns([["FILE", "SIZE"], ...rows]), `${megabytes(total)} in total from ${source}${unpackedText}; ${room}`];
+  return [
+    ...columns([["FILE", "SIZE"], ...rows]),
+    `${megabytes(total)} in total from ${source}${unpackedText}; ${room}`,
+  ];
 }
