@@ -3,8 +3,7 @@ import { isatty } from "node:tty";
 import { codeOf } from "../util/system-errors.ts";
 
 /**
- * Ends the process at its exit if its terminal is gone. Otherwise, Node would try to restore the terminal's settings,
- * and abort if it cannot.
+ * Kills the process when it exits without its terminal, before Node tries to restore the terminal's settings and aborts.
  */
 export function endWithoutTerminal(): void {
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));

@@ -26,7 +26,7 @@ export class Ledger implements AsyncDisposable {
     return row && parsed(row);
   }
 
-  /** The receipts of `filter`, newest first, at most `limit`. */
+  /** The receipts that match `filter`, newest first, at most `limit`. */
   async list({ limit, ...filter }: LedgerFilter & { limit?: number | undefined } = {}): Promise<Receipt[]> {
     const { from: source, values } = from(filter);
     const order = `SELECT cast(receipt AS text) AS receipt ${source} ORDER BY created DESC, rowid DESC`;

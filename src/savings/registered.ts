@@ -86,7 +86,7 @@ export async function registerRecipe(name: string, entry: Registered): Promise<R
 }
 
 /**
- * A recipe that a user chose for a model without the lab; `adapter` is the folder of a LoRA adapter.
+ * A recipe that a user chose by hand for a model, not with the lab; `adapter` is the folder of a LoRA adapter.
  * @throws UserError if its savings conflict, a preset is not known yet, or the folder holds no adapter
  */
 export function chosenRecipe(model: string, steps: Recipe, adapter?: string): Registered {

@@ -185,7 +185,7 @@ describe("retrieval on chats", () => {
 
   test.each([
     [{ retrieval: { index: "notes" }, n: 2 }, "n: expected 1 with retrieval"],
-    [{ retrieval: { index: "notes" }, messages: [{ role: "system", content: "x" }] }, "expected one with a text"],
+    [{ retrieval: { index: "notes" }, messages: [{ role: "system", content: "x" }] }, "expected one with text"],
     [{ retrieval: {} }, "retrieval auto needs an index"],
   ])("refuses %j", async (body, sentence) => {
     const response = await chat(undefined, body);

@@ -8,7 +8,7 @@ import { writeError } from "./system-errors.ts";
 /**
  * Writes a file as `NAME….part` and renames it, so that it is never partial, even with concurrent writers. `mode` is
  * the file's permissions.
- * @throws UserError if the disk refuses it
+ * @throws UserError if writing fails
  */
 export const writeWhole = (file: string, text: string, mode?: number): Promise<void> =>
   fillWhole(file, (part) => part.writeFile(text), mode);

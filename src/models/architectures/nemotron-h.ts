@@ -162,7 +162,7 @@ const scheme: Scheme = {
  */
 export const nemotronH = hybrid<Config>("nemotron_h", {
   scheme,
-  // Layers that predict further tokens.
+  // Multi-token prediction (MTP) layers.
   unread: /^mtp\./,
   configure,
   place: ({ places }) => {

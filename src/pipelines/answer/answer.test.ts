@@ -243,6 +243,6 @@ describe("a chat", () => {
   });
 
   test("without a user's turn is refused", () => {
-    expect(() => chatPromptsOf(turns.slice(0, 1))).toThrow("expected one with a text");
+    expect(() => chatPromptsOf(turns.slice(0, 1))).toThrow("expected one with text");
   });
 });

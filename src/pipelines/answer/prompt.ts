@@ -40,7 +40,7 @@ export function chatPromptsOf(turns: readonly ChatMessage[]): QuestionPrompts {
   const at = turns.findLastIndex(({ role }) => role === "user");
   const content = turns[at]?.content;
   if (typeof content !== "string" || content.trim() === "")
-    throw new UserError("retrieval searches for the last user's turn; expected one with a text", 2);
+    throw new UserError("retrieval uses the last user message as its query; expected one with text", 2);
   return {
     query: content,
     plain: turns,

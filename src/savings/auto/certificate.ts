@@ -73,7 +73,7 @@ export const certificateSchema = z.strictObject({
   /** The sampling settings; a temperature of 0 is greedy. */
   sampling: z.record(z.string(), z.number()),
   adapter: z.string().optional(),
-  /** For a pair of models: `model`, `form` and `codes` are Super's, and Swift counts prompt tokens. */
+  /** For a pair of models: `model`, `form` and `codes` are Super's, and prompt tokens are counted with Swift's tokenizer. */
   pair: pairSchema.optional(),
   /** Hashes of the recipes' files, by path. */
   files: z.record(z.string(), z.string()).optional(),

@@ -55,7 +55,7 @@ export interface WritableAdapter {
 /**
  * Writes `adapter_config.json` and `adapter_model.safetensors` (float32) into a folder, which is created if missing.
  * Each file is written atomically, the weights last.
- * @throws UserError if the disk refuses it
+ * @throws UserError if writing fails
  */
 export async function writeAdapter(folder: string, adapter: WritableAdapter): Promise<void> {
   try {

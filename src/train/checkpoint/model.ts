@@ -28,7 +28,7 @@ export interface WritableModel {
 /**
  * Writes `config.json`, `model.safetensors` (float32) and the base's tokenizer files into a folder, which is created if
  * missing. Each file is written atomically, the weights last.
- * @throws UserError if the disk refuses it, or the base is quantised
+ * @throws UserError if writing fails, or the base is quantised
  */
 export async function writeModel(
   folder: string,

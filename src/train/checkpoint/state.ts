@@ -65,7 +65,7 @@ const nameOf = (step: number): string => `step-${step}`;
  * Stores a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. The
  * folder gets its name once it is complete; then all states but this and the previous one are removed. A stage's states
  * lie in `checkpoints/STAGE`.
- * @throws UserError if the disk refuses it; earlier states are not changed
+ * @throws UserError if writing fails; earlier states are not changed
  */
 export async function keepState(
   run: string,
@@ -117,7 +117,7 @@ async function removeOthers(folder: string, step: number): Promise<void> {
     await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => {});
 }
 
-/** Removes all states, for a run that starts over. @throws UserError if the disk refuses it */
+/** Removes all states, for a run that starts over. @throws UserError if writing fails */
 export async function removeStates(run: string): Promise<void> {
   try {
     await rm(folderOf(run), { recursive: true, force: true });

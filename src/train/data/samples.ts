@@ -24,7 +24,7 @@ export interface Sample {
   readonly image?: PlacedImage;
   /** Its images, if a frozen encoder has read them. */
   readonly seen?: SeenRow;
-  /** The grids of tokens of images among its tokens, if there are any. */
+  /** The token grids of the sample's images, if any. */
   readonly visual?: readonly VisualSpan[];
   /** True if it has lost its end. */
   readonly cut?: true;

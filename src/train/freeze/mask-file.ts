@@ -41,7 +41,7 @@ function tensorsHash(tensors: readonly ModelTensor[]): string {
   return hash.digest("hex");
 }
 
-/** @throws UserError if the disk refuses it */
+/** @throws UserError if writing fails */
 export const writeMask = (file: string, mask: FreezeMask): Promise<void> => writeJson(file, mask);
 
 /** @throws UserError for a file that is not a mask */

@@ -92,7 +92,7 @@ function withCarried(g: Graph, stack: Stack): Graph {
   return g;
 }
 
-/** The gradient of the tensors that travel on after the layer of a graph. */
+/** The gradient with respect to the tensors that a graph's layer passes to the next layer. */
 function carriedGradients({ stack }: Trainee, g: Graph): TensorGradient[] {
   const carried = stack.carried?.(g);
   return carried ? [{ of: carried, gradient: g.input("dCarriedOut", "f32", carried.shape) }] : [];

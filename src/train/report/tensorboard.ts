@@ -29,7 +29,7 @@ export class EventFile {
     });
   }
 
-  /** Adds a step's figures, under the names of transformers' trainer. @throws UserError if the disk refuses it */
+  /** Adds a step's figures, under the names of transformers' trainer. @throws UserError if writing fails */
   add(report: StepReport): void {
     this.#add(report.step, (event) => {
       event.tag(EVENT.summary, WireType.LengthDelimited).fork();

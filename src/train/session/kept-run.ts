@@ -4,7 +4,7 @@ import { type KeptState, keepState } from "../checkpoint/state.ts";
 import type { TrainOptions } from "../options.ts";
 import type { Counters, TrainedStep, TrainingRun } from "./run.ts";
 
-/** Stores a run's state as a checkpoint in its folder. @throws UserError if the disk refuses it */
+/** Stores a run's state as a checkpoint in its folder. @throws UserError if writing fails */
 export async function keepRun(run: TrainingRun, options: TrainOptions, out: string): Promise<void> {
   const { name, data, frozen } = run.stage;
   const tensors = Object.entries(run.states).map(([name, values]): [string, WritableTensor] => [

@@ -18,7 +18,7 @@ export class Metrics {
     return new Metrics(file);
   }
 
-  /** @throws UserError if the disk refuses it */
+  /** @throws UserError if writing fails */
   add(report: StepReport): void {
     try {
       appendFileSync(this.file, `${JSON.stringify(report)}\n`);

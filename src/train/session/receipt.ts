@@ -57,7 +57,7 @@ export interface Work {
   readonly prompts?: AdapterRecord | undefined;
 }
 
-/** The work of a training's stages, in order. */
+/** The sum of the work done in each stage of a training run. */
 export function sumOfWork(stages: readonly Work[]): Work {
   const sum = (of: (work: Work) => number | undefined) => stages.reduce((all, work) => all + (of(work) ?? 0), 0);
   const counters = stages.flatMap(({ bill }) => (bill?.work ? [bill.work] : []));

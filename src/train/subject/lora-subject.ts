@@ -114,7 +114,7 @@ export function openLayers(
 
 /**
  * The form of the frozen weights. Quantised weights take less memory, but the backward pass dequantises them again in
- * each batch, so `auto` picks float32 if it fits a quarter of the memory.
+ * each batch, so `auto` picks float32 if it fits in a quarter of the memory.
  */
 export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors">, memory = totalmem()): Quant {
   if (quant !== "auto") return quant;

@@ -168,7 +168,7 @@ function settingsOf(base: unknown, configs: readonly JsonObject[], updates: Read
   };
 }
 
-/** Writes an adapter's folder in PEFT's format, the weights last. @throws UserError if the disk refuses it */
+/** Writes an adapter's folder in PEFT's format, the weights last. @throws UserError if writing fails */
 export async function writeMerged(folder: string, { lora, config }: MergedAdapter): Promise<void> {
   await writeRecord(folder, lora.record);
   await writeJson(path.join(folder, "adapter_config.json"), config);

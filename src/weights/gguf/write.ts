@@ -37,7 +37,7 @@ function padded(bytes: Buffer, offset: number, length: number): Buffer {
 /**
  * Writes a GGUF of version 3, tensor by tensor, atomically, and synced to disk on return. `onBytes` receives the number
  * of bytes written so far.
- * @throws UserError if the disk refuses it
+ * @throws UserError if writing fails
  */
 export async function writeGguf(file: string, gguf: WritableGguf, onBytes?: (bytes: number) => void): Promise<void> {
   await fillWhole(file, async (part) => {

@@ -76,7 +76,7 @@ export function tuningOf(folder: string): Tuning | undefined {
   return Object.keys(all).length > 0 ? all[processorKey()] : undefined;
 }
 
-/** Stores a choice. @throws UserError if the disk refuses it */
+/** Stores a choice. @throws UserError if writing fails */
 export const keepTuning = (folder: string, choice: Tuning): Promise<void> =>
   keepJson(fileOf(folder), { ...readTunings(folder), [processorKey()]: choice });
 

@@ -11,7 +11,7 @@ const WHOLE = /(?<![\d.e-])-?\d+(?![\d.e])/g;
 const INFINITY = "\0";
 const marked = (_: string, value: unknown): unknown => (value === Number.POSITIVE_INFINITY ? INFINITY : value);
 
-/** Writes a model's `config.json` atomically. @throws UserError if the disk refuses it */
+/** Writes a model's `config.json` atomically. @throws UserError if writing fails */
 export const writeConfig = (folder: string, config: JsonObject): Promise<void> =>
   writeWhole(path.join(folder, "config.json"), `${textOf(config)}\n`);
 

@@ -20,7 +20,7 @@ const ALIGNMENT = 8;
 /**
  * Writes tensors by name as a safetensors file (the format's README), atomically, and synced to disk on return.
  * `onBytes` receives the number of weight bytes written so far.
- * @throws UserError if the disk refuses it
+ * @throws UserError if writing fails
  */
 export async function writeTensors(
   file: string,

@@ -116,7 +116,7 @@ export function watching(
   };
 }
 
-/** A row after a prompt under a plan. */
+/** One decoded token after a prompt, run with a plan. */
 export interface ExitRow extends Step {
   readonly slot: Slot;
   readonly logits: Float32Array[];

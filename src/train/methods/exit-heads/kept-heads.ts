@@ -44,7 +44,7 @@ export class KeptHeads {
     };
   }
 
-  /** @throws UserError if the disk refuses it */
+  /** @throws UserError if writing fails */
   async keep(layer: number, { weights, guesses: { places, right } }: TrainedHead): Promise<void> {
     const [guesses, tensors] = this.#files(layer);
     const writable = [...weights].map(([name, { shape, values }]) => [name, { shape, values: () => values }] as const);

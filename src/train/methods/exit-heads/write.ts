@@ -8,7 +8,7 @@ import type { TrainedExits } from "./exit-stages.ts";
 /**
  * Writes exits as `exits.safetensors` and `exits.json` into a folder, which is created if missing, each atomically.
  * Heads are in float16; deciders, which are small and read raw streams, in float32.
- * @throws UserError if the disk refuses it
+ * @throws UserError if writing fails
  */
 export async function writeExits(folder: string, { metadata, weights }: TrainedExits): Promise<void> {
   try {

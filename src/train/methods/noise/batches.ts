@@ -13,7 +13,7 @@ export interface ClassedImage {
   readonly row: number | undefined;
 }
 
-/** A network's noisy training images, end to end. */
+/** A network's noisy training images, concatenated. */
 export interface NoisyImages {
   readonly x: Float32Array;
   /** The noise in them. */

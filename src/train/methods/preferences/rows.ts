@@ -62,7 +62,7 @@ export const rowsOf = <R>(
   read: (value: Record<string, unknown>) => R,
 ): (R & { where: string })[] =>
   sources.flatMap(({ file, rows }) => {
-    if (!rows) throw new UserError(`${file}: the method is trained on JSON lines (.jsonl) or tables, got text`);
+    if (!rows) throw new UserError(`${file}: this method trains on JSON lines (.jsonl) or tables, got text`);
     if (rows.length === 0) throw new UserError(`${file}: the file has no rows`);
     return rows.map(({ where, value }) => ({ ...inFile(where, () => read(checked(fields, value))), where }));
   });

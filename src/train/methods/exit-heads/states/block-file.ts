@@ -26,7 +26,7 @@ export class BlockFile implements Disposable {
     this.#blocks = blocks;
   }
 
-  /** @throws UserError if the disk refuses it */
+  /** @throws UserError if writing fails */
   append(block: Uint8Array): void {
     this.#written(() => writeSync(this.#file, block, 0, this.bytes, this.#blocks * this.bytes));
     this.#blocks++;

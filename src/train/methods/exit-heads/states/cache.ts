@@ -67,7 +67,7 @@ export class StateCache implements Disposable {
     return path.basename(this.folder);
   }
 
-  /** The cache of these states. @throws UserError if the disk refuses it */
+  /** The cache of these states. @throws UserError if writing fails */
   static of(key: StatesKey, hidden: number, layers: readonly number[]): StateCache {
     return new StateCache(key.block, hidden, layers, statesIn(key));
   }
