@@ -6,7 +6,7 @@ import { testFiles } from "./tools/test-kinds.ts";
 const { fast, slow, isolated } = testFiles(import.meta.dirname, ["src", "apps", "test"]);
 /** Projects whose files take longest come first, so that no worker ends alone. */
 const ORDER = ["slow", "isolated", "fast"];
-class LongestFirst extends BaseSequencer {
+class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ project }: TestSpecification) => ORDER.indexOf(project.name);
     return (await super.sort(files)).sort((a, b) => place(a) - place(b));
@@ -26,7 +26,7 @@ export default defineConfig({
     pool: "forks",
     // For two cores: tests wait for processes, sockets and timers a third of their time.
     maxWorkers: 3,
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: SlowFirst },
     // A test beside other work may be slow without being wrong.
     testTimeout: 300_000,
     hookTimeout: 300_000,

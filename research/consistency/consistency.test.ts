@@ -10,7 +10,6 @@ import { afterAll, expect, test } from "vitest";
 import { consistencyRoute } from "../../src/engine/images/imagine/consistency.ts";
 import { NoiseRunner } from "../../src/engine/images/imagine/noise-runner.ts";
 import { Painter } from "../../src/engine/images/imagine/painter.ts";
-import type { RouteStep } from "../../src/engine/images/imagine/sampler.ts";
 import { difference } from "../../src/models/encoder/encoder.testing.ts";
 import { prepare } from "../../src/models/programs/programs.ts";
 import { openImageGenerator } from "../../src/models/registry.ts";
@@ -35,7 +34,7 @@ test.skipIf(!existsSync(terrainFile))("a real consistency network's step is ONNX
   using runner = await NoiseRunner.compile(model.unet, network);
   for (const { seed, sigma, difficulty, pixels } of reference.cases) {
     const random = normals(seededRandom(seed));
-    const [step] = consistencyRoute({ ...model.denoising.noise, most: sigma }, 1).steps as [RouteStep];
+    const step = consistencyRoute({ ...model.denoising.noise, most: sigma }, 1).steps[0]!;
     const noise = Float32Array.from({ length: model.unet.config.imageSize ** 2 }, () => sigma * random());
     const scaled = noise.map((value) => step.scale * value);
     step.advance(noise, await runner.run(scaled, [step.time], [{ row: difficulty }]), random);

@@ -9,7 +9,7 @@
  * `short` uses nothing from Cranfield.
  */
 import { writeFileSync } from "node:fs";
-import { question, SYSTEM, task } from "../../src/engine/decode/listwise/prompt.ts";
+import { answerOf, question, SYSTEM, task } from "../../src/engine/decode/listwise/prompt.ts";
 import { oneLine } from "../../src/engine/decode/listwise/text.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { cranfieldQueries } from "./cranfield-queries.ts";
@@ -38,9 +38,8 @@ interface Message {
 }
 
 const queryLine = (query: string): string => `Query: "${query}"`;
-const letterOf = (place: number): string => String.fromCharCode(65 + place);
 const marked = (passages: readonly string[]): string =>
-  passages.map((passage, i) => `[${letterOf(i)}] ${passage}`).join("\n");
+  passages.map((passage, i) => `${answerOf([i])} ${passage}`).join("\n");
 
 const kinds: Readonly<Record<string, Kind>> = {
   short: {
@@ -148,7 +147,7 @@ function chat(lessons: readonly Lesson[]): readonly Message[] {
   return Array.from({ length: TURNS }, (_, turn): readonly Message[] => {
     const i = places[turn]!;
     const query = oneLine(chosen[i]!.query);
-    const answer = { role: "assistant", content: `[${letterOf(i)}]` } as const;
+    const answer = { role: "assistant", content: answerOf([i]) } as const;
     if (turn === 0) return [...begin(query, passages), answer];
     return [{ role: "user", content: again(query, passages.length, turn) }, answer];
   }).flat();

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ImageTextModel } from "../../src/engine/encoders/image-text/image-text-model.ts";
@@ -8,6 +7,7 @@ import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { bridgeOptions } from "../../src/train/methods/regions/bridge.ts";
 import { bridgeStagesOn } from "../../src/train/methods/regions/bridge-stage.ts";
 import { featuresOf, type RegionFeatures } from "../../src/train/methods/regions/features.ts";
+import { hashOf } from "../../src/train/methods/regions/hash.ts";
 import { trainOptions } from "../../src/train/options.ts";
 import { TrainingRun } from "../../src/train/session/run.ts";
 import { modelHash, resolveModel } from "../../src/weights/sources/index.ts";
@@ -182,11 +182,7 @@ function sharesOf({ scenes }: RegionFeatures) {
 }
 
 async function hashes({ localiser }: Places, model: ImageTextModel) {
-  const weights = readFileSync(join(localiser, "localiser.safetensors"));
-  return {
-    model: await modelHash(model.source),
-    localiser: createHash("sha256").update(weights).digest("hex"),
-  };
+  return { model: await modelHash(model.source), localiser: hashOf(join(localiser, "localiser.safetensors")) };
 }
 
 /** Writes a result, unless it is there. */

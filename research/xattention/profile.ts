@@ -5,10 +5,10 @@
  *
  * TEXT is a file or a place as the lab's tasks have it: `npm:package@version:path`.
  */
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { load, profileThresholds, saveProfile } from "../../src/index.ts";
 import { windowEnd } from "../../src/lab/tasks/windows.ts";
+import { textOf } from "../../src/util/data/bytes.ts";
 import { filesOf } from "../../src/weights/sources/data-place.ts";
 
 const { values, positionals } = parseArgs({
@@ -22,7 +22,7 @@ const { values, positionals } = parseArgs({
 const [name, place, out] = positionals;
 if (name === undefined || place === undefined || out === undefined) throw new Error("expected MODEL TEXT OUT");
 const [path] = await filesOf(place);
-const text = readFileSync(path!, "utf8");
+const text = await textOf(path!);
 using model = await load(name);
 const countTokens = (some: string) => model.language.encode(some, true).length;
 const start = text.slice(0, windowEnd(text, 0, Number(values.tokens), countTokens));

@@ -118,7 +118,7 @@ function cacheFolder(): string {
 /** The maximum number of other versions' folders to list; a developer's home may have a thousand. */
 const NAMED = 3;
 
-/** Reports prepared weights. Those of other versions are not deleted, since other programs may use them. */
+/** Reports prepared weights. Weights for other versions are not deleted, since other programs may use them. */
 async function prepared(): Promise<string> {
   const { preparedHeld } = await import("../weights/prepared/leftovers.ts");
   const { bytes, stale } = preparedHeld(programsFolder());

@@ -61,7 +61,7 @@ export function periodFrom(text: string | undefined): Periods {
   return found;
 }
 
-/** Parses a day in an address; undefined if there is none. @throws UserError */
+/** Parses the day in an address; undefined if the address has no day. @throws UserError */
 export function dayFrom(name: string, text: string | undefined): Day | undefined {
   if (text === undefined || text === "") return undefined;
   const { data, error } = daySchema.safeParse(text);

@@ -12,7 +12,6 @@ import { decoderArchitecture } from "../../../src/models/registry.ts";
 import { Buffer } from "../../../src/runtime/buffer.ts";
 import { Program } from "../../../src/runtime/program.ts";
 import { Entries } from "../../../src/savings/attention/yopo/tiles.ts";
-import type { LayerMask, Sees } from "../../../src/savings/masks.ts";
 import type { VisualSpan } from "../../../src/savings/plan.ts";
 import { openData } from "../../../src/train/data/open.ts";
 import { DecoderStack } from "../../../src/train/graphs/decoder-stack.ts";
@@ -27,7 +26,7 @@ import { fromFolder, Tokenizer } from "../../../src/weights/tokenizer/index.ts";
 const SEED = 4;
 
 /** Each visual token sees itself, and as many of those before it as it has neighbours among them. */
-function randomKeys(visual: readonly VisualSpan[], tokens: number, radius: number): Sees {
+function randomKeys(visual: readonly VisualSpan[], tokens: number, radius: number) {
   const near = new Entries(visual, [...Array(tokens).keys()]).sees({ radius, causal: true });
   const random = seededRandom(SEED);
   const keys = new Map<number, ReadonlySet<number>>();
@@ -37,16 +36,19 @@ function randomKeys(visual: readonly VisualSpan[], tokens: number, radius: numbe
       const count = before.filter((key) => near(query, key)).length;
       keys.set(query, new Set([query, ...shuffle(before, random).slice(0, count)]));
     }
-  return (query, key) => {
+  return (query: number, key: number): boolean => {
     const seen = keys.get(query);
     return seen && keys.has(key) ? seen.has(key) : key <= query;
   };
 }
 
-const masksOf = (layers: number, radius: number): SavingMasks => {
-  const mask: LayerMask = { share: 1, sees: (visual, tokens) => randomKeys(visual, tokens, radius) };
-  return new SavingMasks(Array.from({ length: layers }, () => mask));
-};
+const masksOf = (layers: number, radius: number): SavingMasks =>
+  new SavingMasks(
+    Array.from({ length: layers }, () => ({
+      share: 1,
+      sees: (visual, tokens) => randomKeys(visual, tokens, radius),
+    })),
+  );
 
 /** Tunes a model under random keys, and writes it. */
 export async function tuneRandom(

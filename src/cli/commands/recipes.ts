@@ -161,7 +161,7 @@ async function turn(name: string, on: boolean): Promise<void> {
   print(`${AUTO}:${certificate} is ${on ? "on" : "off: its requests run dense"}`);
 }
 
-/** The certificate named `name`, or that of the recipe `MODEL@NAME`. @throws UserError if there is none */
+/** The certificate `name`, or the one for the recipe `MODEL@NAME`. @throws UserError if it is missing */
 async function certificateNamed(name: string): Promise<string> {
   const entry = await registeredAs(name);
   if (!entry) return name;

@@ -33,7 +33,7 @@ export interface Comparison {
   readonly positions: number;
   /** The greatest difference of log-probabilities at these positions, over the whole vocabulary. */
   readonly worst: number;
-  /** The index of the first different token; absent if there is none. */
+  /** The index of the first different token; absent if all are equal. */
   readonly differsAt?: number;
   /** Nats between dense's two likeliest tokens at that position. */
   readonly gap?: number;

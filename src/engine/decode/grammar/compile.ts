@@ -14,7 +14,7 @@ const MOST_NODES = 2_000_000;
 
 const tooLarge = () => new UserError("the schema is too large to enforce; simplify it");
 
-/** The texts that a format accepts. @throws UserError if there is none, or it cannot be enforced */
+/** The texts that a format accepts. @throws UserError if it accepts no text, or cannot be enforced */
 export function compiled(format: Format): { forest: Forest; root: Node } {
   const forest = new Forest();
   return { forest, root: forest.within(MOST_NODES, tooLarge, () => sound(forest, nodeOf(forest, format))) };

@@ -68,7 +68,7 @@ export class ActiveGrpo implements ActiveMethod {
   }
 
   /** Each completion's rewards, computed one by one. */
-  async #scores(prompts: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
+  #scores(prompts: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
     const { rewards } = this.#rollouts;
     const scored = (prompt: Prompt, { text }: Completion) =>
       Promise.all(rewards.map((reward) => rewardOf(reward, prompt, text)));
