@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
+import { checkExportFolder } from "../engine/file/export-folder.ts";
 import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import { interpolateAdapter, interpolateModels } from "../train/checkpoint/interpolate.ts";
@@ -116,7 +117,7 @@ export async function interpolate(
   { out, weight, ...resolving }: InterpolateOptions,
 ): Promise<void> {
   if (!(weight >= 0 && weight <= 1)) throw new UserError(`weight: expected 0 to 1, got ${weight}`, 2);
-  if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out} is not empty; use another --out`);
+  checkExportFolder(out);
   if (existsSync(path.join(tuned, "adapter_config.json"))) return interpolateAdapter(tuned, weight, out);
   const open = async (model: string) => openCheckpoint((await resolveModel(model, resolving)).path);
   return interpolateModels({ base: await open(base), tuned: await open(tuned) }, weight, out);

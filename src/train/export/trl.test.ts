@@ -95,7 +95,9 @@ test("the settings have each step's rates, the base and the trained names", asyn
 });
 
 test("a non-empty folder stays as it is; unreadable data leave none", async () => {
-  await expect(exportTrl(packed, base, open)).rejects.toThrow(/base is not empty; name a new folder/);
+  await expect(exportTrl(packed, base, open)).rejects.toThrow(/base: the folder is not empty/);
+  const file = path.join(base, "config.json");
+  await expect(exportTrl(packed, file, open)).rejects.toThrow(`${file}: `);
   await expect(exportTrl({ ...packed, data: [at("none.jsonl")] }, at("gone"), open)).rejects.toThrow(/none\.jsonl/);
   expect(existsSync(at("gone"))).toBe(false);
 });

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, openSync, readdirSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import { checkExportFolder } from "../../engine/file/export-folder.ts";
 import { decoderArchitecture } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
@@ -40,7 +41,7 @@ export async function exportTrl(
   openBase: (model: string) => Promise<Base>,
 ): Promise<ExportedRun> {
   refuseBeyond(options);
-  if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out} is not empty; name a new folder`);
+  checkExportFolder(out);
   try {
     return await written(options, out, openBase);
   } catch (error) {
