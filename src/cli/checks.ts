@@ -83,7 +83,7 @@ function instructionSets(): string {
   if (process.platform !== "linux") return `unknown on ${process.platform}`;
   const [, flags = ""] = /^(?:flags|Features)\s*: (.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8")) ?? [];
   const known = flags.split(" ").filter((flag) => pattern.test(flag));
-  if (known.length === 0) throw new Error("none for fast matrix products; answers will be slow");
+  if (known.length === 0) throw new Error("no instructions for fast matrix products; answers will be slow");
   return known.join(" ");
 }
 

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 /** The words of a call, or all words, in which case every verb gets its options. */
 export type Words = Pick<readonly string[], "includes">;
 
-/** A verb of a verb, such as `lab run`. */
+/** A subcommand, such as `run` of `lab run`. */
 export interface Verb {
   readonly summary: string;
   /** Its options are defined only when it is called. */

@@ -91,7 +91,7 @@ describe("a pair of real models", () => {
     forget(pair);
     const { receipt: routed, text } = await pair.route(QUESTIONS[0]!, SHORT);
     const { tokenizer } = model.language;
-    // Prices for the same prompt and as many answer tokens differ by a few per cent, since tokens differ in length.
+    // Prices for the same prompt and number of answer tokens differ by a few per cent, since tokens differ in length.
     const more = tokenizer.encode(text).length / receipt.tokens.completion;
     expect(routed.flops.dense / receipt.flops.dense).toBeGreaterThan(Math.min(1, more) * 0.9);
     expect(routed.flops.dense / receipt.flops.dense).toBeLessThan(Math.max(1, more) * 1.1);

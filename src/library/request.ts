@@ -27,7 +27,7 @@ import {
 import type { GenerationTerms, RequestOptions, runOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
-/** The part of checked options that defines the request, without the terms on which it runs. */
+/** The options that define the request itself, without those for its execution. */
 export function settingsOf(options: z.output<typeof runOptions>): GenerationTerms & Pick<RequestOptions, "save"> {
   const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, ...settings } = options;
   return settings;

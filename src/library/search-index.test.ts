@@ -37,7 +37,7 @@ describe("an index", () => {
     const [bm25, dense, hybrid] = [await by("bm25"), await by("dense"), await by("hybrid")];
     expect(bm25.results).toEqual([{ ...documents[0], score: expect.any(Number) }]);
     expect(dense.results).toHaveLength(2);
-    // The cost is three comparisons of vectors and the query's embedding.
+    // The cost is the query's embedding plus three vector comparisons.
     const { width } = index.settings.embedding!;
     const { receipt } = await (await openEmbedding()).embed(["apple trees"]);
     expect(dense.receipt.flops.spent - receipt.flops.spent).toBe(2 * 3 * width);

@@ -226,7 +226,7 @@ export class SearchIndex implements AsyncDisposable {
 const sumOfVectors = (vectors: readonly Float32Array[]): Float32Array =>
   vectors[0]!.map((_, i) => vectors.reduce((sum, vector) => sum + vector[i]!, 0));
 
-/** Yields documents; throws the signal's reason between two of them. */
+/** Yields documents; if the signal is aborted, throws its reason before the next one. */
 async function* until(signal: AbortSignal | undefined, documents: AsyncIterable<Document>): AsyncGenerator<Document> {
   for await (const document of documents) {
     signal?.throwIfAborted();

@@ -159,7 +159,7 @@ describe("retrieval on chats", () => {
       ...more,
     });
 
-  test("the last user's turn is the query and holds the passages", async () => {
+  test("the last user turn is the query and holds the passages", async () => {
     const { retrieval, usage, choices } = await jsonOf(chat({ mode: "always", index: "notes" }));
     expect(retrieval).toMatchObject({ used: true, method: "always", documents: [{ id: "a" }], citations: [] });
     const plain = await jsonOf(chat(undefined));

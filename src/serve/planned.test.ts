@@ -87,7 +87,7 @@ test.each([
   [{ model: "answers", planning: { channel: "text" } }, 400, "expected a model PLANNER+EXECUTOR"],
   [{ model: "answers+plans" }, 400, "plans fills in masked tokens"],
   [{ model: "plans+others" }, 404, 'no model is called "others"'],
-  [{ messages: [{ role: "user", content: " " }] }, 400, "messages: the last user's turn is the question"],
+  [{ messages: [{ role: "user", content: " " }] }, 400, "messages: the last user turn is the question"],
   [{ planning: { channel: "text", threshold: -1 } }, 400, "planning.threshold: must be at least 0"],
 ])("%o is refused", async (more, status, sentence) => {
   const response = await ask(more);

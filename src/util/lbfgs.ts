@@ -68,7 +68,7 @@ interface Place {
   readonly gradient: Float64Array<ArrayBuffer>;
 }
 
-/** The first point along a direction that decreases enough; undefined if none. */
+/** The first point along a direction that decreases enough; undefined if there is none. */
 function search(objective: Objective, from: Place, direction: Float64Array, first: number): Place | undefined {
   const slope = dot(from.gradient, direction);
   if (!(slope < 0)) return undefined;

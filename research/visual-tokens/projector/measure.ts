@@ -1,10 +1,10 @@
 /**
  * Scores captions of held-out drawings under savings of visual tokens:
  *
- *     npx tsx research/visual-tokens/projector/measure.ts MODEL DATA/held-out.jsonl OUT.jsonl [LIMIT]
+ *     npx tsx research/visual-tokens/projector/measure.ts MODEL DATA/held-out.jsonl OUT.jsonl [LIMIT [ARMS]]
  *
- * Each drawing's caption stands among nine others of the held-out drawings. OUT gets a line an arm. Time is the processor's,
- * so that other work on the machine counts little.
+ * Each drawing's caption stands among nine others of the held-out drawings. OUT gets a line for
+ * each arm whose name begins with ARMS. Times are CPU times, so that other work on the machine counts little.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -32,7 +32,7 @@ const recipes: Readonly<Record<string, readonly string[]>> = {
   "yopo:layers=8": ["yopo:layers=8"],
 };
 
-const [folder, file, out, limit = "200"] = process.argv.slice(2);
+const [folder, file, out, limit = "200", only = ""] = process.argv.slice(2);
 if (!folder || !file || !out) throw new Error("expected a model, held-out.jsonl and the result's file");
 const model = await LanguageModel.load(await resolveModel(folder));
 const { engine, decoder } = model;
@@ -88,7 +88,8 @@ async function score({ prompt, embeddings }: Asked, plan: Plan, of: readonly (re
 
 const see = (i: number) => seenPrompt(model, ids, [join(dirname(file), items[i % items.length].image)]);
 const leases = new Map<string, Awaited<ReturnType<typeof model.recipes.use>>>();
-for (const [name, recipe] of Object.entries(recipes)) leases.set(name, await model.recipes.use(parseRecipe(recipe)));
+for (const [name, recipe] of Object.entries(recipes))
+  if (name.startsWith(only)) leases.set(name, await model.recipes.use(parseRecipe(recipe)));
 
 /** Captions after the words alone, without a drawing. */
 const words = ids.filter((id) => id !== model.vision!.vision.config.imageToken);

@@ -29,12 +29,6 @@ export interface About {
   readonly machine: string;
 }
 
-/** Costs of some drawings, apart from what the model says of them. */
-export interface Costs extends Pick<About, "tokens" | "encoder"> {
-  readonly drawings: number;
-  readonly arms: readonly Pick<Arm, "arm" | "ms" | "flops">[];
-}
-
 /** Nats per token, from captions' nats and numbers of tokens. */
 export const perToken = (parts: readonly (readonly number[])[]): number =>
   parts.reduce((sum, [nats]) => sum + nats!, 0) / parts.reduce((sum, [, tokens]) => sum + tokens!, 0);

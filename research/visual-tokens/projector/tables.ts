@@ -4,66 +4,67 @@ import { join } from "node:path";
 import { pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
 import { markdownTable, root, writeSection } from "../../../tools/section.ts";
 import { shareText } from "../../common/shares.ts";
-import { type About, type Arm, type Costs, partsOf, perToken } from "./results.ts";
+import { type About, type Arm, partsOf, perToken } from "./results.ts";
 
 const FOLDER = "research/visual-tokens/projector";
 export const PAGE = `${FOLDER}/README.md`;
 export const SECTION = "projector/tables";
-const RESULTS = `${FOLDER}/trained.jsonl`;
-const COSTS = `${FOLDER}/costs-256.json`;
+const COLUMNS = [
+  "arm",
+  "nats a token",
+  "against dense",
+  "against random",
+  "best of ten",
+  "best of ten over words",
+  "GFLOP",
+  "ms",
+];
 
-/** The arms of the committed results. */
-export function projectorSection(): string {
-  const [metadata, ...arms] = readFileSync(join(root, RESULTS), "utf8")
+interface Results {
+  readonly metadata: About;
+  readonly arms: readonly Arm[];
+}
+
+function resultsOf(name: string): Results {
+  const lines = readFileSync(join(root, FOLDER, `${name}.jsonl`), "utf8")
     .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line)) as [About, Arm, ...Arm[]];
-  const [dense] = arms as [Arm, ...Arm[]];
-  const parts = (arm: Arm) => partsOf(arm, metadata);
+    .split("\n");
+  const [metadata, ...arms] = lines.map((line) => JSON.parse(line));
+  return { metadata, arms };
+}
+
+/** One model's results: how they were measured, and a row for each arm. */
+function table({ metadata, arms }: Results): string {
   const { encoder, tokens, machine, words, captionTokens } = metadata;
-  const blind = perToken(words.map((nats, i) => [nats, captionTokens[i]!]));
+  const [dense] = arms;
   const random = arms.find(({ arm }) => arm.includes("random"))!;
+  const blind = perToken(words.map((nats, i) => [nats, captionTokens[i]!]));
   const against = (arm: Arm, other: Arm): string => {
-    const { mean, ci95 } = pairedDelta(parts(arm), parts(other), perToken, { seed: 1 });
+    if (arm === other) return "";
+    const { mean, ci95 } = pairedDelta(partsOf(arm, metadata), partsOf(other, metadata), perToken, { seed: 1 });
     const [delta, low, high] = [mean, ...ci95].map((x) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(2)}`);
-    return arm === other ? "" : `${delta} [${low}, ${high}]`;
+    return `${delta} [${low}, ${high}]`;
   };
   const rows = arms.map((arm) => [
-    ...[`\`${arm.arm}\``, arm.natsPerToken.toFixed(2), against(arm, dense), against(arm, random)],
+    ...[`\`${arm.arm}\``, arm.natsPerToken.toFixed(2), against(arm, dense!), against(arm, random)],
     ...[shareText(arm.right), shareText(arm.rightOverWords)],
     ...[((encoder.flops + arm.flops) / 1e9).toFixed(1), (encoder.ms + arm.ms).toFixed(0)],
   ]);
   return [
-    `${dense.nats.length} drawings of ${tokens} tokens. The encoder is ${(encoder.flops / 1e9).toFixed(1)} of the GFLOP and ${encoder.ms.toFixed(0)} of the ms (${machine}, medians of the processor's time). Behind the words alone a caption takes ${blind.toFixed(2)} nats a token.`,
-    markdownTable(
-      [
-        "arm",
-        "nats a token",
-        "against dense",
-        "against random",
-        "best of ten",
-        "best of ten over words",
-        "GFLOP",
-        "ms",
-      ],
-      rows,
-    ),
-    costsSection(),
+    `${dense!.nats.length} drawings of ${tokens} tokens. The encoder takes ${(encoder.flops / 1e9).toFixed(1)} of the GFLOP and ${encoder.ms.toFixed(0)} of the ms (${machine}, medians of CPU time). After the words alone a caption costs ${blind.toFixed(2)} nats a token.`,
+    markdownTable(COLUMNS, rows),
   ].join("\n\n");
 }
 
-/** FLOPs and time of the arms with 256 tokens. */
-function costsSection(): string {
-  const costs = JSON.parse(readFileSync(join(root, COSTS), "utf8")) as Costs;
-  const { tokens, drawings, encoder, arms } = costs;
-  const rows = arms.map(({ arm, flops, ms }) => [
-    `\`${arm}\``,
-    ((encoder.flops + flops) / 1e9).toFixed(1),
-    (encoder.ms + ms).toFixed(0),
-  ]);
+/** Tables of the committed results, the largest training first. */
+export function projectorSection(): string {
+  const lora = resultsOf("256-tokens-lora");
+  const [yopo] = resultsOf("256-tokens-lora-yopo").arms;
+  const withYopo = { ...lora, arms: [...lora.arms, { ...yopo!, arm: `${yopo!.arm}, LoRA trained with it` }] };
   return [
-    `Costs of ${tokens} tokens, from ${drawings} drawings behind a projector that learned next to nothing. The encoder is ${(encoder.flops / 1e9).toFixed(1)} of the GFLOP and ${encoder.ms.toFixed(0)} of the ms.`,
-    markdownTable(["arm", "GFLOP", "ms"], rows),
+    ...["### 256 tokens", table(resultsOf("256-tokens"))],
+    ...["### 256 tokens, and LoRA on a tenth", table(withYopo)],
+    ...["### 64 tokens", table(resultsOf("64-tokens"))],
   ].join("\n\n");
 }
 

@@ -54,7 +54,7 @@ async function revoke(idOrName: string, { json }: Flags): Promise<void> {
   print(`revoked ${key.id}, "${printable(key.name)}"`);
 }
 
-/** A key's terms, as the flags that set them. */
+/** The flags that set a key's terms. */
 const termsOf = ({ terms }: Pick<Key, "terms">): string =>
   Object.entries(terms)
     .flatMap(([term, value]) => (Array.isArray(value) ? value : [value]).flatMap((one) => flagsOf(term, one)))

@@ -231,7 +231,7 @@ describe("a chat", () => {
     { role: "assistant", content: "Hi" },
     { role: "user", content: "And Rome?" },
   ];
-  test("is searched for by its last user's turn, which then holds the passages", () => {
+  test("is searched for by its last user turn, which then holds the passages", () => {
     const chat = chatPromptsOf(turns);
     expect([chat.query, chat.plain]).toEqual(["And Rome?", turns]);
     const read = chat.with(["Rome is in Italy."]) as typeof turns;

@@ -122,7 +122,7 @@ function questionOf(prompt: Prompt): string {
   const turns = isIds(prompt) ? [] : prompt;
   const content = turns.findLast(({ role }) => role === "user")?.content;
   if (typeof content === "string" && content.trim() !== "") return content;
-  throw new UserError("messages: the last user's turn is the question, expected one with a text", 2, "messages");
+  throw new UserError("messages: the last user turn is the question; expected it to contain text", 2, "messages");
 }
 
 /** Options that apply to one model only, for its input and for its output. */

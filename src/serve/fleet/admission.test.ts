@@ -13,7 +13,7 @@ function admissionTo(servers: readonly Server[], rows: number, queue: number) {
   const admission = new Admission(backends, { rows, queue });
   const order: string[] = [];
   const places = new Map<string, Place | undefined>();
-  /** Requests a place, as a key with the name's first letter. */
+  /** Requests a place; the first letter of the name is the key. */
   const ask = async (name: string, tried: readonly Server[] = [], signal = new AbortController().signal) => {
     const seen = new Map(tried.map((server) => [server as unknown as Backend, "tried"]));
     const place = await admission.place({ key: name[0]!, tried: seen, signal });

@@ -32,7 +32,7 @@ export interface Held extends Wanted {
   loaded: Loaded | undefined;
   /** Requests. */
   users: number;
-  /** The running number of its last use; the least recently used model is unloaded first. */
+  /** The sequence number of its last use; the least recently used model is unloaded first. */
   used: number;
   /** Milliseconds that the model stays in memory once unused, as set by its last request. */
   keepAlive: number;

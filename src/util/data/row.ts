@@ -3,9 +3,9 @@ import { few, UserError } from "../errors.ts";
 
 /** One row of a table, or one value of a list. */
 export interface Row {
-  /** File and line, for sentences. */
+  /** The file and line, for error messages. */
   readonly where: string;
-  /** Counted from 1: the line of a text file, the row of a table. */
+  /** The line of a text file or the row of a table, counted from 1. */
   readonly number: number;
   readonly value: unknown;
 }
@@ -46,5 +46,5 @@ function shown(value: unknown): string {
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
-/** The fields of a row, for sentences. */
+/** The fields of a row, for error messages. */
 export const fieldsOf = (value: object): string => `only ${few(Object.keys(value)) || "nothing"}`;

@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { Row } from "./row.ts";
 import { rowsOf } from "./rows.ts";
 
-/** By pyarrow: tools/reference/tables.py. */
+/** Written by pyarrow (tools/reference/tables.py). */
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
 async function all(path: string): Promise<Row[]> {

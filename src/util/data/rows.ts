@@ -6,7 +6,7 @@ import { arrowRows, parquetRows } from "./tables.ts";
 
 type Reader = (path: string) => AsyncIterable<Row>;
 
-/** Readers by file extension, before a `.gz`. */
+/** A reader for each file extension; `.gz` may follow it. */
 const readers: Readonly<Record<string, Reader>> = {
   jsonl: jsonLines,
   ndjson: jsonLines,

@@ -18,7 +18,7 @@ export function checkAddress(place: string, otherwise: string): void {
 
 /** A kind of data that this program keeps in a database. */
 export interface PostgresKind {
-  /** For sentences, such as `ledger`. */
+  /** The noun for error messages, such as `ledger`. */
   readonly noun: string;
   /** The error if the server or the connection fails: a retry may work. */
   readonly fault: (sentence: string) => UserError;

@@ -8,7 +8,7 @@ import { codeOf, DISK_FULL, reasonOf, unopened } from "../system-errors.ts";
 
 /** A kind of SQLite file that this program keeps. */
 export interface SqliteKind {
-  /** For sentences, such as `ledger`. */
+  /** The noun for error messages, such as `ledger`. */
   readonly noun: string;
   /** With its article. */
   readonly article: string;
