@@ -11,7 +11,7 @@ export interface OpenFile {
   readonly size: number;
   /**
    * Reads bytes into a separate buffer.
-   * @throws UserError if they are too many (`what` names them), or the file was shortened
+   * @throws UserError if there are too many (`what` names them in the message), or the file was truncated
    */
   read(offset: number, length: number, what?: string): Buffer<ArrayBuffer>;
 }

@@ -120,7 +120,7 @@ function respread(codes: Uint8Array, step: number, min: number, most: number): n
 
 /** The number of steps of a correction digit on each side of its zero point. */
 const HALF = 8;
-/** The largest number of units that two digits represent. */
+/** The largest count of units that fits in two digits. */
 const LARGEST = (HALF - 1) * (1 + 1 / DIGITS);
 
 /** The error is at most 1/238 of the largest correction among the blocks that share digits. */

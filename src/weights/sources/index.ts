@@ -127,7 +127,7 @@ const rethrown =
 /** A hint for users who write a repository's name as other tools do. */
 const hubHint = (path: string): string =>
   /^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.(gguf|safetensors|onnx)$/.test(path)
-    ? `; a model of the Hugging Face hub is called hf:${path}`
+    ? `; write a model of the Hugging Face hub as hf:${path}`
     : "";
 
 /** The number of bytes of the weights in a folder. */

@@ -78,7 +78,7 @@ export function totalOf(response: Response): number {
 /** Converts temporary errors of `fetch`; throws all others. */
 export function asDropped(error: unknown, url: string): Dropped {
   if (error instanceof Dropped) return error;
-  // `fetch` wraps every network failure in a TypeError, and so it does a truncated body.
+  // `fetch` wraps every network failure in a TypeError, including a truncated body.
   if (!(error instanceof TypeError)) throw error;
   const code = codeOf(error.cause) ?? (error.cause instanceof Error ? error.cause.message : error.message);
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {

@@ -224,7 +224,7 @@ export class Sequence implements Disposable {
     this.#chunks = this.engine.chunks(slot, this.#text, this.#terms);
   }
 
-  /** The last piece of an answer that ends here, with the rest of its text. */
+  /** The final piece of a complete answer, with its remaining text. */
   cut(cut?: CutReason): Piece {
     return this.#end("length", cut);
   }

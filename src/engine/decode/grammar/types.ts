@@ -47,7 +47,7 @@ export function isOf(value: unknown, type: Type): boolean {
 /** Keywords beside a reference or alternatives, which apply to each alternative. */
 export type Beside = Pick<Keywords, "type" | "unevaluatedProperties" | "unevaluatedItems">;
 
-/** `schema` with the keywords that stand beside the reference to it. */
+/** `schema` merged with the keywords beside its `$ref`. */
 export function narrowed(schema: Schema, { type, ...others }: Beside): Schema {
   const words = schema === true ? {} : schema;
   if (words === false) return false;
