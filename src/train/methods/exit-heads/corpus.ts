@@ -15,13 +15,13 @@ export type Part = (typeof parts)[number];
 
 const SHARES: Readonly<Record<Part, number>> = { training: 0.7, calibration: 0.15, test: 0.15 };
 
-/** Texts as rows of tokens, split by document. */
+/** Texts as rows of tokens; whole documents are assigned to parts. */
 export interface Corpus {
   readonly sha256: string;
   readonly block: number;
-  /** Rows of `block` tokens plus the next token; a part's rows are adjacent, in the order of `parts`. */
+  /** Rows of `block` tokens and the token after them; each part's rows are adjacent, in the order of `parts`. */
   readonly blocks: readonly Int32Array[];
-  /** Rows of each part, start inclusive, end exclusive. */
+  /** The range of each part's rows, start inclusive, end exclusive. */
   readonly ranges: Readonly<Record<Part, readonly [from: number, to: number]>>;
 }
 
@@ -30,7 +30,7 @@ type TextEncoder = Pick<Tokenizer, "encode" | "addBos" | "bos" | "eos">;
 const line = z.looseObject({ text: z.string() });
 
 /**
- * The documents of files: each line's `text` in JSON lines, or else the whole file.
+ * Reads documents: the `text` of each line of a JSON Lines file, or the whole of any other file.
  * @throws UserError if a file cannot be read, is not text, or a line has no text
  */
 export const documentsOf = (files: readonly string[]): string[] =>
@@ -38,13 +38,13 @@ export const documentsOf = (files: readonly string[]): string[] =>
 
 const linesOf = (file: string): string[] => checkedLines(file, line).map(({ text }) => text);
 
-/** A corpus, and the number of documents beyond its token limit. */
+/** A corpus, and the documents that its token limit excluded. */
 export interface ReadCorpus extends Corpus {
   readonly unread: readonly string[];
 }
 
 /**
- * Documents as rows, most of them for training. No document is in two parts, unless there are fewer than three. An end
+ * Splits documents into rows, most of them for training. With at least three documents, none is in two parts. An end
  * token separates the documents of a part.
  * @throws UserError if the texts do not fill a row of each part
  */
@@ -69,12 +69,10 @@ export function corpusOf(
   return { sha256: hashOf(blocks), block, blocks, ranges: ranges as Corpus["ranges"], unread };
 }
 
-/** The greatest share of all tokens that one document of many may have. */
+/** The maximum share of the tokens that a single document may take, if there are enough documents. */
 const LARGEST = 0.1;
 
-/**
- * Takes documents up to `most` tokens in total. The last one is cut; so are very long ones if there are many documents.
- */
+/** Takes documents up to `most` tokens in total. Cuts the last one and, if there are many documents, very long ones. */
 function limited(documents: readonly string[], tokenizer: TextEncoder, most: number): number[][] {
   const { addBos, bos, eos } = tokenizer;
   const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];
