@@ -59,7 +59,7 @@ export function corpusOf(
   const rows = parts.map((part) => rowsOf(split[part], block));
   for (const [i, part] of parts.entries())
     if (rows[i]!.length === 0)
-      throw new UserError(`the data are too short: expected at least ${block + 1} tokens for ${part}`);
+      throw new UserError(`too little data: expected at least ${block + 1} tokens for ${part}`);
   const starts = rows.map((_, i) => rows.slice(0, i).reduce((sum, { length }) => sum + length, 0));
   const ranges = Object.fromEntries(
     parts.map((part, i) => [part, [starts[i]!, starts[i]! + rows[i]!.length] as const]),
@@ -87,8 +87,8 @@ function limited(documents: readonly string[], tokenizer: TextEncoder, most: num
 }
 
 /**
- * Each document goes to the part that is furthest below its share; if there are fewer than three documents, the ends of
- * each are held out.
+ * Assigns each document to the part that is furthest below its share; splits documents instead if there are fewer than
+ * three, and holds out their ends.
  */
 function divided(documents: readonly number[][]): Record<Part, number[]> {
   const split: Record<Part, number[]> = { training: [], calibration: [], test: [] };
@@ -102,7 +102,7 @@ function divided(documents: readonly number[][]): Record<Part, number[]> {
   return split;
 }
 
-/** A part's section of one document. */
+/** The section of one document that belongs to a part. */
 function endOf(part: Part, ids: readonly number[]): readonly number[] {
   const before = parts.slice(0, parts.indexOf(part)).reduce((sum, other) => sum + SHARES[other], 0);
   return ids.slice(Math.floor(before * ids.length), Math.floor((before + SHARES[part]) * ids.length));
