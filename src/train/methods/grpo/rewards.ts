@@ -111,7 +111,7 @@ function placeIn(file: string | undefined, error: unknown): string {
   return line === undefined ? "" : ` (${file}: line ${line})`;
 }
 
-/** Scores a completion. @throws UserError that names the row, for a reward that fails or is not a finite number */
+/** Scores a completion. @throws UserError naming the row if a reward fails or returns anything but a finite number */
 export async function rewardOf(
   { name, reward, file }: NamedReward,
   { where, prompt, columns }: { readonly where: string; readonly prompt: unknown; readonly columns: Columns },
@@ -125,5 +125,5 @@ export async function rewardOf(
     throw new UserError(`${where}: the reward ${name} failed${placeIn(file, error)}: ${reason}`);
   }
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new UserError(`${where}: the reward ${name} is ${shown(value)}; expected a number`);
+  throw new UserError(`${where}: the reward ${name} returned ${shown(value)}; expected a number`);
 }

@@ -1,10 +1,10 @@
 /** A sequence's scores. */
 export interface ScoredSequence {
-  /** The log-probability of its completion. */
+  /** The completion's log-probability under the model. */
   readonly policy: number;
-  /** Its log-probability under the reference; equals `policy` if there is no reference. */
+  /** The completion's log-probability under the reference; equals `policy` if there is no reference. */
   readonly reference: number;
-  /** The completion's number of tokens. */
+  /** The number of tokens in the completion. */
   readonly tokens: number;
 }
 
@@ -15,15 +15,15 @@ export interface ScoredSample {
 
 export interface JudgedSample {
   readonly loss: number;
-  /** The derivatives of the loss with respect to the sequences' log-probabilities. */
+  /** The loss's derivatives with respect to the two sequences' log-probabilities. */
   readonly slopes: readonly [number, number];
-  /** Figures for the step's report, under TRL's names. */
+  /** Metrics for the step's report, under TRL's names. */
   readonly figures: Readonly<Record<string, number>>;
   /** True if the chosen completion has the higher reward; undefined without pairs. */
   readonly correct?: boolean;
 }
 
-/** A loss on a batch's samples, equal to TRL 1.16's. */
+/** A loss on a batch's samples, as TRL 1.16 computes it. */
 export type PreferenceRule = (samples: readonly ScoredSample[]) => JudgedSample[];
 
 const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
@@ -52,7 +52,7 @@ const byPair =
 const opposite = (slope: number): [number, number] => [slope, -slope];
 const logRatio = ({ policy, reference }: ScoredSequence): number => policy - reference;
 
-/** The log-probabilities per token, which TRL reports for losses that use them. */
+/** Log-probabilities per token, which TRL reports for losses that use them. */
 const meansOf = (chosen: number, rejected: number) => ({ "logps/chosen": chosen, "logps/rejected": rejected });
 
 /** DPO (Rafailov et al., arXiv 2305.18290), with its logistic loss; `smoothing` makes it Robust DPO (Chowdhury et al., arXiv 2403.00409). */
