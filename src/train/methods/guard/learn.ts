@@ -103,8 +103,7 @@ async function openRelearning(
 }
 
 /**
- * How much relearning gained on each side: the published model's mean error minus the relearned model's, with the same
- * noise.
+ * What relearning gained on each side: the published model's mean error minus the relearned model's, with equal noise.
  */
 async function gapsOf(
   subject: DrawingSubject,

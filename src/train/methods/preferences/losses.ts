@@ -55,7 +55,10 @@ const logRatio = ({ policy, reference }: ScoredSequence): number => policy - ref
 /** Log-probabilities per token, which TRL reports for losses that use them. */
 const meansOf = (chosen: number, rejected: number) => ({ "logps/chosen": chosen, "logps/rejected": rejected });
 
-/** DPO (Rafailov et al., arXiv 2305.18290), with its logistic loss; `smoothing` makes it Robust DPO (Chowdhury et al., arXiv 2403.00409). */
+/**
+ * DPO (Rafailov et al., arXiv 2305.18290)with its logistic loss; with `smoothing`, Robust DPO (Chowdhury et al., arXiv
+ * 2403.00409).
+ */
 export const dpoLoss = (beta: number, smoothing = 0): PreferenceRule =>
   byPair((chosen, rejected) => {
     const rewards = [beta * logRatio(chosen), beta * logRatio(rejected)] as const;
@@ -68,7 +71,7 @@ export const dpoLoss = (beta: number, smoothing = 0): PreferenceRule =>
     };
   });
 
-/** IPO (Azar et al., arXiv 2310.12036), on means per token as in TRL. */
+/** IPO (Azar et al., arXiv 2310.12036), which uses per-token means, as in TRL. */
 export const ipoLoss = (beta: number): PreferenceRule =>
   byPair((chosen, rejected) => {
     const apart = logRatio(chosen) / chosen.tokens - logRatio(rejected) / rejected.tokens - 1 / (2 * beta);
@@ -79,7 +82,7 @@ export const ipoLoss = (beta: number): PreferenceRule =>
     };
   });
 
-/** SimPO (Meng et al., arXiv 2405.14734): reference-free mean log-probabilities, separated by a margin. */
+/** SimPO (Meng et al., arXiv 2405.14734): compares mean log-probabilities with a margin, without a reference. */
 export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
   byPair((chosen, rejected) => {
     const [a, b] = [chosen.policy / chosen.tokens, rejected.policy / rejected.tokens];
@@ -96,7 +99,7 @@ export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
 /** ORPO's odds-ratio term (Hong et al., arXiv 2403.07691). */
 export const orpoLoss = (beta: number): PreferenceRule =>
   byPair((chosen, rejected) => {
-    // Bounded, because a mean log-probability of 0 has infinite odds.
+    // Clamped, because a mean log-probability of 0 has infinite odds.
     const meanOf = ({ policy, tokens }: ScoredSequence) => Math.min(policy / tokens, -1e-7);
     const [a, b] = [meanOf(chosen), meanOf(rejected)];
     const rest = (mean: number) => -Math.expm1(mean);
@@ -116,7 +119,7 @@ interface KtoTerms {
   readonly undesirable_weight: number;
 }
 
-/** KTO (Ethayarajh et al., arXiv 2402.01306): the second, mismatched sequences estimate the batch's KL divergence. */
+/** KTO (Ethayarajh et al., arXiv 2402.01306): the mismatched second sequences estimate the KL term. */
 export const ktoLoss =
   ({ beta, desirable_weight, undesirable_weight }: KtoTerms): PreferenceRule =>
   (samples) => {

@@ -19,7 +19,7 @@ const options = trainOptions.parse({
 });
 
 const subject = await newSubject(options, VOCABULARY);
-// Initial weights are so small that they hide leaks; larger ones make every leak visible.
+// Initial weights are so small that they would hide leaks; larger weights make every leak visible.
 const random = seededRandom(1);
 for (const parameter of subject.store.parameters.filter(({ shape }) => shape.length > 1)) {
   const values = subject.store.valuesOf(parameter);
@@ -33,7 +33,7 @@ const [plain, packing] = [await programs(), await programs(true)];
 const ids = Int32Array.from({ length: TOKENS }, (_, i) => (7 * i) % 23);
 const prefixOf = (length: number) => Int32Array.from({ length: TOKENS }, (_, i) => Number(i < length));
 
-/** One row with a single label, at a position. */
+/** A batch of one row, with a single label at `position`. */
 function labelledAt(position: number, rest: Partial<Batch> = {}): Batch {
   const labels = new Int32Array(TOKENS).fill(-1);
   labels[position] = 3;
