@@ -44,7 +44,7 @@ test("a classifier of a tiny encoder learns its classes, and is served", async (
     architectures: ["DistilBertForSequenceClassification"],
     id2label: { 0: "animals", 1: "weather" },
   });
-  // When trained further, the model keeps its classes, even if the data have only one.
+  // When trained further, a model keeps its classes, even if the data have only one class.
   const some = texts.filter(({ label }) => label === "weather");
   const further = { ...usual(lines("some.jsonl", some)), model: call.out, steps: 1, optimizer: { lr: 1e-9 } };
   const { loss: later } = await train(further, out("further"));

@@ -55,10 +55,7 @@ const logRatio = ({ policy, reference }: ScoredSequence): number => policy - ref
 /** Log-probabilities per token, which TRL reports for losses that use them. */
 const meansOf = (chosen: number, rejected: number) => ({ "logps/chosen": chosen, "logps/rejected": rejected });
 
-/**
- * DPO (Rafailov et al., arXiv 2305.18290)with its logistic loss; with `smoothing`, Robust DPO (Chowdhury et al., arXiv
- * 2403.00409).
- */
+/** DPO (Rafailov et al., arXiv 2305.18290); `smoothing`: Robust DPO (Chowdhury et al., arXiv 2403.00409). */
 export const dpoLoss = (beta: number, smoothing = 0): PreferenceRule =>
   byPair((chosen, rejected) => {
     const rewards = [beta * logRatio(chosen), beta * logRatio(rejected)] as const;

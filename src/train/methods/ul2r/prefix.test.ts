@@ -104,13 +104,13 @@ describe("what a position sees", () => {
 
 test("tokens that no label sees have no gradient, and the prefix's have one", async () => {
   subject.store.zeroGradients();
-  // Position 6 is the last label; token 21 comes after it, token 4 ends the prefix.
+  // Position 6 has the last label; token 25 comes after it, and token 26 ends the prefix.
   const shown = ids.with(9, 25).with(PREFIX - 1, 26);
   const labels = labelledAt(6).labels.with(PREFIX - 1, 3);
   await plain.train(labelledAt(6, { ids: shown, labels, labelled: 2 }), 0.5);
   const { offset } = subject.store.parameter("token_embd.weight");
   const rowOf = (id: number) => new Float32Array(subject.store.gradients.memory, 4 * (offset + id * 32), 32);
-  // The head is tied to the table: only the part of its gradient that comes from the stream differs.
+  // The head is tied to the table, so only the part of the gradient that comes from the stream differs.
   const before = rowOf(25).slice();
   subject.store.zeroGradients();
   await plain.train(labelledAt(6, { ids: shown.with(9, 24), labels, labelled: 2 }), 0.5);
