@@ -9,7 +9,7 @@ import { loraOptions, trainOptions } from "../options.ts";
 import { TrainingRun } from "../session/run.ts";
 import { loraSubject } from "./lora-subject.ts";
 
-/** PEFT's adapters before and after training: tools/reference/adapter_training.py. */
+/** Compares trained adapters with PEFT's: tools/reference/adapter_training.py. */
 const fixtures = path.join(import.meta.dirname, "fixtures");
 const models = path.join(import.meta.dirname, "../../models/fixtures");
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-peft-"));
