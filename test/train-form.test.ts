@@ -61,7 +61,7 @@ test("a run on chats records chat; one on both records none, and says so, also o
   expect(json(at("chat"), "modicum.json")).toEqual({ prompt: "chat", template });
   await trained("mixed", [chat]);
   const { stderr } = await trained("mixed", [completion, chat], "--force");
-  expect(stderr).toContain("the data hold plain texts and chats: no prompt form is recorded");
+  expect(stderr).toContain("the data contain both plain texts and chats: no prompt form is recorded");
   expect(existsSync(join(at("mixed"), "modicum.json"))).toBe(false);
   expect(json(at("mixed"), "receipt.json").prompts).toBeUndefined();
   const { stdout } = await own(["train", "report", at("chat"), at("mixed")]);

@@ -85,9 +85,9 @@ describe("training a projector", () => {
     [{ model: `${at("executor")}+${at("planner")}` }, "does not fill in masked tokens"],
     [{ model: `${at("planner")}+${at("planner")}` }, "does not accept embeddings instead of tokens"],
     [{ model: at("planner") }, "is not a planner with an executor"],
-    [{ lora: { rank: 2 } }, "lora: only a projector is trained"],
-    [{ freezeMask: "mask.json" }, "freezeMask: only a projector is trained"],
-    [{ data: at("texts.jsonl") }, 'expected "prompt" and "completion"'],
+    [{ lora: { rank: 2 } }, "lora: only the projector is trained"],
+    [{ freezeMask: "mask.json" }, "freezeMask: only the projector is trained"],
+    [{ data: at("texts.jsonl") }, 'expected "prompt" (a question) and "completion"'],
   ])("%o is refused", async (options, sentence) => {
     writeFileSync(at("texts.jsonl"), '{"text":"abc"}\n');
     await expect(train({ ...projecting, ...options }, { out: at("refused") })).rejects.toThrow(sentence);

@@ -13,21 +13,21 @@ export const optimizerOptions = z.strictObject({
   name: z.enum(["adamw", "sgd"]).default("adamw").describe("the optimiser"),
   lr: z.number().positive().default(1e-3).describe("peak learning rate"),
   beta1: z.number().min(0).max(1).default(0.9).describe("for adamw: decay of the mean gradient"),
-  beta2: z.number().min(0).max(1).default(0.95).describe("for adamw: decay of the mean square"),
-  eps: z.number().positive().default(1e-8).describe("for adamw: added to the divisor"),
-  weightDecay: z.number().min(0).default(0.1).describe("decay of matrices and tables; vectors never decay"),
+  beta2: z.number().min(0).max(1).default(0.95).describe("for adamw: decay of the mean squared gradient"),
+  eps: z.number().positive().default(1e-8).describe("for adamw: term added to the divisor"),
+  weightDecay: z.number().min(0).default(0.1).describe("weight decay of matrices and tables, never vectors"),
   momentum: z.number().min(0).max(1).default(0.9).describe("sgd: momentum"),
 });
 export type OptimizerOptions = z.output<typeof optimizerOptions>;
 
 export const loraOptions = z
   .strictObject({
-    rank: count.default(8).describe("inner size of a LoRA layer"),
+    rank: count.default(8).describe("inner width of a LoRA layer"),
     alpha: z.number().positive().default(16).describe("a LoRA layer's output is multiplied by alpha / rank"),
     targets: z
       .string()
       .default("attn_q,attn_v")
-      .describe("matrices that get LoRA layers: names, separated by commas, or a regular expression of a full name"),
+      .describe("matrices that get LoRA layers: names separated by commas, or a regular expression for full names"),
     lora_dropout: z.number().min(0).lt(1).default(0).describe("share of a LoRA layer's inputs to drop in training"),
     use_rslora: z.boolean().default(false).describe("rsLoRA: multiply by alpha / √rank instead"),
     loraplus_lr_ratio: z
@@ -57,38 +57,38 @@ export const upcycleOptions = z
       .default(0.01)
       .describe("noise in each copy, as a share of the matrix's standard deviation"),
   })
-  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected no more than experts" });
+  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most all experts" });
 export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
 const SHARE = "expected a share, 0 to 0.9, or files";
 const FILES = "expected a file, or a list of files";
 
-/** One or several data files. */
+/** One or more data files. */
 export const dataFiles = z.preprocess(
   (value) => (typeof value === "string" ? [value] : value),
   z.array(z.string(), FILES).min(1, FILES),
 );
 
-/** Parses a flag's text as a number, if possible. */
+/** Parses a flag's text as a number if it is one. */
 const numberIn = (value: unknown): unknown =>
   typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
 
-/** The share to hold out for models with their own kind of data. @throws UserError for files */
+/** The share of data to hold out, for models that do not support held-out files. @throws UserError for files */
 export function shareOf({ validation }: Pick<TrainOptions, "validation">): number {
   if (typeof validation === "number") return validation;
   throw new UserError("validation: held-out files are not supported for this model; expected a share, 0 to 0.9", 2);
 }
 
 /**
- * A training method as `name:key=value`, or as an object of name and options if values are lists or objects. Flags are
- * written as text.
+ * A training method: `name:key=value` or, if values are lists or objects, an object of name and options. As a flag, it
+ * is text.
  */
 export const methodOption = z.union([z.string(), z.looseObject({ name: z.string() })]).meta({ type: "string" });
 
-/** Lets the run choose what it freezes. */
+/** The value with which the run itself chooses what to freeze. */
 export const AUTO = "auto";
 
-/** A complete training run: the source of its YAML or JSON fields, its flags and its docs. */
+/** The options of a training run, from which its YAML or JSON fields, flags and docs are generated. */
 export const trainOptions = z.strictObject({
   method: methodOption
     .optional()
@@ -97,7 +97,7 @@ export const trainOptions = z.strictObject({
   save: z
     .string()
     .optional()
-    .describe("a saving that acts in training, as in run: yopo:layers=4,radius=2")
+    .describe("a saving to train with, as in run: yopo:layers=4,radius=2")
     .register(flagHelp, { value: "saving" }),
   model: z
     .string()
@@ -115,7 +115,7 @@ export const trainOptions = z.strictObject({
   columns: z
     .record(z.string(), z.string())
     .optional()
-    .describe("templates that make a sample's fields from a table's columns, as in prompt=Question: {question}"),
+    .describe("templates for a sample's fields from a table's columns, as in prompt=Question: {question}"),
   validation: z
     .preprocess((value) => numberIn(value), z.union([z.number().min(0).max(0.9), dataFiles], SHARE))
     .default(0.1)
@@ -131,7 +131,7 @@ export const trainOptions = z.strictObject({
   labels: z
     .enum(["answers", "all"])
     .default("answers")
-    .describe("the tokens that count in the loss: only completions and answers, or all"),
+    .describe("tokens that count in the loss: only completions and answers, or all"),
   start: z
     .string()
     .optional()
@@ -161,7 +161,7 @@ export const trainOptions = z.strictObject({
     .enum(quants)
     .exclude(["q8r"])
     .default("auto")
-    .describe("form of the frozen weights under LoRA; auto: f32 if it fits a quarter of the memory, else as in run"),
+    .describe("form of the frozen weights under LoRA; auto: f32 if it fits in a quarter of memory, else as in run"),
   tokens: count
     .default(256)
     .describe("tokens per row; longer encoder texts are cut")
@@ -188,7 +188,7 @@ export const trainOptions = z.strictObject({
     .optional()
     .describe("optimiser steps (default: as many as the epochs take)")
     .register(flagHelp, { common: true }),
-  epochs: z.number().positive().default(1).describe("passes over the data, if steps are not given"),
+  epochs: z.number().positive().default(1).describe("passes over the data, if steps is not given"),
   optimizer: optimizerOptions.prefault({}).describe("name, lr, beta1, beta2, eps, weightDecay, momentum"),
   schedule: scheduleOptions.prefault({}).describe("name, warmup, minimum, decay, shape"),
   clip: z.number().min(0).default(1).describe("maximum norm of the gradient; 0 for none"),
@@ -198,7 +198,7 @@ export const trainOptions = z.strictObject({
     .describe("if the loss or the gradient is not finite: stop, or skip the step"),
   evaluateEvery: count
     .default(100)
-    .describe("steps between evaluations on the held-out data")
+    .describe("steps between evaluations on held-out data")
     .register(flagHelp, { group: "Evaluation" }),
   evaluateBatches: count.default(20).describe("batches per evaluation"),
   tasks: z
@@ -225,8 +225,8 @@ export const trainOptions = z.strictObject({
     .describe("maximum steps between checkpoints; one is also written every five minutes")
     .register(flagHelp, { group: "Checkpoints and seed" }),
   tensorboard: z.boolean().default(false).describe("write TensorBoard's event files into the run's folder"),
-  seed: z.int().min(0).default(0).describe("seed of random weights and the data's order"),
+  seed: z.int().min(0).default(0).describe("seed for random weights and the data's order"),
 });
 export type TrainOptions = z.output<typeof trainOptions>;
-/** A run as a caller writes it. */
+/** A run's options as a caller writes them. */
 export type TrainInput = z.input<typeof trainOptions>;

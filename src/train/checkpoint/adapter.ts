@@ -19,7 +19,7 @@ export interface LoraFactors {
   readonly magnitude?: (() => Float32Array) | undefined;
 }
 
-/** Trained rows of a table's tokens, in float32. */
+/** The trained rows of some of a table's tokens, in float32. */
 export interface TrainedRows {
   /** The table's canonical name without `.weight`. */
   readonly table: string;
@@ -28,7 +28,7 @@ export interface TrainedRows {
   values(): Float32Array;
 }
 
-/** A tensor that is trained whole, in float32. */
+/** A tensor whose every value is trained, in float32. */
 export interface SavedTensor {
   /** Its canonical name. */
   readonly name: string;
@@ -38,14 +38,14 @@ export interface SavedTensor {
 
 /** A LoRA adapter to write in PEFT's format. */
 export interface WritableAdapter {
-  /** The base's name as other tools resolve it. */
+  /** The base model's name as other tools resolve it. */
   readonly base: string;
-  /** The task that the base was opened for: with its head, or only for its hidden states. */
+  /** The task for which the base model was opened: with its head, or only for its hidden states. */
   readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";
   readonly lora: LoraOptions;
   readonly layout: Layout;
   readonly names: Names;
-  /** Factors by the matrix's canonical name without `.weight`. */
+  /** LoRA factors, keyed by the matrix's canonical name without `.weight`. */
   readonly factors: ReadonlyMap<string, LoraFactors>;
   readonly rows?: readonly TrainedRows[];
   /** PEFT's `modules_to_save`. */
@@ -100,7 +100,7 @@ function modulesIn(adapter: WritableAdapter): ReadonlyMap<string, readonly strin
   return modules;
 }
 
-/** A module's matrices share the first factor. */
+/** The PEFT tensors of one module, whose matrices share the first factor. */
 function tensorsOf(module: string, names: readonly string[], adapter: WritableAdapter): [string, WritableTensor][] {
   const { factors } = adapter;
   const { rank } = adapter.lora;
@@ -127,7 +127,7 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
   return tensors;
 }
 
-/** The matrix's own row for each of PEFT's rows. */
+/** Maps each of PEFT's rows to the matrix's own row. */
 function rowsInModule(name: string, { layout, factors }: WritableAdapter): Int32Array {
   const { outputs } = factors.get(name)!;
   const rows = new Int32Array(outputs);
@@ -148,7 +148,7 @@ function secondOf(name: string, adapter: WritableAdapter): Float32Array {
   return placed(up(), outputs, lora.rank, (row, k) => k * outputs + rows[row]!);
 }
 
-/** The tokens of each table, keyed by the last part of PEFT's module name. */
+/** The trained token ids of each table, keyed by the last part of PEFT's module name. */
 const indicesOf = (rows: readonly TrainedRows[], adapter: WritableAdapter) =>
   Object.fromEntries(rows.map(({ table, ids }) => [moduleOf(adapter, table).split(".").at(-1), ids]));
 
@@ -157,7 +157,7 @@ const rowsTensor = ({ table, ids, values }: TrainedRows, adapter: WritableAdapte
   { shape: [ids.length, values().length / ids.length], values },
 ];
 
-/** A matrix [rows, columns] with each element read at the index that `from` returns. */
+/** Reorders values into a matrix [rows, columns]: `from` returns the index of each element. */
 function placed(
   values: Float32Array,
   rows: number,
@@ -169,13 +169,13 @@ function placed(
   return out;
 }
 
-/** The module of a tensor, and the tensor's name there: `weight` or `bias`. */
+/** The module that holds a tensor, and the tensor's name there: `weight` or `bias`. */
 function savedIn(adapter: WritableAdapter, name: string): { module: string; kind: string } {
   const at = name.lastIndexOf(".");
   return { module: moduleOf(adapter, name.slice(0, at)), kind: name.slice(at + 1) };
 }
 
-/** The module's name in the base's code; models that only compute hidden states leave out the outermost name. */
+/** The module's name in the base model's code; models that only compute hidden states omit the outermost name. */
 function moduleOf({ layout, task }: WritableAdapter, name: string): string {
   const modules = layout.modules(name);
   const shortest = modules.toSorted((a, b) => a.length - b.length)[0];

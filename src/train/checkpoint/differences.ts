@@ -1,6 +1,6 @@
 import { jsonOf } from "../../util/checked.ts";
 
-/** The places where two values differ, each as `schedule.warmup: 10, was 5`. */
+/** Lists the fields in which two values differ, each as `schedule.warmup: 10, was 5`. */
 export function differences(now: unknown, before: unknown): string[] {
   const [a, b] = [leaves(now), leaves(before)];
   const keys = [...new Set([...a.keys(), ...b.keys()])];

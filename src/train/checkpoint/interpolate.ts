@@ -19,17 +19,15 @@ export interface Pair {
 }
 
 /**
- * Writes a model whose weights lie between those of two models, at a share `weight` of the way to the second, as a
- * Hugging Face folder in float32. Interpolating a model with its fine-tuned form is WiSE-FT (arXiv 2109.01903).
- * @throws UserError if the tensors differ, or one model is a GGUF
+ * Writes a model interpolated linearly between two models (`weight` 0: the first, 1: the second), as a Hugging Face
+ * folder in float32. Interpolating a model with its fine-tuned form is WiSE-FT (arXiv 2109.01903).
+ * @throws UserError if the tensors differ, or a model is a GGUF
  */
 export async function interpolateModels({ base, tuned }: Pair, weight: number, out: string): Promise<void> {
   const [{ config }, other] = [base, tuned.config];
   const gguf = [base, tuned].find((checkpoint) => checkpoint.config.kind === "gguf");
   if (config.kind === "gguf" || other.kind === "gguf")
-    throw new UserError(
-      `${gguf!.path}: the weights of a GGUF cannot be interpolated; expected safetensors, or an adapter`,
-    );
+    throw new UserError(`${gguf!.path}: cannot interpolate the weights of a GGUF; expected safetensors, or an adapter`);
   const between = (tensor: StoredTensor) => mixed(base.floats(tensor), tuned.floats(sameIn(tuned, tensor)), weight);
   for (const tensor of base.tensors.values()) sameIn(tuned, tensor);
   for (const { name } of tuned.tensors.values())
@@ -51,7 +49,7 @@ function mixed(base: Float32Array, tuned: Float32Array, weight: number): Float32
 }
 
 /**
- * Writes a LoRA adapter whose update is a share of an existing one's: the same factors with alpha scaled.
+ * Writes a LoRA adapter whose update is an existing adapter's times a factor: the same matrices with alpha scaled.
  * @throws UserError if the folder holds no plain LoRA adapter
  */
 export async function interpolateAdapter(adapter: string, weight: number, out: string): Promise<void> {

@@ -17,7 +17,7 @@ export const thisMachine = (): Machine => ({
 /** Explains why a run resumed on this machine may differ in its last bits; undefined if it cannot. */
 export function driftOf(before: Machine, now: Machine): string | undefined {
   if (before.onnxruntime !== now.onnxruntime)
-    return `the checkpoint was written with ONNX Runtime ${before.onnxruntime}, and this is ${now.onnxruntime}: losses may differ in their last bits`;
+    return `the checkpoint was written with ONNX Runtime ${before.onnxruntime}, but this machine has ${now.onnxruntime}: losses may differ in their last bits`;
   if (before.processor !== now.processor)
     return "the checkpoint was written on a processor with different instructions: losses may differ in their last bits";
   return undefined;

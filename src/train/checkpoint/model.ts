@@ -19,7 +19,7 @@ export interface WritableModel {
   readonly names: Names;
   /** Tensors by canonical name; matrices as [outputs, inputs]. */
   readonly tensors: ReadonlyMap<string, WritableTensor>;
-  /** The model that training started from; its other tensors and its tokenizer's files are copied. */
+  /** The model that training started from; its untrained tensors and its tokenizer's files are copied. */
   readonly base?: Checkpoint | undefined;
   /** Selects the base's tensors to copy, by their names in its file; default: all. */
   readonly copied?: ((name: string) => boolean) | undefined;
@@ -59,7 +59,7 @@ const stored = (base: Checkpoint, copied: (name: string) => boolean = () => true
 const float32 = (config: JsonObject): JsonObject =>
   "dtype" in config ? { dtype: "float32" } : { torch_dtype: "float32" };
 
-/** The configuration's field that ties the head to the token table; empty for models without a head. */
+/** The configuration field that ties the head to the token table; empty for models without a head. */
 function tied(names: Names, tensors: ReadonlyMap<string, WritableTensor>): JsonObject {
   const entry = names(HEAD);
   const name = typeof entry === "string" ? entry : entry.name;

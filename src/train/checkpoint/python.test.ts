@@ -41,7 +41,7 @@ interface Case {
   readonly name: string;
   readonly architecture: Architecture;
   readonly matrices: readonly string[];
-  /** Tables in which the adapter has token rows of its own. */
+  /** Tables for which the adapter has its own token rows. */
   readonly tables: readonly string[];
   readonly use_dora?: boolean;
 }

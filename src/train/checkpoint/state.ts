@@ -28,7 +28,7 @@ const stateFile = z.object({
   frozen: frozenChoice.optional(),
 });
 
-/** A run between two steps: everything that its further steps depend on, except the buffers. */
+/** A run between two steps: everything that later steps depend on, except the buffers. */
 export interface TrainingState {
   /** Steps done. */
   readonly step: number;
@@ -41,29 +41,29 @@ export interface TrainingState {
   /** Hash of the data. */
   readonly data: string;
   readonly machine: Machine;
-  /** The choice of `freeze: auto`. */
+  /** What `freeze: auto` chose. */
   readonly frozen?: FrozenChoice | undefined;
 }
 
 /** A state found in a folder. */
 export interface KeptState extends TrainingState {
   readonly folder: string;
-  /** Newer states that are damaged, and why; one sentence each. */
+  /** Newer states that are damaged: one sentence each, with the reason. */
   readonly damaged: readonly string[];
-  /** The values of a buffer. @throws UserError if there is none with this name and shape */
+  /** Reads a buffer's values. @throws UserError if no buffer has this name and shape */
   buffer(name: string, shape: readonly number[]): Float32Array<ArrayBuffer>;
 }
 
-/** The number of states that are kept. */
+/** How many states to keep. */
 const KEPT = 2;
 
-/** The folder of a run's states, or of one stage's. */
+/** The folder that holds the states of a run, or of one stage. */
 const folderOf = (run: string, stage = ""): string => path.join(run, "checkpoints", stage);
 const nameOf = (step: number): string => `step-${step}`;
 
 /**
  * Stores a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. The
- * folder gets its name once it is complete; then all states but this and the previous one are removed. A stage's states
+ * folder is renamed to this once complete; then all states but it and the previous one are removed. A stage's states
  * lie in `checkpoints/STAGE`.
  * @throws UserError if writing fails; earlier states are not changed
  */
@@ -91,7 +91,7 @@ export async function keepState(
   await removeOthers(all, state.step);
 }
 
-/** Adds to an error the step from which the run can resume. */
+/** Names in an error the step from which the run can resume. */
 function withLast(all: string, error: unknown, named: (message: string) => string): unknown {
   if (!(error instanceof UserError)) return error;
   const [last] = stepsIn(all);
@@ -106,13 +106,13 @@ function stepsIn(folder: string): number[] {
   return steps.sort((a, b) => b - a);
 }
 
-/** Removes old states, later states of an abandoned run, and the leftovers of a killed one. */
+/** Removes older states, later states of an abandoned run, and partial folders of a killed run. */
 async function removeOthers(folder: string, step: number): Promise<void> {
   const steps = stepsIn(folder);
   const retained = steps.filter((other) => other <= step).slice(0, KEPT);
   const others = steps.filter((other) => !retained.includes(other)).map(nameOf);
   const parts = readdirSync(folder).filter((name) => name.endsWith(".part"));
-  // The next call tries again.
+  // A folder that could not be removed is tried again in the next call.
   for (const name of [...others, ...parts])
     await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => {});
 }
@@ -126,7 +126,7 @@ export async function removeStates(run: string): Promise<void> {
   }
 }
 
-/** The latest complete state of a run, or of one of its stages; undefined if it has none. @throws UserError if all are damaged */
+/** The latest complete state of a run or stage; undefined without states. @throws UserError if all are damaged */
 export function latestState(run: string, stage = ""): KeptState | undefined {
   const damaged: string[] = [];
   const all = folderOf(run, stage);
@@ -142,7 +142,7 @@ export function latestState(run: string, stage = ""): KeptState | undefined {
   return undefined;
 }
 
-/** True if a run, or a stage of it, has a state. */
+/** True if a run, or one of its stages, has a state. */
 export const hasState = (run: string): boolean =>
   existsSync(folderOf(run)) && readdirSync(folderOf(run)).some((name) => !name.endsWith(".part"));
 

@@ -6,11 +6,11 @@ import type { UpcycleOptions } from "../options.ts";
 import { DEVIATION } from "../subject/initial.ts";
 import type { HuggingFaceCheckpoint } from "./wider-checkpoint.ts";
 
-/** The mixture that a dense architecture becomes. */
+/** The mixture-of-experts architecture that a dense architecture becomes. */
 interface Mixture {
   readonly model_type: string;
   readonly router: string;
-  /** A copy's matrices, in the order of MATRICES. */
+  /** One expert's matrices, in the order of MATRICES. */
   matrices(expert: number): readonly [gate: string, up: string, down: string];
   config(options: UpcycleOptions, width: unknown): Readonly<Record<string, unknown>>;
 }
@@ -87,7 +87,7 @@ interface NewTensor {
   values(): Float32Array<ArrayBuffer>;
 }
 
-/** Experts' matrices and routers. Each has its own seed, so they can be read in any order. */
+/** Values of the experts' matrices and the routers. Each tensor has its own seed, so they can be read in any order. */
 function newTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: UpcycleOptions, seed: number) {
   const tensors = new Map<string, NewTensor>();
   const make = (tensor: StoredTensor, values: (normal: () => number) => Float32Array<ArrayBuffer>): void => {

@@ -11,7 +11,7 @@ export type HuggingFaceCheckpoint = Checkpoint & { readonly config: Extract<Conf
 export const isHuggingFace = (checkpoint: Checkpoint): checkpoint is HuggingFaceCheckpoint =>
   checkpoint.config.kind === "huggingface";
 
-/** Tables with a row for each token: the tokens' vectors, an untied head, and the layers' own inputs. */
+/** Tables with a row per token: token embeddings, an untied head, and per-layer token embeddings. */
 const TABLES = ["token_embd.weight", "output.weight", "per_layer_token_embd.weight"];
 
 /** Configuration keys that count the rows of such tables. */
@@ -76,7 +76,7 @@ function newRows(table: Float32Array, width: number, rows: number, seed: number)
   return Float32Array.from({ length: rows * width }, (_, i) => mean[i % width]! + DEVIATION * normal());
 }
 
-/** The rows of `ids`, from a table and the new rows. */
+/** The rows of the tokens `ids`, from a table and the new rows. */
 export function rowsOfTokens(
   table: Float32Array,
   { vocabulary, hidden }: { readonly vocabulary: number; readonly hidden: number },

@@ -1,4 +1,4 @@
-/** Models and adapters as in a run, built from the models' fixtures. */
+/** Models and adapters such as a run writes, built from the models' fixtures. */
 import { fileURLToPath } from "node:url";
 import type { Architecture } from "../../models/decoder/decoder.ts";
 import { traceDense } from "../../models/programs/segments.ts";
@@ -30,7 +30,7 @@ export function tensorsOf(
   );
 }
 
-/** Random factors, and norms for a DoRA, for matrices of these names. */
+/** Random LoRA factors, with DoRA norms, for the matrices with these names. */
 export function factorsOf(
   tensors: ReadonlyMap<string, WritableTensor>,
   matrices: readonly string[],

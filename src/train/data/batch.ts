@@ -4,11 +4,11 @@ import type { VisualSpan } from "../../savings/plan.ts";
 import type { NoisyImages } from "../methods/noise/batches.ts";
 import type { Compared } from "../methods/preferences/comparisons.ts";
 
-/** A list that a sample ranks by letters. */
+/** A list of documents that a sample ranks by letters. */
 export interface RankedList {
-  /** The place in [rows, tokens] that predicts the first letter of the ranking. */
+  /** The position in [rows, tokens] that predicts the first letter of the ranking. */
   readonly at: number;
-  /** The letters' tokens, by item, 26 at most. */
+  /** The token of each document's letter; at most 26. */
   readonly letters: Int32Array;
   /** The teacher's ranks, 1 for the best; equal ranks are not compared. */
   readonly ranks: Int32Array;
@@ -18,16 +18,16 @@ export interface RankedList {
 
 /** An image among the tokens of a row. */
 export interface PlacedImage {
-  /** The place of its first token. */
+  /** The position of its first token. */
   readonly at: number;
   /** Its pixels as the model reads them, [channels, side, side]. */
   pixels(): Float32Array;
 }
 
-/** A row's ids, negative for positions of images, and the images' embedding rows. */
+/** A row's ids, negative at image positions, and the images' embedding rows. */
 export type SeenRow = Pick<SpannedPrompt, "prompt" | "embeddings">;
 
-/** Latent vectors that replace a row's tokens from `at` on: [vectors, width]. */
+/** Latent vectors that replace a row's tokens from position `at` on: [vectors, width]. */
 export interface PlacedLatents {
   readonly at: number;
   readonly states: Float32Array;
@@ -44,7 +44,7 @@ export interface Batch {
    * each row's class. For pairs: the index of each query's document; queries are the first rows.
    */
   readonly labels: Int32Array;
-  /** The number of labels other than −1; with `weights`, the number of places that the loss averages over. */
+  /** The number of labels other than −1; with `weights`, the number of positions that the loss averages over. */
   readonly labelled: number;
   /** [rows, tokens]: each label's weight in the loss; default: 1. */
   readonly weights?: Float32Array;
@@ -60,23 +60,23 @@ export interface Batch {
    * prefixes.
    */
   readonly prefix?: Int32Array;
-  /** Lists that the samples rank; absent if they rank none. */
+  /** Lists that the samples rank, if any. */
   readonly lists?: readonly RankedList[];
   /** Completions that a method compares; `labelled` is then the number of samples. */
   readonly compared?: Compared;
-  /** Each row's image, if it has one; absent if no row has. */
+  /** Each row's image, if it has one; absent if no row has an image. */
   readonly images?: readonly (PlacedImage | undefined)[];
-  /** Each row's images, as read by a frozen encoder; absent if no row has any. */
+  /** Each row's images, as encoded by a frozen encoder; absent if no row has images. */
   readonly seen?: readonly (SeenRow | undefined)[];
-  /** The grids of tokens of images in each row; absent if no row has any. */
+  /** The token grids of each row's images; absent if no row has images. */
   readonly visual?: readonly (readonly VisualSpan[])[];
   /** Noisy images, one per row, instead of tokens. */
   readonly drawings?: NoisyImages;
   /** Each row's latent vectors; absent if rows have none. */
   readonly latents?: readonly PlacedLatents[];
-  /** The number of each row's tokens that programs read; absent if they read all. */
+  /** The number of tokens per row that programs read; absent if they read all. */
   readonly lengths?: Int32Array;
-  /** The number of each row's tokens without padding, if `lengths` is absent; default: all. */
+  /** The number of tokens per row without padding, if `lengths` is absent; default: all. */
   readonly filled?: Int32Array;
 }
 
@@ -95,7 +95,7 @@ export function sizesOf(batch: Batch): Bindings {
   return { batch: rows, tokens, kept: unpadded, n, queries: labelled, documents: rows - labelled };
 }
 
-/** The data of training or evaluation, in batches. */
+/** Training or evaluation data, in batches. */
 export interface TrainingData {
   /** Maximum rows of a batch. */
   readonly rows: number;
@@ -106,17 +106,17 @@ export interface TrainingData {
   /** Samples per epoch. */
   readonly samples: number;
   readonly dropped: Dropped;
-  /** True if batches have prefixes. */
+  /** True if batches have bidirectional prefixes. */
   readonly prefixed?: boolean;
-  /** Returns a batch, as a pure function of its index from the run's start; the epoch is ⌊index / batches⌋. */
+  /** Returns a batch that depends only on its index from the run's start; the epoch is ⌊index / batches⌋. */
   batch(index: number): Batch;
 }
 
 /** Samples that are dropped or cut. */
 export interface Dropped {
-  /** The number of samples longer than a row. */
+  /** The number of dropped samples longer than a row. */
   readonly long: number;
-  /** The number of samples without a label, such as a chat without an answer. */
+  /** The number of dropped samples without a label, such as a chat without an answer. */
   readonly unlabelled: number;
   /** The number of samples cut to a row's length; absent if none were. */
   readonly truncated?: number;
@@ -129,7 +129,7 @@ export interface BatchRow {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
   readonly documents?: Int32Array;
-  /** The lists of its samples, with places counted in the row. */
+  /** The lists that its samples rank, with positions in the row. */
   readonly lists?: readonly RankedList[];
   readonly image?: PlacedImage;
   readonly seen?: SeenRow;

@@ -29,12 +29,10 @@ const chat: ChatMessage[] = [
 
 const CHATML =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
-/**
- * The template drops thoughts from all answers but the last; the prompt may hold more than the beginning of an answer.
- */
+/** The template drops thoughts from all answers but the last; the prompt may already contain the start of an answer. */
 const THINKING =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and not loop.last %}{{ m.content.split('</think>')[-1].lstrip('\n') }}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
-/** No marker before an answer; only its end has a token. */
+/** No marker precedes an answer; only its end is a token. */
 const INSTRUCT =
   "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content | trim }}{{ eos_token }}{% elif m.role == 'user' %}[INST] {{ m.content }} [/INST]{% endif %}{% endfor %}";
 /** A template in which only the next turn ends an answer. */

@@ -14,7 +14,7 @@ interface Span {
   readonly to: number;
 }
 
-/** A segment of a chat's text that is encoded by itself, and whether its tokens are labels. */
+/** A separately encoded segment of a chat's text, and whether its tokens are labels. */
 export interface LabelledSegment extends Segment {
   readonly labelled: boolean;
 }
@@ -22,7 +22,7 @@ export interface LabelledSegment extends Segment {
 export interface ChatTurns {
   readonly messages: readonly ChatMessage[];
   readonly tools?: readonly Json[] | undefined;
-  /** Labels on the content of every turn but the system's. */
+  /** True to label the content of every turn but the system's. */
   readonly unmask?: boolean;
   /** The index of the first turn with labels; default: 0. */
   readonly from?: number;
@@ -31,8 +31,8 @@ export interface ChatTurns {
 }
 
 /**
- * Renders a chat by the model's own template, with the assistant's parts as labels: from the place where a generation
- * would begin to the token that would end it, inclusive. The text before an answer is encoded as before a generation.
+ * Renders a chat with the model's own template and labels the assistant's parts: from where generation would begin to
+ * the token that would end it, inclusive. The text before an answer is encoded as before generation.
  * @throws UserError if the template does not show where an answer begins and ends
  */
 export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSegment[] {
@@ -46,7 +46,7 @@ export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSeg
   return cutAt(rendered.segments, spans);
 }
 
-/** A chat in its template's form. Turns are located by how the text changes with the chat. */
+/** A chat rendered by its template. Turns are located by changing the chat and comparing the texts. */
 class RenderedChat {
   readonly segments: readonly Segment[];
   readonly #text: string;
@@ -63,27 +63,27 @@ class RenderedChat {
     return this.chat.messages;
   }
 
-  /** The text that a generation would write instead of an assistant's message. */
+  /** The span that the model would generate in place of an assistant's message. */
   answer(i: number): Span {
     const before = this.messages.slice(0, i);
     const prompt = textOf(this.#write(before, true));
     const from = this.#startOf(sharedStart(this.#text, prompt));
     if (from < prompt.length && from < textOf(this.#write(before)).length)
-      throw unclear(i, "writes the turns before it differently if it follows");
+      throw unclear(i, "renders the turns before it differently once it is added");
     const stop = this.#stopFrom(from);
     const next = this.messages[i + 1] ? this.content(i + 1)?.from : undefined;
     if (stop !== undefined && stop <= (next ?? stop)) return { from, to: stop };
     const to = sharedStart(this.#text, textOf(this.#write(this.messages.slice(0, i + 1))));
     if (to > from) return { from, to };
-    throw unclear(i, "does not show where it ends");
+    throw unclear(i, "does not show where the answer ends");
   }
 
-  /** A message's own text; undefined if the template omits it. */
+  /** The span of a message's own text; undefined if the template omits it. */
   content(i: number): Span | undefined {
     if (typeof this.messages[i]!.content !== "string") return undefined;
     const other = OTHER.find((mark) => !this.#text.includes(mark));
     if (other === undefined)
-      throw new UserError(`messages[${i}]: the chat holds all of the noncharacters U+FDE0 to U+FDE2; remove one`);
+      throw new UserError(`messages[${i}]: the chat contains all of the noncharacters U+FDE0 to U+FDE2; remove one`);
     const changed = textOf(this.#write(this.messages.with(i, { ...this.messages[i]!, content: other })));
     const from = sharedStart(this.#text, changed);
     const to = this.#text.length - sharedEnd(this.#text, changed);
@@ -102,7 +102,7 @@ class RenderedChat {
     return stop && stop.at + stop.text.length;
   }
 
-  /** Moves a place within a special token to the token's start. */
+  /** Moves a position inside a special token to the token's start. */
   #startOf(place: number): number {
     const holds = placed(this.segments).find(
       ({ text, special, at }) => special && at < place && place < at + text.length,

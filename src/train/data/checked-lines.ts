@@ -5,7 +5,7 @@ import { parsedJson } from "../../util/parsed-json.ts";
 import { readText } from "./files.ts";
 
 /**
- * The values of a file of JSON lines, checked by a schema; empty lines are skipped.
+ * Reads the values of a JSON Lines file, validated against a schema; empty lines are skipped.
  * @throws UserError with the number of the first invalid line
  */
 export const checkedLines = <S extends z.ZodType>(file: string, schema: S): z.output<S>[] =>

@@ -5,8 +5,8 @@ import type { LabelledRecord, PlacedRecord } from "./records.ts";
 import { byLength, inRows, type TextSample, type TextSamples } from "./text-rows.ts";
 
 /**
- * Reads texts of classes. The classes are the model's own if these include all labels of the data, else the data's, in
- * order.
+ * Reads texts with class labels. The classes are the model's own if they include every label in the data, else the
+ * data's labels, sorted.
  * @throws UserError with file and line
  */
 export function classesOf(records: readonly PlacedRecord[], reading: TextReading, limit: number): TextSamples {
@@ -25,10 +25,10 @@ export function classesOf(records: readonly PlacedRecord[], reading: TextReading
 
 function labelled(record: PlacedRecord["record"]): { text: string; label: string } {
   if (record.kind === "labelled") return { text: record.text, label: nameOf(record) };
-  throw new UserError(`expected "text" and "label" to train classes, got ${got(record)}`);
+  throw new UserError(`expected "text" and "label" to train a classifier, got ${got(record)}`);
 }
 
-/** A class without a name gets transformers' name for its number. */
+/** An unnamed class is named after its number, as in transformers. */
 const nameOf = ({ label }: LabelledRecord): string => (typeof label === "string" ? label : `LABEL_${label}`);
 
 function labelsOf(used: readonly string[], known: readonly string[]): readonly string[] {

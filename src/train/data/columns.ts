@@ -6,8 +6,8 @@ export type Templates = Readonly<Record<string, string>>;
 const COLUMN = /\{([^{}]+)\}/g;
 
 /**
- * A sample's fields from a row's columns. A template that consists of one column takes the column's value unchanged,
- * such as a chat's messages. A dot leads to a field or an index inside a column.
+ * Fills a sample's fields from a row's columns. A template that consists of one column takes the column's value
+ * unchanged, such as a chat's messages. A dot selects a field or an index inside a column.
  * @throws UserError for a column that is missing or empty
  */
 export function fillTemplates(templates: Templates, row: unknown): Readonly<Record<string, unknown>> {

@@ -6,11 +6,11 @@ import { withFile } from "../../weights/read-file.ts";
 /** The maximum length of a text in V8, rounded. */
 const MOST_BYTES = 2 ** 29 - 2 ** 10;
 
-/** A file's text. @throws UserError if it cannot be read, is too large, or is not UTF-8 */
+/** Reads a file's text. @throws UserError if it cannot be read, is too large, or is not UTF-8 */
 export function readText(file: string): string {
   const bytes = withFile(file, ({ size, read }) => {
     if (size > MOST_BYTES)
-      throw new UserError(`${file}: ${size} bytes are too many for one file, expected at most ${MOST_BYTES}; split it`);
+      throw new UserError(`${file}: the file has ${size} bytes, expected at most ${MOST_BYTES}; split it`);
     return read(0, size);
   });
   const text = utf8(bytes);
@@ -18,12 +18,12 @@ export function readText(file: string): string {
   return text.replace(/^\ufeff/, "");
 }
 
-/** A SHA-256 over texts, in hexadecimal. */
+/** The SHA-256 of texts, in hexadecimal. */
 export function hashOf(texts: Iterable<string>): string {
   const hash = createHash("sha256");
   for (const text of texts) hash.update(`${text.length}:`).update(text);
   return hash.digest("hex");
 }
 
-/** True if a file holds JSON lines, by its name. */
+/** True if a file's name is that of a JSON Lines file. */
 export const isJsonLines = (file: string): boolean => /\.(jsonl|ndjson)$/i.test(file);

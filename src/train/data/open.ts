@@ -30,7 +30,7 @@ export interface DataOptions {
   /** True for several samples per row, without attention between them. */
   readonly packing: boolean;
   readonly labels: LabelRule;
-  /** The handling of samples that are longer than a row; by default, they are dropped. */
+  /** What happens to samples longer than a row; by default, they are dropped. */
   readonly excessLengthStrategy?: TrainOptions["excessLengthStrategy"];
   /** How the encoder reads texts; undefined for language models. */
   readonly reading?: TextReading | undefined;
@@ -46,7 +46,7 @@ export interface DataFiles {
 
 export interface RunData {
   readonly training: TrainingData;
-  /** Always in the same order; undefined if nothing is held out. */
+  /** The held-out data, always in the same order; undefined if nothing is held out. */
   readonly heldOut: TrainingData | undefined;
   /** SHA-256 of the files' contents. */
   readonly hash: string;
@@ -57,8 +57,8 @@ export interface RunData {
   /** The head over whole texts; absent for language models. */
   readonly head?: TextHeadSettings;
   /**
-   * The form of its prompts; `mixed` if some are raw and some are chats. Absent if an encoder or a method reads them in
-   * its own way.
+   * The form of its prompts; `mixed` if some are raw and some are chats. Absent if an encoder or a method reads prompts
+   * in its own way.
    */
   readonly prompts?: AdapterRecord | "mixed" | undefined;
 }
@@ -74,7 +74,7 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   return { ...data, heldOut, hash: hashOf([...sources, ...others].map(({ text }) => text)) };
 }
 
-/** The options for further data of the same head. */
+/** The options for reading held-out files with the same head. */
 function alike(options: DataOptions, { head }: Split): DataOptions {
   const { reading } = options;
   if (!reading || !head) return options;
@@ -84,17 +84,17 @@ function alike(options: DataOptions, { head }: Split): DataOptions {
   };
 }
 
-/** The form of the data's prompts, if all have the same. */
+/** The prompt form of the data, if all samples have the same one. */
 export const recordOf = ({ prompts }: RunData): AdapterRecord | undefined =>
   prompts === "mixed" ? undefined : prompts;
 
-/** A message about data whose form is not recorded; undefined if it is. */
+/** A warning if the data's prompts are mixed, so that their form is not recorded. */
 export const mixedSentence = ({ prompts }: RunData): string | undefined =>
   prompts === "mixed"
-    ? "the data hold plain texts and chats: no prompt form is recorded, and run uses the chat template unless --raw is given"
+    ? "the data contain both plain texts and chats: no prompt form is recorded, and run uses the chat template unless --raw is given"
     : undefined;
 
-/** A message about dropped and cut samples; undefined if no sample was. */
+/** A message about dropped and cut samples, if any. */
 export function droppedSentence({ training, heldOut }: RunData, tokens: number): string | undefined {
   const count = (kind: keyof Dropped) => (training.dropped[kind] ?? 0) + (heldOut?.dropped[kind] ?? 0);
   const [long, unlabelled, truncated] = [count("long"), count("unlabelled"), count("truncated")];
@@ -114,7 +114,7 @@ type Split = Pick<RunData, "training" | "heldOut" | "head" | "prompts">;
 
 function dataOf(sources: Sources, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const [text, table] = [sources.find(({ rows }) => !rows), sources.find(({ rows }) => rows)];
-  if (text && table) throw new UserError(`files are text or JSON lines, got both: ${text.file} and ${table.file}`);
+  if (text && table) throw new UserError(`expected text or JSON lines, got both: ${text.file} and ${table.file}`);
   if (text) return ofText(sources, share, options, tokenizer, seed);
   if (options.reading) return ofReading(sources, share, options, options.reading, seed);
   return ofSamples(sources, share, options, tokenizer, seed);
@@ -123,9 +123,8 @@ function dataOf(sources: Sources, share: number, options: DataOptions, tokenizer
 function ofText(sources: Sources, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const { rows, tokens, reading, readers } = options;
   refuseWeights(sources, "texts are read one after another");
-  if (readers?.arrange)
-    throw new UserError(`${sources[0]!.file}: the method is trained on JSON lines (.jsonl), got text`);
-  if (reading) throw new UserError(`${sources[0]!.file}: an encoder is trained on JSON lines (.jsonl), got text`);
+  if (readers?.arrange) throw new UserError(`${sources[0]!.file}: this method trains on JSON lines (.jsonl), got text`);
+  if (reading) throw new UserError(`${sources[0]!.file}: an encoder trains on JSON lines (.jsonl), got text`);
   const [training, heldOut] = splitText(encoded(sources, tokenizer), share);
   const held = `the held-out share of ${share}`;
   return {
@@ -135,14 +134,14 @@ function ofText(sources: Sources, share: number, options: DataOptions, tokenizer
   };
 }
 
-/** Prefixes errors that `make` throws with the files and their faulty part. */
+/** Prefixes errors that `make` throws with the files and the part at fault. */
 function withFiles<T>(sources: Sources, what: string, make: () => T): T {
   const [first, ...more] = sources;
   const files = more.length > 0 ? `${first!.file} and ${more.length} more` : first!.file;
   return inFile(what === "" ? files : `${files}: ${what}`, make);
 }
 
-/** Joins all texts. A token that ends texts, if any, separates them. */
+/** Joins all texts, separated by the tokenizer's end token, if any. */
 function encoded(sources: Sources, tokenizer: Tokenizer): Int32Array {
   const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
   const all = sources.flatMap(({ text }, i) => [
@@ -178,7 +177,7 @@ function ofSamples(sources: Sources, share: number, options: DataOptions, tokeni
   };
 }
 
-/** The files' weights, if any file has one; the other files have the weight 1. */
+/** The weight of each file, if any file has one; a file without one has the weight 1. */
 const weightsOf = (sources: Sources): number[] | undefined =>
   sources.some(({ weight }) => weight !== undefined) ? sources.map(({ weight = 1 }) => weight) : undefined;
 
@@ -196,7 +195,7 @@ export function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: T
 }
 
 function ofReading(sources: Sources, share: number, options: DataOptions, reading: TextReading, seed?: number): Split {
-  refuseWeights(sources, "an encoder's samples are not mixed by weights");
+  refuseWeights(sources, "an encoder's samples cannot be mixed by weight");
   const records = sources.flatMap(recordsIn);
   const { head, samples, batch } = withFiles(sources, "", () => readTexts(records, reading, options.tokens));
   const [training, heldOut] = sharedOut(samples, share);

@@ -8,14 +8,14 @@ export function epochRandom(seed: number, epoch: number, use: "order" | "offset"
   return seededRandom(Math.floor(seeds() * 2 ** 53));
 }
 
-/** 0 to `count` − 1 in a random order. */
+/** The numbers from 0 to `count` − 1 in random order. */
 export const permutation = (count: number, random: () => number): Uint32Array =>
   shuffle(
     Uint32Array.from({ length: count }, (_, i) => i),
     random,
   );
 
-/** `make` with its last result cached: a run requests the same epoch many times. */
+/** Caches the last result of `make`, because a run requests the same epoch many times. */
 export function lastKept<T>(make: (epoch: number) => T): (epoch: number) => T {
   let last: { readonly epoch: number; readonly value: T } | undefined;
   return (epoch) => {
@@ -24,7 +24,7 @@ export function lastKept<T>(make: (epoch: number) => T): (epoch: number) => T {
   };
 }
 
-/** The order of `count` items in an epoch: random for each epoch if there is a seed, else the original order. */
+/** The order of `count` items in an epoch: random, and different in each epoch, if there is a seed; else unchanged. */
 export const epochOrder = (count: number, seed: number | undefined): ((epoch: number) => Uint32Array) =>
   lastKept((epoch) =>
     seed === undefined
@@ -32,13 +32,13 @@ export const epochOrder = (count: number, seed: number | undefined): ((epoch: nu
       : permutation(count, epochRandom(seed, epoch, "order")),
   );
 
-/** One file of a mixture: its number of items, and its weight beside the other files' weights. */
+/** One file of a mixture: its number of items, and its weight relative to the other files. */
 export interface MixturePart {
   readonly count: number;
   readonly weight: number;
 }
 
-/** The number of items that an epoch draws from each part; in total, about as many as all parts have. */
+/** The number of items that an epoch draws from each part; the total is about that of all parts. */
 export function quotasOf(parts: readonly MixturePart[]): number[] {
   const sum = (of: (part: MixturePart) => number) => parts.reduce((all, part) => all + of(part), 0);
   const [count, weight] = [sum((part) => part.count), sum((part) => (part.count > 0 ? part.weight : 0))];
@@ -46,8 +46,8 @@ export function quotasOf(parts: readonly MixturePart[]): number[] {
 }
 
 /**
- * Each epoch's items in random order, determined by seed and epoch, from parts that lie one after another. Each part
- * continues where it ended in the previous epoch, and repeats an item only after all its items were drawn.
+ * Each epoch's items in random order, determined by seed and epoch; items are numbered part after part. An epoch
+ * continues in each part where the previous one ended, and repeats an item only after all of the part's items.
  */
 export function mixedOrder(parts: readonly MixturePart[], seed: number): (epoch: number) => Uint32Array {
   const quotas = quotasOf(parts);

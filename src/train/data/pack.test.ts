@@ -4,7 +4,7 @@ import type { Batch, TrainingData } from "./batch.ts";
 import { sampleData } from "./pack.ts";
 import type { Sample } from "./samples.ts";
 
-/** A sample with its own number and length. */
+/** A sample of a given length that consists of its own number. */
 const sample = (number: number, length: number): Sample => ({
   ids: new Int32Array(length).fill(number),
   labels: new Int32Array(length).fill(number),
@@ -13,7 +13,7 @@ const random = seededRandom(7);
 const samples = Array.from({ length: 50 }, (_, i) => sample(i + 1, 1 + Math.floor(random() * 16)));
 const epochOf = (data: TrainingData, epoch = 0): Batch[] =>
   Array.from({ length: data.batches }, (_, i) => data.batch(epoch * data.batches + i));
-/** The number of positions of each sample in an epoch. */
+/** How many positions each sample fills in an epoch. */
 const positions = (batches: readonly Batch[]) => {
   const counts = new Map<number, number>();
   for (const { ids } of batches) for (const id of ids) if (id > 0) counts.set(id, (counts.get(id) ?? 0) + 1);

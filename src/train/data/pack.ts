@@ -4,18 +4,18 @@ import { type Batching, inBatches } from "./rows.ts";
 import type { Sample } from "./samples.ts";
 
 export interface Packing extends Batching {
-  /** True for several samples per row, if they fit. */
+  /** True to put several samples into a row, if they fit. */
   readonly packing: boolean;
-  /** True if samples that are too long lose their end. */
+  /** True to cut the end of samples that are too long. */
   readonly truncate?: boolean;
-  /** The weight of each file in a mixture; by default, files count by their sizes. */
+  /** The weight of each file in a mixture; by default, files count in proportion to their sizes. */
   readonly weights?: readonly number[] | undefined;
 }
 
 /**
- * Samples as rows of `tokens` positions: one per row, or several. Samples that are too long are
- * dropped or cut; these, and samples without a label, are counted.
- * @throws UserError if none remain
+ * Puts one or several samples into each row of `tokens` positions. Drops samples without a label, drops or cuts samples
+ * that are too long, and counts both.
+ * @throws UserError if no samples remain
  */
 export function sampleData(
   samples: readonly Sample[],
@@ -33,7 +33,7 @@ export function sampleData(
   return inBatches({ ...source, row: (index) => rows[index]! }, batching);
 }
 
-/** Samples with lists or images need all of their tokens, so they are not cut. */
+/** Cuts a sample to a row's length, unless it has lists or images, which need all of its tokens. */
 function cut(sample: Sample, tokens: number): Sample {
   const { ids, labels, list, image, seen, visual } = sample;
   if (ids.length <= tokens || (list ?? image ?? seen ?? visual)) return sample;
@@ -51,11 +51,11 @@ function sorted(samples: readonly Sample[], tokens: number): { kept: readonly Sa
     throw new UserError(`none of the ${samples.length} samples has a token to predict: all labels are masked`);
   const least = labelled.reduce((min, { ids }) => Math.min(min, ids.length), Number.POSITIVE_INFINITY);
   throw new UserError(
-    `all ${labelled.length} samples are longer than a row of ${tokens} tokens; the shortest has ${least}`,
+    `all ${labelled.length} samples are longer than a row of ${tokens} tokens; the shortest has ${least} tokens`,
   );
 }
 
-/** The longest samples first, each into the first row with room for it. */
+/** Places the longest samples first, each in the fullest row with room for it. */
 function packed(samples: readonly Sample[], tokens: number): BatchRow[] {
   const byLength = samples.toSorted((a, b) => b.ids.length - a.ids.length);
   const rooms = new Rooms(tokens);
@@ -68,7 +68,6 @@ function packed(samples: readonly Sample[], tokens: number): BatchRow[] {
   return rows.map(together);
 }
 
-/** Rows by their remaining room. */
 class Rooms {
   /** Rows by their remaining room. */
   readonly #rowsByRoom: number[][];
@@ -78,7 +77,7 @@ class Rooms {
     this.#rowsByRoom = Array.from({ length: tokens + 1 }, () => []);
   }
 
-  /** Takes `length` tokens from the fullest row with enough room, or from a new row. */
+  /** Takes `length` positions in the fullest row with enough room, or in a new row; returns the row's index. */
   take(length: number): number {
     let room = length;
     while (room <= this.tokens && this.#rowsByRoom[room]!.length === 0) room++;

@@ -5,8 +5,8 @@ import type { PlacedRecord } from "./records.ts";
 import { byLength, inRows, type TextSample, type TextSamples } from "./text-rows.ts";
 
 /**
- * Reads queries with their documents. A sample's texts are the query, the document that answers it, and documents that
- * do not.
+ * Reads queries with their documents. A sample consists of a query, the document that answers it, and documents that do
+ * not.
  * @throws UserError with file and line
  */
 export function pairsOf(records: readonly PlacedRecord[], reading: TextReading, limit: number): TextSamples {
@@ -22,8 +22,8 @@ export function pairsOf(records: readonly PlacedRecord[], reading: TextReading, 
 }
 
 /**
- * Queries, then all of their documents, each by increasing length. A document that answers several queries is a single
- * row, since it must not count as wrong for any of them.
+ * The queries, then all their documents, both by increasing length. A document that answers several queries gets only
+ * one row, so that it does not count as wrong for any of these queries.
  */
 export function pairBatch(samples: readonly TextSample[]): Batch {
   const sorted = samples.toSorted((a, b) => byLength(a.texts[0]!, b.texts[0]!));

@@ -8,7 +8,7 @@ const SHOWN = 3;
 /** The marks around text that is read but not trained on. */
 export const MASKED = ["‹", "›"] as const;
 
-/** The first samples of training as text, special tokens included. */
+/** The first training samples as text, including special tokens. */
 export function previewOf({ training, head }: Pick<RunData, "training" | "head">, tokenizer: Tokenizer): string[] {
   if (!head) {
     const batches = Array.from({ length: Math.min(SHOWN, training.batches) }, (_, i) => training.batch(i));
@@ -27,7 +27,7 @@ type Shown = readonly { readonly id: number; readonly trained: boolean }[];
 const rowOf = (values: Int32Array, row: number, { tokens }: Batch): Int32Array =>
   values.subarray(row * tokens, (row + 1) * tokens);
 
-/** The samples of all rows; the label at a place is the token after it. */
+/** The samples of all rows; the label at a position is the token after it. */
 function samplesIn(batch: Batch): Shown[] {
   const { rows, tokens, documents, filled } = batch;
   return Array.from({ length: rows }, (_, row) => row).flatMap((row) => {
@@ -59,6 +59,6 @@ function marked(sample: Shown, tokenizer: Tokenizer): string {
     .join("");
 }
 
-/** Images among the tokens have negative ids, and no text. */
+/** The text of tokens. Positions of images have negative ids, and no text. */
 const textOf = (ids: readonly number[], tokenizer: Tokenizer): string =>
   Buffer.concat(ids.filter((id) => id >= 0).map((id) => tokenizer.bytes(id))).toString();

@@ -4,15 +4,15 @@ import type { DataRecord, PlacedRecord } from "./records.ts";
 
 /** How an encoder reads texts. */
 export interface TextReading {
-  /** The head to train; if undefined, the data determine it. */
+  /** The head to train; if undefined, the first record determines it. */
   readonly head: TextHeadKind | undefined;
   /** The labels of the model's classifier. */
   readonly labels: readonly string[];
-  /** A text's token ids as the trained model will read them, at most `limit`. @throws UserError if there are none */
+  /** A text's token ids as the trained model will read them, at most `limit`. @throws UserError if the text has none */
   read(text: string, head: TextHeadKind, limit: number): Int32Array;
 }
 
-/** The head that fits the data's first record. @throws UserError if no head does */
+/** The head that fits the data's first record. @throws UserError if neither head does */
 export function headFor(records: readonly PlacedRecord[]): TextHeadKind {
   const [first] = records;
   if (!first) throw new UserError("there are no samples");
@@ -31,11 +31,11 @@ export function headFor(records: readonly PlacedRecord[]): TextHeadKind {
 }
 
 const EXPECTED = {
-  classes: 'expected "text" and "label" to train classes',
+  classes: 'expected "text" and "label" to train a classifier',
   embedding: '"query" and "positive" to train embeddings',
 } as const;
 
-/** A record's fields, for messages. */
+/** A record's field names, for messages. */
 export const got = (record: DataRecord): string =>
   ({
     text: '"text" alone',

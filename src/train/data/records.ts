@@ -8,7 +8,7 @@ import { type DataFile, jsonRows, sourceOf } from "./source.ts";
 export const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
 
 const size = z.int().min(1);
-/** The grids of images in the sample, by the places of their first tokens. */
+/** The token grids of images in the sample, with the position of each grid's first token. */
 const visual = z.array(z.strictObject({ first: z.int().min(0), grid: z.tuple([size, size]) })).optional();
 
 /** Text to continue. */
@@ -37,7 +37,7 @@ const list = z
 
 /** A question and its answer. */
 const question = z.object({ prompt: z.string(), answer: z.string() });
-/** One or several questions about a picture; its path is relative to the data file. */
+/** One or more questions about a picture, whose path is relative to the data file. */
 const seen = z.object({ image: z.string().min(1), questions: z.array(question).min(1) });
 const seenOne = question.extend({ image: z.string().min(1) });
 
@@ -53,7 +53,7 @@ export type RankedRecord = z.output<typeof ranked>;
 export type ListRecord = z.output<typeof list>;
 export type SeenRecord = z.output<typeof seen>;
 
-/** A line of a data file, by its fields. */
+/** A line of a data file; `kind` is determined by its fields. */
 export type DataRecord =
   | ({ readonly kind: "text" } & TextRecord)
   | ({ readonly kind: "completion" } & CompletionRecord)
@@ -82,7 +82,7 @@ export function textsOf(record: DataRecord): string[] {
   }
 }
 
-/** The form of a record's prompt; undefined for records that only an encoder or a method reads. */
+/** The prompt form of a record; undefined for records that only an encoder or a method reads. */
 export function formOfRecord({ kind }: DataRecord): PromptForm | undefined {
   switch (kind) {
     case "text":
@@ -98,18 +98,18 @@ export function formOfRecord({ kind }: DataRecord): PromptForm | undefined {
   }
 }
 
-/** A record, and its place for messages. */
+/** A record, and its location for messages. */
 export interface PlacedRecord {
   /** File and line. */
   readonly where: string;
   readonly record: DataRecord;
 }
 
-/** The records of a file of JSON lines; empty lines are skipped. @throws UserError with the number of the line */
+/** Reads the records of a JSON Lines file; skips empty lines. @throws UserError with the line number */
 export const readRecords = (file: string, contents: string): PlacedRecord[] =>
   recordsIn({ file, text: contents, rows: jsonRows(file, contents) });
 
-/** The records of a table; undefined for a text. @throws UserError with the number of the line or row */
+/** Reads the records of a table; returns none for a text. @throws UserError with the number of the line or row */
 export function recordsIn(data: DataFile): PlacedRecord[] {
   const { file, rows = [] } = sourceOf(data);
   const folder = path.dirname(file);
@@ -127,7 +127,7 @@ function recordOf(value: object, folder: string): DataRecord {
   if (has("label")) return { kind: "labelled", ...checked(labelled, value) };
   if (has("text")) return { kind: "text", ...checked(text, value) };
   const forms =
-    '"text", "prompt" and "completion", "messages", "prompt", "chosen" and "rejected", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer" (or "questions"), or a template in columns that makes them';
+    '"text", "prompt" and "completion", "messages", "prompt", "chosen" and "rejected", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer" (or "questions"), or templates in columns that fill these fields';
   throw new UserError(`expected ${forms}; got ${few(Object.keys(value)) || "no field"}`);
 }
 
@@ -136,7 +136,7 @@ function refusePreferences(value: object, has: (field: string) => boolean): void
   if (has("chosen") || has("rejected"))
     throw new UserError('"chosen" and "rejected" are preferences: give --method dpo (or orpo, simpo)');
   if (has("completion") && "label" in value && typeof value.label === "boolean")
-    throw new UserError('"prompt", "completion" and "label" are judged completions: give --method kto');
+    throw new UserError('"prompt", "completion" and "label" are rated completions: give --method kto');
 }
 
 function seenIn(value: object, several: boolean): SeenRecord {

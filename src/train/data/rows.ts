@@ -6,7 +6,7 @@ export interface Batching {
   readonly rows: number;
   /** Positions per row. */
   readonly tokens: number;
-  /** The seed of the order, which differs in each epoch; without it, rows stay in order. */
+  /** The shuffle seed; the order differs in each epoch. Without it, rows stay in order. */
   readonly seed?: number | undefined;
 }
 
@@ -17,12 +17,12 @@ interface Source {
   readonly dropped?: Dropped;
   /** True if a row may hold several samples. */
   readonly packed?: boolean | undefined;
-  /** The files of a mixture, one after another; if absent, all rows count equally. */
+  /** The files of a mixture, whose rows are consecutive; if absent, all rows count equally. */
   readonly parts?: readonly MixturePart[] | undefined;
   row(index: number, epoch: number): BatchRow;
 }
 
-/** Batches of rows, every row once an epoch. Rows without labels fill the last batch. */
+/** Puts rows into batches, each row once per epoch. Rows without labels pad the last batch. */
 export function inBatches(source: Source, { rows, tokens, seed }: Batching): TrainingData {
   const { samples, dropped = NONE_DROPPED, packed = false } = source;
   const { count, orderOf } = orderOfRows(source, seed);

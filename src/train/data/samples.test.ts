@@ -48,8 +48,8 @@ test.each([
   ['{"prompt": "a"}', 'd.jsonl: line 1: "completion": expected string, got nothing'],
   ['{"messages": [{"content": "a"}]}', 'd.jsonl: line 1: "messages.0.role": expected string, got nothing'],
   ['{"prompt": "a", "chosen": "b", "rejected": "c"}', /line 1: .*preferences: give --method dpo/],
-  ['{"prompt": "a", "completion": "b", "label": false}', /line 1: .*judged completions: give --method kto/],
-  ['{"foo": 1}', /^d\.jsonl: line 1: expected "text", .*, or a template in columns that makes them; got "foo"$/],
+  ['{"prompt": "a", "completion": "b", "label": false}', /line 1: .*rated completions: give --method kto/],
+  ['{"foo": 1}', /^d\.jsonl: line 1: expected "text", .*, or templates in columns that fill these fields; got "foo"$/],
   ['{"text": "a", "label": "b"}', /^d\.jsonl: line 1: expected .* to train a language model, got "text" and "label"$/],
   ['{"messages": [{"role": "<|x|>", "content": "a"}]}', /^d\.jsonl: line 1: messages\[0\] has the role/],
 ])("%j: one sentence with the line's number", (contents, sentence) => {
@@ -63,7 +63,7 @@ test("a chat of three turns: every label, position by position", () => {
     ...[turn("user", "a"), turn("assistant", "One"), turn("user", "b"), turn("assistant", "Two")],
     ...[turn("user", "c"), turn("assistant", "")],
   ];
-  /** Labels as text: a dot stands for no label, or for an answer's end token. */
+  /** Labels as text: a dot is no label, or an answer's end token. */
   const labelsOf = (unmask: boolean) =>
     [...sampled({ messages, unmask }).labels]
       .map((label) => (label < 0 ? "." : label === EOS ? "⏎" : String.fromCharCode(label)))

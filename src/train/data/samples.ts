@@ -14,21 +14,21 @@ import type {
   TextRecord,
 } from "./records.ts";
 
-/** A text's tokens without the last one; the label of each is the next token, or −1 if that is not trained on. */
+/** A text's tokens without the last one; the label of each is the next token, or −1 if that one is not trained on. */
 export interface Sample {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
-  /** The list that it ranks, if any, with its place in the sample. */
+  /** The list that the sample ranks, if any, with its position in the sample. */
   readonly list?: RankedList;
-  /** The image among its tokens, if any. */
+  /** The image among the sample's tokens, if any. */
   readonly image?: PlacedImage;
-  /** Its images, if a frozen encoder has read them. */
+  /** The sample's images, if a frozen encoder has read them. */
   readonly seen?: SeenRow;
   /** The token grids of the sample's images, if any. */
   readonly visual?: readonly VisualSpan[];
-  /** True if it has lost its end. */
+  /** True if the sample's end was cut. */
   readonly cut?: true;
-  /** The index of its file in a mixture. */
+  /** The index of the sample's file in a mixture. */
   readonly source?: number;
 }
 
@@ -41,21 +41,21 @@ export type SeenReader = (record: SeenRecord) => Sample;
 /** Makes a sample of a text's tokens, some of them `labelled`. */
 export type Arrange = (ids: readonly number[], labelled: readonly boolean[]) => Sample;
 
-/** `answers`: labels are completions and assistants' turns; `all`: every token. */
+/** Which tokens are labels: `answers`: completions and assistants' turns; `all`: every token. */
 export type LabelRule = "answers" | "all";
 
 /** A method's own readers of samples. */
 export interface SampleReaders {
-  /** Reads lists; without it, they are refused. */
+  /** Reads lists; without it, they are rejected. */
   readonly readList?: ListReader | undefined;
-  /** The form of samples; by default, each place predicts the next token. */
+  /** Arranges tokens into a sample; by default, each position predicts the next token. */
   readonly arrange?: Arrange | undefined;
-  /** Reads questions about pictures, for models that see; without it, they are refused. */
+  /** Reads questions about pictures, for vision models; without it, they are rejected. */
   readonly readSeen?: SeenReader | undefined;
 }
 
 /**
- * Samples of a language model. @throws UserError with file and line, including for samples of more than `longest`
+ * Reads the samples of a language model. @throws UserError with file and line, also for samples longer than `longest`
  * tokens
  */
 export const samplesOf = (
@@ -98,7 +98,7 @@ function checkVisual(visual: readonly VisualSpan[], tokens: number): void {
     const end = first + grid[0] * grid[1];
     if (first < free || end > tokens)
       throw new UserError(
-        `visual: expected images one after the other within ${tokens} tokens, got one of tokens ${first} to ${end - 1}`,
+        `visual: expected images one after the other within ${tokens} tokens, got one at tokens ${first} to ${end - 1}`,
       );
     free = end;
   }
@@ -136,7 +136,7 @@ function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {
     : [segment(record.prompt, false), segment(record.completion, true)];
 }
 
-/** A text has the tokenizer's start token, if it adds one, and its end token. */
+/** The tokens around a text: the tokenizer's start token, if it adds one, and its end token. */
 export const framed = ({ addBos, bos, eos }: Tokenizer) => ({
   before: addBos ? [bos!] : [],
   behind: eos === undefined ? [] : [eos],

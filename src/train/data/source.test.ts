@@ -70,7 +70,7 @@ test.each([
   [file("b.jsonl", `${json[0]}\n{`), {}, /b\.jsonl: line 2: this is not JSON/],
   [file("c.csv", "prompt,completion\nx\n"), {}, /c\.csv: .*line 2/],
   [file("d.parquet", "no"), {}, /d\.parquet: this is not a valid parquet file/],
-  [file("e.txt", "text"), { text: "{a}" }, /e\.txt: a text has no columns/],
+  [file("e.txt", "text"), { text: "{a}" }, /e\.txt: a text file has no columns/],
   [file("f.jsonl", '{"question": null}'), { text: "{question}" }, /f\.jsonl: line 1: columns: .*; it is empty$/],
   [file("g.jsonl", '{"question": "x"}'), { text: "{qestion}" }, /line 1: columns: .*did you mean "question"/],
   [`${file("h.jsonl", "")}=0`, {}, /h\.jsonl=0: expected a weight above 0/],
@@ -125,7 +125,7 @@ test.each([true, false])(
     const shares = rows.map((text) => text[0]).filter((letter) => letter === "b").length / rows.length;
     expect(shares).toBe(0.75);
     const times = Array.from({ length: 8 }, (_, i) => rows.filter((text) => text === `b${i} `).length);
-    // 72 draws of 8 samples in two epochs of 48.
+    // Of 96 draws in two epochs, 72 are from the 8 samples of `b`.
     expect(times).toEqual(Array(8).fill(9));
     expect(new Set(rows.filter((text) => text.startsWith("a"))).size).toBe(24);
     // Without weights, files are drawn in proportion to their sizes.

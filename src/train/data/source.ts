@@ -12,25 +12,25 @@ import { isJsonLines, readText } from "./files.ts";
 /** A data file in memory. */
 export interface DataSource {
   readonly file: string;
-  /** Its text, or its rows as JSON lines. */
+  /** The file's text, or its rows as JSON lines. */
   readonly text: string;
   /** The rows of a table; undefined for a text. */
   readonly rows?: readonly Row[];
-  /** Its weight in the mixture, relative to the other files' weights; default: its size. */
+  /** The file's weight in the mixture, relative to the other files' weights; default: its size. */
   readonly weight?: number;
 }
 
-/** A file in memory, or the path of a text or of JSON lines. */
+/** A file in memory, or the path of a text or JSON Lines file. */
 export type DataFile = DataSource | string;
 
-/** A file's contents. @throws UserError with the number of a line that is not JSON */
+/** Reads a file. @throws UserError with the number of a line that is not JSON */
 export function sourceOf(file: DataFile): DataSource {
   if (typeof file !== "string") return file;
   const text = readText(file);
   return isJsonLines(file) ? { file, text, rows: jsonRows(file, text) } : { file, text };
 }
 
-/** The rows of JSON lines; empty lines are skipped. @throws UserError with the line's number */
+/** Parses the rows of JSON lines; skips empty lines. @throws UserError with the line number */
 export const jsonRows = (file: string, text: string): Row[] =>
   text.split("\n").flatMap((line, i) => {
     if (line.trim() === "") return [];
@@ -39,7 +39,7 @@ export const jsonRows = (file: string, text: string): Row[] =>
   });
 
 /**
- * Reads a run's files: texts, JSON lines and tables, here or on a hub, each with a weight if its name ends in `=3`.
+ * Reads a run's files: local or hub texts, JSON lines and tables; a name that ends in `=3` gives the file the weight 3.
  * Templates make a sample's fields from a row's columns.
  * @throws UserError
  */
@@ -55,7 +55,7 @@ export async function readSources(names: readonly string[], templates: Templates
   return sources;
 }
 
-/** Local files. On the hub, a path without an extension names a split, which may consist of several files. */
+/** The local files at a place. On the hub, a path without an extension names a split of one or more files. */
 async function filesAt(place: string): Promise<string[]> {
   const remote = remoteSource(place);
   if (!remote) return [place];
@@ -96,10 +96,10 @@ async function readSource(file: string): Promise<DataSource> {
 
 const linesOf = (rows: readonly Row[]): string => rows.map(({ value }) => JSON.stringify(value)).join("\n");
 
-/** A source whose rows have the templates' fields. @throws UserError */
+/** Fills a source's rows from templates. @throws UserError */
 function filled(source: DataSource, templates: Templates): DataSource {
   if (Object.keys(templates).length === 0) return source;
-  if (!source.rows) throw new UserError(`${source.file}: a text has no columns; expected a table or JSON lines`);
+  if (!source.rows) throw new UserError(`${source.file}: a text file has no columns; expected a table or JSON lines`);
   const rows = source.rows.map((row) =>
     inFile(row.where, () => ({ ...row, value: fillTemplates(templates, row.value) })),
   );

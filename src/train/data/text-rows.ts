@@ -12,10 +12,10 @@ export function inRows(texts: readonly Int32Array[]): Pick<Batch, "rows" | "toke
   return { rows: texts.length, tokens, ids, lengths };
 }
 
-/** Texts of similar length run together. */
+/** Orders texts by length, so that texts of similar length share a batch. */
 export const byLength = (a: Int32Array, b: Int32Array): number => a.length - b.length;
 
-/** The texts that are scored together for one label. */
+/** The texts that are scored together for one label, such as a query and its documents. */
 export interface TextSample {
   readonly texts: readonly Int32Array[];
   /** The text's class, if it has one. */
@@ -32,11 +32,11 @@ export interface TextSamples {
 interface TextBatching extends Pick<TextSamples, "batch"> {
   /** Samples per batch. */
   readonly size: number;
-  /** The seed of the order, which differs in each epoch; without it, samples stay in order. */
+  /** The shuffle seed; the order differs in each epoch. Without it, samples stay in order. */
   readonly seed?: number | undefined;
 }
 
-/** Batches of samples, each once an epoch; the last batch of an epoch may be smaller. */
+/** Batches of samples, each used once per epoch; the last batch of an epoch may be smaller. */
 export function textBatches(samples: readonly TextSample[], { size, batch, seed }: TextBatching): TrainingData {
   const batches = Math.ceil(samples.length / size);
   const order = epochOrder(samples.length, seed);

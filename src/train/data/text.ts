@@ -4,8 +4,8 @@ import { epochRandom, lastKept } from "./order.ts";
 import { type Batching, inBatches } from "./rows.ts";
 
 /**
- * A text as windows of `tokens` tokens, each predicting the next token. With a seed, each epoch begins its first window
- * at a different place and shuffles the windows.
+ * Splits a text into windows of `tokens` tokens, in which each token predicts the next one. With a seed, each epoch
+ * starts its first window at a different place and shuffles the windows.
  * @throws UserError if the text is shorter than one window
  */
 export function textData(text: Int32Array, batching: Batching): TrainingData {
@@ -15,7 +15,7 @@ export function textData(text: Int32Array, batching: Batching): TrainingData {
     throw new UserError(
       `the text has ${text.length} tokens, expected at least ${tokens + 1}: one row and the token after it`,
     );
-  // With a seed, room is left to shift the first window by up to a window's length.
+  // With a seed, leaves room to shift the first window by up to a window's length.
   const count = Math.max(1, Math.floor((text.length - (seed === undefined ? 1 : tokens)) / tokens));
   const slack = Math.min(tokens, text.length - count * tokens);
   const offset = lastKept((epoch) =>

@@ -7,7 +7,7 @@ const END = "<|endoftext|>";
 const START = "<|startoftext|>";
 
 /**
- * Each character of the texts is a token, with ids in the order of code points; the end token comes last. Encoding
+ * A tokenizer with one token per distinct character of the texts, sorted by code point, then an end token. Encoding
  * drops unknown characters.
  */
 export function characterTokenizer(texts: Iterable<string>): TokenizerFiles {
@@ -24,8 +24,8 @@ export function byteTokenizer(): TokenizerFiles {
 }
 
 /**
- * Each word of the texts is a token, in lower case; unknown words are split into bytes. A text begins with a start
- * token and ends with an end token, as in CLIP.
+ * A tokenizer with one token per lower-case word of the texts; unknown words are split into bytes. A text begins with a
+ * start token and ends with an end token, as in CLIP.
  */
 export function wordTokenizer(texts: Iterable<string>): TokenizerFiles {
   const words = new Set<string>();

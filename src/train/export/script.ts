@@ -20,7 +20,7 @@ run = json.loads((here / "export.json").read_text())
 flags = argparse.ArgumentParser()
 flags.add_argument("--model", default=run["model"], required=run["model"] is None, help="a folder or a hub's name")
 flags.add_argument("--out", default="trained")
-flags.add_argument("--steps", type=int, default=run["steps"], help="stop earlier; the schedule stays")
+flags.add_argument("--steps", type=int, default=run["steps"], help="stop earlier; the schedule is unchanged")
 flags.add_argument("--bf16", action="store_true", help="faster on GPUs; the losses then differ")
 args = flags.parse_args()
 if (here / args.model).exists():

@@ -43,7 +43,7 @@ beforeAll(async () => {
   const options = optionsOf({ architecture: gpt2, tokenizer: "bytes", steps: 1 });
   await runSession({ options, out: base, reuse: "refuse" }, open, {});
 });
-/** Each run covers a different part of the export. */
+/** Runs that each use other features of the export. */
 const runs: readonly [name: string, options: () => TrainOptions][] = [
   ["packed", () => packed],
   [
@@ -123,7 +123,7 @@ function hasPeft(libraries: string): boolean {
   return versions.some((version) => existsSync(path.join(libraries, version, "site-packages", "peft")));
 }
 
-/** Runs scripts in one process: loading Python's packages takes longer than training. */
+/** Runs all scripts in one process, because loading Python's packages takes longer than training. */
 const inTurn = `import runpy, sys
 words = sys.argv[1:]
 for script, out in zip(words[::2], words[1::2]):

@@ -26,13 +26,13 @@ export interface ExportedRun {
   /** The names of the files written to `out`. */
   readonly files: readonly string[];
   readonly rows: number;
-  /** Messages about differences from this trainer, and requirements. */
+  /** Messages about requirements, and about differences from training here. */
   readonly notices: readonly string[];
 }
 
 /**
- * Writes a run for transformers, PEFT and accelerate into a new or empty folder: its tokenised rows in order, schedule,
- * optimiser, and the initial weights of a new model or LoRA layers, beside a `train.py`.
+ * Writes a run for transformers, PEFT and accelerate into a new or empty folder: a `train.py`, the tokenised rows in
+ * order, the schedule and optimiser, and the initial weights of a new model or LoRA layers.
  * @throws UserError; the folder is then empty
  */
 export async function exportTrl(
@@ -91,14 +91,14 @@ async function written(
   return { out, files: readdirSync(out).sort(), rows, notices: noticesOf(options, place) };
 }
 
-/** The names of the trained tensors in the checkpoint. */
+/** The checkpoint's names of the trained tensors. */
 async function trainedNames(checkpoint: Checkpoint, { store }: Subject): Promise<string[]> {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const entries = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
   return entries.map((stored) => (typeof stored === "string" ? stored : stored.name));
 }
 
-/** The base as transformers opens it: a repository on the hub, or a folder; undefined for a GGUF. */
+/** What transformers opens as the base: a repository on the hub, or a folder; undefined for a GGUF. */
 function placeOf({ name, checkpoint: { config } }: Base): string | undefined {
   if (config.kind === "gguf") return undefined;
   return /^hf:([^@:]+)$/.exec(name)?.[1] ?? path.resolve(path.dirname(config.path));
@@ -129,9 +129,9 @@ function noticesOf(options: TrainOptions, place: string | undefined): string[] {
   const { patience, keepBest } = options;
   const omitted = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
   const needed =
-    "the base is a GGUF, which transformers does not train: pass its Hugging Face form to train.py as --model";
+    "the base is a GGUF, which transformers cannot train: pass its Hugging Face form to train.py as --model";
   return [
-    ...(place === undefined ? [`${needed}; its weights are not rounded, so the losses differ`] : []),
+    ...(place === undefined ? [`${needed}; unlike the GGUF's, its weights are not rounded, so the losses differ`] : []),
     ...(noiseOf(options)
       ? ["train.py draws different random numbers for dropout and noise, so the losses differ"]
       : []),
@@ -139,7 +139,7 @@ function noticesOf(options: TrainOptions, place: string | undefined): string[] {
   ];
 }
 
-/** A row of a batch as a line of `rows.jsonl`, cut after its last label, since the rest does not change the loss. */
+/** Formats a batch row as a line of `rows.jsonl`, cut after its last label, since later tokens affect no loss. */
 function rowLine({ tokens, ids, labels, documents }: Batch, row: number): string {
   const from = row * tokens;
   const own = labels.subarray(from, from + tokens);

@@ -9,7 +9,7 @@ test("the lowest layers are frozen as long as the others hold their share of the
   const chosen = chooseTrained(units, 0.5);
   expect(namesOf(chosen.units)).toEqual(["c", "e", "f"].sort());
   expect(chosen).toMatchObject({ lowest: 1, retained: 9 / 13 });
-  // Control: if the lowest layer has the large gradient, no layer can be left out.
+  // Control: if the lowest layer has the largest gradients, no layer is frozen whole.
   const low = units.map((each) => (each.layer === 0 ? { ...each, square: 20 } : each));
   expect(chooseTrained(low, 0.5).lowest).toBe(0);
   expect(namesOf(chooseTrained(low, 0.5).units)).toEqual(["a", "b", "e"]);

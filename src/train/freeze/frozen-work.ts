@@ -4,7 +4,7 @@ import type { ParameterStore } from "../step/parameters.ts";
 
 const BYTES = 4;
 
-/** The counters that frozen tensors lower: trained parameters, and bytes of their gradients and optimiser states. */
+/** The counters that freezing lowers: trained parameters, and bytes of their gradients and optimiser states. */
 export function frozenWork(
   { parameters }: Pick<ParameterStore, "parameters">,
   { states }: Pick<Optimizer, "states">,

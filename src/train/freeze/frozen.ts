@@ -6,7 +6,7 @@ import type { TrainOptions } from "../options.ts";
 import type { Joined } from "../step/parameters.ts";
 import { checkMask, type ModelTensor, readMask } from "./mask-file.ts";
 
-/** A checkpoint's tensors as a model requests them, each once; new tensors have no values yet. */
+/** A checkpoint's tensors as a model requests them, without duplicates and without new tensors. */
 export function tensorsOf(
   joined: readonly Joined[],
   checkpoint: Checkpoint,
@@ -24,7 +24,7 @@ export function tensorsOf(
 export const nothingFrozen = (): boolean => false;
 
 /**
- * The names that the options' mask freezes; checks that the mask belongs to the model.
+ * Returns which tensors the options' mask freezes, after checking that the mask belongs to the model.
  * @throws UserError if the mask is for a different model, or freezes everything
  */
 export function frozenBy(
@@ -36,11 +36,11 @@ export function frozenBy(
   checkMask(file, mask, tensors);
   if (Object.values(mask.tensors).every(({ frozen }) => frozen))
     throw new UserError(`${file}: the mask freezes every tensor; nothing is left to train`);
-  // A mask never covers a new head.
+  // A new head is not in any mask.
   return (name) => mask.tensors[name]?.frozen ?? false;
 }
 
-/** Refuses adapters on frozen matrices. @throws UserError */
+/** Rejects adapters on frozen matrices. @throws UserError */
 export function refuseOnFrozen(adapted: readonly string[], frozen: (name: string) => boolean): void {
   const refused = adapted.filter((name) => frozen(`${name}.weight`));
   if (refused.length > 0)

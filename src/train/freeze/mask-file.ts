@@ -8,7 +8,7 @@ import { guardOptions } from "../methods/guard/options.ts";
 const tensor = z.strictObject({
   shape: z.array(z.int().min(1)),
   frozen: z.boolean(),
-  /** m of the soft mask; absent for masks that were not learned. */
+  /** The trained soft-mask value m; absent for masks that were not learned. */
   share: z.number().min(0).max(1).optional(),
 });
 
@@ -30,7 +30,7 @@ export interface ModelTensor {
   values(): Float32Array;
 }
 
-/** SHA-256 of tensors' names, shapes and values, in any order. */
+/** The SHA-256 of the tensors' names, shapes and values, independent of their order. */
 function tensorsHash(tensors: readonly ModelTensor[]): string {
   const hash = createHash("sha256");
   for (const { name, shape, values } of tensors.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -47,14 +47,14 @@ export const writeMask = (file: string, mask: FreezeMask): Promise<void> => writ
 /** @throws UserError for a file that is not a mask */
 export const readMask = (file: string): FreezeMask => readJson(file, schema, "a mask of frozen tensors");
 
-/** Checks that a mask belongs to a model. `file` names the mask. @throws UserError */
+/** Checks that the mask in `file` belongs to a model. @throws UserError */
 export function checkMask(file: string, { model, tensors }: FreezeMask, own: readonly ModelTensor[]): void {
   const names = new Map(own.map((t) => [t.name, t]));
   const missing = Object.keys(tensors).filter((name) => !names.has(name));
   const more = own.filter(({ name }) => !Object.hasOwn(tensors, name)).map(({ name }) => name);
   if (missing.length + more.length > 0)
     throw new UserError(
-      `${file}: the mask is for ${model.name}: ${few([...missing, ...more])} are tensors of the mask or the model, but not of both`,
+      `${file}: the mask is for ${model.name}: ${few([...missing, ...more])} occur in the mask or in the model, but not in both`,
     );
   const other = own.find(({ name, shape }) => tensors[name]!.shape.join() !== shape.join());
   if (other)
@@ -68,7 +68,7 @@ export function checkMask(file: string, { model, tensors }: FreezeMask, own: rea
     );
 }
 
-/** A mask that freezes the tensors that `frozen` accepts. */
+/** Makes a mask that freezes the tensors for which `frozen` returns true. */
 export const maskOf = (
   name: string,
   own: readonly ModelTensor[],
@@ -86,7 +86,7 @@ export const maskOf = (
   ),
 });
 
-/** The shares of tensors and of parameters that a mask freezes. */
+/** The fraction of tensors, and the fraction of parameters, that a mask freezes. */
 export function ratiosOf({ tensors }: FreezeMask): { readonly tensors: number; readonly parameters: number } {
   const sizes = Object.values(tensors).map((t) => ({ ...t, size: t.shape.reduce((a, b) => a * b, 1) }));
   const frozen = sizes.filter((t) => t.frozen);

@@ -8,7 +8,7 @@ import type { AnySubject } from "../subject/own-subject.ts";
 import { type Base, oldSubject } from "../subject/subject.ts";
 import type { ModelTensor } from "./mask-file.ts";
 
-/** Opens a model for training, with its own head. @throws UserError if it cannot be trained whole */
+/** Opens a model for training, with its own head. @throws UserError if not all of it can be trained */
 export async function openWhole({ name, checkpoint }: Base): Promise<AnySubject> {
   const options = trainOptions.parse({ model: name, data: ["none"] });
   if (isOfKind("image generator", checkpoint)) return oldDrawing(checkpoint, options);

@@ -20,9 +20,9 @@ import type { Shape } from "./stack.ts";
 
 /**
  * A layer's attention over whole rows: qkv [rows, tokens, (heads + 2·kvHeads)·headSize] → [rows, tokens,
- * heads·headSize]. In packed rows, no token sees other documents; the input `documents` i64 [rows, tokens] separates
- * them. Tokens of a prefix see each other in both directions; the input `prefix` i64 [rows, tokens] marks them. If
- * positions have a time, a height and a width, the inputs `positions`, `positionsHeight` and `positionsWidth` i64
+ * heads·headSize]. In packed rows, tokens do not attend to other documents; the input `documents` i64 [rows, tokens]
+ * separates them. Tokens of a prefix attend to each other in both directions; the input `prefix` i64 [rows, tokens]
+ * marks them. If positions have a time, a height and a width, `positions`, `positionsHeight` and `positionsWidth` i64
  * [rows, tokens] hold them. `hidden` f32 [rows, tokens, tokens] is added to scores and hides keys from queries.
  */
 export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, shape: Shape, hidden?: Tensor): Tensor {
@@ -61,13 +61,13 @@ function attendMasked(
   return reshape(transpose(matmul(weights, values), [1, 2, 0, 3]), q.shape);
 }
 
-/** Positions by time, height and width (M-RoPE). */
+/** Position inputs for time, height and width (M-RoPE). */
 function positionsOnAxes(g: Graph, qkv: Tensor): Axes<Tensor> {
   const of = (axis: string) => g.input(`positions${axis}`, "i64", qkv.shape.slice(0, 2));
   return [of(""), of("Height"), of("Width")];
 }
 
-/** The key–value head of each head. */
+/** Maps each query head to its key–value head. */
 function groups(g: Graph, heads: number, kvHeads: number): Tensor {
   const of = BigInt64Array.from({ length: heads }, (_, head) => BigInt(Math.floor((head * kvHeads) / heads)));
   const type = { dtype: "i64", shape: [heads] } as const;

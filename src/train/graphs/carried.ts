@@ -3,15 +3,15 @@ import { type DecoderConfig, headsOf } from "../../models/decoder/decoder.ts";
 import type { Shape } from "./stack.ts";
 
 /**
- * Tensors that travel with the stream before a layer: the layer's own input and all deeper layers' inputs, then the
- * keys and values of earlier layers that any of these layers attends to.
+ * Tensors carried beside the stream into a layer: the extra inputs of this layer and of all later layers, then the keys
+ * and values of earlier layers to which any of these layers attends.
  */
 interface Layout {
-  /** Width of a layer's own input. */
+  /** The width of one layer's extra input. */
   readonly input: number;
-  /** The number of layers still to run. */
+  /** The number of layers yet to run. */
   readonly layers: number;
-  /** Earlier layers whose keys and values are needed, ascending, with their width. */
+  /** Earlier layers whose keys and values are still needed, in ascending order, with the width of these. */
   readonly owners: readonly { readonly layer: number; readonly width: number }[];
 }
 
@@ -27,23 +27,23 @@ function layoutAt(config: DecoderConfig, layer: number): Layout {
   return { input: config.layerInput ?? 0, layers: deeper.length, owners: widths };
 }
 
-/** Width of a token's keys and values in a layer. */
+/** The width of a token's keys and values in a layer. */
 function keysWidth(config: DecoderConfig, layer: number): number {
   const { kvHeads, headSize } = headsOf(config, layer);
   return 2 * kvHeads * headSize;
 }
 
-/** Width of the tensors that travel with the stream before a layer. */
+/** The total width of the tensors carried into a layer. */
 export function carriedWidth(config: DecoderConfig, layer: number): number {
   const { input, layers, owners } = layoutAt(config, layer);
   return owners.reduce((sum, { width }) => sum + width, input * layers);
 }
 
-/** The graph's input for the tensors that travel with the stream before a layer; created if there are any. */
+/** The graph input for the tensors carried into a layer; created only if a layer needs them. */
 export class Carried {
   readonly #inputs: Tensor | undefined;
   readonly #deeper: Tensor | undefined;
-  /** Keyed by the layer that they belong to. */
+  /** Keys and values, by the layer that computed them. */
   readonly #keys: ReadonlyMap<number, Tensor>;
 
   constructor(
@@ -74,16 +74,16 @@ export class Carried {
   /** The layer's own input. */
   get input(): Tensor {
     if (this.#inputs) return this.#inputs;
-    throw new Error(`layer ${this.layer} has no input of its own`);
+    throw new Error(`layer ${this.layer} has no extra input`);
   }
 
-  /** Combines queries with another layer's keys and values, if the layer attends to that layer's. */
+  /** Appends another layer's keys and values to queries, if this layer reuses them. */
   withKeys(qkv: Tensor): Tensor {
     const owner = this.config.keysOf?.(this.layer);
     return owner === undefined ? qkv : concat([qkv, this.#keys.get(owner)!], 2);
   }
 
-  /** The tensors that travel on after a layer with these queries, keys and values; undefined if there are none. */
+  /** The tensors carried on after a layer with these queries, keys and values; undefined if nothing is carried. */
   next(qkv: Tensor): Tensor | undefined {
     const { owners } = layoutAt(this.config, this.layer + 1);
     const own = (width: number) => split(qkv, 2, [Number(qkv.shape[2]) - width, width])[1]!;

@@ -10,7 +10,7 @@ import type { Trainee } from "./graphs.ts";
 import type { SavingMasks } from "./saving-masks.ts";
 import type { BatchInput, Shape, Stack } from "./stack.ts";
 
-/** A decoder's layers, for batches of one shape: each row is full, or the positions after its end have no label. */
+/** A decoder's layers, for batches of one shape; in shorter rows, positions after the end have no label. */
 export class DecoderStack implements Stack {
   readonly #routers = new WeakMap<Graph, readonly Tensor[]>();
   readonly #carried = new WeakMap<Graph, Tensor>();
@@ -72,9 +72,7 @@ export class DecoderStack implements Stack {
     return y;
   }
 
-  /**
-   * A term added to attention's scores, f32 [rows, tokens, tokens]; if undefined, a token sees the tokens before it.
-   */
+  /** A term added to attention scores, f32 [rows, tokens, tokens]; if undefined, attention is causal. */
   protected hiddenPairs(g: Graph, layer: number, shape: Shape): Tensor | undefined {
     return this.saving?.scores(g, layer, shape);
   }
@@ -87,7 +85,7 @@ export class DecoderStack implements Stack {
     return this.#routers.get(g) ?? [];
   }
 
-  /** All of a denoiser's tokens are prefix, and its padding is a separate document. */
+  /** In a denoiser, all tokens are prefix tokens, and padding is a separate document. */
   #masks(shape: Shape): Shape {
     return this.decoder.config.denoiser ? { ...shape, packed: true, prefixed: true } : shape;
   }
@@ -108,7 +106,7 @@ export class DecoderStack implements Stack {
   }
 }
 
-/** Each position's weight in the means of the routers' losses: zero after the end of a row's samples. */
+/** The weight of each position in the mean of the routers' losses; zero after the end of a row's samples. */
 function routedOf({ rows, tokens, labels, documents }: Batch): Float32Array {
   const counted = documents ? documents.map((document) => Number(document >= 0)) : new Int32Array(rows * tokens);
   if (!documents)
@@ -120,11 +118,11 @@ function routedOf({ rows, tokens, labels, documents }: Batch): Float32Array {
   return Float32Array.from(counted, (one) => one / Math.max(positions, 1));
 }
 
-/** A recurrent layer reads a row from its first token to its last. @throws UserError */
+/** Rejects rows with several documents or with prefixes in a recurrent model. @throws UserError */
 function checkRows({ packed, prefixed }: Shape): void {
   const why = "every layer of a recurrent model carries its state from one token of a row to the next";
   if (packed) throw new UserError(`packing: ${why}, even across documents; omit packing`, 2);
-  if (prefixed) throw new UserError(`${why}, so no token of a prefix can see later ones`, 2);
+  if (prefixed) throw new UserError(`${why}, so a prefix token cannot attend to later tokens`, 2);
 }
 
 /** A decoder, trained as a language model. */

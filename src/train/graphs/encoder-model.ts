@@ -32,11 +32,11 @@ export async function hasTensor(checkpoint: Checkpoint): Promise<(name: string) 
   return (name) => new Part(checkpoint, names, name).exists;
 }
 
-/** The encoder of a checkpoint, for its configuration. */
+/** Opens a checkpoint's encoder. */
 export const encoderOf = async (checkpoint: Checkpoint): Promise<Encoder> =>
   (await encoderArchitecture(checkpoint)).open(new TracedWeights(checkpoint.config, await hasTensor(checkpoint)));
 
-/** The labels of a classifier; empty if the checkpoint has none. @throws UserError if it is of a different kind */
+/** A classifier's labels; empty for models without a classifier. @throws UserError for models other than encoders */
 export async function labelsOf(checkpoint: Checkpoint): Promise<readonly string[]> {
   const { classifier, labels } = (await encoderOf(checkpoint)).config;
   const classifies = (await hasTensor(checkpoint))(`${classifier.output}.weight`);

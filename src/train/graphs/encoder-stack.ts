@@ -10,7 +10,7 @@ const TEXTS = [sym("batch"), sym("tokens")] as const;
 
 const maskIn = (g: Graph): Tensor => g.input("mask", "i32", TEXTS);
 
-/** The last stream `x` and `mask` as inputs, and the stream's hidden states [batch, tokens, hidden]. */
+/** The inputs `x`, the last layer's stream, and `mask`, with the hidden states [batch, tokens, hidden]. */
 export function hiddenIn(g: Graph, encoder: Encoder) {
   const x = g.input("x", "f32", [kept, encoder.config.hidden]);
   const mask = maskIn(g);
@@ -18,8 +18,8 @@ export function hiddenIn(g: Graph, encoder: Encoder) {
 }
 
 /**
- * The number of tokens to run together. Fewer make matrix products inefficiently small; more make attention spend work
- * on padding.
+ * The number of tokens to run together: with fewer, matrix products are inefficiently small; with more, attention
+ * wastes work on padding.
  */
 const PART_TOKENS = 1024;
 
@@ -58,8 +58,8 @@ export class EncoderStack implements Stack {
   }
 
   /**
-   * Groups neighbouring texts, which are of similar length, until they have enough tokens; each group is as long as its
-   * longest text.
+   * Groups neighbouring texts, which are of similar length, until a group has enough tokens; each group is padded to
+   * its longest text.
    */
   parts(batch: Batch): readonly Batch[] {
     const texts: Int32Array[][] = [];

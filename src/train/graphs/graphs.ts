@@ -13,11 +13,11 @@ import { type Noise, noisyEmbeddings } from "./noise.ts";
 import type { Shape, Stack } from "./stack.ts";
 import type { TrainableWeights, WeightInput } from "./trainable.ts";
 
-/** A model with weights as inputs, some of them trained. */
+/** A model whose weights are graph inputs, some of them trained. */
 export interface Trainee {
   readonly stack: Stack;
   readonly objective: Objective;
-  /** Losses at layers before the last, if there are any. */
+  /** Losses at layers before the last, if any. */
   readonly exits?: ExitLosses;
   /**
    * A loss on each router's logits [rows, tokens, experts], f32 [], added to the step's loss: a mean weighted by
@@ -30,7 +30,7 @@ export interface Trainee {
   readonly trained: (name: string) => boolean;
 }
 
-/** Losses at layers before the last. Shares are parts of each label's loss. */
+/** Losses at layers before the last. The shares divide each label's loss among the heads. */
 export interface ExitLosses {
   readonly at: readonly ExitLoss[];
   /** The last layer's share. */
@@ -46,20 +46,20 @@ export interface ExitLoss {
 }
 
 /**
- * Graphs of a step. Between layers, the stream is a single tensor. Weight inputs have the weights' names. A gradient
- * has the input `sum:NAME` and the output `gradient:NAME`, which adds to it: the two may be bound to the same buffer.
+ * Between a step's graphs, the stream is a single tensor. Weight inputs have the weights' names. The output
+ * `gradient:NAME` is the input `sum:NAME` plus the batch's gradient; the two may be bound to the same buffer.
  */
 export const sumName = (input: string): string => `sum:${input}`;
 export const gradientName = (input: string): string => `gradient:${input}`;
 
 /**
- * The sum of a router's shares over the step's batches, as an input before a batch and an output after it: the two may
+ * A router's expert shares, summed over the step's batches: an input before a batch and an output after it, which may
  * be bound to the same buffer.
  */
 const SHARES = "shares:";
 export const sharesAfter = (input: string): string => `after ${input}`;
 
-/** A batch's inputs → `y`, the stream before the first layer, and the tensors that travel with it. */
+/** Maps a batch's inputs to `y`, the stream before the first layer, and the carried tensors. */
 export function traceEmbedding(trainee: Trainee, shape: Shape): Graph {
   const g = new Graph();
   g.output("y", embedded(g, trainee, shape));
@@ -71,7 +71,7 @@ function embedded(g: Graph, { stack, noise }: Trainee, shape: Shape): Tensor {
   return noise && noise.alpha > 0 ? noisyEmbeddings(g, plain, noise, shape) : plain;
 }
 
-/** Like `traceEmbedding`, with `dy` → the gradients of its weights. */
+/** Like `traceEmbedding`, but also maps `dy` to the gradients of the embedding's weights. */
 export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
   const g = new Graph();
   const y = embedded(g, trainee, shape);
@@ -79,7 +79,7 @@ export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
   return g;
 }
 
-/** A layer: `x` → `y`, and the tensors that travel with them. */
+/** Maps a layer's input `x` to its output `y`, with the carried tensors. */
 export function traceLayer({ stack }: Trainee, layer: number, shape: Shape): Graph {
   const g = new Graph();
   g.output("y", stack.layer(g, layer, streamIn(g, stack, shape), shape));
@@ -98,21 +98,21 @@ function carriedGradients({ stack }: Trainee, g: Graph): TensorGradient[] {
   return carried ? [{ of: carried, gradient: g.input("dCarriedOut", "f32", carried.shape) }] : [];
 }
 
-/** The numbers of a model's layers. */
+/** The indices of a model's layers. */
 export const layersOf = ({ stack }: Trainee): number[] => Array.from({ length: stack.layers }, (_, l) => l);
 
 /** A layer's two passes. */
 export interface LayerPasses {
-  /** `x` → `y`, the tensors that travel with them, and the retained tensors. */
+  /** Maps `x` to `y`, the carried tensors, and the retained tensors. */
   readonly forward: Graph;
   /**
-   * `x`, the retained tensors and `dy` → `dx`, if anything before the layer is trained, and the gradients of its
-   * weights; likewise for the tensors that travel with the stream.
+   * Maps `x`, the retained tensors and `dy` to the gradients of the weights and, if anything before the layer is
+   * trained, `dx`; likewise for the carried tensors.
    */
   readonly backward: Graph;
-  /** Retained tensors, by their name as output of one graph and input of the other. */
+  /** Retained tensors by name: an output of the forward graph and an input of the backward graph. */
   readonly kept: Readonly<Record<string, Tensor>>;
-  /** Sums of routers' shares over a step, by their names as inputs of the backward graph; empty if none are summed. */
+  /** Routers' expert shares summed over a step, by input name of the backward graph; empty if none are summed. */
   readonly shares: Readonly<Record<string, Tensor>>;
 }
 
@@ -153,7 +153,7 @@ export function traceLayerPasses(
   };
 }
 
-/** The gradients of a layer's router losses, which join the loss at its scale. */
+/** The gradients of a layer's router losses, at the scale of the label loss. */
 function routerLosses({ stack, routerLoss }: Trainee, g: Graph): TensorGradient[] {
   const all = stack.routers?.(g) ?? [];
   if (!routerLoss || all.length === 0) return [];
@@ -174,7 +174,7 @@ function routerLosses({ stack, routerLoss }: Trainee, g: Graph): TensorGradient[
 
 const streamIn = (g: Graph, stack: Stack, shape: Shape): Tensor => g.input("x", "f32", stack.stream(shape));
 
-/** Weights of graphs, some of which are trained. */
+/** Weights that graphs read, some of them trained. */
 export interface TrainedInputs {
   readonly weights: Pick<TrainableWeights, "inputsOf" | "frozenOf">;
   readonly trained: (name: string) => boolean;
@@ -201,6 +201,6 @@ export function outputGradients(
   return gradients.slice(0, others.length);
 }
 
-/** True if an input is trained. `ParameterStore` ensures that its tensors are all trained, or none. */
+/** True if an input is trained; `ParameterStore` ensures that either all or none of its tensors are trained. */
 export const isTrained = ({ sizes }: WeightInput, trained: (name: string) => boolean): boolean =>
   trained(Object.keys(sizes)[0]!);

@@ -1,12 +1,12 @@
 import { suggest, UserError } from "../../util/errors.ts";
 import { withoutLayer } from "./trainable.ts";
 
-/** Names separated by commas; anything else is a regular expression. */
+/** Matches names separated by commas; anything else is a regular expression. */
 const NAMES = /^[\w.\-,\s]*$/;
 
 /**
- * The matrices that get LoRA layers, as PEFT's `target_modules` names them: names or ends of names after a dot, or a
- * regular expression for whole names. Names are Hugging Face's, or the matrix's canonical one.
+ * The matrices that get LoRA layers, written like PEFT's `target_modules`: names, endings of names after a dot, or a
+ * regular expression for whole names. Names are either Hugging Face's or canonical.
  */
 export class LoraTargets {
   readonly #unmatched: Set<string>;
@@ -20,7 +20,7 @@ export class LoraTargets {
     this.#unmatched = new Set(texts);
   }
 
-  /** True if a target is one of a matrix's full names. */
+  /** True if a target matches one of a matrix's full names. */
   include(names: readonly string[]): boolean {
     for (const name of names) this.#seen.add(shortName(name));
     const found = [...this.#tests].filter(([, test]) => names.some(test));
@@ -34,12 +34,12 @@ export class LoraTargets {
     if (unknown === undefined) return;
     const [problem, hint] = NAMES.test(unknown)
       ? [`no matrix is named "${unknown}"`, suggest(unknown, this.#seen)]
-      : [`no matrix has a name that "${this.targets}" matches entirely`, ""];
+      : [`"${this.targets}" matches no matrix's whole name`, ""];
     throw new UserError(`lora: ${problem}${hint} (there are ${[...this.#seen].join(", ")})`, 2);
   }
 }
 
-/** The part of a name that all layers share. */
+/** The part of a name that is the same in all layers. */
 const shortName = (name: string): string => (name.startsWith("blk.") ? withoutLayer(name) : name.split(".").at(-1)!);
 
 const endsWith = (text: string) => (name: string) => name === text || name.endsWith(`.${text}`);
@@ -49,6 +49,9 @@ function matches(pattern: string): (name: string) => boolean {
     const whole = new RegExp(`^(?:${pattern})$`);
     return (name) => whole.test(name);
   } catch {
-    throw new UserError(`lora.targets: "${pattern}" is not a regular expression, nor names separated by commas`, 2);
+    throw new UserError(
+      `lora.targets: "${pattern}" is neither a regular expression nor a list of names separated by commas`,
+      2,
+    );
   }
 }

@@ -33,16 +33,16 @@ import { dropped } from "./noise.ts";
 import { savedModules } from "./saved-modules.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
-/** The inputs that a graph requested. */
+/** The weight inputs that a graph requested. */
 interface Inputs {
-  /** Bound to the parameter store. */
+  /** Inputs bound to the parameter store. */
   readonly stored: Map<string, WeightInput>;
   readonly frozen: Map<string, FrozenInput>;
 }
 
-/** Differences from the plain training of a decoder. */
+/** Differences from training a plain decoder. */
 interface LoraUse {
-  /** Tensors of a classifier's head, which is trained whole. */
+  /** Tensors of a classifier's head, which are fully trained. */
   readonly head?: readonly string[];
   /**
    * True for an engine: frozen weights are then constants, which it packs, and a program has the inputs of several
@@ -55,22 +55,22 @@ interface LoraUse {
 interface AdaptedMatrix {
   readonly inputs: number;
   readonly outputs: number;
-  /** The first factor's name, shared by a module's matrices. */
+  /** The name of the first factor, which a module's matrices share. */
   readonly down: string;
 }
 
 /**
- * A model's frozen weights, with trained LoRA layers beside some of its matrices (Hu et al. 2021). Frozen weights are
- * inputs as well, bound to their files if they are quantised, because the compiler would expand constants to floats for
- * the backward pass.
+ * A model's frozen weights, with trained LoRA layers on some of its matrices (Hu et al. 2021). Frozen weights are
+ * inputs as well; quantised ones are bound to their files, because for the backward pass the compiler would expand
+ * constants to floats.
  */
 export class LoraWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Inputs>();
   readonly #targets: LoraTargets;
-  /** The matrices with a LoRA layer in use, by name without `.weight`, with their inputs and outputs. */
+  /** The matrices that have a LoRA layer in use, by name without `.weight`. */
   readonly adapted = new Map<string, AdaptedMatrix>();
 
-  /** Tensors that are trained whole. */
+  /** Tensors of which all values are trained. */
   readonly saved: readonly string[];
   private readonly served: boolean;
 
@@ -126,7 +126,7 @@ export class LoraWeights implements TrainableWeights {
       case "blocks":
         return { kind: "blocks", matrix: this.#codes(graph, scratch, matrix.matrix) };
       case "bytes":
-        throw new Error("weights in bytes cannot be trained");
+        throw new Error("weights stored as bytes cannot be trained");
       case "float32":
       case "float32 rows":
         return { kind: matrix.kind, weight: this.#frozen(graph, scratch, matrix.weight) };
@@ -163,7 +163,7 @@ export class LoraWeights implements TrainableWeights {
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
     const factors = Object.entries(outputs).flatMap(([name, size]) => {
       const modules = this.layout.modules(name);
-      // An adapter in Hugging Face's format could not hold its update.
+      // An adapter in Hugging Face's format could not store this matrix's update.
       if (modules.length === 0 || this.saved.includes(`${name}.weight`)) return [];
       const together = Object.keys(outputs).filter((other) => this.layout.modules(other)[0] === modules[0]);
       if (!this.#targets.include([...together, ...modules])) return [];
@@ -178,7 +178,8 @@ export class LoraWeights implements TrainableWeights {
    * constant in the gradient, as in PEFT. ‖w + s · d u‖² = ‖w‖² + u · (2 s · w d + s² · dᵀd u) needs no copy of W.
    */
   #withGain(graph: Graph, name: string, factors: LowRank, inputs: number, outputs: Sizes): LowRank {
-    if (name === "output") throw new UserError("use_dora: the head takes only plain LoRA; omit it from targets", 2);
+    if (name === "output")
+      throw new UserError("use_dora: the head supports only plain LoRA; omit the head from targets", 2);
     const size = outputs[name]!;
     const [down, up] = [factors.down, factors.up].map(withoutGradient) as [Tensor, Tensor];
     const turned = transpose(down, [1, 0]);
@@ -232,8 +233,8 @@ export class LoraWeights implements TrainableWeights {
   }
 
   /**
-   * A constant of a scratch graph as an input of the graph, or as a constant if it lies in memory or the model is
-   * served.
+   * Adds a scratch graph's constant to the graph: as a constant if it lies in memory or the model is served, else as an
+   * input.
    */
   #frozen(graph: Graph, scratch: Graph, tensor: Tensor): Tensor {
     const { name, data } = constantOf(scratch, tensor);
@@ -260,14 +261,14 @@ function constantOf({ constants }: Graph, tensor: Tensor): Constant {
   return found;
 }
 
-/** The factor of a LoRA layer's output (rsLoRA: Kalajdzievski 2023). */
+/** The scale of a LoRA layer's output (rsLoRA: Kalajdzievski 2023). */
 export const loraScale = ({ rank, alpha, use_rslora }: LoraOptions): number =>
   alpha / (use_rslora ? Math.sqrt(rank) : rank);
 
-/** False for inputs of LoRA layers that are not trained. */
+/** False for LoRA inputs that are not trained. */
 export const isTrainedLora = (name: string): boolean => !/\.lora_(dropout|squares)$/.test(name);
 
-/** The name of tokens' rows [tokens, width] beside a table or a head. */
+/** The name of the trained token rows [tokens, width] of a table or a head. */
 export const rowsName = (name: string): string => `${name}.token_rows`;
 
 /** Names of a matrix's factors, by its canonical name without `.weight`: [inputs, rank] and [rank, outputs]. */
@@ -276,7 +277,7 @@ export const upName = (name: string): string => `${name}.lora_up`;
 /** DoRA's trained norms of a matrix's rows, and the squared norms of the frozen rows: [outputs] each. */
 export const magnitudeName = (name: string): string => `${name}.lora_magnitude`;
 export const squaresName = (name: string): string => `${name}.lora_squares`;
-/** The name of the integers that determine a module's dropout pattern. */
+/** The name of the random integers that determine a module's dropout pattern. */
 const dropoutName = (down: string): string => down.replace(/lora_down$/, "lora_dropout");
 /** True for parameters with LoRA+'s own learning rate: the second factors and, as in PEFT, DoRA's norms. */
 export const hasPlusRate = (name: string): boolean => /\.lora_(up|magnitude)$/.test(name);

@@ -1,7 +1,7 @@
 import { crossEntropy, Graph } from "../../graph/index.ts";
 import { outputGradients, type Trainee } from "./graphs.ts";
 
-/** `x`, `targets` and other inputs of the head → `nats` [...], the negative log-likelihood of each target, and `scores`. */
+/** Maps the head's inputs, such as `x` and `targets`, to `nats` [...], each target's loss in nats, and `scores`. */
 export function traceLoss({ objective }: Trainee): Graph {
   const g = new Graph();
   const { scores, targets } = objective.score(g);
@@ -11,7 +11,7 @@ export function traceLoss({ objective }: Trainee): Graph {
 }
 
 /**
- * Like `traceLoss`, with `weights` [...], each target's share of the loss → `dx` and the gradients of the head's weights.
+ * Like `traceLoss`, but also maps `weights` [...], each target's share of the loss, to `dx` and the head's gradients.
  */
 export function traceLossBackward(trainee: Trainee, before: boolean): Graph {
   const g = new Graph();

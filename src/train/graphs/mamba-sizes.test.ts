@@ -1,4 +1,4 @@
-/** Published Mambas, by their configurations alone. */
+/** Parameter counts of published Mambas, from their configurations alone. */
 import { expect, test } from "vitest";
 import { mambaArchitecture } from "../../models/architectures/mamba.ts";
 import { mamba2Architecture } from "../../models/architectures/mamba2.ts";
@@ -28,7 +28,7 @@ test.each([
     config: {
       ...{ model_type: "mamba", hidden_size: 768, intermediate_size: 1536, state_size: 16, conv_kernel: 4 },
       ...{ time_step_rank: 48, num_hidden_layers: 24, vocab_size: 50280, layer_norm_epsilon: 1e-5 },
-      // Names that the conversion retained from the original.
+      // Original names that the conversion to Hugging Face's format retained.
       ...{ d_model: 768, n_layer: 24, ssm_cfg: {}, pad_vocab_size_multiple: 8 },
     },
   },

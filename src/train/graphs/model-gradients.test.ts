@@ -59,7 +59,7 @@ function batchOf({ rows, labels }: Reference): Batch {
   };
 }
 
-/** A checkpoint's model with some or all weights trained, and their values. */
+/** Opens a checkpoint's model with all or some weights trained, and loads their values. */
 function open(folder: string, architecture: Architecture, trained: (name: string) => boolean = () => true) {
   const checkpoint = openCheckpoint(folder);
   const names = architecture.tensors(checkpoint);
@@ -70,7 +70,7 @@ function open(folder: string, architecture: Architecture, trained: (name: string
   return { trainee, store, names };
 }
 
-/** Names of gradients that are written, not accumulated. */
+/** Names without the offset that is added to some stored tensors, since gradients have none. */
 const plain =
   (names: Names): Names =>
   (canonical) => {
@@ -84,7 +84,7 @@ const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(Array.from(values).reduce((total, v) => total + v * v, 0));
 
 /**
- * The norm of the difference, divided by the norm of the expected values. The latter may be zero: a key's bias never
+ * The norm of the difference, relative to the norm of the expected values, which may be zero: a key's bias never
  * changes attention's output.
  */
 const apart = (got: ArrayLike<number>, expected: Float32Array): number =>

@@ -5,7 +5,7 @@ import type { Batch } from "../data/batch.ts";
 import type { TrainOptions } from "../options.ts";
 import type { BatchInput, Shape } from "./stack.ts";
 
-/** The noise in a training run: dropout before LoRA layers, and noise in embeddings (NEFTune: Jain et al. 2023). */
+/** A training run's noise: dropout before LoRA layers, and noise added to embeddings (NEFTune: Jain et al. 2023). */
 export interface Noise {
   readonly seed: number;
   /** The share of a LoRA layer's inputs that dropout retains. */
@@ -14,7 +14,7 @@ export interface Noise {
   readonly alpha: number;
 }
 
-/** Undefined for options without noise. */
+/** The noise that the options specify; undefined if they specify none. */
 export function noiseOf({ seed, lora, neftuneNoiseAlpha: alpha = 0 }: TrainOptions): Noise | undefined {
   const keep = 1 - (lora?.lora_dropout ?? 0);
   return keep < 1 || alpha > 0 ? { seed, keep, alpha } : undefined;
@@ -24,8 +24,7 @@ const ROWS = "noise";
 const KEEP = "noise:keep";
 
 /**
- * A batch's random integers: a pure function of the seed and the batch's number. If the number is missing, there is no
- * noise.
+ * A batch's random integers, which depend only on the seed and the batch's number; without a number, there is no noise.
  */
 export function noiseInputs(
   { seed, keep }: Noise,
@@ -47,11 +46,11 @@ export const oddIntegers = (count: number, random: () => number): Float32Array<A
 const inputOf = (g: Graph, name: string, dtype: DType, shape: Tensor["shape"]): Tensor =>
   g.inputs.find((input) => input.name === name)?.tensor ?? g.input(name, dtype, shape);
 
-/** Dropout of x [rows, tokens, n]; `columns`: odd integers [n]. */
+/** Applies dropout to x [rows, tokens, n]; `columns` holds odd integers [n]. */
 export const dropped = (g: Graph, x: Tensor, columns: Tensor): Tensor =>
   dropout(x, inputOf(g, ROWS, "i32", x.shape.slice(0, -1)), columns, inputOf(g, KEEP, "f32", []));
 
-/** Embeddings [rows, tokens, hidden] plus NEFTune's noise. */
+/** Adds NEFTune's noise to embeddings [rows, tokens, hidden]. */
 export function noisyEmbeddings(g: Graph, embedded: Tensor, { seed, alpha }: Noise, { tokens }: Shape): Tensor {
   const hidden = Number(embedded.shape.at(-1));
   const bytes = new Uint8Array(oddIntegers(hidden, seededRandom(seed)).buffer);

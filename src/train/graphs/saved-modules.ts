@@ -1,12 +1,12 @@
 import { UserError } from "../../util/errors.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 
-/** The matrices that may be trained whole beside LoRA layers, by canonical name. */
+/** The tables that can be trained in full beside LoRA layers, by canonical name. */
 const SAVED = ["token_embd", "output"];
 
 /**
  * The tensors of PEFT's `modules_to_save`, by canonical name.
- * @throws UserError for a name without a tensor, and for a head that is tied to the token table
+ * @throws UserError for a name without a tensor, and for a head tied to the token table
  */
 export function savedModules(
   names: string | undefined,
@@ -20,7 +20,7 @@ export function savedModules(
     const [, tensor] = [...known].find(([module]) => module === name || module.endsWith(`.${name}`)) ?? [];
     if (tensor !== undefined) return tensor;
     throw new UserError(
-      `lora.modules_to_save: the model has no module "${name}" (there are ${[...known.keys()].join(", ")})`,
+      `lora.modules_to_save: the model has no module "${name}" (known modules: ${[...known.keys()].join(", ")})`,
       2,
     );
   });

@@ -1,4 +1,4 @@
-/** A saving in training: the training graph computes what the engine computes with the same saving. */
+/** Checks that with a saving, the training graph computes what the engine computes. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -68,7 +68,7 @@ const batchOf = (visual: readonly VisualSpan[]): Batch => ({
   visual: [visual],
 });
 
-/** Logits at each position, [tokens][vocabulary], by the training graph. */
+/** The training graph's logits at each position, [tokens][vocabulary]. */
 async function trained(visual: readonly VisualSpan[], save?: string): Promise<Float32Array[]> {
   const { decoder } = model;
   const stack = new DecoderStack(decoder, savingMasks(save, decoder));
@@ -94,7 +94,7 @@ async function trained(visual: readonly VisualSpan[], save?: string): Promise<Fl
   return Array.from({ length: TOKENS }, (_, t) => all.subarray(t * width, (t + 1) * width));
 }
 
-/** The engine's logits after the prompt and after each further token: images enter as embedded rows. */
+/** The engine's logits after the prompt and after each further token; images are inserted as embedded rows. */
 async function served(visual: readonly VisualSpan[], recipe: string, prompt: number): Promise<Float32Array[]> {
   const { engine } = model;
   const { hidden } = model.decoder.config;
@@ -145,7 +145,7 @@ describe("the training graph gives the engine's logits under the same saving", (
   });
 });
 
-/** The numbers of a constant. */
+/** The values of a constant in memory. */
 function valuesOf(data: ConstantData, dtype: DType): Float64Array {
   if (data.kind === "file") throw new Error("a constant is in a file");
   const { buffer } = data.bytes;
@@ -218,7 +218,7 @@ test("the model is trained with the cuts, and they change it", async () => {
 });
 
 test.each([
-  [{ save: "feather:after=1" }, "save: training with feather is not supported, expected yopo"],
+  [{ save: "feather:after=1" }, "save: training does not support feather; expected yopo"],
   [{ save: "yopo" }, "save: expected yopo with its options, got only its name"],
   [{ save: "yopo:layers=9" }, "yopo: there is no layer 9; the model has 3"],
   [
@@ -235,6 +235,6 @@ test("images beyond a sample are refused", async () => {
   const bad = path.join(folder, "bad.jsonl");
   writeFileSync(bad, JSON.stringify({ prompt: "ab", completion: "ba", visual: [{ first: 2, grid: [2, 2] }] }));
   await expect(train({ ...run, data: bad, save: CUTS }, { out: path.join(folder, "refused") })).rejects.toThrow(
-    "visual: expected images one after the other within 5 tokens, got one of tokens 2 to 5",
+    "visual: expected images one after the other within 5 tokens, got one at tokens 2 to 5",
   );
 });

@@ -14,12 +14,12 @@ import type { BatchInput, Shape } from "./stack.ts";
 /** Added to the score of a hidden key: far below any score, and finite, because 0 times an infinite term is NaN. */
 const HIDDEN = -1e9;
 
-/** A saving that is active while a model is trained: masks hide what it would skip. */
+/** A saving that is active during training: masks hide what it would skip. */
 export class SavingMasks {
   /** Attention masks: layers with the same mask share an input. */
   readonly #seen: readonly LayerMask[];
   readonly #narrows: boolean;
-  /** The last mask of each input, for reuse, since most rows have their images in the same places. */
+  /** The last mask of each input, for reuse, since images have the same positions in most rows. */
   readonly #last = new Map<LayerMask, { readonly key: string; readonly mask: Float32Array }>();
 
   constructor(private readonly layers: readonly LayerMask[]) {
@@ -34,7 +34,7 @@ export class SavingMasks {
   }
 
   /**
-   * The subset of a layer's neurons that runs for tokens with a 1 in `some` i64 [rows, tokens]; undefined if all run.
+   * The share of a layer's neurons that runs for tokens marked 1 in `some` i64 [rows, tokens]; undefined if all run.
    */
   neurons(
     g: Graph,
@@ -71,7 +71,7 @@ export class SavingMasks {
 
 const nameOf = (mask: number): string => `hidden:${mask}`;
 
-/** A graph's input that several of its layers may read. */
+/** A graph input that several layers may read, created by the first. */
 const inputOf = (g: Graph, name: string, dtype: DType, shape: readonly number[]): Tensor =>
   g.inputs.find((port) => port.name === name)?.tensor ?? g.input(name, dtype, shape);
 
@@ -102,7 +102,7 @@ export function checkSave(
   if (packing) throw new UserError("packing: savings do not support samples that share a row; omit packing", 2);
   if (training.prefixed || arranged)
     throw new UserError(
-      `save: ${methodName(method)} has its own form of samples, which savings do not support; omit save`,
+      `save: ${methodName(method)} uses its own sample format, which savings do not support; omit save`,
       2,
     );
 }
@@ -115,5 +115,5 @@ export function savingMasks(save: string | undefined, decoder: Decoder): SavingM
   if (meansPreset(step)) throw new UserError(`save: expected ${save} with its options, got only its name`, 2);
   if (saving.masks) return new SavingMasks(saving.masks(options, decoder));
   const names = savings.flatMap(({ name, masks }) => (masks ? [name] : []));
-  throw new UserError(`save: training with ${saving.name} is not supported, expected ${names.join(" or ")}`, 2);
+  throw new UserError(`save: training does not support ${saving.name}; expected ${names.join(" or ")}`, 2);
 }

@@ -2,22 +2,22 @@ import type { Dim, Graph, Tensor } from "../../graph/index.ts";
 import type { DType } from "../../graph/tensor.ts";
 import type { Batch } from "../data/batch.ts";
 
-/** The maximum sizes of a batch. */
+/** The shape of batches: maximum sizes, and how rows are laid out. */
 export interface Shape {
   readonly rows: number;
   readonly tokens: number;
   /** True if rows hold several documents. */
   readonly packed: boolean;
-  /** True if rows have prefixes. */
+  /** True if rows have bidirectional prefixes. */
   readonly prefixed?: boolean;
 }
 
-/** A tensor of a batch that programs read. */
+/** A batch's tensor that programs read. */
 export type BatchInput =
   | { readonly dtype: Extract<DType, "i64" | "i32">; readonly shape: readonly number[]; readonly values: Int32Array }
   | { readonly dtype: "f32"; readonly shape: readonly number[]; readonly values: Float32Array };
 
-/** A model's layers between its tokens and its head, over one stream; weights are inputs of the graphs. */
+/** A model's layers between its embedding and its head, over one stream; weights are graph inputs. */
 export interface Stack {
   readonly layers: number;
   readonly hidden: number;
@@ -32,24 +32,23 @@ export interface Stack {
   embed(g: Graph, shape: Shape): Tensor;
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor;
   /**
-   * Width of the tensors that travel with the stream before a layer, [rows, tokens, width]; absent or 0 if there are
-   * none.
+   * The width of the tensors [rows, tokens, width] carried beside the stream into a layer; absent or 0 if none are
+   * carried.
    */
   carriedWidth?(layer: number): number;
-  /** The tensors that travel on after the embedding or the layer of a graph; the layer reads them as its input `carried`. */
+  /** The tensors that the graph's embedding or layer passes on; the next layer reads them as its input `carried`. */
   carried?(g: Graph): Tensor | undefined;
-  /** Experts per mixture, and experts per token; absent if there are no mixtures. */
+  /** Experts per mixture, and active experts per token; absent for models without mixtures. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
-  /** Router logits of the layer in a graph. */
+  /** The router logits that a graph's layer computes. */
   routers?(g: Graph): readonly Tensor[];
   /**
-   * A batch's rows as batches that run through the layers separately, in order; by default, the batch itself. They
-   * differ only in the inputs of layers.
+   * Splits a batch's rows into batches that run through the layers separately, in order; by default, they run together.
+   * Only the layers' inputs differ.
    */
   parts?(batch: Batch): readonly Batch[];
   /** The graphs' inputs other than weights, by name. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
 }
 
-/** The batches that run through the layers separately. */
 export const partsOf = (stack: Stack, batch: Batch): readonly Batch[] => stack.parts?.(batch) ?? [batch];

@@ -4,18 +4,18 @@ import { FloatRows } from "../../weights/float-rows.ts";
 import type { Matrix, Sizes, TableShape } from "../../weights/weight-source.ts";
 import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
-/** The name of the weight that holds only some rows of a matrix. */
+/** The name of a weight that consists of only some rows of a matrix. */
 export const someRowsOf = (name: string): string => `some rows of ${name}`;
 
 /**
- * Weights as inputs of graphs, for training: float32, matrices as rows [outputs, inputs], as Hugging Face stores them.
- * Inputs are named without their layer, so that one program serves all layers with the same computation. A graph of a
- * whole model keeps the layers in the names.
+ * Weights as graph inputs, for training, in float32, with matrices as [outputs, inputs], as Hugging Face stores them.
+ * Inputs are named without their layer, so that one program serves all layers with the same computation. Graphs of a
+ * whole model keep the layers in the names.
  */
 export class TracedWeights extends FloatRows implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
 
-  /** `exists` says which optional tensors the model has, such as biases or an untied head. */
+  /** `exists` tells whether the model has an optional tensor, such as a bias or an untied head. */
   constructor(
     readonly config: ConfigSource,
     private readonly exists: (name: string) => boolean,

@@ -1,18 +1,18 @@
 import type { ConstantData, Graph, Tensor } from "../../graph/index.ts";
 import type { Sizes, WeightSource } from "../../weights/weight-source.ts";
 
-/** A graph's input bound to parameters: tensors by canonical name, end to end. */
+/** A graph input bound to concatenated parameters, named canonically. */
 export interface WeightInput {
   /** The input's name, the same in every layer. */
   readonly input: string;
   readonly tensor: Tensor;
   /** The size of each tensor's outermost dimension, by canonical name. */
   readonly sizes: Sizes;
-  /** Their common dimensions. */
+  /** The remaining dimensions, which all tensors share. */
   readonly inner: readonly number[];
 }
 
-/** A graph's input bound to weights that lie in a file and are not trained. */
+/** A graph input bound to weights in a file that are not trained. */
 export interface FrozenInput {
   readonly input: string;
   readonly tensor: Tensor;
@@ -20,8 +20,7 @@ export interface FrozenInput {
 }
 
 /**
- * Weights as inputs of graphs, named without their layer, so that one program serves all layers with the same
- * computation.
+ * Weights as graph inputs, named without their layer, so that one program serves all layers with the same computation.
  */
 export interface TrainableWeights extends WeightSource {
   /** The parameters that a graph uses. */

@@ -4,7 +4,7 @@ import { hiddenIn } from "../graphs/encoder-stack.ts";
 import type { Objective, Scored } from "./objective.ts";
 import { TextHead } from "./text-head.ts";
 
-/** Scores a text's classes with the encoder's own classifier. */
+/** Scores the classes of a text with the encoder's own classifier. */
 export const classes = (encoder: Encoder): Objective => ({
   judged: true,
   score(g: Graph): Scored {

@@ -8,8 +8,8 @@ import { TextHead } from "./text-head.ts";
 const SCALE = 20;
 
 /**
- * Scores documents by the cosine of their embedding with a query's. All documents of a batch except the query's own
- * count as wrong: InfoNCE (van den Oord et al. 2018), from queries to documents, as in sentence-transformers'
+ * Scores documents by the cosine between their embedding and the query's. All documents of a batch except the query's
+ * own count as wrong: InfoNCE (van den Oord et al. 2018), from queries to documents, as in sentence-transformers'
  * MultipleNegativesRankingLoss.
  */
 export const embedding = (encoder: Encoder, pooling: Pooling): Objective => ({

@@ -34,7 +34,7 @@ const batches: Record<TextHeadKind, Batch> = {
     labels: Int32Array.from(reference.classes),
     ...{ labelled: queries.length, samples: queries.length },
   },
-  // The last query's document answers no query.
+  // The last query also has a document that answers no query.
   embedding: pairBatch(
     queries.map((query, i) => ({
       texts: [query, rows[queries.length + i]!, ...(i === queries.length - 1 ? rows.slice(2 * queries.length) : [])],

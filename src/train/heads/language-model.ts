@@ -5,11 +5,9 @@ import type { Batch } from "../data/batch.ts";
 import type { Head, HeadPrograms, HeadTensors, Judged, Objective, Scored } from "./objective.ts";
 import { TokenRows } from "./token-rows.ts";
 
-/**
- * Rows of the stream that the head reads at once, since a whole batch's logits would be the largest tensor of a step.
- */
+/** How many rows of the stream the head reads at once: a whole batch's logits would be the largest tensor of a step. */
 const LOSS_ROWS = { least: 128, most: 2048 } as const;
-/** A number of logits that is small compared with a step's other tensors. */
+/** A number of logits that takes little memory compared with a step's other tensors. */
 const FEW_LOGITS = 2 ** 22;
 
 /** Scores the next token with a decoder at labelled positions `x` [1, n, hidden]. */
@@ -21,7 +19,7 @@ export const languageModel = (decoder: Decoder): Objective => ({
     const scores = decoder.logits(g, decoder.finish(g, { branch: x }));
     return { x, scores, targets: g.input("targets", "i64", [1, n]) };
   },
-  // The head writes chunks of a batch.
+  // The head fills in its own inputs, chunk by chunk.
   inputs: () => ({}),
   open(hidden, programs, before) {
     const { least, most } = LOSS_ROWS;
@@ -30,7 +28,7 @@ export const languageModel = (decoder: Decoder): Objective => ({
   },
 });
 
-/** A head on labelled positions only, in chunks. */
+/** A head that runs on labelled positions only, in chunks. */
 class TokenHead implements Head {
   readonly #rows: TokenRows;
 
@@ -72,7 +70,7 @@ class TokenHead implements Head {
     );
   }
 
-  /** Adds the gradients of rows to their positions. */
+  /** Passes the rows' gradients to their positions in the stream's gradient. */
   #pass(positions: readonly number[], { memory }: Buffer, adds: boolean): void {
     const { hidden } = this;
     const [dx, sum] = [new Float32Array(this.#rows.dx.memory), new Float32Array(memory)];

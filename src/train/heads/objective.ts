@@ -10,18 +10,18 @@ export interface Scored {
   readonly x: Tensor;
   /** [..., choices]. */
   readonly scores: Tensor;
-  /** The index of the right choice, i64 [...]. */
+  /** The index of the correct choice, i64 [...]. */
   readonly targets: Tensor;
 }
 
-/** A model's head. Its loss is the cross-entropy of scores. */
+/** A model's head, whose loss is the cross-entropy of its scores. */
 export interface Objective {
-  /** True if the scores are an output, for counting right answers. */
+  /** True if the scores are an output, so that correct answers can be counted. */
   readonly judged: boolean;
   score(g: Graph): Scored;
-  /** The graph's inputs that come with a batch, besides the layers'. */
+  /** The graph inputs that the head reads from a batch, in addition to the layers' inputs. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
-  /** The head with its loss, as programs; `before` is true if anything before the head is trained. */
+  /** Opens the head and its loss with their programs; `before` is true if anything before the head is trained. */
   open(hidden: number, programs: HeadPrograms, before: boolean): Head;
 }
 
@@ -36,7 +36,7 @@ export interface HeadPrograms {
   readonly backward: HeadProgram;
 }
 
-/** A batch after its last layer. */
+/** A batch's tensors after the last layer. */
 export interface HeadTensors {
   readonly stream: View;
   /** Receives the stream's gradient, which overwrites it or, if `adds`, is added to it. */
@@ -46,17 +46,17 @@ export interface HeadTensors {
   readonly inputs: Binding;
 }
 
-/** The result on a batch's labels. */
+/** The head's result on a batch's labels. */
 export interface Judged {
   /** The sum of the labels' losses. */
   readonly nats: number;
-  /** The number of labels that have the highest score; undefined if they are not counted. */
+  /** The number of labels with the highest score; undefined if not counted. */
   readonly correct?: number;
 }
 
-/** A model's head with the loss, as it runs in a step. */
+/** A model's head with its loss, opened for steps. */
 export interface Head extends Disposable {
   forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<Judged>;
-  /** Adds gradients; `weight` is the share of each label in the loss. Returns the sum of the labels' nats. */
+  /** Adds gradients; `weight` is each label's share of the loss. Returns the sum of the labels' losses in nats. */
   backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number>;
 }

@@ -6,7 +6,7 @@ import type { ParameterStore } from "../step/parameters.ts";
 import type { Programs } from "../step/programs.ts";
 import type { Head } from "./objective.ts";
 
-/** A model's head with its programs; `before` is true if anything before the head is trained. */
+/** Opens a model's head with its programs; `before` is true if anything before the head is trained. */
 export async function openHead(
   trainee: Trainee,
   store: ParameterStore,

@@ -30,7 +30,7 @@ const listAt = (at: number): RankedList => ({
   ...{ at, labels: 3, letters: Int32Array.of(4, 9, 2, 7), ranks: Int32Array.of(2, 1, 4, 3) },
 });
 
-/** One row with labels at three positions; the list's place comes before the first. */
+/** A row with labels at three positions, the first of which predicts a list's first letter. */
 function row(seed: number): Batch {
   const random = seededRandom(seed);
   const ids = Int32Array.from({ length: TOKENS }, () => Math.floor(VOCABULARY * random()));
@@ -76,7 +76,7 @@ describe.each(Object.keys(rankLosses) as RankLossName[])("%s on the letters' log
     expect(norm).toBeGreaterThan(1e-3);
     const values = new Float32Array(subject.store.values.memory);
     const before = values.slice();
-    // Along its own direction, the loss rises by the gradient's norm.
+    // In the gradient's direction, the slope of the loss is the gradient's norm.
     const at = async (by: number) => {
       for (const [i, g] of gradient.entries()) values[i] = before[i]! + (by * g) / norm;
       const { loss } = await stepOf(row(1), alone(name));

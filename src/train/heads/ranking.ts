@@ -13,7 +13,7 @@ type RankingRule = (
   ranks: ArrayLike<number>,
 ) => { readonly loss: number; readonly gradient: ArrayLike<number> };
 
-/** The shares of the two losses. */
+/** A ranking loss, and its weight beside the language model's loss. */
 export interface RankingTerm {
   readonly rule: RankingRule;
   readonly lambda: number;
@@ -21,7 +21,7 @@ export interface RankingTerm {
   readonly languageModel: boolean;
 }
 
-/** A language model's objective with a ranking loss on the logits of the letters of a batch's lists. */
+/** Adds to a language model's objective a ranking loss on the logits of the letters in a batch's lists. */
 export const withRanking = (objective: Objective, term: RankingTerm): Objective => ({
   ...objective,
   open: (hidden, programs, before) =>
@@ -80,7 +80,7 @@ class RankingHead implements Head {
     return 0;
   }
 
-  /** A list's loss, and its gradient with respect to each letter's score; both are weighted by the labels in its target ranking. */
+  /** A list's loss and its gradient for each letter's score, both weighted by the sample's number of labels. */
   async #judge({ at, letters, ranks, labels }: RankedList, { stream }: HeadTensors, spent: Spent) {
     const { programs, term } = this.parts;
     for (const [i, letter] of letters.entries()) this.#rows.put(i, stream.buffer, at, letter);

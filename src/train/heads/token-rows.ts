@@ -20,18 +20,18 @@ export class TokenRows implements Disposable {
     [this.#weights, this.#nats] = [new Buffer("f32", most), new Buffer("f32", most)];
   }
 
-  /** Each row's share in the loss, as the buffer's own memory. */
+  /** Each row's share of the loss, a view of the buffer's own memory. */
   get weights(): Float32Array {
     return new Float32Array(this.#weights.memory);
   }
 
-  /** Sets row `i` to the stream's position `at`, with a token to predict. */
+  /** Copies the stream's position `at` into row `i`, with the token to predict. */
   put(i: number, stream: Buffer, at: number, target: number): void {
     new BigInt64Array(this.#targets.memory)[i] = BigInt(target);
     this.#x.copy(i * this.hidden, stream, at * this.hidden, this.hidden);
   }
 
-  /** Runs a program on the first `n` rows; returns their nats as the buffer's own memory. */
+  /** Runs a program on the first `n` rows; returns their nats, a view of the buffer's own memory. */
   async run({ program, weights }: HeadProgram, n: number, spent: Spent): Promise<Float32Array> {
     const rows = { x: this.#x.view([1, n, this.hidden]), dx: this.dx.view([1, n, this.hidden]) };
     const each = { targets: this.#targets.view([1, n]), weights: this.#weights.view([1, n]) };

@@ -3,7 +3,7 @@ import { optionNames } from "../../util/named-options.ts";
 import { methodOption, type TrainInput, type TrainOptions, trainOptions } from "../options.ts";
 import { methodNamed, parseMethod } from "./registry.ts";
 
-/** A run's complete options: the user's, then the method's presets, then the defaults. @throws UserError */
+/** Completes a run's options with the method's presets, then with the defaults. @throws UserError */
 export const completeOptions = (input: unknown): TrainOptions => checked(trainOptions, withPresets(input));
 
 /** Fills missing options with the method's presets, if there is a method. @throws UserError */
@@ -19,7 +19,7 @@ function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, trai
   return lora === undefined || architecture || train ? presets : { lora, ...presets };
 }
 
-/** Splits a list of options into the run's and the method's; the method takes the options that it knows. */
+/** Separates the method's options, which it knows by name, from the run's. */
 export function withMethod(name: string, input: object): object {
   const own = optionNames(methodNamed(name).options);
   const fields = (isOwn: boolean) =>

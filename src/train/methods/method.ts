@@ -14,7 +14,7 @@ import type { Optimizer } from "../step/optimizer.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 import type { AnySubject } from "../subject/own-subject.ts";
 
-/** One way to spend less in training: typed options, and its changes to a run. */
+/** A training method: its typed options, and the changes that it makes to a run. */
 export interface Method<O = unknown> {
   readonly name: string;
   readonly summary: string;
@@ -22,31 +22,29 @@ export interface Method<O = unknown> {
   /** The method's defaults for a run's options. */
   presets?(options: O): Partial<TrainInput>;
   /**
-   * Special tokens that the model needs; missing ones are added to its tokenizer and tables. `base`: the tokenizer of
+   * Special tokens that the model needs; missing ones are added to its tokenizer and tables. `base` is the tokenizer of
    * the model to continue.
    */
   newTokens?(options: O, base?: Tokenizer): NewTokens;
   /** Reads lists as samples; undefined for methods without lists. @throws UserError if the model cannot rank */
   readList?(options: O, tokenizer: Tokenizer): ListReader;
-  /** Arranges samples; in most methods, each position predicts the next token. */
+  /** Arranges samples; by default, each position predicts the next token. */
   arrange?(options: O, run: DataHost): Arrange;
-  /** The head that replaces the model's own. */
+  /** Replaces the model's own head. */
   objective?(options: O, objective: Objective): Objective;
   /** Losses at layers before the last. @throws UserError if the model lacks such layers */
   exits?(options: O, model: Pick<Trainee, "stack" | "objective">): ExitLosses;
   /** A loss on each router's logits. @throws UserError if the model has no experts */
   routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): Trainee["routerLoss"];
-  /** Reads the run's files in the method's own form. @throws UserError with file and line */
+  /** Reads the run's files in the method's own format. @throws UserError with file and line */
   openData?(options: O, run: DataHost, files: DataFiles): RunData | Promise<RunData>;
-  /** The data that replace the run's own. @throws UserError */
+  /** Replaces the run's own data. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
-  /**
-   * The run's options once its data are known; undefined if unchanged. Batches exist by then, so `batch` cannot change.
-   */
+  /** Adapts the run's options to its data; undefined if unchanged. Batches already exist, so `batch` cannot change. */
   fit?(options: O, run: TrainOptions, data: RunData): Fitted | undefined;
   /**
-   * Trains in the method's own stages, for a model that no other method trains. The code after the last `yield` writes
-   * the artefact into the run's folder. @throws UserError
+   * Trains in the method's own stages, for a model that no other method can train. The code after the last `yield`
+   * writes the artefact into the run's folder. @throws UserError
    */
   stages?(options: O, run: OpenTerms): AsyncIterable<Stage>;
   /**
@@ -55,22 +53,22 @@ export interface Method<O = unknown> {
    */
   steps?(options: O, run: OpenTerms): Promise<number>;
   /**
-   * Estimates all stages from a small part of the data; if absent, a batch of the first stage gives the estimate. May
-   * write into the run's folder. @throws UserError
+   * Estimates the cost of all stages from a small part of the data; by default, it is estimated from a batch of the
+   * first stage. May write into the run's folder. @throws UserError
    */
   estimate?(options: O, run: OpenTerms): Promise<Estimate>;
-  /** True if only this method's `stages` can train a run's model; it need not be named then. */
+  /** True if only this method's `stages` can train a run's model; the run need not name the method then. */
   owns?(run: TrainOptions, base: Checkpoint | undefined): Promise<boolean>;
   /**
-   * Further options that `stages` reads, besides every run's; all others are refused. If absent, `stages` refuses them
-   * itself.
+   * The options that `stages` reads beside those that every run has; all others are rejected. If absent, `stages`
+   * rejects them itself.
    */
   readonly reads?: readonly (keyof TrainOptions)[];
-  /** Why no lab task scores the subject of `stages`, and what judges it instead; absent if tasks can score it. */
+  /** Why no lab task can score what `stages` trains, and what to judge it by instead; absent if tasks can. */
   readonly unscored?: string;
-  /** Changes the model that a run has written into its folder. @throws UserError */
+  /** Changes the model that a run has written to its folder. @throws UserError */
   finish?(options: O, folder: string): Promise<void>;
-  /** The command that uses the artefact in a folder, and its purpose; `model` names the run's model. */
+  /** The command that uses the artefact in a folder, and its purpose; `model` is the run's model. */
   next?(out: string, options: O, model?: string): string;
   /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */
   open?(options: O, run: MethodHost): ActiveMethod;
@@ -82,33 +80,33 @@ export interface ChosenMethod {
   readonly options: unknown;
 }
 
-/** The text by which receipts name a run's method: "" is plain training. */
+/** The name of a run's method in receipts; "" for plain training. */
 export const methodName = (method: TrainOptions["method"]): string =>
   typeof method === "object" ? method.name : (method ?? "");
 
 /** A run's options, adapted to its data. */
 export interface Fitted {
   readonly options: TrainOptions;
-  /** A sentence on the change and its reason. */
+  /** A sentence that describes the change and its reason. */
   readonly notice: string;
 }
 
-/** Special tokens for a method. */
+/** Special tokens that a method adds. */
 export interface NewTokens {
   readonly names: readonly string[];
-  /** Special tokens of the model whose rows become the first new tokens' rows, in this order; the others get new rows. */
+  /** Existing special tokens whose rows the first new tokens take over, in this order; the others get new rows. */
   readonly inPlaceOf?: readonly string[];
 }
 
-/** A run while its data are opened. */
+/** A run, as known while its data are opened. */
 export interface DataHost {
   readonly options: TrainOptions;
   readonly tokenizer: Tokenizer;
-  /** Present if the model fills in masked tokens. */
+  /** Present for models that fill in masked tokens. */
   readonly denoiser: DenoiserConfig | undefined;
 }
 
-/** A run before its first step, or before its state is restored. */
+/** A run, as known before its first step, or before its state is restored. */
 export interface MethodHost {
   readonly options: TrainOptions;
   readonly subject: AnySubject;
@@ -128,21 +126,21 @@ export interface Counted {
 /** A method's part of a run's receipt. */
 export interface MethodBill {
   readonly work?: Readonly<Record<string, Counted>>;
-  /** FLOPs of the method that are not counted by the step's programs. */
+  /** The method's FLOPs that the step's programs do not count. */
   readonly overhead?: number;
-  /** Milliseconds of the parts of its steps. */
+  /** Milliseconds spent in each part of the steps. */
   readonly ms?: Readonly<Record<string, number>>;
 }
 
 /** A method in one run. Steps count from 0. */
 export interface ActiveMethod extends Partial<Disposable> {
-  /** Its part of the run's state by name, changed in place; stored with each checkpoint, and restored when a run resumes. */
+  /** State of the method that it changes in place, by name; stored in checkpoints, restored when a run resumes. */
   readonly states?: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** Called before a step's batches run; `evaluate` runs a batch forward. */
+  /** Called before a step's batches run; `evaluate` runs a batch's forward pass. */
   beforeStep?(step: number, evaluate: (batch: Batch) => Promise<unknown>): void | Promise<void>;
   /** Called once a step's gradients are complete, before their norm is computed. */
   beforeUpdate?(step: number): void;
-  /** Figures of the last step, for its report. */
+  /** The last step's metrics, for its report. */
   readonly metrics?: Readonly<Record<string, number>>;
   /** The bill after `steps` steps. */
   bill?(steps: number): MethodBill;

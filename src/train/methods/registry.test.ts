@@ -3,7 +3,7 @@ import { optionTypes } from "../../util/named-options.ts";
 import { withPresets } from "./complete.ts";
 import { fromText, methods, parseMethod } from "./registry.ts";
 
-/** Every method option whose value is a number or a flag. */
+/** All method options whose value is a number or a flag. */
 const spellings = methods.flatMap(({ name, options }) =>
   [...optionTypes(options)].flatMap(([key, type]) =>
     type === "number" || type === "integer" || type === "boolean" ? [{ name, key, type, options }] : [],

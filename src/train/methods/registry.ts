@@ -24,7 +24,7 @@ import { sft } from "./sft/sft.ts";
 import { sparse } from "./sparse/sparse.ts";
 import { ul2r } from "./ul2r/ul2r.ts";
 
-/** Every training method, one line each. */
+/** All training methods, one per line. */
 export const methods: readonly Method[] = [
   bridge,
   dpo,
@@ -53,7 +53,7 @@ export function methodNamed(name: string): Method {
   if (known) return known;
   const names = methods.map((method) => method.name);
   throw new UserError(
-    `no training method is called "${name}" (there are: ${names.join(", ")})${suggest(name, names)}`,
+    `no training method is called "${name}" (known methods: ${names.join(", ")})${suggest(name, names)}`,
     2,
   );
 }
@@ -62,7 +62,7 @@ export function methodNamed(name: string): Method {
 export const chosenMethod = ({ method }: Pick<TrainOptions, "method">): ChosenMethod | undefined =>
   method === undefined ? undefined : parseMethod(method);
 
-/** Reads `name` or `name:key=value,key=value`, or a name with options beside it. @throws UserError */
+/** Reads `name` or `name:key=value,key=value`, or an object with a name and options. @throws UserError */
 export function parseMethod(option: NonNullable<TrainOptions["method"]>): ChosenMethod {
   const { name, values } = typeof option === "string" ? readText(option) : fieldsOf(option);
   const method = methodNamed(name);
@@ -76,7 +76,7 @@ function readText(text: string) {
 
 const fieldsOf = ({ name, ...values }: { readonly name: string }) => ({ name, values });
 
-/** Converts options from text to numbers and flags. */
+/** Converts options' texts to numbers and flags where their types require it. */
 export function fromText(options: z.ZodType, values: Readonly<Record<string, string>>): Record<string, unknown> {
   const types = optionTypes(options);
   const read = (key: string, text: string) => {

@@ -6,23 +6,23 @@ import type { TrainInput, TrainOptions } from "../options.ts";
 
 const PHASES = "expected a list of phases";
 
-/** Options that only phases have. */
+/** Options for phases, beside those of every run. */
 const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])
     .default("best")
     .describe(
-      "the weights that the next phase starts from: the best evaluation's, or the last; without held-out data, the last",
+      "the weights that the next phase starts from: the best evaluation's or the last; without held-out data, the last",
     ),
   replay: z.number().min(0).max(1).default(0).describe("share of the earlier phases' samples to repeat"),
 });
 
 const file = z.looseObject(
   { phases: z.array(phaseOptions, PHASES).min(2, PHASES) },
-  "expected phases' options by name",
+  "expected an object with the phases' options",
 );
 
-/** Options that all phases share, and each phase's own. */
+/** The options that all phases share, and each phase's own options. */
 export type PhasesInput = Partial<TrainInput> & {
   readonly phases: readonly (Partial<TrainInput> & Partial<Pick<Phase, "replay">> & { select?: "best" | "last" })[];
 };
@@ -32,10 +32,10 @@ export interface Phase {
   readonly replay: number;
 }
 
-/** Fields that determine the model's parameters: the same in all phases. */
+/** Options that determine the model's parameters and must be the same in all phases. */
 const shared = ["model", "architecture", "tokenizer", "lora", "train", "start"] as const;
 
-/** All phases of a file. @throws UserError for the first fault */
+/** Reads all phases of a file. @throws UserError for the first invalid option */
 export function phasesOf(input: unknown): Phase[] {
   const { phases, ...common } = checked(file, input);
   return phases.map(({ select, replay, ...own }, i) => {

@@ -40,7 +40,7 @@ const openFolder = async (model: string) => {
 
 test("each phase starts from the last one's weights with a new optimiser; a stopped phase resumes", async () => {
   const whole = await runPhases(call("whole"), openFolder, {});
-  // Two epochs of 20 samples, then two of 12 samples and two replayed ones.
+  // Two epochs of 20 samples, then two epochs of 12 samples and 2 replayed ones.
   expect([whole.samples, whole.runs.map((run) => run.samples)]).toEqual([68, [40, 28]]);
   const controller = new AbortController();
   const seen: string[] = [];
@@ -119,7 +119,7 @@ test("a text has no samples to replay", async () => {
   writeFileSync(text, "It is the small things, done every day. ".repeat(9));
   const options = { ...common, steps: 1, phases: [{ data: text }, { data: b, replay: 0.1 }] };
   await expect(runPhases({ phases: options, out: path.join(folder, "text") }, openFolder, {})).rejects.toThrow(
-    /^replay: only \.jsonl files are replayed, got .*text\.txt/,
+    /^replay: only \.jsonl files can be replayed, got .*text\.txt/,
   );
 });
 

@@ -13,12 +13,12 @@ import type { Base } from "../subject/subject.ts";
 import type { SweepEvents } from "../sweep/sweep-run.ts";
 import { type Phase, phasesOf } from "./options.ts";
 
-/** The runs of phases, in order. */
+/** The runs of all phases, in order. */
 export interface PhasesResult extends TrainingReport {
   readonly out: string;
-  /** The last phase's folder: the model, or the adapter. */
+  /** The folder of the last phase, with the model or the adapter. */
   readonly last: string;
-  /** Samples of all phases together. */
+  /** The number of samples of all phases together. */
   readonly samples: number;
 }
 
@@ -64,12 +64,12 @@ async function carried(all: readonly Phase[], i: number, folders: readonly strin
 }
 
 /**
- * Writes a random share of the files' samples into one file, determined by files, share and seed; returns its path.
- * @throws UserError if a file is a text, which has no samples
+ * Writes a random share of the files' samples, determined by files, share and seed, into one file; returns its path.
+ * @throws UserError for a text file, which has no samples
  */
 async function replayOf(files: readonly string[], share: number, seed: number, out: string): Promise<string> {
   const text = files.find((file) => !isJsonLines(file));
-  if (text !== undefined) throw new UserError(`replay: only .jsonl files are replayed, got ${text}`);
+  if (text !== undefined) throw new UserError(`replay: only .jsonl files can be replayed, got ${text}`);
   const lines = files.flatMap((file) => readText(file).split("\n")).filter((line) => line.trim() !== "");
   const drawn = shuffle([...lines], seededRandom(seed)).slice(0, Math.round(share * lines.length));
   await writeWhole(out, drawn.map((line) => `${line}\n`).join(""));

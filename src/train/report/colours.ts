@@ -1,14 +1,14 @@
-/** Line colours after Okabe and Ito, distinct for colour-blind people, on light and dark backgrounds. */
+/** Line colours after Okabe and Ito: distinct for colour-blind readers, on light and dark backgrounds. */
 const lines = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#8b5fbf", "#808080"];
 const dashes = ["none", "7 3", "2 3"];
 
-/** A run's line: after eight runs the colours repeat, dashed. */
+/** The line of a run; after eight runs, the colours repeat, dashed. */
 export const lineOf = (run: number): { stroke: string; dash: string } => ({
   stroke: lines[run % lines.length]!,
   dash: dashes[Math.floor(run / lines.length) % dashes.length]!,
 });
 
-/** The page's style, light or dark as the reader prefers. */
+/** The page's style sheet, light or dark as the reader prefers. */
 export const style = `
 :root { color-scheme: light dark; --ground: #fff; --ink: #1b1b1b; --faint: #5f5f5f; --line: #d9d9d9; --panel: #f5f5f5; }
 @media screen and (prefers-color-scheme: dark) {

@@ -7,7 +7,7 @@ export interface Curve {
   /** The run's index in the legend. */
   readonly run: number;
   readonly points: readonly Point[];
-  /** Thin lines show the many values of training, thick ones the few evaluations. */
+  /** True for thin lines, for training's many values; evaluations' few values get thick lines. */
   readonly thin: boolean;
 }
 
@@ -16,7 +16,7 @@ export interface Point {
   readonly y: number;
 }
 
-/** The maximum number of points per line; more would add no detail, and make the page large. */
+/** The maximum number of points per line; more would add no detail, but would make the page large. */
 const MOST = 500;
 
 /** Averages neighbours, so that at most `MOST` points remain; drops values that are not finite. */
@@ -33,7 +33,7 @@ export function thinned(points: readonly Point[]): Point[] {
 const { document } = parseHTML("<!doctype html><body></body>");
 const SIZE = { width: 760, height: 300, marginLeft: 62, marginBottom: 40 };
 
-/** Curves as an SVG element; the y axis is logarithmic if the greatest value is more than ten times the least. */
+/** Plots curves as an SVG element, with a logarithmic y axis if the values span more than a factor of ten. */
 export function plotted(curves: readonly Curve[], x: string, y: string): string {
   const lines = curves.map((curve) => ({ ...curve, points: thinned(curve.points) }));
   const heights = lines.flatMap(({ points }) => points.map((point) => point.y));
@@ -57,7 +57,7 @@ export function plotted(curves: readonly Curve[], x: string, y: string): string 
   return svg.outerHTML;
 }
 
-/** A curve with few points has dots, so that even a single point is visible. */
+/** Curves with few points get dots, so that even a single point is visible. */
 function marksOf({ run, points, thin }: Curve): Plot.Markish[] {
   const { stroke, dash } = lineOf(run);
   const look = { x: "x", y: "y", stroke, strokeWidth: thin ? 1 : 2, strokeOpacity: thin ? 0.55 : 1 };

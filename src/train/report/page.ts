@@ -5,10 +5,10 @@ import { type Curve, plotted } from "./curve.ts";
 import { flopsText, fourDigits, savedText, summaryRows } from "./rows.ts";
 import { summaryOf, type TrainedRun } from "./run.ts";
 
-/** Seconds after which the page of a running training loads again. */
+/** The number of seconds after which the page of an unfinished run reloads. */
 const RELOAD = 5;
 
-/** Runs as one self-contained page without scripts or requests. A `live` page shows progress, and loads itself again. */
+/** Renders runs as one page, without scripts or requests. A `live` page shows progress, and reloads itself. */
 export function page(runs: readonly TrainedRun[], live = false): string {
   const title = runs.length === 1 ? `Training run ${runs[0]!.out}` : `${runs.length} training runs`;
   return html`<!doctype html>
@@ -42,13 +42,13 @@ ${runs.length === 1 ? html`<h2>Options</h2><pre>${JSON.stringify(runs[0]!.option
 
 const isRunning = ({ receipt }: TrainedRun): boolean => receipt === undefined;
 
-/** A step's tokens over its time, evaluation included. */
+/** A step's tokens divided by its time, including evaluation. */
 const tokensPerSecond: Figure = ({ tokens, ms }, before) => (1000 * (tokens - (before?.tokens ?? 0))) / ms;
 
-/** Steps whose mean time predicts the rest. */
+/** The number of last steps whose mean time predicts the remaining time. */
 const RECENT = 50;
 
-/** A run's step, loss, speed and time left, as a sentence. */
+/** A sentence on a run's step, loss, speed and remaining time. */
 function progressOf({ steps, receipt }: TrainedRun): string {
   const last = steps.at(-1);
   if (!last) return "No step is done yet.";
@@ -94,7 +94,7 @@ const qualities = (runs: readonly TrainedRun[], name: string): Html =>
 const figure = (lines: readonly Curve[], x: string, y: string, caption = ""): Html => html`
 <figure role="img" aria-label="${y} by ${x}">${new Html(plotted(lines, x, y))}<figcaption>${caption}</figcaption></figure>`;
 
-/** The table of the runs, which is also the legend. */
+/** The table of runs, which also serves as the legend. */
 function summary(runs: readonly TrainedRun[]): Html {
   const [head, ...rows] = summaryRows(runs.map(summaryOf));
   return table(head!, rows);
@@ -111,7 +111,7 @@ function receipts(runs: readonly TrainedRun[]): Html {
   return table(head, rows);
 }
 
-/** One row per run in order, each with a sample of its line. */
+/** A table with one row per run, in order, each with a sample of the run's line. */
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): Html => html`
 <div class="scroll"><table><thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
 <tbody>${rows.map(

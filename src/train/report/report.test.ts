@@ -10,7 +10,7 @@ import { reportRuns } from "./write.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-report-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A run's folder of `steps` steps, done by default. */
+/** Writes the folder of a run of `steps` steps, finished by default. */
 function run(name: string, steps: number, done = true): string {
   const out = path.join(folder, name);
   mkdirSync(out);
@@ -55,7 +55,7 @@ test("several runs share a page, and their figures match their files", async () 
   expect(runs[0]!.receipt!.flops.saved).toBeCloseTo(1 / 3);
   const page = readFileSync(report, "utf8");
   expect(page).toContain("2 training runs");
-  // Loss by steps and by tokens, rate, norm, speed.
+  // One figure each for loss by steps, loss by tokens, rate, norm and speed.
   expect(page.match(/<figure/g)).toHaveLength(5);
   for (const colour of ["#0072b2", "#d55e00"]) expect(page).toContain(`stroke="${colour}"`);
   expect(page).toContain("33.3 %");
@@ -89,7 +89,7 @@ test("a run without a step is shown as such", async () => {
 
 test("a folder without a run is refused before anything is written", async () => {
   const page = path.join(folder, "none.html");
-  await expect(reportRuns([run("there", 2), folder], page)).rejects.toThrow(`${folder} holds no training run`);
+  await expect(reportRuns([run("there", 2), folder], page)).rejects.toThrow(`${folder} contains no training run`);
   expect(existsSync(page)).toBe(false);
 });
 

@@ -1,7 +1,7 @@
 import { decimals } from "../../util/printable.ts";
 import type { TrainingSummary } from "./run.ts";
 
-/** Runs as rows of text, after a heading. */
+/** A table of runs: a heading, then one row of texts per run. */
 export function summaryRows(runs: readonly TrainingSummary[]): string[][] {
   const tasks = [...new Set(runs.flatMap((run) => Object.keys(run.tasks ?? {})))];
   const names = tasks.map((name) => name.toUpperCase());
@@ -22,14 +22,14 @@ const rowOf = (
   endings[ended],
 ];
 
-/** A sentence for how a run ended. */
+/** How a run ended, as text. */
 const endings: Readonly<Record<TrainingSummary["ended"], string>> = {
   steps: "all steps",
   patience: "early",
   unfinished: "not finished",
 };
 
-/** A skipped step's loss is not finite: JSON stores null. */
+/** Formats a number. A skipped step's loss is not finite, which JSON stores as null. */
 export const fourDigits = (value: number | null | undefined): string => (value == null ? "" : decimals(value, 4));
 export const flopsText = (flops: number): string => flops.toExponential(3);
 export const savedText = (share: number): string => `${decimals(100 * share, 1)} %`;

@@ -11,7 +11,7 @@ export interface TrainedRun {
   readonly out: string;
   readonly options: TrainOptions;
   readonly steps: readonly StepReport[];
-  /** Undefined for an unfinished run. */
+  /** The receipt; undefined for an unfinished run. */
   readonly receipt: TrainingReceipt | undefined;
 }
 
@@ -20,14 +20,14 @@ export interface TrainingSummary {
   /** Steps done. */
   readonly steps: number;
   readonly tokens: number;
-  /** Samples of all steps, with repetitions. */
+  /** The number of samples in all steps, with repetitions. */
   readonly samples: number;
   readonly ended: "steps" | "patience" | "unfinished";
-  /** Nats per label, as in a run's result; undefined before the first step. */
+  /** In nats per label, as in a run's result; undefined before the first step. */
   readonly loss?: { readonly first: number; readonly last: number; readonly best: number };
   /** True if `best` is a held-out loss. */
   readonly heldOut?: boolean;
-  /** Each lab task's metric, for the written weights of a finished run. */
+  /** Each lab task's metric for the weights that a finished run wrote. */
   readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt?: TrainingReceipt;
 }
@@ -37,7 +37,7 @@ const receipt = z.custom<TrainingReceipt>(
   "expected a training run's receipt",
 );
 
-/** Reads a run. @throws UserError if the folder holds none */
+/** Reads a run from its folder. @throws UserError if the folder contains no run */
 export const readTrainedRun = (out: string): TrainedRun => ({
   out,
   options: optionsOf(out),

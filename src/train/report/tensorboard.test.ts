@@ -6,14 +6,14 @@ import { expect, test } from "vitest";
 import { EventFile, masked } from "./tensorboard.ts";
 
 test("the checksum is CRC-32C, rotated", () => {
-  // RFC 3720, B.4: 32 bytes of zeros have 0x8a9136aa, and the polynomial's published check value for "123456789" is
+  // 32 zero bytes have the CRC 0x8a9136aa (RFC 3720, B.4); the polynomial's published check value, for "123456789", is
   // 0xe3069283.
   const rotated = (crc: number) => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
   expect(masked(new Uint8Array(32))).toBe(rotated(0x8a9136aa));
   expect(masked(Buffer.from("123456789"))).toBe(rotated(0xe3069283));
 });
 
-/** Reads a file's records, and checks their checksums. */
+/** Reads a file's records and verifies their checksums. */
 function recordsOf(bytes: Buffer): Buffer[] {
   const records: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -27,7 +27,7 @@ function recordsOf(bytes: Buffer): Buffer[] {
   return records;
 }
 
-/** A message's fields by number, nested ones as bytes. */
+/** Reads a message's fields, keyed by number; nested messages remain bytes. */
 function fieldsOf(data: Uint8Array): Map<number, unknown[]> {
   const reader = new BinaryReader(data);
   const fields = new Map<number, unknown[]>();

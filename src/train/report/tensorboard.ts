@@ -6,18 +6,18 @@ import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import type { StepReport } from "../session/run.ts";
 
-/** Fields of TensorBoard's protocol buffers. */
+/** Field numbers in TensorBoard's protocol buffers. */
 const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
 const VALUE = { tag: 1, simpleValue: 2 } as const;
-/** `Summary.value` and `SessionLog.status`. */
+/** The field number of `Summary.value` and of `SessionLog.status`. */
 const FIRST = 1;
 const START = 1;
 
-/** A file of TensorBoard events: a run's figures, by step. */
+/** A file of TensorBoard events, with a run's metrics by step. */
 export class EventFile {
   readonly #file: string;
 
-  /** Creates a file in the run's folder. TensorBoard then drops older files' steps after `done`. @throws UserError */
+  /** Creates a file in the run's folder, because of which TensorBoard drops steps after `done`. @throws UserError */
   constructor(run: string, done: number) {
     const folder = path.join(run, "tensorboard");
     this.#file = path.join(folder, `events.out.tfevents.${Date.now()}.${os.hostname()}`);
@@ -29,7 +29,7 @@ export class EventFile {
     });
   }
 
-  /** Adds a step's figures, under the names of transformers' trainer. @throws UserError if writing fails */
+  /** Adds a step's metrics, named as in transformers' trainer. @throws UserError if writing fails */
   add(report: StepReport): void {
     this.#add(report.step, (event) => {
       event.tag(EVENT.summary, WireType.LengthDelimited).fork();
@@ -65,7 +65,7 @@ function figuresOf({ loss, rate, norm, validation, accuracy, tasks }: StepReport
   };
 }
 
-/** A TFRecord: the data's length, its checksum, the data, their checksum. */
+/** Frames data as a TFRecord: the length, its checksum, the data, and their checksum. */
 function framed(data: Uint8Array): Buffer {
   const record = Buffer.alloc(8 + 4 + data.length + 4);
   record.writeBigUInt64LE(BigInt(data.length));
@@ -75,13 +75,13 @@ function framed(data: Uint8Array): Buffer {
   return record;
 }
 
-/** Checksums of records are rotated, so that they differ from checksums inside the data. */
+/** A record's checksum, rotated so that it differs from checksums inside the data. */
 export function masked(data: Uint8Array): number {
   const crc = crc32c(data);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** CRC-32 with Castagnoli's polynomial; Node's `crc32` uses a different one. */
+/** The table for CRC-32 with Castagnoli's polynomial; Node's `crc32` uses another polynomial. */
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;

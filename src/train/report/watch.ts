@@ -5,8 +5,8 @@ import { page } from "./page.ts";
 import { readTrainedRun } from "./run.ts";
 
 /**
- * Serves a run's page only on this machine, and reads the run again at each request; returns its address.
- * @throws UserError if the folder holds no run, or the port is taken
+ * Serves a run's page, on this machine only, reading the run anew for each request; returns the page's address. @throws
+ * UserError if the folder contains no run, or the port is taken
  */
 export async function watchRun(out: string, port: number, signal: AbortSignal): Promise<string> {
   readTrainedRun(out);

@@ -10,15 +10,15 @@ export interface TrainingReport {
 }
 
 /**
- * Writes runs as a page with curves and receipts into `file`, by default `report.html` in the first folder.
- * @throws UserError if a folder holds no run, or the disk refuses the page
+ * Writes a page with the runs' curves and receipts to `file`, by default `report.html` in the first folder. @throws
+ * UserError if a folder contains no run, or writing fails
  */
 export async function reportRuns(folders: readonly string[], file?: string): Promise<TrainingReport> {
   const [first] = folders;
   if (first === undefined) throw new UserError("expected at least one run's folder", 2);
   const runs = folders.map(readTrainedRun);
   const report = file ?? path.join(first, "report.html");
-  // Loading the plotting library would delay a command's help.
+  // Loaded late, because loading the plotting library would delay commands' help.
   const { page } = await import("./page.ts");
   await writeWhole(report, page(runs));
   return { report, runs: runs.map(summaryOf) };

@@ -12,7 +12,7 @@ import type { Stage } from "./stage.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-advance-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A stage whose steps double and increase a number, so that the result reveals a missing or repeated step. */
+/** A stage whose steps each double and increase a number, so that the result reveals a missing or repeated step. */
 function counting(name: string, steps: number, from: number): Stage & { readonly value: number } {
   const values = Float32Array.of(from);
   return {
@@ -31,7 +31,7 @@ function counting(name: string, steps: number, from: number): Stage & { readonly
   };
 }
 
-/** Runs two stages, the second of which starts from the end of the first; stops after a step counted over both. */
+/** Runs two stages, the second starting from the first's result; stops after step `stopAt`, counted over both. */
 async function advanced(out: string, reuse: Session["reuse"], stopAt = Number.POSITIVE_INFINITY, changed = {}) {
   const session: Session = { options: trainOptions.parse({ data: "none", saveEvery: 3, ...changed }), out, reuse };
   const stop = new AbortController();

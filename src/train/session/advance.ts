@@ -12,14 +12,14 @@ import type { RunFolder } from "./run-folder.ts";
 import type { Session, SessionEvents } from "./session.ts";
 import type { Stage } from "./stage.ts";
 
-/** Maximum milliseconds between two checkpoints. */
+/** The maximum time between two checkpoints, in milliseconds. */
 const SAVE_AFTER = 5 * 60_000;
 
-/** A session's stages in order, with their progress. */
+/** Runs a session's stages in order, and tracks their progress. */
 export class Advance {
   /** The last stage that ran; undefined before the first. */
   run: TrainingRun | undefined;
-  /** Losses in nats per label: the first and the last step's, and the best held-out one. */
+  /** Losses in nats per label: those of the first and the last step, and the best held-out loss. */
   readonly losses = { first: Number.NaN, last: Number.NaN, best: Number.NaN };
   readonly #works: Work[] = [];
   #metrics: Metrics | undefined;
@@ -37,9 +37,7 @@ export class Advance {
     return sumOfWork(this.#works);
   }
 
-  /**
-   * Runs a stage from its stored state to its end, or to a step counted over all stages. @returns true if it has ended
-   */
+  /** Runs a stage to its end, or to step `until` of all stages, from its stored state. @returns true if it has ended */
   async stage(stage: Stage, until: number): Promise<boolean> {
     const run = new TrainingRun(this.session.options, stage);
     await this.#begin(run);
@@ -72,7 +70,7 @@ export class Advance {
     await writeJson(optionsFile(out), options);
   }
 
-  /** Reports the estimate, then the completed steps. */
+  /** Reports the estimate, then how much of the run is done. */
   async #open(run: TrainingRun, until: number): Promise<void> {
     const { stage, done, counters } = run;
     const before = this.work;
@@ -96,7 +94,7 @@ export class Advance {
     };
     while (!this.signal?.aborted && (run.trained || (!run.ended && before.steps + run.done < until))) {
       const report = await run.step().catch(async (error: unknown) => {
-        // A UserError, such as a failing reward, precedes the step's update.
+        // A UserError, such as a failing reward, occurs before the step's update.
         const resumable = error instanceof UserError && run.done > 0;
         if (run.trained || resumable) await save();
         if (resumable)
@@ -116,7 +114,7 @@ export class Advance {
     if (run.done > 0) await save();
   }
 
-  /** Step numbers in reports count all stages. */
+  /** Reports a step, with numbers counted over all stages. */
   #report(report: StepReport, stage: string, { steps, tokens, samples }: Work): void {
     const counted = {
       ...report,

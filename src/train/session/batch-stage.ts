@@ -25,7 +25,7 @@ import type { ScoredTask } from "./tasks.ts";
 export const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, training: TrainingData): number =>
   steps ?? Math.max(1, Math.ceil((epochs * training.batches) / accumulate));
 
-/** Checks the options against the model and the data. @throws UserError */
+/** Checks that the options fit the model and the data. @throws UserError */
 export function checkRun(options: TrainOptions, subject: AnySubject, { training, heldOut }: RunData): void {
   const context = isOwn(subject) ? 1 : subject.trainee.stack.context;
   if (training.tokens > context)
@@ -39,26 +39,26 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
 const RECOMPUTED =
   "recompute: layers run again in the backward pass, since their intermediate results do not fit in memory";
 
-/** LoRA+ (Hayou et al. 2024): a separate learning rate for the second factors. */
+/** LoRA+ (Hayou et al. 2024): gives second factors a separate learning rate. */
 const rateFactors =
   ({ lora }: TrainOptions) =>
   (name: string): number =>
     hasPlusRate(name) ? (lora?.loraplus_lr_ratio ?? 1) : 1;
 
-/** Losses, tasks and a method, in addition to the data's loss. */
+/** A stage's name, method, tasks and frozen tensors, if any. */
 export interface BatchTerms {
-  /** The stage's name, if there are several. */
+  /** The stage's name, if the run has several. */
   readonly name?: string;
   readonly chosen?: ChosenMethod | undefined;
   readonly scoring?: Scoring | undefined;
   readonly frozen?: FrozenChoice | undefined;
-  /** Shows samples as text; absent if the method reads them in its own form. */
+  /** Renders samples as text; absent if the method reads samples in its own format. */
   readonly tokenizer?: Tokenizer | undefined;
 }
 
-/** A stage that trains on batches of data. It owns its subject. */
+/** A stage that trains on batches of data, and owns its subject. */
 export class BatchStage extends GradientStage {
-  /** FLOPs since the last reading; `apart` counts tasks and image encoders. */
+  /** FLOPs since the last `takeCost`; `apart` counts lab tasks and image encoders. */
   readonly #cost = { apart: 0, denseBackward: 0 };
   #opened: Awaited<ReturnType<typeof openPasses>> | undefined;
 
@@ -67,9 +67,9 @@ export class BatchStage extends GradientStage {
     readonly subject: AnySubject,
     readonly data: RunData,
     optimizer: Optimizer,
-    /** The method of training, if any. */
+    /** The training method, if any. */
     readonly method: ActiveMethod | undefined,
-    /** A notice about options that the method adapted to the data. */
+    /** A notice that the method adapted the options to the data. */
     private readonly fitted: string | undefined,
     private readonly terms: BatchTerms,
   ) {
@@ -164,7 +164,7 @@ export class BatchStage extends GradientStage {
     };
   }
 
-  /** Each trained tensor's squared gradient, summed over the first steps; changes no weights. */
+  /** Sums each trained tensor's squared gradients over the first steps, without changing weights. */
   async squaredGradients(steps: number): Promise<Map<string, number>> {
     const trained = this.store.parameters.filter((parameter) => parameter.trained);
     const sums = new Map(trained.map(({ name }) => [name, 0]));
@@ -181,7 +181,7 @@ export class BatchStage extends GradientStage {
     return sums;
   }
 
-  /** Gradients of the step's batches, with equal weight per label. */
+  /** Computes the gradients of a step's batches, with equal weight per label. */
   protected async gradients(i: number, { skipped }: UpdateCounters): Promise<Gradients> {
     const { accumulate, precision } = this.options;
     await this.method?.beforeStep?.(i, (batch) => this.#programs.passes.evaluate(batch));
@@ -249,15 +249,15 @@ export class BatchStage extends GradientStage {
   }
 }
 
-/** A run's model and data, for any kind that is trained on batches. */
+/** A run's model and data, for all kinds of models that are trained on batches. */
 export interface Opened {
   readonly subject: AnySubject;
   readonly data: RunData;
-  /** Undefined for a model without texts. */
+  /** Undefined for models without texts. */
   readonly tokenizer: Tokenizer | undefined;
 }
 
-/** The only stage of a training on batches. @throws UserError */
+/** Trains on batches in a single stage, then writes the model. @throws UserError */
 export async function* batchStages(
   { subject, data, tokenizer }: Opened,
   { options, out, labTasks, signal }: OpenTerms,
@@ -275,6 +275,6 @@ export async function* batchStages(
   if (options.lora && !data.head) await writeRecord(out, stage.prompts);
 }
 
-/** Adds the mask's contents to the data's hash, so that a run cannot resume under another mask. */
+/** Adds the mask's contents to the data's hash, so that a run cannot resume with another mask. */
 const withMask = ({ freezeMask }: TrainOptions, data: RunData): RunData =>
   freezeMask === undefined ? data : { ...data, hash: hashOf([data.hash, readText(freezeMask)]) };

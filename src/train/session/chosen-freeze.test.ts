@@ -60,7 +60,7 @@ test("freeze auto trains the chosen LoRA layers only, and a resumed run keeps it
 
   await pauseSession(session("halves", auto), 3, openBase, {});
   expect(latestState(at("halves"))?.frozen).toEqual({ names: chosen.names, flops: chosen.flops });
-  // The checkpoint holds the choice, so it is not made again.
+  // The checkpoint contains the choice, so resuming does not choose again.
   rmSync(path.join(at("halves"), "frozen.json"));
   await runSession(session("halves", auto, "resume"), openBase, {});
   expect(lossesIn("halves")).toEqual(lossesIn("whole"));
@@ -68,7 +68,7 @@ test("freeze auto trains the chosen LoRA layers only, and a resumed run keeps it
   expect(() => frozenIn("halves")).toThrow("ENOENT");
 
   // Freezing the same tensors by name gives the same run, without the cost of the choice; freezing none gives a
-  // different one.
+  // different run.
   const named = await runSession(session("named", { freeze: chosen.names }), openBase, {});
   expect(lossesIn("named")).toEqual(lossesIn("whole"));
   expect(receipt.flops.overhead).toBe(chosen.flops);
@@ -86,7 +86,7 @@ test("nothing runs backward below the lowest trained layer", async () => {
     (await runSession(session(`from ${freeze.join("")}`, { freeze, steps: 1 }), openBase, {})).receipt.flops.backward;
   const [all, lower, upper] = [await backward([]), await backward(["blk.0.*", "blk.1.*"]), await backward(["blk.3.*"])];
   expect(lower).toBeLessThan(0.7 * all);
-  // Control: with the highest layer frozen, its input's gradient is still needed.
+  // Control: even if the highest layer is frozen, its input's gradient is needed.
   expect(upper).toBeGreaterThan(0.9 * all);
 });
 
@@ -103,10 +103,7 @@ test("a whole model freezes tensors that are multiplied as one together", async 
 test.each([
   [{ freeze: "blk.9.*" }, 'freeze: no parameter is named "blk.9.*"'],
   [{ freeze: "blk.*" }, "freeze: every parameter is frozen; leave at least one to train"],
-  [
-    { freeze: "auto", start: "somewhere" },
-    "start: freeze auto reads the gradients of the model without start; omit one of them",
-  ],
+  [{ freeze: "auto", start: "somewhere" }, "start: freeze auto reads the base model's gradients; omit start or freeze"],
 ])("%j is refused", async (changed, message) => {
   await expect(runSession(session("refused", changed), openBase, {})).rejects.toThrow(message);
 });

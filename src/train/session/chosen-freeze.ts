@@ -12,8 +12,8 @@ import { openRun } from "./open-run.ts";
 import type { OpenTerms } from "./stage.ts";
 
 /**
- * The choice of `freeze: auto`: a resumed run's stored choice, or a new one by the gradients of the first steps, which
- * is written into the run's folder; undefined without the option. @throws UserError
+ * Chooses what `freeze: auto` freezes, from the gradients of the first steps, and writes the choice into the run's
+ * folder; a resumed run's choice is reused. Undefined without the option. @throws UserError
  */
 export async function chosenFreeze(
   { options, out, openBase, resumes, onNotice }: OpenTerms,
@@ -22,11 +22,11 @@ export async function chosenFreeze(
   const { freeze, start, freezeSteps, freezeShare } = options;
   if (freeze !== AUTO) return undefined;
   if (start !== undefined)
-    throw new UserError("start: freeze auto reads the gradients of the model without start; omit one of them", 2);
+    throw new UserError("start: freeze auto reads the base model's gradients; omit start or freeze", 2);
   const stored = resumes ? latestState(out)?.frozen : undefined;
   if (stored) return stored;
   const { subject, data } = await openRun(options, out, openBase, resumes);
-  // Layers run again instead of storing their products, so that the choice needs no more memory than the run.
+  // Recomputes layers instead of storing intermediate results, so that the choice needs no more memory than the run.
   using stage = await BatchStage.open({ ...options, recompute: true }, subject, data, { chosen });
   await stage.prepare();
   const units = unitsOf(subject, await stage.squaredGradients(freezeSteps));
@@ -38,12 +38,12 @@ export async function chosenFreeze(
   const tensors = units.map((unit) => ({ ...unit, frozen: frozen.includes(unit) }));
   await writeJson(path.join(out, "frozen.json"), { ...choice, lowest, retained, tensors });
   onNotice?.(
-    `freeze: trains ${trained.length} of ${units.length} tensors, from layer ${Math.max(0, lowest)} of ${layers} on, with ${(100 * retained).toFixed(0)} % of the squared gradient`,
+    `freeze: trains ${trained.length} of ${units.length} units of tensors, from layer ${Math.max(0, lowest)} of ${layers} on, with ${(100 * retained).toFixed(0)} % of the squared gradient`,
   );
   return choice;
 }
 
-/** The units of tensors that can be frozen separately, with their gradients; a LoRA layer's factors are one unit. */
+/** Groups tensors into units to freeze together, with their squared gradients; a LoRA layer's factors are one unit. */
 function unitsOf({ trainee }: Pick<Subject, "trainee">, squares: ReadonlyMap<string, number>): Unit[] {
   const units = new Map<string, { names: Set<string>; layer: number }>();
   for (const { layer, joined } of placedWeights(trainee)) {

@@ -11,7 +11,7 @@ import type { Session } from "./session.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 import type { LabTasks } from "./tasks.ts";
 
-/** A run that has no folder yet. */
+/** What a run needs before it has a folder. */
 type Unopened = Omit<OpenTerms, "out" | "resumes">;
 
 /** Estimates a run from a small part of its data; stores nothing. @throws UserError */
@@ -33,14 +33,14 @@ export async function dryRun(
 }
 
 /**
- * Checks that a run can begin or resume, by opening its model and data; returns the steps of all its stages, and stores
- * nothing. @throws UserError if it cannot
+ * Checks that a run can begin or resume, by opening its model and data, without storing anything; returns its total
+ * number of steps. @throws UserError if it cannot
  */
 export async function checkOptions(
   { options: wanted, out, labTasks }: Pick<Session, "options" | "out" | "labTasks">,
   openBase: (model: string) => Promise<Base>,
 ): Promise<number> {
-  // With `auto`, choosing would run batches.
+  // Omits `auto`, because choosing would run batches.
   const options = wanted.freeze === AUTO ? { ...wanted, freeze: undefined } : wanted;
   const terms = { options, openBase, labTasks, losses: () => [] };
   const chosen = await methodOf(terms);
@@ -52,10 +52,10 @@ export async function checkOptions(
 const withFirstStage = <T>(terms: Unopened, use: (stage: Stage) => Promise<T>): Promise<T> =>
   inScratch(async (out) => {
     for await (const stage of stagesOf({ ...terms, out, resumes: false })) return await use(stage);
-    throw new Error("a training must have at least one stage");
+    throw new Error("a run must have at least one stage");
   });
 
-/** Uses a folder, then removes it. */
+/** Calls `use` with a temporary folder, then removes the folder. */
 async function inScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
   try {

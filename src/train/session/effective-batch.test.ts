@@ -19,14 +19,14 @@ const options = trainOptions.parse({
 
 const random = seededRandom(5);
 const below = (n: number) => Math.floor(random() * n);
-/** 64 samples of 1 to 12 tokens, some of them labels. */
+/** 64 samples of 1 to 12 tokens, some of which have labels. */
 const samples = Array.from({ length: 64 }, (): Sample => {
   const ids = Int32Array.from({ length: 1 + below(TOKENS) }, () => below(VOCABULARY));
   return { ids, labels: ids.map((_, i) => (i === ids.length - 1 || random() < 0.4 ? below(VOCABULARY) : -1)) };
 });
 
 describe("one effective batch of 64 samples", () => {
-  /** The whole gradient of a step, its loss and its norm. */
+  /** A step's whole gradient, its loss and its norm. */
   async function stepOf(microBatches: number) {
     const training = sampleData(samples, { packing: false, rows: Math.ceil(64 / microBatches), tokens: TOKENS });
     const run = { ...options, batch: training.rows, accumulate: microBatches };
@@ -37,7 +37,7 @@ describe("one effective batch of 64 samples", () => {
     return { loss, norm, gradient: new Float32Array(opened.stage.store.gradients.memory).slice() };
   }
 
-  /** The gradient if every micro-batch weighs the same, whatever its number of labels. */
+  /** The gradient if every micro-batch had equal weight, whatever its number of labels. */
   async function meanOfMeans(microBatches: number): Promise<Float32Array> {
     const training = sampleData(samples, { packing: false, rows: Math.ceil(64 / microBatches), tokens: TOKENS });
     using subject = await newSubject(options, VOCABULARY);
@@ -69,7 +69,7 @@ describe("one effective batch of 64 samples", () => {
 describe("samples packed into a row", () => {
   const short: Sample = { ids: Int32Array.of(5, 9, 2, 6, 5), labels: Int32Array.of(9, 2, 6, 5, 3) };
 
-  /** A longer sample, placed first in its row; its only label depends only on its first token. */
+  /** A longer sample, placed first in its row, whose only label depends only on its first token. */
   const longer = (...others: number[]): Sample => {
     const ids = Int32Array.of(7, ...others);
     return { ids, labels: ids.map((_, i) => (i === 0 ? 2 : -1)) };

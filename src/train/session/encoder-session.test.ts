@@ -44,7 +44,7 @@ test("a classifier of a tiny encoder learns its classes, and is served", async (
     architectures: ["DistilBertForSequenceClassification"],
     id2label: { 0: "animals", 1: "weather" },
   });
-  // When trained further, the model keeps its classes, even if the data have only one.
+  // When trained further, a model keeps its classes, even if the data have only one class.
   const some = texts.filter(({ label }) => label === "weather");
   const further = { ...usual(lines("some.jsonl", some)), model: call.out, steps: 1, optimizer: { lr: 1e-9 } };
   const { loss: later } = await train(further, out("further"));
@@ -92,13 +92,18 @@ test("a stopped run of a head resumes with the same losses to the last bit", asy
 });
 
 test.each<[string, readonly object[], Partial<TrainInput>, RegExp]>([
-  ["no-label", [{ text: "a" }], {}, /line 1: expected "text" and "label" to train classes, or "query" and "positive"/],
+  [
+    "no-label",
+    [{ text: "a" }],
+    {},
+    /line 1: expected "text" and "label" to train a classifier, or "query" and "positive"/,
+  ],
   ["one-label", texts.slice(0, 3), {}, /all texts have the label "animals", expected at least two labels/],
   [
     "mixed",
     [...texts.slice(0, 2), { query: "a", positive: "b" }],
     {},
-    /line 3: expected "text" and "label" to train classes, got "query" and "positive"/,
+    /line 3: expected "text" and "label" to train a classifier, got "query" and "positive"/,
   ],
   ["lm", texts, { head: "lm" }, /is an encoder, expected classes or embedding, got lm/],
   [

@@ -10,7 +10,7 @@ export interface Estimate {
   /** Resident memory of the process after the trial. */
   readonly bytes: number;
   readonly hours: number;
-  /** The first samples as text; absent if there are none. */
+  /** The first samples as text, if any. */
   readonly samples?: readonly string[];
 }
 
@@ -24,7 +24,7 @@ function timeOf(hours: number): string {
   return hours < 1 / 60 ? `${Math.ceil(3600 * hours)} s` : `${Math.round(60 * hours)} min`;
 }
 
-/** Tries the first batch of a stage with `steps` remaining steps; does not change weights. */
+/** Estimates a stage's remaining `steps` steps by running its first batch; does not change weights. */
 export async function estimate(tryBatch: NonNullable<Stage["tryBatch"]>, steps: number): Promise<Estimate> {
   await tryBatch();
   const { flops, tokens, ms } = await tryBatch();

@@ -7,17 +7,17 @@ export interface Evaluation {
   readonly validation?: number;
   /** The accuracy on held-out labels, for heads over whole texts. */
   readonly accuracy?: number;
-  /** The metric of each lab task, if there are any. */
+  /** The metric of each lab task, if any. */
   readonly tasks?: Readonly<Record<string, number>>;
 }
 
-/** A run's lab tasks, and the scoring of its current model on them. */
+/** A run's lab tasks, and a function that scores its current model on them. */
 export interface Scoring {
   readonly tasks: readonly ScoredTask[];
   score(): Promise<Readonly<Record<string, TaskScore>>>;
 }
 
-/** Scores a run's model; `bill` receives the FLOPs. */
+/** Scores a run's model; passes the FLOPs to `bill`. */
 export async function scored({ score }: Scoring, bill: (flops: number) => void): Promise<Pick<Evaluation, "tasks">> {
   const scores = Object.entries(await score());
   for (const [, { flops }] of scores) bill(flops);
@@ -34,7 +34,7 @@ export function checkBest({ best, tasks, patience, keepBest }: TrainOptions, has
     throw new UserError(`${wanting}: no data are held out; set validation above 0`, 2);
 }
 
-/** The measure that the option `best` names, negated if higher is better; undefined if it was not measured. */
+/** The value of the measure `best`, negated if higher is better; undefined if it was not measured. */
 export function measureOf(
   { validation, tasks }: Evaluation,
   best: string,

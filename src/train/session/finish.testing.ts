@@ -1,7 +1,7 @@
 /** Runs stages without a session, for tests. */
 import type { Stage } from "./stage.ts";
 
-/** The stages' subjects, each run to its end. */
+/** Runs each stage to its end; returns the result of all stages. */
 export async function finish<T>(stages: AsyncGenerator<Stage, T, void>): Promise<T> {
   let next = await stages.next();
   for (; !next.done; next = await stages.next()) {

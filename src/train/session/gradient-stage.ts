@@ -13,7 +13,7 @@ export type GradientOptions = Pick<TrainOptions, "optimizer" | "schedule" | "cli
 /** A step's gradients, before the update. */
 export type Gradients = Omit<StepResult, "rate" | "norm" | "skipped">;
 
-/** A stage whose weights are updated by an optimiser. It owns the optimiser. */
+/** A stage whose weights an optimiser updates. It owns the optimiser. */
 export abstract class GradientStage implements Stage {
   abstract readonly steps: number;
   abstract readonly data: Stage["data"];
@@ -28,7 +28,7 @@ export abstract class GradientStage implements Stage {
     this.#norm = new GradientNorm(store);
   }
 
-  /** Leaves the gradients of step `i` in the store. */
+  /** Computes the gradients of step `i` and leaves them in the store. */
   protected abstract gradients(i: number, counters: UpdateCounters): Promise<Gradients>;
   abstract takeCost(): StageCost;
 
@@ -51,7 +51,7 @@ export abstract class GradientStage implements Stage {
     return { ...result, skipped: true };
   }
 
-  /** Updates the weights; false if the step is skipped. */
+  /** Updates the weights; returns false if it skips the step. */
   async #update(i: number, { loss, norm, rate }: StepResult, counters: UpdateCounters): Promise<boolean> {
     const { precision, spikes, clip } = this.options;
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {

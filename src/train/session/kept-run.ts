@@ -19,14 +19,14 @@ export async function keepRun(run: TrainingRun, options: TrainOptions, out: stri
   await keepState(out, state, new Map(tensors), name);
 }
 
-/** JSON has no NaN: counters without a value are omitted. */
+/** Omits counters without a value, because JSON has no NaN. */
 const finite = (counters: Counters): Record<string, number> =>
   Object.fromEntries(Object.entries(counters).filter(([, value]) => Number.isFinite(value)));
 
-/** In JSON, null stands for a loss that is not finite. */
+/** Reads null, which in JSON stands for a loss that is not finite. */
 const numbersOf = ({ loss, norm }: TrainedStep) => ({ loss: loss ?? Number.NaN, norm: norm ?? Number.NaN });
 
-/** Restores a run's stored state. @throws UserError if the state has different parameters */
+/** Restores a run's stored state. @throws UserError if the state has other parameters */
 export function restoreRun(run: TrainingRun, state: KeptState): void {
   for (const [name, values] of Object.entries(run.states)) values.set(state.buffer(name, [values.length]));
   run.done = state.step;

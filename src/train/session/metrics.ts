@@ -6,11 +6,11 @@ import type { StepReport } from "./run.ts";
 
 const fileOf = (run: string): string => path.join(run, "metrics.jsonl");
 
-/** A run's `metrics.jsonl`: one line per step. */
+/** A run's `metrics.jsonl`, with one line per step. */
 export class Metrics {
   private constructor(private readonly file: string) {}
 
-  /** Lines after step `done` were written after the run's last checkpoint, and are removed. */
+  /** Opens the file and removes lines after step `done`, which were written after the run's last checkpoint. */
   static async open(run: string, done: number): Promise<Metrics> {
     const file = fileOf(run);
     const reports = readMetrics(run).filter(({ step }) => step <= done);
@@ -28,7 +28,7 @@ export class Metrics {
   }
 }
 
-/** A run's steps so far. An incomplete last line is ignored. */
+/** Reads a run's steps so far, ignoring an incomplete last line. */
 export function readMetrics(run: string): StepReport[] {
   const file = fileOf(run);
   if (!existsSync(file)) return [];
@@ -38,7 +38,7 @@ export function readMetrics(run: string): StepReport[] {
     .map((line) => JSON.parse(line) as StepReport);
 }
 
-/** Mean losses over the first and the last tenth of a run's steps. */
+/** The mean losses of the first and the last tenth of a run's steps. */
 export function meanLosses(losses: readonly number[]): { first: number; last: number } {
   const count = Math.max(1, Math.round(losses.length / 10));
   const mean = (some: readonly number[]) => some.reduce((sum, loss) => sum + loss, 0) / some.length;

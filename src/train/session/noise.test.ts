@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const [rows, tokens, width] = [4, 100, 300];
 const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
 
-/** Dropout of ones, and uniform noise. */
+/** Applies dropout to ones, and draws uniform noise. */
 async function drawn(noise: Noise, number: number | undefined, columns: Float32Array) {
   const g = new Graph();
   const places = [g.input("rows", "i32", [rows, tokens]), g.input("columns", "f32", [width])] as const;

@@ -34,7 +34,7 @@ export interface OpenedRun {
 type OpenBase = (model: string) => Promise<Base>;
 
 /**
- * Opens a run's model and data. A new model's tokenizer is written into `out`, or read from it if the run resumes.
+ * Opens a run's model and data. A new model's tokenizer is written to `out`, or read from there if the run resumes.
  * @throws UserError
  */
 export async function openRun(
@@ -66,17 +66,17 @@ export async function openRun(
   }
 }
 
-/** Checks which model is trained, and which part of it. @throws UserError */
+/** Checks that the options choose one model, and only parts of it that can be trained. @throws UserError */
 function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions): void {
   if ((model === undefined) === (architecture === undefined))
     throw new UserError("expected either a model to train further, or the architecture of a new model", 2);
   if (lora && train.length > 0) throw new UserError("lora trains only its own layers; omit train", 2);
   if (upcycle && (lora || model === undefined))
-    throw new UserError("upcycle needs an existing model, trained whole; set model, and omit lora", 2);
+    throw new UserError("upcycle needs an existing model, all of it trained; set model, and omit lora", 2);
   if (lora && model === undefined) throw new UserError("lora needs an existing model: name one as model", 2);
 }
 
-/** The base, if any, and the tokenizer, with the method's special tokens. */
+/** Opens the base, if any, and the tokenizer, with the method's special tokens added. */
 async function openTokens(
   options: TrainOptions,
   data: readonly DataSource[],
@@ -102,14 +102,14 @@ async function openTokens(
   return { base: undefined, tokenizer };
 }
 
-/** The base as a mixture of experts, if requested. @throws UserError */
+/** Turns the base into a mixture of experts, if requested. @throws UserError */
 function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
   if (!upcycle) return base;
   checkTrainable(base.checkpoint);
   return { ...base, checkpoint: upcycledCheckpoint(base.checkpoint, upcycle, seed) };
 }
 
-/** The data after the run's method has read and changed them. */
+/** Reads the data, which the run's method may read itself or change. */
 async function dataOf(
   options: TrainOptions,
   files: DataFiles,
@@ -131,7 +131,7 @@ async function dataOf(
     openData({ ...options, ...files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)
-    throw new UserError("method: only masked-diffusion trains a model that fills in masked tokens", 2);
+    throw new UserError("method: only masked-diffusion can train a model that fills in masked tokens", 2);
   return { ...data, ...own, ...(seen && { encoded: seen.flops }) };
 }
 
@@ -151,7 +151,7 @@ async function subjectOf(
     : await oldSubject(options, base.checkpoint, base.extended);
 }
 
-/** A subject with the heads and losses of the run's method. @throws UserError */
+/** Replaces a subject's heads and losses by those of the run's method. @throws UserError */
 function withHeads(chosen: ChosenMethod | undefined, subject: Subject, options: TrainOptions): Subject {
   const { trainee } = subject;
   const objective = chosen?.method.objective?.(chosen.options, trainee.objective);

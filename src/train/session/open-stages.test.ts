@@ -24,11 +24,11 @@ test("a method whose stages no lab task scores refuses tasks, names the reason a
   expect(unscored.map(({ name }) => name)).toEqual(["bridge", "guard", "localiser", "noise", "pairs", "projector"]);
   const sentences = await Promise.all(unscored.map(({ name }) => refusalOf({ name, ...needed[name] })));
   expect(sentences).toEqual([
-    "tasks: the lab has no task that names regions; the losses of the run judge a bridge; omit tasks",
-    "tasks: the lab has no task for image generators; the losses of both stages judge a mask; omit tasks",
-    "tasks: the lab has no task for localisers; each evaluation measures the masks of heldOut; omit tasks",
-    "tasks: the lab has no task that scores image generators; use the held-out loss; omit tasks",
-    "tasks: the lab has no task for models of images and texts; the losses of the run judge them; omit tasks",
-    "tasks: the lab has no task that scores a projector in training; use the held-out loss; omit tasks",
+    "tasks: the lab has no task that names regions; judge a bridge by the run's losses; omit tasks",
+    "tasks: the lab has no task for image generators; judge a mask by both stages' losses; omit tasks",
+    "tasks: the lab has no task for localisers; each evaluation measures masks on heldOut; omit tasks",
+    "tasks: the lab has no task for image generators; use the held-out loss; omit tasks",
+    "tasks: the lab has no task for models of images and texts; use the run's losses; omit tasks",
+    "tasks: the lab has no task for a projector in training; use the held-out loss; omit tasks",
   ]);
 });

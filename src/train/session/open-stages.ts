@@ -8,7 +8,7 @@ import { chosenFreeze } from "./chosen-freeze.ts";
 import { openRun } from "./open-run.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 
-/** A run's stages, which write their artefacts. @throws UserError */
+/** Yields a run's stages, which write their artefacts. @throws UserError */
 export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
   const { options, out, openBase, resumes } = terms;
   const chosen = await methodOf(terms);
@@ -21,7 +21,7 @@ export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
   yield* batchStages(await openRun({ ...options, freeze }, out, openBase, resumes), terms, chosen, frozen);
 }
 
-/** The method of a run, if any. @throws UserError for options that it does not read */
+/** The method of a run, if any. @throws UserError for options that the method does not read */
 export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
   const named = chosenMethod(terms.options);
   const chosen = named?.method.stages ? named : ((await ownerOf(terms)) ?? named);
@@ -32,7 +32,7 @@ export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): 
   return chosen;
 }
 
-/** The only method that trains a run's model, if any. @throws UserError */
+/** The method that alone can train a run's model, if any. @throws UserError */
 async function ownerOf({
   options,
   openBase,

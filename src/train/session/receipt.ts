@@ -14,11 +14,11 @@ import type { Counted, MethodBill } from "../methods/method.ts";
 export interface TrainingReceipt {
   readonly id: string;
   readonly model: string;
-  /** The training method with its options; "" is plain training. */
+  /** The training method and its options; "" for plain training. */
   readonly method: string;
-  /** Positions of training steps, including padding. */
+  /** The number of positions in training steps, including padding. */
   readonly tokens: number;
-  /** Samples of training steps, with repetitions. */
+  /** The number of samples in training steps, with repetitions. */
   readonly samples: number;
   readonly steps: number;
   readonly flops: {
@@ -26,27 +26,27 @@ export interface TrainingReceipt {
     readonly spent: number;
     readonly overhead: number;
     readonly saved: number;
-    /** FLOPs of the forward passes of training steps and evaluations. */
+    /** The FLOPs of the forward passes of training steps and evaluations. */
     readonly forward: number;
     readonly backward: number;
-    /** FLOPs of the optimiser's products: 0, since it works element by element. */
+    /** The FLOPs of the optimiser's matrix products: 0, since it works element by element. */
     readonly update: number;
   };
   /** Counters of the method. */
   readonly work?: Readonly<Record<string, Counted>>;
-  /** The prompt form of the data, with the hash of the model's chat template; absent if the data have several forms. */
+  /** The prompt form of the data, with the hash of the model's chat template; absent if prompts have several forms. */
   readonly prompts?: AdapterRecord;
-  /** Also the milliseconds of the parts of the method's steps. */
+  /** Total milliseconds, and those of each part of the method's steps. */
   readonly ms: { readonly total: number } & Readonly<Record<string, number>>;
   readonly estimated: boolean;
 }
 
-/** The work on a run's bill. */
+/** The work that a run is billed for. */
 export interface Work {
   readonly forward: number;
   readonly backward: number;
   readonly update: number;
-  /** The cost of the backward pass if nothing were frozen. */
+  /** The FLOPs of the backward pass if nothing were frozen. */
   readonly denseBackward: number;
   readonly tokens: number;
   readonly samples: number;
@@ -57,7 +57,7 @@ export interface Work {
   readonly prompts?: AdapterRecord | undefined;
 }
 
-/** The sum of the work done in each stage of a training run. */
+/** Adds up the work done in the stages of a training run. */
 export function sumOfWork(stages: readonly Work[]): Work {
   const sum = (of: (work: Work) => number | undefined) => stages.reduce((all, work) => all + (of(work) ?? 0), 0);
   const counters = stages.flatMap(({ bill }) => (bill?.work ? [bill.work] : []));
@@ -87,7 +87,7 @@ export function trainingReceipt(model: string, { bill = {}, method = "", prompts
   };
 }
 
-/** FLOPs of batches' backward passes. */
+/** Returns a function that computes the FLOPs of a batch's backward pass. */
 export function backwardFlops(whole: Trainee, shape: Shape, recompute: boolean): (batch: Batch) => number {
   const graphs = [
     ...layersOf(whole).map((l) => traceLayerPasses(whole, l, shape, { before: true, recompute }).backward),

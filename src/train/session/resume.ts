@@ -8,10 +8,10 @@ import { type TrainOptions, trainOptions } from "../options.ts";
 import { type AnySubject, isOwn } from "../subject/own-subject.ts";
 import type { Session } from "./session.ts";
 
-/** Options that determine the parameters in a state. */
+/** Options that determine which parameters a state has. */
 const SHAPING =
   /^(method(\.\S+)?|model|head|architecture(\.\S+)?|tokenizer|train|freeze\w*|lora\.(rank|targets|use_dora|modules_to_save)|optimizer\.name|keepBest|ema): /;
-/** Options that determine the meaning of trained values. */
+/** Options that determine what trained values mean. */
 const MEANING = /^(model|architecture(\.\S+)?|train|freeze\w*|lora\.\S+): /;
 
 const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
@@ -25,8 +25,7 @@ export function refuseOtherParameters(session: Session, state: KeptState): void 
 }
 
 /**
- * Checks that a run may resume from a state.
- * @returns sentences about anything that may change the run's results
+ * Checks that a run may resume from a state. @returns sentences about everything that may change the run's results
  * @throws UserError that lists changed options, unless the call accepts them
  */
 export function checkState(session: Session, state: KeptState, hash: string): string[] {
@@ -43,8 +42,8 @@ export function checkState(session: Session, state: KeptState, hash: string): st
 }
 
 /**
- * Loads a subject's weights from another run's folder, or from a folder with only an adapter.
- * @throws UserError if the folder holds neither, or different parameters
+ * Loads a subject's weights from another run's folder, or from an adapter's folder. @throws UserError if the folder
+ * contains neither, or other parameters
  */
 export function startFrom(subject: AnySubject, options: TrainOptions, folder: string): void {
   const state = latestState(folder);
@@ -52,7 +51,7 @@ export function startFrom(subject: AnySubject, options: TrainOptions, folder: st
   else startFromAdapterIn(folder, subject);
 }
 
-/** The weights of the other run's best evaluation if it stores them, else their average or the last step's. */
+/** Loads the weights of the other run's best evaluation if it stores them, else their average or the last step's. */
 function startFromRun({ store }: AnySubject, options: TrainOptions, folder: string, state: KeptState): void {
   const before = trainOptions.safeParse(state.config).data ?? state.config;
   const changed = differences(options, before).filter((difference) => MEANING.test(difference));

@@ -14,21 +14,22 @@ import type { Session, SessionEvents } from "./session.ts";
 import type { Stage } from "./stage.ts";
 
 export interface RunFolder {
-  /** True if it holds a state to resume from. */
+  /** True if the folder contains a state to resume from. */
   readonly resumes: boolean;
   /**
-   * The state of one of the run's stages; undefined if the stage has none yet. @throws UserError if all of its states
-   * are damaged
+   * Reads the state of one of the run's stages; undefined if the stage has no state yet. @throws UserError if all of
+   * its states are damaged
    */
   stateOf(stage: Pick<Stage, "name" | "data">): KeptState | undefined;
-  /** Removes a new run from the folder if it cannot begin; a stopped run is kept. */
+  /** Calls `begin`, and removes a new run if that fails; a stopped run is kept. */
   orNothing<T>(begin: () => Promise<T>): Promise<T>;
-  /** Removes files that would make a new run look like the old one. */
+  /** Removes files of an old run that would pass for the new run's. */
   forget(): Promise<void>;
 }
 
 /**
- * Opens a run's folder. A new run's options are stored at once: if it is killed while its model loads, it can resume.
+ * Opens a run's folder. A new run's options are stored at once, so that it can resume even if it is killed while its
+ * model loads.
  * @throws UserError
  */
 export async function openFolder(
@@ -54,7 +55,7 @@ export async function openFolder(
   const continues = reuse === "resume" || reuse === "resume changed";
   const resumes = (continues || (reuse === "unfinished" && isUnfinished(session))) && hasState(out);
   if (continues && !resumes) onNotice?.(`${out} holds no checkpoint: the run starts over`);
-  // Checks the parameters before the model is opened.
+  // The parameters are checked before the model is opened.
   const only = resumes ? latestState(out) : undefined;
   if (only) refuseOtherParameters(session, only);
   else if (continues && held) refuseOtherRun(session);
@@ -71,7 +72,7 @@ export async function openFolder(
       try {
         return await begin();
       } catch (error) {
-        // A folder that was not empty belongs to the user.
+        // A folder that was not empty before belongs to the user.
         if (!held && !signal?.aborted)
           await rm(reuse === "refuse" || isNew ? out : optionsFile(out), { recursive: true, force: true });
         throw error;
@@ -86,8 +87,8 @@ export async function openFolder(
 }
 
 /**
- * Refuses to replace a run that has different options. @throws UserError for different options, unless the call accepts
- * them
+ * Refuses to continue a run that was begun with other options. @throws UserError for other options, unless the call
+ * accepts them
  */
 function refuseOtherRun({ out, options, reuse }: Session): void {
   const own = optionsOf(out);
@@ -104,7 +105,7 @@ function refuseOtherRun({ out, options, reuse }: Session): void {
 
 const nameOf = ({ method }: Session["options"]): string | undefined => chosenMethod({ method })?.method.name;
 
-/** True if the folder holds an unfinished run of the session's options. */
+/** True if the folder contains an unfinished run with the session's options. */
 function isUnfinished({ out, options }: Session): boolean {
   if (!existsSync(optionsFile(out)) || existsSync(receiptFile(out))) return false;
   return differences(options, optionsOf(out)).length === 0;

@@ -10,14 +10,14 @@ import type { Stage, StepResult } from "./stage.ts";
 
 /** The record of one step. */
 export interface StepReport extends StepResult, Evaluation {
-  /** Its stage's name, if the training has several. */
+  /** The name of the step's stage, if the run has several stages. */
   readonly stage?: string;
   /** Counted from 1. */
   readonly step: number;
   readonly steps: number;
-  /** Tokens of all steps so far, without padding. */
+  /** The number of tokens in all steps so far, without padding. */
   readonly tokens: number;
-  /** Samples of all steps so far, with repetitions; rows that pad a batch hold none. */
+  /** The number of samples in all steps so far, with repetitions, but without rows that pad a batch. */
   readonly samples: number;
   readonly ms: number;
   /** Present if the step's evaluation is the best so far. */
@@ -26,12 +26,12 @@ export interface StepReport extends StepResult, Evaluation {
   readonly ended?: "patience";
 }
 
-/** A step between its update and its evaluation; stored with the state of a run that stops there. */
+/** A step after its update and before its evaluation; stored with the state of a run that stops in between. */
 export type TrainedStep = Omit<StepReport, keyof Evaluation | "best" | "ended">;
 
 /** A run's counters, stored with its state. */
 export type Counters = {
-  /** Optimiser steps that changed the weights; skipped steps do not count. */
+  /** The number of optimiser steps that changed the weights, without skipped steps. */
   updates: number;
   skipped: number;
   tokens: number;
@@ -40,14 +40,14 @@ export type Counters = {
   last: number;
   /** The best held-out loss. */
   best: number;
-  /** The least value of the option `best`; see `measureOf`. */
+  /** The lowest value of `measureOf` for the option `best`. */
   bestMeasure: number;
   /** The number of evaluations since `bestMeasure` improved. */
   stale: number;
   forward: number;
   backward: number;
   denseBackward: number;
-  /** FLOPs of the exit heads. */
+  /** The FLOPs of the heads at earlier layers. */
   exits: number;
   ms: number;
 };
@@ -62,16 +62,16 @@ const improves = (value: number, best: number): boolean => value < best || Numbe
 
 export type RunOptions = Pick<TrainOptions, "evaluateEvery" | "patience" | "best" | "keepBest" | "ema" | "method">;
 
-/** A stage in progress, which it owns. Each step depends only on the options, the data and the state. */
+/** Runs and owns a stage. Each step depends only on the options, the data and the state. */
 export class TrainingRun<S extends Stage = Stage> implements Disposable {
   /** Steps done. */
   done = 0;
   readonly counters: Counters = begun();
   /** The last step, if its evaluation is still pending. */
   trained: TrainedStep | undefined;
-  /** Trained values at the best evaluation, if stored; zeros before the first. */
+  /** The trained values at the best evaluation, if the run keeps them; zeros before the first evaluation. */
   readonly #best: Float32Array<ArrayBuffer> | undefined;
-  /** The exponential moving average of the trained values, if stored. */
+  /** The exponential moving average of the trained values, if the run keeps one. */
   readonly #ema: Float32Array<ArrayBuffer> | undefined;
 
   constructor(
@@ -89,20 +89,20 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return new TrainingRun(options, stage);
   }
 
-  /** The buffers of its state by name, not copies. */
+  /** The state's buffers by name, without copying. */
   get states(): Stage["states"] {
     const [best, ema] = [this.#best, this.#ema];
     return { ...this.stage.states, ...(best && { best }), ...(ema && { ema }) };
   }
 
-  /** Why the run has ended: all steps are done, or its measure stopped improving. */
+  /** Why the run has ended: all steps are done, or the measure `best` stopped improving. */
   get ended(): "steps" | "patience" | undefined {
     if (this.done >= this.stage.steps) return "steps";
     const { patience } = this.options;
     return patience !== undefined && this.counters.stale >= patience ? "patience" : undefined;
   }
 
-  /** Runs the next step. @throws Spike if the loss or its gradient is not finite and the options say stop */
+  /** Runs the next step. @throws Spike if the loss or its gradient is not finite, unless such steps are skipped */
   async step(): Promise<StepReport> {
     this.trained ??= await this.#train();
     const started = performance.now();
@@ -174,13 +174,13 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return better;
   }
 
-  /** Loads the averaged weights, then the best evaluation's weights, whichever are stored. */
+  /** Loads the best evaluation's weights, else the averaged weights, if the run keeps them. */
   useBest(): void {
     if (this.#ema) this.#values.set(this.#ema);
     if (this.#best && !Number.isNaN(this.counters.bestMeasure)) this.#values.set(this.#best);
   }
 
-  /** The trained values, not a copy. */
+  /** The trained values, without copying. */
   get #values(): Float32Array {
     return this.stage.states["values"]!;
   }

@@ -9,22 +9,22 @@ import type { TrainOptions } from "../options.ts";
 import type { Subject } from "../subject/subject.ts";
 import type { LabTasks, TaskScore, TaskScorer, WrittenModel } from "./tasks.ts";
 
-/** The folder under evaluation; if a killed run leaves it behind, the next evaluation removes it. */
+/** The folder with the weights to score; if a killed run leaves it behind, the next evaluation removes it. */
 const folderOf = (out: string): string => path.join(out, "scored.part");
 
-/** Reads a run's lab tasks, if any. @throws UserError */
+/** Opens the scorer of a run's lab tasks, if any. @throws UserError */
 export async function openScorer(
   options: Pick<TrainOptions, "tasks" | "taskLimit">,
   labTasks: LabTasks | undefined,
   tokenizer: Pick<Tokenizer, "encode" | "addBos"> | undefined,
 ): Promise<TaskScorer | undefined> {
   if (options.tasks.length === 0) return undefined;
-  if (!labTasks) throw new UserError("tasks: this call of train cannot score tasks; omit them", 2);
-  if (!tokenizer) throw new Error("a model without texts has no tasks");
+  if (!labTasks) throw new UserError("tasks: this call of train cannot score tasks; omit tasks", 2);
+  if (!tokenizer) throw new Error("a model without a tokenizer has no tasks");
   return labTasks.open(options, (text) => tokenizer.encode(text).length + Number(tokenizer.addBos));
 }
 
-/** Scores a run's current weights: `write` writes them into a temporary folder beside the run's files. @throws UserError */
+/** Scores a run's current weights, which `write` writes to a temporary folder in the run's folder. @throws UserError */
 export async function scoreWritten(
   out: string,
   write: (folder: string) => Promise<WrittenModel>,
@@ -49,7 +49,7 @@ export async function writeSubject(
   { model, lora, quant }: TrainOptions,
   { out, folder }: { readonly out: string; readonly folder: string },
 ): Promise<WrittenModel> {
-  // Copies a new model's tokenizer.
+  // A new model's tokenizer is in the run's folder.
   for (const file of companionsIn(out)) await copyFile(file, path.join(folder, path.basename(file)));
   await subject.write(folder);
   return { folder, base: lora && model, quant };

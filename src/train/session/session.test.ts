@@ -30,7 +30,7 @@ const session = (out: string, changed: Partial<Session> = {}): Session => ({
   ...changed,
 });
 
-/** Runs until `stop` steps are done, as if interrupted. */
+/** Runs a session that is interrupted after `stop` steps. */
 async function stopped(call: Session, stop: number): Promise<void> {
   const controller = new AbortController();
   const onStep = ({ step }: { step: number }) => step === stop && controller.abort();
@@ -71,7 +71,7 @@ const lossesOf = (out: string) =>
     tasks,
   ]);
 
-/** Lab tasks that call `score` with the number of the evaluation, from 1. */
+/** Lab tasks that call `score` with the number of the evaluation, counted from 1. */
 function tasksThat(score: (evaluation: number) => void): LabTasks {
   const tasks = [{ name: "mine", better: "higher" as const }];
   let evaluation = 0;
@@ -132,7 +132,7 @@ test("a run that is killed or stopped while its model opens resumes as if it had
   const labTasks: LabTasks = {
     ...tasksThat(() => {}),
     async open() {
-      // The state that a process leaves if it is killed here.
+      // This is the state that a process killed here leaves behind.
       cpSync(call.out, killed, { recursive: true });
       stop.abort();
       throw stop.signal.reason;
@@ -283,7 +283,7 @@ test("rows longer than the model's context are refused", async () => {
 });
 
 test("a run ends early once its held-out loss stops improving, and a resumed run at the same step", async () => {
-  // At this rate each step makes the model worse.
+  // At this learning rate, each step makes the model worse.
   const worse = { optimizer: { ...options.optimizer, lr: 3 }, clip: 0, schedule: { ...options.schedule, warmup: 0 } };
   const patient = { ...options, ...worse, steps: 40, evaluateEvery: 1, patience: 3 };
   const whole = await runSession(session("patient", { options: patient }), noBase, {});
@@ -342,7 +342,7 @@ test("samples are counted as they are read, without rows that pad a batch", asyn
   const { steps: _, ...rest } = options;
   const some = { ...rest, data: [file], tokenizer: "bytes", validation: 0, epochs: 3 };
   const { samples, steps, receipt } = await runSession(session("eleven", { options: some }), noBase, {});
-  // Three epochs of 6 batches of 2 rows, two batches a step.
+  // Three epochs of 6 batches of 2 rows, with two batches per step.
   expect([samples, steps, receipt.samples]).toEqual([33, 9, 33]);
   expect(readMetrics(path.join(folder, "eleven")).map((report) => report.samples)).toEqual([
     4, 8, 11, 15, 19, 22, 26, 30, 33,
@@ -350,7 +350,7 @@ test("samples are counted as they are read, without rows that pad a batch", asyn
 });
 
 test("keepBest writes the weights of the best evaluation, also in a resumed run; a run may start from them", async () => {
-  // At this rate each step makes the model worse.
+  // At this learning rate, each step makes the model worse.
   const schedule = { ...options.schedule, name: "constant" as const, warmup: 0 };
   const worse = { optimizer: { ...options.optimizer, lr: 3 }, clip: 0, schedule, evaluateEvery: 1 };
   const bestOptions = { ...options, ...worse, keepBest: true };

@@ -17,14 +17,14 @@ import type { LabTasks } from "./tasks.ts";
 
 export interface Session {
   readonly options: TrainOptions;
-  /** The run's folder; it becomes a model folder that every command accepts. */
+  /** The run's folder; in the end, it is a model folder that every command accepts. */
   readonly out: string;
   /**
-   * The handling of a run that is already in the folder. `resume changed` continues even if options or data differ;
-   * `unfinished` continues only an unfinished run with the same ones, and otherwise starts over.
+   * What to do with a run that is already in the folder. `resume changed` continues it even if options or data differ;
+   * `unfinished` continues only an unfinished run with the same options and data, and otherwise starts over.
    */
   readonly reuse: "refuse" | "resume" | "resume changed" | "unfinished" | "force";
-  /** Required by options with tasks. */
+  /** Required if the options name tasks. */
   readonly labTasks?: LabTasks | undefined;
   /** The stages, if the options alone do not determine them. */
   readonly stages?: (terms: OpenTerms) => AsyncIterable<Stage>;
@@ -33,26 +33,29 @@ export interface Session {
 export interface SessionEvents {
   onStep?: ((report: StepReport) => void) | undefined;
   onNotice?: ((sentence: string) => void) | undefined;
-  /** Called once before the first step, with the completed steps and their tokens. */
+  /** Called once before the first step, with the number of completed steps and of their tokens. */
   onBegin?: ((done: Pick<StepReport, "step" | "tokens">) => void) | undefined;
 }
 
 export interface TrainResult {
   readonly out: string;
-  /** The base model's name if `out` is an adapter; undefined for a whole model. */
+  /** The base model's name if `out` contains an adapter; undefined for a whole model. */
   readonly model?: string;
   readonly head: Trained;
   readonly steps: number;
-  /** Why the run ended: all steps were done, or no evaluation improved within the options' patience. */
+  /** Why the run ended: all steps were done, or evaluations stopped improving for as long as `patience` allows. */
   readonly ended: "steps" | "patience";
   readonly tokens: number;
-  /** Samples of all steps, with repetitions. */
+  /** The number of samples in all steps, with repetitions. */
   readonly samples: number;
-  /** Nats per label: the first and the last step's, and the best held-out one (or the last step's, if nothing is held out). */
+  /**
+   * Nats per label: the first step's, the last step's, and the best held-out loss (the last step's without held-out
+   * data).
+   */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
   /** True if `best` is a held-out loss; `first` and `last` are training losses. */
   readonly heldOut: boolean;
-  /** Each lab task's metric, for the written weights. */
+  /** Each lab task's metric for the written weights. */
   readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt: TrainingReceipt;
 }
@@ -78,8 +81,8 @@ export async function runSession(
 }
 
 /**
- * Runs a session up to a step, or to its end if that comes first, and stores its state without writing a model. The
- * session can continue as if it had not paused.
+ * Runs a session up to a step, or to its end if that comes first, and stores its state without writing a model, so that
+ * the session can continue as if it had not paused.
  * @throws UserError
  */
 export async function pauseSession(
@@ -92,7 +95,7 @@ export async function pauseSession(
   await advanced(session, until, { openBase, events, signal });
 }
 
-/** Runs a session's stages to their end or to a step, and stores their states. The stages write their artefacts. */
+/** Runs a session's stages to the end, or up to a step, and stores their states. Stages write their own artefacts. */
 async function advanced(session: Session, until: number, { openBase, events, signal }: Around): Promise<Advance> {
   const { options, out, labTasks } = session;
   const folder = await openFolder(session, events.onNotice, signal);
@@ -105,7 +108,7 @@ async function advanced(session: Session, until: number, { openBase, events, sig
     let next = await folder.orNothing(() => stages.next());
     while (!next.done) {
       const ended = await advance.stage(next.value, until);
-      // A pause writes no model, not even at the end of the only stage.
+      // A pause never writes a model, even at the end of the only stage.
       const pauses = Number.isFinite(until) && (next.value.name === "" || advance.work.steps >= until);
       if (!ended || pauses) break;
       advance.run?.useBest();
@@ -117,9 +120,9 @@ async function advanced(session: Session, until: number, { openBase, events, sig
   return advance;
 }
 
-/** Writes the receipt and the report of a run whose model is written. */
+/** Writes the receipt and the report of a run after its model. */
 async function written({ run, work, losses }: Advance, { options, out }: Session): Promise<TrainResult> {
-  if (!run) throw new Error("a training must have at least one stage");
+  if (!run) throw new Error("a run must have at least one stage");
   const receipt = trainingReceipt(options.model ?? out, { ...work, method: methodName(options.method) });
   await writeJson(receiptFile(out), receipt);
   const { runs } = await reportRuns([out]);

@@ -1,6 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 
-/** A step with a loss or gradient that is not finite. The weights are unchanged. */
+/** An error for a step whose loss or gradient is not finite; the weights are unchanged. */
 export class Spike extends UserError {
   constructor(step: number, loss: number, norm: number, rate: number) {
     super(

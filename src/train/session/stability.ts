@@ -3,8 +3,8 @@ import { restExponents } from "../../nn/rest-exponents.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
 /**
- * A warning if a state space violates λ ≤ 0, the bound that its form −exp(A_log)·softplus(…) implies, or meets it only
- * formally: numbers are not finite, A is 0, or decays in bf16 round to 1.
+ * Warns if a state space violates λ ≤ 0, the bound implied by its form −exp(A_log)·softplus(…), or meets it only
+ * formally: numbers are not finite, A is 0, or decays round to 1 in bf16.
  */
 export function stabilityWarning(store: ParameterStore, precision: PrecisionPolicy): string | undefined {
   for (const { name, ...rest } of store.parameters) {
@@ -20,11 +20,11 @@ export function stabilityWarning(store: ParameterStore, precision: PrecisionPoli
 
 function fault(exponents: Float64Array, precision: PrecisionPolicy): string | undefined {
   if (!exponents.every(Number.isFinite))
-    return "A_log or the bias of the steps is not finite; no exponent bounds the state";
+    return "A_log or the step sizes' bias is not finite, so no exponent bounds the state";
   if (exponents.some((exponent) => exponent >= 0))
-    return "A has become 0 in a channel, whose state never forgets (λ = 0)";
+    return "A has become 0 in a channel, so its state never forgets (λ = 0)";
   if (precision !== "pure-bf16") return undefined;
   const count = exponents.filter((exponent) => roundTo(Math.exp(exponent), "bf16") === 1).length;
   if (count === 0) return undefined;
-  return `${Math.ceil((100 * count) / exponents.length)} % of the decays at rest round to 1 in bf16: such channels never forget`;
+  return `${Math.ceil((100 * count) / exponents.length)} % of the decays round to 1 in bf16 when at rest: such channels never forget`;
 }

@@ -9,24 +9,24 @@ import type { Evaluation } from "./evaluation.ts";
 import type { LabTasks, ScoredTask } from "./tasks.ts";
 
 export interface StepResult {
-  /** Nats per label, averaged over the step's labels. */
+  /** The mean loss over the step's labels, in nats. */
   readonly loss: number;
   readonly rate: number;
   /** The gradient's norm before clipping. */
   readonly norm: number;
   readonly labelled: number;
-  /** Tokens without padding, and samples, of this step. */
+  /** The step's tokens without padding, and its samples. */
   readonly tokens: number;
   readonly samples: number;
-  /** Figures of the method, by name. */
+  /** The method's metrics, by name. */
   readonly metrics?: Readonly<Record<string, number>>;
-  /** Present if the loss or the gradient was not finite and the weights did not change. */
+  /** Present if the weights did not change because the loss or the gradient was not finite. */
   readonly skipped?: true;
 }
 
-/** FLOPs since the last reading. */
+/** The FLOPs since the last call. */
 export interface StageCost extends PassCost {
-  /** The FLOPs of the backward passes if nothing were frozen; absent if nothing is. */
+  /** The FLOPs of the backward passes if nothing were frozen; absent if nothing is frozen. */
   readonly denseBackward?: number;
 }
 
@@ -37,63 +37,63 @@ export interface UpdateCounters {
 }
 
 /**
- * A part of a training with its own steps. A session runs it, stores its state, resumes it, and bills it. A step
- * depends only on its number, the counters and the states.
+ * A part of a run with its own steps, which a session runs, stores, resumes and bills. A step depends only on its
+ * number, the counters and the states.
  */
 export interface Stage extends Disposable {
-  /** Unique among the training's stages, and valid as a folder name; "" for a single stage. */
+  /** Unique among the run's stages, and valid as a folder name; "" for a single stage. */
   readonly name: string;
   readonly steps: number;
   /** SHA-256 of the data that the steps read. */
   readonly data: { readonly hash: string };
-  /**
-   * The memory of all numbers that the steps change, by name. Stored with each checkpoint, and restored when a run
-   * resumes.
-   */
+  /** All memory that the steps change, by name; stored in each checkpoint, and restored when a run resumes. */
   readonly states: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** Compiles its programs; called once, before the first step. */
+  /** Compiles the stage's programs; called once, before the first step. */
   prepare?(): Promise<void>;
-  /** Runs step `i`, counted from 0, and counts its update. @throws Spike if the loss or its gradient is not finite and the options say stop */
+  /**
+   * Runs step `i`, counted from 0, and counts its update. @throws Spike if the loss or gradient is not finite, unless
+   * such steps are skipped
+   */
   step(i: number, counters: UpdateCounters): Promise<StepResult>;
-  /** Judges the current weights. */
+  /** Evaluates the current weights. */
   evaluate?(): Promise<Evaluation>;
   takeCost(): StageCost;
   /** FLOPs of one update; default: 0. */
   readonly updateFlops?: number;
-  /** The artefact, if commands that take a model can run it. */
+  /** The kind of the artefact, if commands that take a model can run it. */
   readonly head?: Trained;
   /** Lab tasks that `evaluate` scores. */
   readonly tasks?: readonly ScoredTask[];
-  /** The choice of `freeze: auto`. */
+  /** What `freeze: auto` chose. */
   readonly frozen?: FrozenChoice | undefined;
-  /** Notices about its options and data. */
+  /** Notices about the stage's options and data. */
   readonly notices?: readonly string[];
-  /** The prompt form of its data, if they have one. */
+  /** The prompt form of the data, if they have one form. */
   readonly prompts?: AdapterRecord | undefined;
-  /** The first samples as readable text; absent if it has no texts. */
+  /** The first samples as readable text; absent for data without texts. */
   readonly preview?: readonly string[];
-  /** A warning if the subject has become useless. */
+  /** A warning if the model has become useless. */
   warning?(): string | undefined;
-  /** Loads the weights of another run, by the option `start`. @throws UserError */
+  /** Loads the weights of another run, for the option `start`. @throws UserError */
   startFrom?(folder: string): void;
-  /** Runs the first batch forward and backward; changes and counts nothing. */
+  /** Runs the first batch forward and backward, without changing or counting anything. */
   tryBatch?(): Promise<{ readonly flops: number; readonly tokens: number; readonly ms: number }>;
-  /** Its part of the receipt after `steps` steps. */
+  /** The method's part of the receipt after `steps` steps. */
   bill?(steps: number): MethodBill;
 }
 
-/** A run while its stages open. */
+/** What stages of a run are opened with. */
 export interface OpenTerms {
   readonly options: TrainOptions;
   /** The run's folder. */
   readonly out: string;
   readonly openBase: (model: string) => Promise<Base>;
-  /** True if the folder holds a state to resume from. */
+  /** True if the folder contains a state to resume from. */
   readonly resumes: boolean;
   readonly labTasks?: LabTasks | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with a message about slow work before the first step. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
-  /** The loss of each step so far, over all stages. */
+  /** The losses of all steps so far, over all stages. */
   losses(): readonly number[];
 }

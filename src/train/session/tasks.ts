@@ -1,11 +1,11 @@
 import type { Quant } from "../../weights/prepared/quant.ts";
 import type { TrainOptions } from "../options.ts";
 
-/** The subject in training, written to disk in a form that can be opened like any model. */
+/** The model in training, written to disk in a form that opens like any model. */
 export interface WrittenModel {
   /** The folder of a model, an adapter, or a saving's files. */
   readonly folder: string;
-  /** MODEL that the adapter or the saving belongs to; undefined if the folder holds a whole model. */
+  /** The model that the adapter or the saving belongs to; undefined if the folder contains a whole model. */
   readonly base: string | undefined;
   /** The saving that runs the folder's files, with its options; absent for models and adapters. */
   readonly saving?: { readonly name: string; readonly [option: string]: unknown };
@@ -24,10 +24,10 @@ export interface ScoredTask {
   readonly better: "higher" | "lower";
 }
 
-/** A run's tasks with their items. */
+/** A run's tasks, with their items. */
 export interface TaskScorer {
   readonly tasks: readonly ScoredTask[];
-  /** Returns the scores by task name. */
+  /** Scores a model on all tasks; the scores are keyed by task name. */
   score(model: WrittenModel, signal?: AbortSignal): Promise<Readonly<Record<string, TaskScore>>>;
 }
 

@@ -22,7 +22,7 @@ interface BoundPart {
   readonly cost: Spent;
 }
 
-/** A program with its tensors, bound again for each part of a new size. */
+/** A program and its tensors, bound anew for each part of a new size. */
 class Run {
   /** One per part. */
   readonly #bound: BoundPart[] = [];
@@ -48,14 +48,14 @@ class Run {
   }
 }
 
-/** A model's programs in the order of a step, without the head's. */
+/** A model's programs in the order of a step, except the head's. */
 export interface BoundPasses {
   readonly forward: readonly Run[];
   readonly backward: readonly BackwardRun[];
 }
 
 interface BackwardRun {
-  /** The layer whose input gradient is then complete, if any; −1 for the embedding. */
+  /** The layer whose input gradient is complete after the run, if any; −1 for the embedding. */
   readonly layer: number;
   readonly run: Run;
 }
@@ -65,11 +65,11 @@ interface Parts {
   readonly store: ParameterStore;
   readonly programs: Programs;
   readonly buffers: StepBuffers;
-  /** True if layers run again in the backward pass. */
+  /** True to recompute layers in the backward pass. */
   readonly recompute: boolean;
 }
 
-/** `first` is the first trained layer, −1 for the embedding. */
+/** Binds a step's programs. `first` is the first trained layer, −1 for the embedding. */
 export async function bindPasses(parts: Parts, shape: Shape, first: number): Promise<BoundPasses> {
   const { trainee, buffers } = parts;
   const run = (graph: Graph, tensors: (part: BatchPart) => Binding) => bindRun(parts, graph, tensors);

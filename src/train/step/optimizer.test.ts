@@ -15,7 +15,7 @@ function filled() {
   return store;
 }
 
-/** A step's gradients, the same in the test and in the plain loop. */
+/** A step's gradients, for the optimiser and for the reference implementation. */
 const gradientAt = (element: number, step: number) => Math.sin(7 * element + step) * 10 ** -(element % 3);
 
 function setGradients(store: ParameterStore, step: number): void {

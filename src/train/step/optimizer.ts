@@ -16,7 +16,7 @@ import { type BoundProgram, Program } from "../../runtime/program.ts";
 import type { OptimizerOptions } from "../options.ts";
 import type { Parameter, ParameterStore, Span } from "./parameters.ts";
 
-/** Elements per run: few enough for a slice to fit in caches, and enough to outweigh the call. */
+/** Elements per program run: few enough for a slice to fit in caches, and enough to outweigh the call. */
 const SLICE = 262_144;
 
 /** The numbers that change from step to step. */
@@ -24,16 +24,16 @@ interface Step {
   /** Counted from 1. */
   readonly count: number;
   readonly rate: number;
-  /** The factor that clips the gradient. */
+  /** The factor by which clipping multiplies the gradient. */
   readonly clip: number;
 }
 
 /**
- * A rule that updates values by gradients: a graph over a slice, with the inputs `value`, `gradient`, the rule's
+ * A rule that updates values from gradients: a graph over a slice, with the inputs `value` and `gradient`, the rule's
  * states, and scalars.
  */
 interface Rule {
-  /** Buffers besides the values, each of the same length. */
+  /** The names of the rule's buffers, each as long as the values. */
   readonly states: readonly string[];
   readonly scalars: readonly string[];
   trace(g: Graph, slice: (name: string) => Tensor, scalar: (name: string) => Tensor): Record<string, Tensor>;
@@ -41,7 +41,7 @@ interface Rule {
   numbers(step: Step, decays: boolean): readonly number[];
 }
 
-/** AdamW (Loshchilov & Hutter 2019), in the order of PyTorch's `torch.optim.AdamW`. */
+/** AdamW (Loshchilov & Hutter 2019), with operations ordered as in PyTorch's `torch.optim.AdamW`. */
 const adamw = ({ beta1, beta2, eps, weightDecay }: OptimizerOptions): Rule => ({
   states: ["first", "second"],
   scalars: ["clip", "keep", "step", "root", "eps"],
@@ -77,12 +77,12 @@ const sgd = ({ momentum, weightDecay }: OptimizerOptions): Rule => ({
 
 const rules = { adamw, sgd };
 
-/** A parameter's learning-rate multiplier, from its name. */
+/** Returns a parameter's learning-rate multiplier. */
 type FactorOf = (name: string) => number;
 
-/** Updates a store's trained parameters by their gradients, in place. */
+/** Updates a store's trained parameters in place, from their gradients. */
 export class Optimizer implements Disposable {
-  /** Its own buffers by name, each as long as the trained parameters: a checkpoint stores them beside the values. */
+  /** The optimiser's buffers by name, each as long as the trained parameters; checkpoints store them. */
   readonly states: Readonly<Record<string, Buffer>>;
   /** The cost of one step. */
   readonly cost: Spent;
@@ -159,7 +159,7 @@ function traceRule(rule: Rule): Graph {
   return g;
 }
 
-/** Splits a span into runs of adjacent parameters with equal factors. */
+/** Splits a span into stretches of adjacent parameters with equal factors. */
 function byFactor(parameters: readonly Parameter[], { offset, elements }: Span, factorOf: FactorOf) {
   const end = offset + elements;
   const within = parameters.filter((parameter) => parameter.offset >= offset && parameter.offset < end);

@@ -3,16 +3,16 @@ import { MappedTensors } from "../../runtime/mapped-tensors.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Sizes } from "../../weights/weight-source.ts";
 
-/** A tensor of the model, by its canonical name. */
+/** A tensor of the model, identified by its canonical name. */
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
-  /** Its first element in the flat buffers. */
+  /** The index of its first element in the flat buffers. */
   readonly offset: number;
   readonly trained: boolean;
 }
 
-/** Tensors that a program reads as one input: they lie end to end. */
+/** Tensors that a program reads as one input, and that are stored consecutively. */
 export interface Joined {
   readonly sizes: Sizes;
   readonly inner: readonly number[];
@@ -24,13 +24,13 @@ export interface Span {
   readonly elements: number;
 }
 
-/** Alignment of each input's start, in elements: 64 bytes. */
+/** The alignment of each input's start: 16 elements, or 64 bytes. */
 const ALIGNED = 16;
 
 const volume = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /**
- * All parameters of a model, float32, in flat buffers: first trained matrices and tables, then trained vectors, then
+ * All parameters of a model, in flat float32 buffers: first trained matrices and tables, then trained vectors, then
  * frozen parameters. Only trained parameters have gradients.
  */
 export class ParameterStore implements Disposable {
@@ -38,13 +38,13 @@ export class ParameterStore implements Disposable {
   readonly gradients: Buffer;
   /** Frozen weights that remain in their files. */
   readonly mapped = new MappedTensors();
-  /** Trained matrices and tables; weight decay applies to these. */
+  /** Trained matrices and tables, to which weight decay applies. */
   readonly matrices: Span;
   /** Trained vectors, such as gains and biases. */
   readonly vectors: Span;
   readonly #places: ReadonlyMap<string, Parameter>;
 
-  /** `trained` selects trained tensors by name. The tensors of one `Joined` are all trained, or none. */
+  /** `trained` selects the trained tensors by name; of one `Joined`, either all tensors are trained, or none. */
   constructor(joined: readonly Joined[], trained: (name: string) => boolean) {
     const places = new Map<string, Parameter>();
     let end = 0;
@@ -67,28 +67,28 @@ export class ParameterStore implements Disposable {
     return [...this.#places.values()];
   }
 
-  /** The number of trained elements from the start, including the few between inputs. */
+  /** The number of trained elements at the start of the buffers, including alignment gaps. */
   get trainedElements(): number {
     return this.matrices.elements + this.vectors.elements;
   }
 
   parameter(name: string): Parameter {
     const found = this.#places.get(name);
-    if (!found) throw new Error(`there is no parameter "${name}"`);
+    if (!found) throw new Error(`the model has no parameter "${name}"`);
     return found;
   }
 
-  /** One parameter's values, not a copy. */
+  /** A view of one parameter's values. */
   valuesOf({ shape, offset }: Parameter): Float32Array {
     return new Float32Array(this.values.memory, 4 * offset, volume(shape));
   }
 
-  /** One trained parameter's gradient, not a copy. */
+  /** A view of one trained parameter's gradient. */
   gradientOf({ shape, offset }: Parameter): Float32Array {
     return new Float32Array(this.gradients.memory, 4 * offset, volume(shape));
   }
 
-  /** A view of adjacent parameters' values or gradients. */
+  /** A view of joined parameters' values or gradients. */
   view(of: "values" | "gradients", { sizes, inner }: Joined): View {
     const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     return this[of].view([rows, ...inner], this.parameter(Object.keys(sizes)[0]!).offset);
@@ -110,7 +110,7 @@ export class ParameterStore implements Disposable {
   }
 }
 
-/** Places an input's tensors from `end` on, unless they have places; returns the new end. */
+/** Places an input's tensors at `end`, unless they already have places; returns the new end. */
 function placeJoined(
   places: Map<string, Parameter>,
   { sizes, inner }: Joined,
@@ -120,10 +120,11 @@ function placeJoined(
   const names = Object.keys(sizes);
   const known = names.filter((name) => places.has(name));
   if (known.length === names.length) return end;
-  if (known.length > 0) throw new Error(`${known.join(", ")} cannot also lie beside ${names.join(", ")}`);
+  if (known.length > 0)
+    throw new Error(`${known.join(", ")} already have places, so ${names.join(", ")} cannot be adjacent`);
   if (new Set(names.map(trained)).size > 1)
     throw new UserError(
-      `${names.join(", ")} are multiplied as one matrix: expected all of them to be trained, or none`,
+      `${names.join(", ")} are multiplied as one matrix: expected either all or none of them to be trained`,
       2,
     );
   let offset = end;

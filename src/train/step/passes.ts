@@ -14,7 +14,7 @@ import { StepBuffers, type StepTerms } from "./step-buffers.ts";
 export interface PassCost {
   readonly forward: number;
   readonly backward: number;
-  /** FLOPs of the heads at exits, forward and backward. */
+  /** The FLOPs of heads at earlier layers, forward and backward. */
   readonly exits: number;
 }
 
@@ -23,21 +23,19 @@ interface ExitHead extends Omit<ExitLoss, "objective"> {
   readonly head: Head;
 }
 
-/** The terms for a batch that is a whole step. */
+/** The terms for a step of a single batch. */
 const ALONE: StepTerms = { before: 0, scale: 1 };
 
-/** A placeholder for graphs that do not depend on the shape. */
+/** A placeholder shape, for graphs that do not depend on it. */
 const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
 
-/**
- * Weights that a layer reads. Layer −1 is the embedding; a layer equal to the number of layers stands for the heads.
- */
+/** Weights with the layer that reads them: −1 for the embedding, the number of layers for the heads. */
 export interface PlacedWeights {
   readonly layer: number;
   readonly joined: Joined;
 }
 
-/** A model's weights in the order in which it reads them, some of them several times. */
+/** A model's weights in the order in which it reads them; some occur several times. */
 export function placedWeights(trainee: Trainee): PlacedWeights[] {
   const { layers } = trainee.stack;
   const exits = (trainee.exits?.at ?? []).map(({ objective }) => traceLoss({ ...trainee, objective }));
@@ -52,9 +50,9 @@ export function placedWeights(trainee: Trainee): PlacedWeights[] {
 export const weightsOf = (trainee: Trainee): Joined[] => placedWeights(trainee).map(({ joined }) => joined);
 
 /**
- * Runs batches forward and backward. The backward pass needs each layer's products. They are stored, unless `recompute`
- * stores only the layer's input and runs the layer again. Below the first trained layer, nothing is stored and nothing
- * runs backward.
+ * Runs batches forward and backward. Each layer's intermediate results are stored for the backward pass; with
+ * `recompute`, only its input is, and the layer runs again. Below the first trained layer, nothing is stored and
+ * nothing runs backward.
  */
 export class Passes implements Disposable {
   #forwards: Spent = { flops: 0, bytes: 0 };
@@ -91,8 +89,8 @@ export class Passes implements Disposable {
   }
 
   /**
-   * Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of its labels'
-   * nats at the last layer.
+   * Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of the labels'
+   * losses, in nats, at the last layer.
    */
   async train(batch: Batch, weight: number, terms: StepTerms = ALONE): Promise<number> {
     await this.#forward(batch, terms);
@@ -103,19 +101,19 @@ export class Passes implements Disposable {
       await this.#exit(batch, weight, layer);
       ran.add(layer);
     }
-    // Below the first trained layer, only heads are trained.
+    // At layers below the first trained one, only heads are trained.
     for (const layer of new Set(this.exits.map((exit) => exit.layer)))
       if (!ran.has(layer)) await this.#exit(batch, weight, layer);
     return nats;
   }
 
-  /** Adds the gradients of a layer's exit, if it has one: its head's, and the gradient of the stream before the layer. */
+  /** If a layer has an exit, adds the gradients of the exit's head and of the stream before the layer. */
   async #exit(batch: Batch, weight: number, layer: number): Promise<void> {
     for (const { head, share } of this.exits.filter((exit) => exit.layer === layer))
       await head.backward(batch, weight * share, this.buffers.at(layer, true), this.#exits);
   }
 
-  /** The loss of a batch's labels, and the number of labels that have the highest score. */
+  /** The summed loss of a batch's labels, and the number of labels with the highest score. */
   async evaluate(batch: Batch): Promise<Judged> {
     await this.#forward(batch, ALONE);
     return this.head.forward(batch, this.buffers.last, this.#forwards);

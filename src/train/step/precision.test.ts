@@ -25,7 +25,7 @@ function optionsOf(precision: PrecisionPolicy, lr = 1e-3) {
   });
 }
 
-/** A step's loss, gradient and weights. */
+/** Runs a step; returns its loss, gradient and weights. */
 async function stepOf(precision: PrecisionPolicy) {
   const options = optionsOf(precision);
   const training = sampleData(samples, { packing: false, rows: 4, tokens: TOKENS });

@@ -3,7 +3,7 @@ import { type Graph, inPrecision, type PrecisionPolicy } from "../../graph/index
 import { encodeOnnx } from "../../runtime/onnx/encode.ts";
 import { Program } from "../../runtime/program.ts";
 
-/** Graphs compiled in a precision, keyed by their computation: layers that differ only in their weights share one program. */
+/** Compiles graphs in a precision. Layers that differ only in their weights share one program. */
 export class Programs implements Disposable {
   readonly #known = new Map<string, Promise<Program>>();
 

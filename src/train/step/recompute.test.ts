@@ -13,7 +13,7 @@ test("auto recomputes if the products and the parameters take more than half of 
   const shape = { rows: 2, tokens: 32, packed: false };
   const bytes = productBytes(subject.trainee, shape);
   expect(productBytes(subject.trainee, { ...shape, rows: 4 })).toBe(2 * bytes);
-  // The stored products include at least each layer's normalised input, its queries and the feed-forward's product.
+  // At least each layer's normalised input, its queries and the feed-forward's product are stored.
   const { layers, hidden } = subject.trainee.stack;
   expect(bytes).toBeGreaterThan(layers * 2 * 32 * 4 * hidden * 4);
   const { values, gradients } = subject.store;

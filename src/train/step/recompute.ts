@@ -7,13 +7,13 @@ import type { TrainOptions } from "../options.ts";
 import type { ParameterStore } from "./parameters.ts";
 import { firstTrained } from "./passes.ts";
 
-/** The maximum share of memory for products and parameters; programs and data need the rest. */
+/** The maximum share of memory for intermediate results and parameters; programs and data need the rest. */
 const SHARE = 0.5;
 
-/** The number of extra buffers per trained parameter: its gradient and AdamW's two moments. */
+/** The number of extra buffers per trained parameter: one for its gradient, two for AdamW's moments. */
 const STATES = 3;
 
-/** True if layers run again in the backward pass; with `auto`, if their products would not fit into memory. */
+/** True to recompute layers in the backward pass; with `auto`, if their results would not fit in memory. */
 export function recomputes(
   option: TrainOptions["recompute"],
   { trainee, store }: { readonly trainee: Trainee; readonly store: ParameterStore },
@@ -25,7 +25,7 @@ export function recomputes(
   return parameters + productBytes(trainee, shape) > SHARE * limit;
 }
 
-/** Bytes of the layers' products that a step stores for its backward pass. */
+/** The size in bytes of the layers' results that a step stores for its backward pass. */
 export function productBytes(trainee: Trainee, shape: Shape): number {
   const first = firstTrained(trainee);
   const { rows, tokens } = shape;

@@ -10,9 +10,9 @@ const fields = z.strictObject({
     .min(0)
     .refine((steps) => steps < 1 || Number.isInteger(steps), "expected a whole number of steps, or a share below 1")
     .default(0)
-    .describe("steps of warm-up, or their share if below 1"),
+    .describe("warm-up steps, or their share if below 1"),
   minimum: z.number().min(0).max(1).default(0.1).describe("final learning rate, as a share of the peak"),
-  decay: z.number().min(0).max(1).default(0.2).describe("for wsd: share of the steps in which the rate falls"),
+  decay: z.number().min(0).max(1).default(0.2).describe("for wsd: share of steps in which the rate falls"),
   shape: z
     .enum(["linear", "exponential"])
     .default("linear")
@@ -20,14 +20,14 @@ const fields = z.strictObject({
 });
 export const scheduleOptions = fields.refine(({ shape, minimum }) => shape === "linear" || minimum > 0, {
   path: ["minimum"],
-  error: "expected more than 0, as an exponential decay never reaches 0",
+  error: "expected more than 0, because an exponential decay never reaches 0",
 });
 export type ScheduleOptions = z.output<typeof scheduleOptions>;
 
 /**
  * The learning rate at step `step` (from 0) of `steps`, as a share of its peak. The rate rises linearly over the
- * warm-up from 1/(warmup + 1), then follows the curve: `cosine` as in SGDR (Loshchilov & Hutter 2017), `wsd` constant
- * and, at its end, linear (Hu et al. 2024) or exponential (JetMoE, Shen et al. 2024, section 4).
+ * warm-up from 1/(warmup + 1), then follows the curve: `cosine` as in SGDR (Loshchilov & Hutter 2017); `wsd` is
+ * constant and, at its end, linear (Hu et al. 2024) or exponential (JetMoE, Shen et al. 2024, section 4).
  */
 export function rateAt({ name, minimum, decay, shape, ...rest }: ScheduleOptions, step: number, steps: number): number {
   const warmup = rest.warmup < 1 ? Math.round(rest.warmup * steps) : rest.warmup;

@@ -8,17 +8,17 @@ import { noiseInputs } from "../graphs/noise.ts";
 import { type BatchInput, partsOf, type Shape } from "../graphs/stack.ts";
 import type { HeadTensors } from "../heads/objective.ts";
 
-/** A batch's place in its step. */
+/** A batch's terms within its step. */
 export interface StepTerms {
   /** The number of earlier batches in the step. */
   readonly before: number;
   /** The step's loss scale. */
   readonly scale: number;
-  /** The batch's number in the run, which determines its noise; absent if there is no noise. */
+  /** The batch's number in the run, which determines its noise; absent without noise. */
   readonly number?: number;
 }
 
-/** Rows of a batch that run through the layers together. Batches with the same views have the same object. */
+/** Rows of a batch that run through the layers together. Batches with equal views share the same object. */
 export interface BatchPart {
   /** Its index in the batch. */
   readonly at: number;
@@ -35,18 +35,18 @@ interface PlacedInput {
 }
 
 /**
- * The tensors between a step's programs, with room for the largest batch. Streams from layer `kept` on remain for the
- * backward pass.
+ * The tensors between a step's programs, with room for the largest batch. Streams from layer `lowest` on are kept for
+ * the backward pass.
  */
 export class StepBuffers implements Disposable {
   readonly #inputs = new Map<string, Buffer>();
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
-  /** The tensors that travel with the streams; empty if there are none. */
+  /** The tensors carried beside the streams; empty if nothing is carried. */
   readonly #carried: readonly Buffer[] = [];
   readonly #carriedGradients: readonly Buffer[] = [];
   readonly #owned: Buffer[];
-  /** Sums over a step's batches. */
+  /** Buffers that sum over a step's batches. */
   readonly #sums: Buffer[] = [];
   #views = new ViewSet();
   #dataInputs: Binding = {};
@@ -80,7 +80,7 @@ export class StepBuffers implements Disposable {
     this.#owned = [...new Set(all)];
   }
 
-  /** Loads a batch. Views then have the batch's sizes; earlier views of other sizes become invalid. */
+  /** Loads a batch. Views then have this batch's sizes; earlier views of other sizes become invalid. */
   fill(batch: Batch, { before, scale, number }: StepTerms): void {
     if (before === 0) for (const { memory } of this.#sums) new Float32Array(memory).fill(0);
     const { stack, objective, routerLoss, noise } = this.trainee;
@@ -118,7 +118,7 @@ export class StepBuffers implements Disposable {
     return this.#view(this.#gradients[layer % 2]!, this.#streamShape, part);
   }
 
-  /** The tensors that travel with a part's stream before a layer, under this name; empty if there are none. */
+  /** The tensors carried into a layer beside a part's stream, as the binding `name`; empty if nothing is carried. */
   carried(layer: number, part: BatchPart, name: string): Binding {
     return this.#along(this.#carried[layer], layer, part, name);
   }
@@ -149,7 +149,7 @@ export class StepBuffers implements Disposable {
   }
 
   /**
-   * Allocates sums over a step's batches; returns a function for their views, as inputs and, named by `after`, as
+   * Allocates sums over a step's batches; returns a function that binds them as inputs and, under `after` names, as
    * outputs.
    */
   sum(tensors: Readonly<Record<string, Tensor>>, after: (name: string) => string): () => Binding {
@@ -163,13 +163,13 @@ export class StepBuffers implements Disposable {
     return () => Object.fromEntries(buffers.flatMap(views));
   }
 
-  /** The batch's tensors for the head; batches of the same sizes have the same views. */
+  /** The batch's tensors for the head; the same views for batches of the same sizes. */
   get last(): HeadTensors {
     if (!this.#last) throw new Error("no batch has been loaded");
     return this.#last;
   }
 
-  /** The whole batch's tensors for a head before a layer; `adds`: the stream already has a gradient. */
+  /** The whole batch's tensors for a head before a layer; `adds` is true if the stream already has a gradient. */
   at(layer: number, adds: boolean): HeadTensors {
     const whole = (buffer: Buffer) => this.#views.of(buffer, evalShape(this.#streamShape, this.#sizes), 0);
     const [stream, gradient] = [this.#streams[layer]!, this.#gradients[layer % 2]!];
@@ -185,14 +185,14 @@ export class StepBuffers implements Disposable {
     return { batch: rows, tokens, kept: rows * tokens };
   }
 
-  /** A part's view of a tensor that stores the parts one after another. */
+  /** A view of one part in a buffer that stores the parts one after another. */
   #view(buffer: Buffer, shape: readonly Dim[], { at, sizes }: BatchPart): View {
     const before = this.#parts.slice(0, at);
     const offset = before.reduce((sum, part) => sum + count(evalShape(shape, part.sizes)), 0);
     return this.#views.of(buffer, evalShape(shape, sizes), offset);
   }
 
-  /** Writes the inputs of several batches, inputs of the same name end to end. */
+  /** Writes the inputs of several batches, concatenating inputs of the same name. */
   #write(of: string, all: readonly Readonly<Record<string, BatchInput>>[]): PlacedInput[][] {
     const ends = new Map<string, number>();
     return all.map((inputs) =>

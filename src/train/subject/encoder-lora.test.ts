@@ -1,4 +1,4 @@
-/** PEFT's adapters of encoders before and after training: tools/reference/encoder_training.py. */
+/** Compares trained adapters of encoders with PEFT's: tools/reference/encoder_training.py. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -85,7 +85,7 @@ test.each<[string, string, TextHeadSettings, string]>([
   const same = await differences(name, model, head, { targets });
   expect(same.losses).toBeLessThan(1e-5);
   expect(same.tensors).toBeLessThan(1e-5);
-  // Control: with LoRA+, the second factors learn faster.
+  // Control: with LoRA+, second factors learn faster, so the result differs.
   const other = await differences(name, model, head, { targets, loraplus_lr_ratio: 2 });
   expect(other.tensors).toBeGreaterThan(1e-3);
 });

@@ -17,10 +17,10 @@ import { startFromAdapter } from "./lora-start.ts";
 import { frozenForm, openLayers, savedTensors } from "./lora-subject.ts";
 import type { Base, Subject } from "./subject.ts";
 
-/** The modules of a classifier that PEFT trains whole. */
+/** The modules of a classifier that PEFT trains in full. */
 const HEAD = /(classifier|score)(\.|$)/;
 
-/** An encoder with LoRA layers; a classifier's head is trained whole, as in PEFT. @throws UserError */
+/** Opens an encoder with LoRA layers; a classifier's head is trained in full, as in PEFT. @throws UserError */
 export async function encoderLoraSubject(
   lora: LoraOptions,
   { name, hub = name, checkpoint: base, prepared }: Base,
@@ -28,8 +28,7 @@ export async function encoderLoraSubject(
   head: TextHeadSettings,
 ): Promise<Subject> {
   refuse(lora, options, name);
-  if (!isHuggingFace(base))
-    throw new UserError(`lora: ${name} is an encoder in a GGUF; expected one in safetensors`, 2);
+  if (!isHuggingFace(base)) throw new UserError(`lora: ${name} is an encoder in a GGUF; expected safetensors`, 2);
   const labels = head.kind === "classes" ? head.labels : undefined;
   const checkpoint = labels ? withClasses(base, labels) : base;
   const architecture = await encoderArchitecture(base);
@@ -72,6 +71,7 @@ function refuse({ lora_dropout, modules_to_save }: LoraOptions, { freezeMask }: 
   if (lora_dropout > 0)
     throw new UserError(`lora.lora_dropout: ${name} is an encoder, which is trained without dropout; expected 0`, 2);
   if (modules_to_save !== undefined)
-    throw new UserError(`lora.modules_to_save: ${name} is an encoder, whose new head is trained anyway; omit it`, 2);
-  if (freezeMask !== undefined) throw new UserError(`freezeMask: expected no mask for LoRA layers of an encoder`, 2);
+    throw new UserError(`lora.modules_to_save: ${name} is an encoder, whose new head is always trained; omit it`, 2);
+  if (freezeMask !== undefined)
+    throw new UserError(`freezeMask: LoRA layers of an encoder do not support masks; omit it`, 2);
 }

@@ -12,11 +12,11 @@ import type { Base } from "./subject.ts";
 export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
   const settings = readSentenceSettings(path.dirname(config.path));
   if (settings.dense.length === 0) return settings;
-  throw new UserError(`${config.path}: linear layers after a model's pooling cannot be trained`);
+  throw new UserError(`${config.path}: a model with linear layers after its pooling cannot be trained`);
 }
 
 /**
- * How an encoder reads texts, the same in training and serving; undefined for decoders.
+ * How an encoder reads texts, in training as in serving; undefined for decoders.
  * @throws UserError if the options' head does not fit the model
  */
 export async function readingOf(
@@ -25,7 +25,7 @@ export async function readingOf(
 ): Promise<TextReading | undefined> {
   if (!base || !isOfKind("encoder", base.checkpoint)) {
     if (head === undefined || head === "lm") return undefined;
-    throw new UserError(`head: ${head} is for an encoder, such as minilm; expected lm, or an encoder as the model`, 2);
+    throw new UserError(`head: ${head} needs an encoder, such as minilm; expected lm, or an encoder as the model`, 2);
   }
   const { name, checkpoint, tokenizer } = base;
   if (head === "lm") throw new UserError(`head: ${name} is an encoder, expected classes or embedding, got lm`, 2);
@@ -40,7 +40,7 @@ export async function readingOf(
         kind === "embedding" ? [asServed(text, settings), settings.limit ?? context] : [text, context];
       const { ids } = tokenizer.input(own, { limit: Math.min(tokens, most, context) });
       if (ids.length > 0) return Int32Array.from(ids);
-      throw new UserError("a text is empty, expected at least one token");
+      throw new UserError("the text is empty, expected at least one token");
     },
   };
 }

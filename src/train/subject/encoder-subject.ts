@@ -18,7 +18,10 @@ import { fillRandomly } from "./initial.ts";
 import { openTrainee } from "./open-trainee.ts";
 import { checkTrainable, type Subject } from "./subject.ts";
 
-/** An encoder with a head over whole texts. Classifier tensors that the base lacks are random. @throws UserError */
+/**
+ * Opens an encoder with a head over whole texts. Classifier tensors that the base lacks are random.
+ * @throws UserError
+ */
 export async function encoderSubject(
   options: TrainOptions,
   base: Checkpoint,
@@ -42,7 +45,7 @@ export async function encoderSubject(
   return { ...opened, write: (folder) => write(folder, checkpoint, store) };
 }
 
-/** A checkpoint with a classifier's configuration. */
+/** A checkpoint whose configuration is that of a classifier with these labels. */
 export function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): HuggingFaceCheckpoint {
   const { config } = base;
   const classes: JsonObject = {
@@ -55,8 +58,8 @@ export function withClasses(base: HuggingFaceCheckpoint, labels: readonly string
 }
 
 /**
- * The classifier tensors that a checkpoint lacks; if the labels differ from the checkpoint's, the output layer is also
- * new.
+ * Returns which classifier tensors a checkpoint lacks; if the labels differ from the checkpoint's, the output layer is
+ * new as well.
  */
 export async function newTensors(
   base: HuggingFaceCheckpoint,

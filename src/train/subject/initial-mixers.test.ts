@@ -20,7 +20,7 @@ test("a new Mamba is initialised as in the reference implementation", async () =
   within(valuesOf(subject, "blk.1.ssm_dt.weight"), -(2 ** -0.5), 2 ** -0.5);
   within(valuesOf(subject, "blk.3.ssm_dt.bias").map(softplus), 1e-3, 1e-1);
   expect(new Set(valuesOf(subject, "blk.0.ssm_d"))).toEqual(new Set([1]));
-  // The matrix that writes into the stream is divided by √layers.
+  // The matrix that writes to the stream is divided by √layers.
   within(valuesOf(subject, "blk.0.ssm_out.weight"), -1 / 16, 1 / 16);
   expect(Math.max(...valuesOf(subject, "blk.0.ssm_out.weight"))).toBeGreaterThan(0.05);
 });

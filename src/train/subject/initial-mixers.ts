@@ -4,8 +4,8 @@ import type { Parameter, ParameterStore } from "../step/parameters.ts";
 
 /**
  * Initialises the parameters of Mamba's mixers as in the reference implementation (state-spaces/mamba): decay rates 1,
- * 2, 3, … within each channel (Mamba) or between 1 and 16 (Mamba-2), step sizes from 0.001 to 0.1, the rest as PyTorch
- * initialises linear layers, and matrices that write into the stream divided by √layers.
+ * 2, 3, … within each channel (Mamba) or between 1 and 16 (Mamba-2), step sizes from 0.001 to 0.1, other parameters as
+ * in PyTorch's linear layers, and matrices that write to the stream divided by √layers.
  */
 export function fillMixers(store: ParameterStore, layers: number, seed: number): void {
   const random = seededRandom(seed);
@@ -21,13 +21,13 @@ export function fillMixers(store: ParameterStore, layers: number, seed: number):
 interface Filling {
   readonly store: ParameterStore;
   readonly parameter: Parameter;
-  /** The prefix of a part's name: "blk.0". */
+  /** The prefix that names the layer, such as "blk.0". */
   readonly layer: string;
   readonly layers: number;
   readonly random: () => number;
 }
 
-/** The value of each element of a part. */
+/** Returns a function that draws each element of a part. */
 function fillOf(part: string, { store, parameter, layer, layers, random }: Filling): (index: number) => number {
   const size = (name: string, axis: number) => store.parameter(`${layer}.${name}`).shape[axis]!;
   const uniform = (inputs: number, factor = 1) => {
@@ -36,7 +36,7 @@ function fillOf(part: string, { store, parameter, layer, layers, random }: Filli
   };
   switch (part) {
     case "ssm_a_log": {
-      // Only Mamba has several rates per channel.
+      // Only Mamba, unlike Mamba-2, has several rates per channel.
       const states = store.parameters.some(({ name }) => name === `${layer}.ssm_d`)
         ? parameter.shape[0]! / size("ssm_d", 0)
         : 1;

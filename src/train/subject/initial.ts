@@ -3,7 +3,7 @@ import { seededRandom } from "../../util/random.ts";
 import { oddIntegers } from "../graphs/noise.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
-/** The standard deviation of new rows and matrices. */
+/** The default standard deviation of new rows and matrices. */
 export const DEVIATION = 0.02;
 
 /**
@@ -30,8 +30,8 @@ export function fillRandomly(
 }
 
 /**
- * Initialises LoRA layers as PEFT does: the first factor uniform, as in a PyTorch linear layer, the second zero. Their
- * dropout gets random integers.
+ * Initialises LoRA layers as PEFT does: the first factor is uniform, as in a PyTorch linear layer, the second zero.
+ * Dropout gets random integers.
  */
 export function fillLora(store: ParameterStore, seed: number): void {
   const random = seededRandom(seed);

@@ -8,8 +8,8 @@ import type { LoraOptions } from "../options.ts";
 
 /**
  * Loads LoRA layers from a PEFT adapter. Layers that the adapter lacks do not change; a different alpha is compensated
- * for, so that the model computes the same as with the adapter. @throws UserError if the adapter does not fit the
- * model, has a different rank, or changes more than these layers
+ * for, so that the model computes the same results as with the adapter. @throws UserError if the adapter does not fit
+ * the model, has a different rank, or changes more than these layers
  */
 export function startFromAdapter(
   folder: string,
@@ -54,6 +54,6 @@ function refuseOtherTargets({ folder, updates }: Lora, layout: Layout, names: It
   if (modules.every((module) => trained.has(module))) return;
   const targets = new Set(modules.map((module) => module.split(".").at(-1)));
   throw new UserError(
-    `start: ${folder} has LoRA layers for different matrices; set lora.targets=${[...targets].join(",")}`,
+    `start: ${folder} has LoRA layers for other matrices; set lora.targets=${[...targets].join(",")}`,
   );
 }

@@ -34,7 +34,7 @@ const data = {
   hash: "",
 };
 
-/** A model's loss in nats per label, run by the engine. */
+/** The loss of a model run by the engine, in nats per label. */
 async function natsOf(stack: Stack, { ids, labels } = batch): Promise<number> {
   const logits = await stack.run([...ids]);
   const size = logits.length / tokens;
@@ -78,7 +78,7 @@ test.each([{ form: "LoRA" }, { form: "DoRA", use_dora: true }])(
     expect(await natsOf(before)).toBeCloseTo(losses[0]!, 2);
     const adapted = await openDecoder(checkpoint, base.prepared, "q8", openLora(path.join(folder, form)));
     using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
-    // The next step's loss is the loss of the written weights.
+    // The next step's loss is that of the written weights.
     const { loss } = await run.step();
     expect(await natsOf(after)).toBeCloseTo(loss, 2);
 

@@ -28,7 +28,8 @@ import { frozenIn } from "./open-trainee.ts";
 import type { Base, Subject } from "./subject.ts";
 
 /**
- * A model with trained LoRA layers and rows for new tokens; its weights are frozen, and may be quantised.
+ * Opens a model with trained LoRA layers and trained rows for new tokens; its other weights are frozen, and may be
+ * quantised.
  * @throws UserError
  */
 export async function loraSubject(
@@ -42,7 +43,10 @@ export async function loraSubject(
   const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
   const layout = withNewNames(layoutOf(checkpoint, architecture, plain), checkpoint);
   if (lora.modules_to_save !== undefined && (extended || checkpoint.config.kind === "gguf"))
-    throw new UserError("lora.modules_to_save: expected safetensors (see modicum export) without new tokens", 2);
+    throw new UserError(
+      "lora.modules_to_save: expected a model in safetensors (see modicum export) and no new tokens",
+      2,
+    );
   const weights = new LoraWeights(frozen, lora, extended?.ids, layout);
   const saving = savingMasks(save, plain);
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
@@ -84,8 +88,8 @@ export async function loraSubject(
 }
 
 /**
- * Opens and initialises the parameters of LoRA layers, and of tensors that are trained whole, whose base values are in
- * `part`. `isNew`: the base lacks the tensor.
+ * Opens and initialises the parameters of LoRA layers, and of fully trained tensors, whose base values `part` reads.
+ * `isNew` is true for tensors that the base lacks.
  */
 export function openLayers(
   model: Omit<Trainee, "trained"> & { readonly weights: LoraWeights },
@@ -113,8 +117,8 @@ export function openLayers(
 }
 
 /**
- * The form of the frozen weights. Quantised weights take less memory, but the backward pass dequantises them again in
- * each batch, so `auto` picks float32 if it fits in a quarter of the memory.
+ * Chooses the form of the frozen weights. Quantised weights take less memory, but the backward pass dequantises them
+ * again in each batch, so `auto` picks float32 if it fits in a quarter of the memory.
  */
 export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors">, memory = totalmem()): Quant {
   if (quant !== "auto") return quant;
@@ -122,9 +126,7 @@ export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors"
   return 4 * weights <= memory / 4 ? "f32" : "auto";
 }
 
-/**
- * In a model with images, transformers 4.52 and newer put the decoder's name before its modules; older files lack it.
- */
+/** For vision models, transformers 4.52 and newer prefix modules with the decoder's name, which older files lack. */
 function withNewNames({ modules, ...layout }: Layout, checkpoint: Checkpoint): Layout {
   if (!isOfKind("vision–language model", checkpoint)) return { modules, ...layout };
   const isNew = (module: string) => module.startsWith("model.language_model.");
@@ -170,7 +172,7 @@ function fillNorms(
   }
 }
 
-/** Tables with a row for each token: its embedding, and its row of an untied head. */
+/** Tables with one row per token: the embedding and, if untied, the head. */
 const TABLES = ["token_embd", "output"];
 
 const trainedRows = (tables: readonly string[], ids: readonly number[], store: ParameterStore): TrainedRows[] =>

@@ -7,7 +7,7 @@ import { fromFolder, Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { NewTokens } from "../methods/method.ts";
 import type { Base } from "./subject.ts";
 
-/** A tokenizer's files with added special tokens; their ids start at `first`, the current number of tokens. */
+/** Adds special tokens to a tokenizer's files; their ids start at `first`, the current number of tokens. */
 function addTokens(files: TokenizerFiles, tokens: readonly string[], first: number): TokenizerFiles {
   const name = "tokenizer.json";
   const contents = files[name];
@@ -32,7 +32,7 @@ function renameToken(files: TokenizerFiles, from: string, to: string): Tokenizer
 const missingIn = (tokenizer: Tokenizer, names: readonly string[]): string[] =>
   names.filter((name) => tokenizer.specialId(name) === undefined);
 
-/** Writes a tokenizer's files into a folder, adds missing special tokens, and opens it. @throws UserError */
+/** Writes a tokenizer's files into a folder, adds missing special tokens, and opens the tokenizer. @throws UserError */
 export async function writeTokenizer(
   files: TokenizerFiles,
   { names, inPlaceOf = [] }: NewTokens,
@@ -55,7 +55,7 @@ export async function writeTokenizer(
 }
 
 /**
- * A base with special tokens added if missing. The files of an extended tokenizer are written into `folder`, and
+ * Adds missing special tokens to a base. The files of an extended tokenizer are written to `folder`, and
  * `base.extended` lists the new tokens.
  * @throws UserError if the tokenizer cannot be extended
  */

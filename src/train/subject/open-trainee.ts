@@ -8,7 +8,7 @@ import { type Joined, ParameterStore } from "../step/parameters.ts";
 import { weightsOf } from "../step/passes.ts";
 
 /**
- * A model with its parameters, not yet filled. Parameters that match the patterns of `train` and are not frozen are
+ * Opens a model and its parameters, without values. Parameters that match a pattern of `train` and are not frozen are
  * trained; without patterns, all match.
  * @throws UserError for a pattern without a match
  */
@@ -28,7 +28,7 @@ export function openTrainee(
 }
 
 /**
- * A test for names that the option `freeze` lists. While `auto` reads gradients, nothing is frozen.
+ * Returns a test for names that the option `freeze` lists. While `auto` reads gradients, nothing is frozen.
  * @throws UserError for a pattern without a match, or if nothing is left to train
  */
 export function frozenIn(freeze: TrainOptions["freeze"], names: readonly string[]): (name: string) => boolean {
@@ -39,7 +39,7 @@ export function frozenIn(freeze: TrainOptions["freeze"], names: readonly string[
 }
 
 /**
- * A test for names that match a pattern; `*` stands for any part of a name; an empty list matches everything.
+ * Returns a test for names that match a pattern, in which `*` is any part of a name; an empty list matches all.
  * @throws UserError for a pattern without a match
  */
 export function trainedBy(
@@ -58,7 +58,9 @@ export function trainedBy(
   return (name) => tests.some((test) => test.test(name));
 }
 
-/** The three names nearest to a pattern. Asterisks are ignored; if the last part has none, it is ignored as well. */
+/**
+ * The three names nearest to a pattern, ignoring asterisks, and ignoring a name's last part if the pattern lacks it.
+ */
 function nearestOf(pattern: string, names: readonly string[]): string[] {
   const text = pattern.replaceAll("*", "");
   const short = (name: string) => (/\.(weight|bias)$/.test(text) ? name : name.replace(/\.(weight|bias)$/, ""));

@@ -11,23 +11,23 @@ import { recomputes } from "../step/recompute.ts";
 import type { StepTerms } from "../step/step-buffers.ts";
 import type { Subject } from "./subject.ts";
 
-/** The trained part of a run: a head, a network that predicts noise, or a subject that only its method knows. */
+/** What a run trains: a head, a network that predicts noise, or a subject that only its method knows. */
 export type Trained = HeadKind | "noise" | "own";
 
 interface RunPasses extends Disposable {
-  /** Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of its losses. */
+  /** Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of losses. */
   train(batch: Batch, weight: number, terms?: StepTerms): Promise<number>;
   evaluate(batch: Batch): Promise<Judged>;
   /** The cost since the last call. */
   takeCost(): PassCost;
 }
 
-/** A model that is not a stack of layers over one token stream, and that supplies its own passes. */
+/** A model that supplies its own passes, because it is not a stack of layers over one token stream. */
 export interface OwnSubject extends Disposable {
   readonly head: Trained;
   readonly store: ParameterStore;
   openPasses(): Promise<RunPasses>;
-  /** FLOPs of a batch's backward pass with nothing frozen. */
+  /** Returns a function that computes the FLOPs of a batch's backward pass if nothing were frozen. */
   denseBackward(): (batch: Batch) => number;
   write(folder: string): Promise<void>;
 }
@@ -38,9 +38,9 @@ export const isOwn = (subject: AnySubject): subject is OwnSubject => "openPasses
 
 interface OpenedPasses {
   readonly passes: RunPasses;
-  /** FLOPs of a batch's backward pass if nothing were frozen. */
+  /** The FLOPs of a batch's backward pass if nothing were frozen. */
   readonly dense: (batch: Batch) => number;
-  /** True if layers run again in the backward pass. */
+  /** True if layers are recomputed in the backward pass. */
   readonly recomputed: boolean;
 }
 

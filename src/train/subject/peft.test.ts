@@ -9,7 +9,7 @@ import { loraOptions, trainOptions } from "../options.ts";
 import { TrainingRun } from "../session/run.ts";
 import { loraSubject } from "./lora-subject.ts";
 
-/** PEFT's adapters before and after training: tools/reference/adapter_training.py. */
+/** Compares trained adapters with PEFT's: tools/reference/adapter_training.py. */
 const fixtures = path.join(import.meta.dirname, "fixtures");
 const models = path.join(import.meta.dirname, "../../models/fixtures");
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-peft-"));
@@ -98,8 +98,8 @@ test.each([
 
 test.each([
   ["q_proj,k_prj", /no matrix is named "k_prj"; did you mean "k_proj"\? \(there are attn_q, q_proj, .*\)$/],
-  [String.raw`.*\.query`, /no matrix has a name that ".*query" matches entirely \(there are attn_q, q_proj, .*\)$/],
-  ["(q_proj", /lora.targets: "\(q_proj" is not a regular expression, nor names separated by commas$/],
+  [String.raw`.*\.query`, /".*query" matches no matrix's whole name \(there are attn_q, q_proj, .*\)$/],
+  ["(q_proj", /lora.targets: "\(q_proj" is neither a regular expression nor a list of names separated by commas$/],
   ["blk.7.attn_q", /no matrix is named "blk.7.attn_q"/],
 ])("targets %s are refused in one sentence", async (targets, message) => {
   await expect(loraSubject(loraOptions.parse({ targets }), base, { quant: "f32", seed: 0 })).rejects.toThrow(message);

@@ -27,21 +27,21 @@ import { openTrainee } from "./open-trainee.ts";
 
 /** The opened model that a run starts from. */
 export interface Base {
-  /** The name as the caller wrote it. */
+  /** The model's name as the caller wrote it. */
   readonly name: string;
-  /** The name for other tools, if it differs. */
+  /** The model's name for other tools, if it differs. */
   readonly hub?: string;
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
-  /** The folder of its prepared weights. */
+  /** The folder of the model's prepared weights. */
   readonly prepared: string;
-  /** The hash in hex, for a downloaded model; it was checked after the download. */
+  /** A downloaded model's hash in hex, which was checked after the download. */
   readonly sha256?: string;
   /** Set if missing tokens were added to the model. */
   readonly extended?: Extended;
 }
 
-/** A base in the form of a resolved model. */
+/** Describes a base as a resolved model. */
 export const sourceOf = ({ name, checkpoint, sha256 }: Base): ResolvedModel => ({
   ...{ name, path: checkpoint.path, bytes: 0, source: "file" },
   ...(sha256 !== undefined && { sha256 }),
@@ -51,7 +51,7 @@ export const sourceOf = ({ name, checkpoint, sha256 }: Base): ResolvedModel => (
 export interface Extended {
   /** The folder of the tokenizer's files. */
   readonly folder: string;
-  /** The tokens, ascending; some may replace existing ones. */
+  /** The ids of the tokens, ascending; some may replace existing tokens. */
   readonly ids: readonly number[];
   /** The number of rows that the model's tables lack. */
   readonly rows: number;
@@ -61,12 +61,12 @@ export interface Extended {
 export interface Subject extends Disposable {
   readonly trainee: Trainee;
   readonly store: ParameterStore;
-  /** The same model with nothing frozen, for the cost of dense training. */
+  /** The same model with nothing frozen, to compute the cost of dense training. */
   readonly whole: Trainee;
   /** Loads the values of a PEFT adapter; only for models with LoRA layers. @throws UserError */
   startFrom?(adapter: string): void;
   /**
-   * Opens an engine that reads the LoRA layers from the store's memory at each run; only for models with LoRA layers.
+   * Opens an engine that reads the LoRA layers from the store's memory in each run; only for models with LoRA layers.
    */
   openEngine?(): Promise<Engine>;
   /**
@@ -113,7 +113,7 @@ function textsIn(file: DataFile): string[] {
   return source.rows ? recordsIn({ text, ...source }).flatMap(({ record }) => textsOf(record)) : [text];
 }
 
-/** The settings of a model that fills in masked tokens; undefined for other models. @throws UserError */
+/** The denoiser configuration of a diffusion language model; undefined for other models. @throws UserError */
 export async function denoiserOf(options: TrainOptions, base: Base | undefined): Promise<DenoiserConfig | undefined> {
   const checkpoint = base?.checkpoint ?? bare(configOf(options, 1));
   if (!isOfKind("diffusion language model", checkpoint)) return undefined;

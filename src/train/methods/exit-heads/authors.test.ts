@@ -1,4 +1,4 @@
-/** Compared with the labels, decisions and loss of SEC's own code. */
+/** Compares labels, decisions and loss with the results of SEC's own code. */
 import { expect, test } from "vitest";
 import { actionOf, actionProbabilities } from "../../../savings/depth/exits/decide.ts";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";

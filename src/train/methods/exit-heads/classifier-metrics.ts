@@ -1,6 +1,6 @@
 /**
- * The probability that a positive label scores above a negative one; ties count half. The result is 0.5 if one of the
- * two labels does not occur.
+ * The probability that a positive label scores above a negative one; ties count half. It is 0.5 if only one of the
+ * labels occurs.
  */
 export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
   const order = Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
@@ -35,13 +35,13 @@ export function calibrationError(probabilities: ArrayLike<number>, labels: Array
   return bins.reduce((sum, { p, label }) => sum + Math.abs(p - label), 0) / probabilities.length;
 }
 
-/** The search range of temperatures, on a logarithmic scale. */
+/** The range of temperatures to search, as logarithms. */
 const [COLDEST, HOTTEST] = [Math.log(0.05), Math.log(20)];
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /**
- * The temperature with the least loss, by golden-section search, because the loss has a single minimum in the
- * temperature's logarithm.
+ * Finds the temperature with the lowest loss by golden-section search, since as a function of the temperature's
+ * logarithm the loss has a single minimum.
  */
 export function bestTemperature(loss: (temperature: number) => number): number {
   let [low, high] = [COLDEST, HOTTEST];

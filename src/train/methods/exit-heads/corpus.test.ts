@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { tempFolder } from "../../../weights/sources/helpers.testing.ts";
 import { corpusOf, documentsOf, parts } from "./corpus.ts";
 
-/** A document is a repeated letter; 0 ends a text. */
+/** Each document repeats one letter; 0 is the end token. */
 const tokenizer = {
   encode: (text: string) => [...text].map((c) => c.charCodeAt(0)),
   addBos: false,

@@ -15,13 +15,13 @@ export type Part = (typeof parts)[number];
 
 const SHARES: Readonly<Record<Part, number>> = { training: 0.7, calibration: 0.15, test: 0.15 };
 
-/** Texts as rows of tokens, split by document. */
+/** Texts as rows of tokens; whole documents are assigned to parts. */
 export interface Corpus {
   readonly sha256: string;
   readonly block: number;
-  /** Rows of `block` tokens plus the next token; a part's rows are adjacent, in the order of `parts`. */
+  /** Rows of `block` tokens and the token after them; each part's rows are adjacent, in the order of `parts`. */
   readonly blocks: readonly Int32Array[];
-  /** Rows of each part, start inclusive, end exclusive. */
+  /** The range of each part's rows, start inclusive, end exclusive. */
   readonly ranges: Readonly<Record<Part, readonly [from: number, to: number]>>;
 }
 
@@ -30,7 +30,7 @@ type TextEncoder = Pick<Tokenizer, "encode" | "addBos" | "bos" | "eos">;
 const line = z.looseObject({ text: z.string() });
 
 /**
- * The documents of files: each line's `text` in JSON lines, or else the whole file.
+ * Reads documents: the `text` of each line of a JSON Lines file, or the whole of any other file.
  * @throws UserError if a file cannot be read, is not text, or a line has no text
  */
 export const documentsOf = (files: readonly string[]): string[] =>
@@ -38,13 +38,13 @@ export const documentsOf = (files: readonly string[]): string[] =>
 
 const linesOf = (file: string): string[] => checkedLines(file, line).map(({ text }) => text);
 
-/** A corpus, and the number of documents beyond its token limit. */
+/** A corpus, and the documents that its token limit excluded. */
 export interface ReadCorpus extends Corpus {
   readonly unread: readonly string[];
 }
 
 /**
- * Documents as rows, most of them for training. No document is in two parts, unless there are fewer than three. An end
+ * Splits documents into rows, most of them for training. With at least three documents, none is in two parts. An end
  * token separates the documents of a part.
  * @throws UserError if the texts do not fill a row of each part
  */
@@ -59,7 +59,7 @@ export function corpusOf(
   const rows = parts.map((part) => rowsOf(split[part], block));
   for (const [i, part] of parts.entries())
     if (rows[i]!.length === 0)
-      throw new UserError(`the data are too short: expected at least ${block + 1} tokens for ${part}`);
+      throw new UserError(`too little data: expected at least ${block + 1} tokens for ${part}`);
   const starts = rows.map((_, i) => rows.slice(0, i).reduce((sum, { length }) => sum + length, 0));
   const ranges = Object.fromEntries(
     parts.map((part, i) => [part, [starts[i]!, starts[i]! + rows[i]!.length] as const]),
@@ -69,12 +69,10 @@ export function corpusOf(
   return { sha256: hashOf(blocks), block, blocks, ranges: ranges as Corpus["ranges"], unread };
 }
 
-/** The greatest share of all tokens that one document of many may have. */
+/** The maximum share of the tokens that a single document may take, if there are enough documents. */
 const LARGEST = 0.1;
 
-/**
- * Takes documents up to `most` tokens in total. The last one is cut; so are very long ones if there are many documents.
- */
+/** Takes documents up to `most` tokens in total. Cuts the last one and, if there are many documents, very long ones. */
 function limited(documents: readonly string[], tokenizer: TextEncoder, most: number): number[][] {
   const { addBos, bos, eos } = tokenizer;
   const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];
@@ -89,8 +87,8 @@ function limited(documents: readonly string[], tokenizer: TextEncoder, most: num
 }
 
 /**
- * Each document goes to the part that is furthest below its share; if there are fewer than three documents, the ends of
- * each are held out.
+ * Assigns each document to the part that is furthest below its share; splits documents instead if there are fewer than
+ * three, and holds out their ends.
  */
 function divided(documents: readonly number[][]): Record<Part, number[]> {
   const split: Record<Part, number[]> = { training: [], calibration: [], test: [] };
@@ -104,7 +102,7 @@ function divided(documents: readonly number[][]): Record<Part, number[]> {
   return split;
 }
 
-/** A part's section of one document. */
+/** The section of one document that belongs to a part. */
 function endOf(part: Part, ids: readonly number[]): readonly number[] {
   const before = parts.slice(0, parts.indexOf(part)).reduce((sum, other) => sum + SHARES[other], 0);
   return ids.slice(Math.floor(before * ids.length), Math.floor((before + SHARES[part]) * ids.length));

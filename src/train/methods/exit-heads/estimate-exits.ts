@@ -15,7 +15,7 @@ import { type TrainingStates, trainingStates } from "./training-states.ts";
 /** The number of rows in a trial: the first compiles programs, the second is timed. */
 const ROWS = 2;
 
-/** Work measured once in a trial, and how many times a run repeats it. */
+/** Work measured once in a trial, and how many times the run repeats it. */
 interface Tried {
   readonly times: number;
   readonly flops: number;
@@ -27,14 +27,14 @@ interface Tried {
 interface Alike {
   /** The total number of steps in these stages. */
   readonly steps: number;
-  /** How much a run reads the outputs of all these stages, as a multiple of the trial's reading of one stage. */
+  /** The run's reads of outputs in all these stages, as a multiple of the trial's reads in one stage. */
   readonly readings: number;
   open(states: TrainingStates): AsyncGenerator<Stage, unknown, void>;
 }
 
 /**
- * Estimates a training of exits from two rows of its texts, whose states stay in the run's folder. FLOPs and time
- * include the states still to read and the outputs of heads and deciders.
+ * Estimates what training exits costs, from two rows of the texts, whose states are written to the run's folder. FLOPs
+ * and time include the states still to compute, and computing the outputs of heads and deciders.
  */
 export async function estimateExits(
   training: ExitTraining,
@@ -59,7 +59,7 @@ export async function estimateExits(
   };
 }
 
-/** Rows of a corpus that serve as each of its parts. */
+/** The first rows of a corpus, which serve as each of its parts. */
 function firstRows({ blocks, ...corpus }: Corpus): Corpus {
   const all = [0, ROWS] as const;
   return { ...corpus, blocks: blocks.slice(0, ROWS), ranges: { training: all, calibration: all, test: all } };
@@ -89,7 +89,7 @@ function headsOf(
 }
 
 function decidersOf({ options, layers, corpus }: ExitPlan): Alike[] {
-  // Two parts are held out, each as large as the trial's rows.
+  // In the trial, two parts are held out, each with all of its rows.
   const held = (corpus.blocks.length - corpus.ranges.training[1]) / (2 * ROWS);
   return options.decider!.map((kind) => ({
     readings: kind === "controller" ? held : layers.length * held,
@@ -99,13 +99,13 @@ function decidersOf({ options, layers, corpus }: ExitPlan): Alike[] {
   }));
 }
 
-/** Deciders take the same time, whatever they learn. */
+/** Placeholders: deciders take the same time, whatever they learn. */
 const noGuesses = ({ truth }: TrainingStates): Guesses => ({
   places: new Uint8Array(truth.length),
   right: new Uint8Array(truth.length),
 });
 
-/** `pace`: milliseconds per FLOP. */
+/** Measures one stage. `pace` is in milliseconds per FLOP. */
 async function tryStages({ steps, readings, open }: Alike, states: TrainingStates, pace: number): Promise<Tried[]> {
   const read = (flops: number): Tried => ({ times: readings, flops, ms: flops * pace, tokens: 0 });
   for await (const stage of open(states)) {
@@ -116,10 +116,10 @@ async function tryStages({ steps, readings, open }: Alike, states: TrainingState
     const { tokens } = await stage.step(1, counters);
     const ms = performance.now() - started;
     const { forward, backward } = stage.takeCost();
-    // The first step's bill includes reading the outputs of the trained weights.
+    // The first step's cost includes computing the outputs of the trained weights.
     return [{ times: steps, flops: forward + backward, ms, tokens }, read(first.forward - forward)];
   }
-  // A head without weights has no steps, and only guesses.
+  // A head without weights has no steps; its only cost is that of its guesses.
   const { flops } = states.unbilled;
   states.unbilled.flops = 0;
   return [read(flops)];

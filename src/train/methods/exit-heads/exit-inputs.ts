@@ -3,7 +3,7 @@ import type { WeightsOf } from "../../../savings/depth/exits/weights-of.ts";
 import type { FrozenInput, TrainableWeights, WeightInput } from "../../graphs/trainable.ts";
 import type { ModelHead } from "./model-head.ts";
 
-/** Weights of exits as inputs of graphs, beside the model's head if the exits use it. */
+/** The weights of exits as graph inputs, with the weights of the model's head if the exits use it. */
 export class ExitInputs implements Pick<TrainableWeights, "inputsOf" | "frozenOf"> {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
   readonly #own = new Set<string>();
@@ -18,7 +18,7 @@ export class ExitInputs implements Pick<TrainableWeights, "inputsOf" | "frozenOf
     return this.model?.weights.frozenOf(graph) ?? [];
   }
 
-  /** True for a weight of the exits, which is trained; the model's are frozen. */
+  /** True for the exits' own weights, which are trained; the model's weights are frozen. */
   owns(name: string): boolean {
     return this.#own.has(name);
   }

@@ -50,7 +50,7 @@ test.each([
     expect(namesIn(states)).toEqual(names);
     const { receipt } = await train(run, { out });
     expect(result.steps).toBe(receipt.steps);
-    // The last batch of a pass is short; its step also takes positions of the next pass.
+    // An epoch's last batch is short, so its step also takes positions of the next epoch.
     for (const share of [result.tokens / receipt.tokens, result.flops / receipt.flops.spent])
       expect(Math.abs(1 - share)).toBeLessThan(0.05);
     expect(result.hours).toBeGreaterThan(0);

@@ -15,16 +15,16 @@ import { KeptHeads } from "./kept-heads.ts";
 import type { ExitTrainOptions } from "./options.ts";
 import { type StatesKey, statesIn } from "./states/cache.ts";
 
-/** The texts to train on, by document, and their name in the record. */
+/** The documents to train on, and their name in the record. */
 interface ExitData {
   readonly name: string;
   readonly documents: readonly string[];
 }
 
-/** A model whose exits are trained, and the saving that will use them. */
+/** What to train exits with: the model, the data, the options, and the saving that will use the exits. */
 export interface ExitTraining {
   readonly model: LanguageModel;
-  /** The form in which it was loaded. */
+  /** The weight form in which the model was loaded. */
   readonly quant: Quant;
   readonly saving: ExitsFile["saving"];
   readonly data: ExitData;
@@ -38,9 +38,9 @@ export interface ExitPlan {
   readonly layers: readonly number[];
   readonly corpus: Corpus;
   readonly head: ExitsFile["head"];
-  /** The model's states over the corpus. */
+  /** Identifies the model's states over the corpus. */
   readonly states: StatesKey;
-  /** Heads from earlier runs on these states. */
+  /** Stored heads that earlier runs trained on these states. */
   readonly kept: KeptHeads;
 }
 
@@ -50,7 +50,7 @@ export async function planExits({ model, quant, saving, data, options: input }: 
   const options = withDefaults(saving, input);
   const layers = exitLayers(options, config.layers);
   if (options.block > config.context)
-    throw new UserError(`block: the model reads at most ${config.context} tokens, got rows of ${options.block}`, 2);
+    throw new UserError(`block: the model reads at most ${config.context} tokens, got ${options.block}`, 2);
   const corpus = corpusOf(data.documents, model.tokenizer, options);
   const head = headOf(corpus, options);
   const form = { modelSha256: await modelHash(model.source), quant: formOf(model, quant) };
@@ -60,8 +60,8 @@ export async function planExits({ model, quant, saving, data, options: input }: 
 }
 
 /**
- * True if a run trains the head after a layer. The run continues a head that it has begun, even if another run has
- * finished the same head.
+ * True if a run must train the head after a layer. It continues a head that it began, even if another run has finished
+ * the same head.
  */
 export const trainsHead = ({ kept }: ExitPlan, { out, resumes }: Pick<OpenTerms, "out" | "resumes">, layer: number) =>
   (resumes && latestState(out, headName(layer)) !== undefined) || !kept.has(layer);
@@ -74,13 +74,13 @@ export function stepsOf(plan: ExitPlan, run: Pick<OpenTerms, "out" | "resumes">)
   return deciders.reduce((sum, steps) => sum + steps, heads * headSteps(corpus, options));
 }
 
-/** The decider that a saving uses to run the written exits; undefined if it cannot run them. */
+/** The decider with which a saving runs the exits; undefined if it supports none of them. */
 export function runningDecider(saving: ExitsFile["saving"], deciders: readonly DeciderKind[]): DeciderKind | undefined {
   const kinds = { dynamax: ["linear", "ffn", "mamba"], sec: ["controller"] } as const;
   return kinds[saving].find((kind) => deciders.includes(kind));
 }
 
-/** The processor's own bit width is not part of the name. */
+/** The name of a model's weight form; a bit width that is this processor's default is not part of it. */
 function formOf({ form: { quant: running, codes } }: LanguageModel, quant: Quant): string {
   if (running === "q8r") return running;
   return codes === undefined || codes === processorBits() ? quant : `${quant}-${codes}bit`;
@@ -91,7 +91,7 @@ function headOf(corpus: Corpus, { head: mode, rank, vocabulary }: ExitTrainOptio
   return { mode, ...(mode === "adapter" && { rank }), ...(tokens && { tokens }) };
 }
 
-/** The choices of the saving's paper, unless the options override them. */
+/** Fills missing options with the choices of the saving's paper. */
 export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOptions): ExitTrainOptions {
   const usual = {
     dynamax: { targets: "model", decider: ["linear"] },
@@ -101,7 +101,7 @@ export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOpti
   return { ...options, targets: options.targets ?? targets, decider: options.decider ?? [...decider] };
 }
 
-/** Layers with an exit, except the last, which is the ordinary end. @throws UserError if there are none */
+/** The layers that get an exit; the last layer is the ordinary end. @throws UserError if no layer gets one */
 export function exitLayers({ from, every }: Pick<ExitTrainOptions, "from" | "every">, depth: number): number[] {
   const first = from ?? Math.max(1, Math.floor(depth / 2));
   if (first >= depth) throw new UserError(`from: the model has ${depth} layers, expected 1 to ${depth - 1}`, 2);

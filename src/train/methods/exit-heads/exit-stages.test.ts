@@ -33,7 +33,7 @@ const documents = Array.from({ length: 12 }, () => Array.from({ length: 90 }, wo
 
 let model: LanguageModel;
 let trained: TrainedExits;
-/** Trains exits in a folder's run; resumes an unfinished one. */
+/** Trains exits as a run in a folder; resumes an unfinished run. */
 async function trainIn(
   folder: string,
   saving: "dynamax" | "sec",
@@ -225,7 +225,7 @@ test("a run of the method on files writes the same exits as the function", async
     /other holds a different training run; use a different --out$/,
   );
   await expect(trainRun({ ...run, model: undefined }, { out: path.join(home, "none") })).rejects.toThrow(
-    "model: expected a model whose exits are trained",
+    "model: expected the model whose exits to train",
   );
   await expect(trainRun({ ...run, steps: 3 }, { out: path.join(home, "none") })).rejects.toThrow(
     "steps: expected headEpochs and deciderEpochs in the method",
@@ -238,7 +238,7 @@ test("sec trains separate heads on the text and one controller", async () => {
   expect(weights.get("head.1.weight")!.shape).toEqual([64, 64]);
   expect(weights.get("controller.weight")!.shape).toEqual([3, 64]);
   expect(metadata.deciders[0]!.measured[0]!.stop!.positiveRate).toBeCloseTo(metadata.measured.neverRight, 9);
-  // Texts are random letters and blanks: an untrained head is right once in 64.
+  // Texts are random letters and blanks, on which an untrained head is right once in 64 tokens.
   expect(metadata.measured.right[0]).toBeGreaterThan(0.1);
 });
 
@@ -246,5 +246,5 @@ test("missing layers and texts that are too short are refused in one sentence", 
   expect(exitLayers({ every: 4 }, 30)).toEqual([15, 19, 23, 27]);
   expect(exitLayers({ from: 1, every: 3 }, 8)).toEqual([1, 4, 7]);
   await expect(train("sec", { from: 2 })).rejects.toThrow("from: the model has 2 layers, expected 1 to 1");
-  await expect(train("sec", {}, ["a b", "c d", "e f"])).rejects.toThrow(/the data are too short: expected at least 33/);
+  await expect(train("sec", {}, ["a b", "c d", "e f"])).rejects.toThrow(/too little data: expected at least 33/);
 });

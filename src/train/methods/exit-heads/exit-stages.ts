@@ -14,19 +14,19 @@ import { StateCache } from "./states/cache.ts";
 import { type CollectTerms, collectStates } from "./states/collect.ts";
 import { modelRight, positionsOf, type TrainingStates, trainingStates } from "./training-states.ts";
 
-/** Trained exits: the contents of their files. */
+/** Trained exits, as their files contain them. */
 export interface TrainedExits {
   readonly metadata: ExitsFile;
   readonly weights: TrainedWeights;
 }
 
-/** The run that trains exits. */
+/** The terms of a run that trains exits. */
 export interface ExitTerms extends DeciderTerms<TrainedExits>, Pick<OpenTerms, "out" | "resumes"> {}
 
 /**
  * Trains a model's exits for a saving: a head after each layer, then the deciders. The model itself is frozen; its
  * states over the texts are stored under MODICUM_HOME for the next time.
- * @throws UserError if the model lacks such layers, or the texts are too short
+ * @throws UserError if the model has too few layers, or the texts are too short
  */
 export async function* exitStages(training: ExitTraining, terms: ExitTerms): AsyncGenerator<Stage, TrainedExits, void> {
   const { model, quant, saving, data } = training;
@@ -63,14 +63,14 @@ export async function* exitStages(training: ExitTraining, terms: ExitTerms): Asy
   return exitsWith(deciders);
 }
 
-/** Completes a model's states over a corpus. Returns the FLOPs spent. */
+/** Computes the states over a corpus that the cache lacks. Returns the FLOPs spent. */
 function fill(cache: StateCache, { engine }: LanguageModel, corpus: Corpus, terms: CollectTerms): Promise<number> {
-  // Two runs that write to the same folder at once would leave holes in its files.
+  // Two runs that write to the folder at the same time would leave holes in its files.
   const lock = { signal: terms.signal, purpose: "store the states" };
   return withLock(lockFile(`states ${cache.name}`), lock, () => collectStates(engine, corpus, cache, terms));
 }
 
-/** Shares of right choices on the test part. */
+/** The shares of correct guesses on the test part. */
 function measure(corpus: Corpus, states: TrainingStates, guesses: readonly Guesses[]): ExitsFile["measured"] {
   const [from, to] = positionsOf(corpus, corpus.ranges.test);
   const share = (hits: Uint8Array) => hits.subarray(from, to).reduce((sum, hit) => sum + hit, 0) / (to - from);

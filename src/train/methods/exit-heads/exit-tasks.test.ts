@@ -12,8 +12,8 @@ import { tinyModel } from "./tiny-model.testing.ts";
 const { home, file, textsOf } = tinyModel();
 
 /**
- * A task that reads the written exits, and scores the sum of their bytes; `before` is called with the number of the
- * scoring, from 1.
+ * A task that reads the written exits, with the sum of their bytes as its score; `before` is called before each scoring
+ * with its number, from 1.
  */
 function tasksThat(before: (scoring: number) => void = () => {}) {
   const seen: (WrittenModel & { deciders: string[] })[] = [];
@@ -58,7 +58,7 @@ test("exits are scored while their classifier is trained, and as they are writte
   expect(new Set(scores).size).toBe(scores.length);
   expect(scored.tasks).toEqual({ mine: scores.at(-1)![1] });
   expect(scored.receipt.flops.forward).toBeGreaterThan(scores.length * 1e15);
-  // Scoring does not change the training.
+  // Scoring does not change the trained exits.
   await train({ ...run, tasks: [], best: "loss" }, { out: at("unscored") });
   const exits = (out: string) => readFileSync(exitsTensors(at(out))).toString("hex");
   expect(exits("scored")).toBe(exits("unscored"));
@@ -87,7 +87,10 @@ test("sec is scored while its controller is trained", async () => {
 });
 
 test.each([
-  [{ method: { ...method, saving: "sec" } }, "tasks: sec cannot run exits that only ffn and linear decide; omit tasks"],
+  [
+    { method: { ...method, saving: "sec" } },
+    "tasks: sec cannot run exits with only ffn and linear as deciders; omit tasks",
+  ],
   [{ best: "other" }, 'best: expected loss or mine, got "other"'],
 ])("%j is refused before a text is read", async (changed, sentence) => {
   const { labTasks } = tasksThat();

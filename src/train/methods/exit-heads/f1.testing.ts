@@ -1,4 +1,3 @@
-/** Precision, recall and F1 of a class, for comparing deciders in tests. */
 /**
  * Precision is the share of predictions that are right, recall the share of labels that are found, and F1 their
  * harmonic mean.

@@ -7,7 +7,7 @@ import { countsOf, dimsOf, type RowModel } from "./row-passes.ts";
 import { batchesOf } from "./rows.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** Computes a decider's outputs after a layer at all positions of some rows of text, [positions, n]. */
+/** Computes a decider's outputs [positions, n] after a layer, at all positions of a range of rows. */
 export async function findAll(
   model: RowModel,
   store: ParameterStore,
@@ -32,7 +32,7 @@ export async function findAll(
   return all;
 }
 
-/** FLOPs of a decider's outputs after a layer on the held-out parts. */
+/** The FLOPs of computing a decider's outputs after a layer on the held-out parts. */
 export function findFlops(model: RowModel, { corpus: { ranges, block } }: TrainingStates): number {
   const held = [ranges.calibration, ranges.test].reduce((sum, [from, to]) => sum + to - from, 0);
   const n = (held * block) / (model.sequence ?? 1);

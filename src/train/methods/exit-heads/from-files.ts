@@ -23,7 +23,7 @@ interface FilesTraining extends ExitTraining {
   readonly scorer: TaskScorer | undefined;
 }
 
-/** The training of a model's exits on files of texts; writes them into the run's folder. @throws UserError */
+/** Trains a model's exits on text files and writes them into the run's folder. @throws UserError */
 export async function* stagesOfFiles(own: ExitHeadsOptions, run: OpenTerms): AsyncGenerator<Stage, void> {
   const training = await openTraining(own, run);
   using _ = training.model;
@@ -31,7 +31,7 @@ export async function* stagesOfFiles(own: ExitHeadsOptions, run: OpenTerms): Asy
   await writeExits(run.out, yield* exitStages(training, terms));
 }
 
-/** The steps of all stages. @throws UserError */
+/** The total number of steps of all stages. @throws UserError */
 export async function stepsOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<number> {
   const training = await openTraining(own, run);
   using _ = training.model;
@@ -48,13 +48,16 @@ export async function estimateOfFiles(own: ExitHeadsOptions, run: OpenTerms): Pr
 /** Reads a run's texts and tasks, and loads its model, which the caller owns. @throws UserError */
 async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms): Promise<FilesTraining> {
   const { model: name, data: files, quant, seed, steps } = run.options;
-  if (name === undefined) throw new UserError("model: expected a model whose exits are trained", 2);
+  if (name === undefined) throw new UserError("model: expected the model whose exits to train", 2);
   if (steps !== undefined) throw new UserError("steps: expected headEpochs and deciderEpochs in the method", 2);
   const options = { ...own, seed };
   checkBest(run.options, false);
   const { decider: kinds = [] } = withDefaults(saving, options);
   if (run.options.tasks.length > 0 && !runningDecider(saving, kinds))
-    throw new UserError(`tasks: ${saving} cannot run exits that only ${kinds.join(" and ")} decide; omit tasks`, 2);
+    throw new UserError(
+      `tasks: ${saving} cannot run exits with only ${kinds.join(" and ")} as deciders; omit tasks`,
+      2,
+    );
   const documents = documentsOf(files);
   const { checkpoint, tokenizer } = await run.openBase(name);
   if (!isOfKind("decoder", checkpoint))
@@ -65,7 +68,7 @@ async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms
   return { model, quant, saving, data, options, scorer };
 }
 
-/** Scores exits on a run's lab tasks, under their saving with its defaults. */
+/** Scores exits on a run's lab tasks, using the saving that runs them, with its defaults. */
 function scoringIn(
   { scorer, quant }: FilesTraining,
   { options: { model }, out, signal }: OpenTerms,
@@ -81,13 +84,13 @@ function scoringIn(
   return { tasks: scorer.tasks, score };
 }
 
-/** A message for each tenth of the states, which are read before the first step. */
+/** Reports each tenth of the states, which are computed before the first step. */
 function inTenths(onNotice: OpenTerms["onNotice"]): (progress: Progress) => void {
   let tenths = -1;
   return ({ stage, done, of }) => {
     const now = Math.floor((10 * done) / of);
     if (stage !== "states" || now === tenths) return;
     tenths = now;
-    onNotice?.(`states of the texts: ${done} of ${of}`);
+    onNotice?.(`states of the texts: ${done} of ${of} rows`);
   };
 }

@@ -19,7 +19,7 @@ import { type RowFit, RowStage, stepsOver } from "./row-stage.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** The number of positions whose logits are in memory at once, and of positions per optimiser step. */
+/** How many positions' logits are in memory at once, and the number of positions per optimiser step. */
 const [ROWS, STEP_ROWS] = [128, 256];
 
 /** Trained parameters, by their names in the artefact. */
@@ -65,7 +65,7 @@ export async function* headStages(
 export const headSteps = (corpus: Corpus, { headEpochs: epochs }: ExitTrainOptions): number =>
   stepsOver(corpus, { epochs, stepRows: STEP_ROWS });
 
-/** The stage that trains the head after a layer. */
+/** The name of the stage that trains the head after a layer. */
 export const headName = (layer: number): string => `head-${layer}`;
 
 /** Copies all trained parameters' values. */
@@ -76,7 +76,7 @@ export const weightsOf = (store: ParameterStore): TrainedWeights =>
       .map((p) => [p.name, { shape: p.shape, values: store.valuesOf(p).slice() }]),
   );
 
-/** Gains start at 1 and an adapter's output at 0, so that a head starts as the model's own. */
+/** Initial values: gains are 1 and an adapter's output is 0, so that a head starts as the model's own. */
 function fill(store: ParameterStore, seed: number): void {
   const normal = normals(seededRandom(seed));
   for (const parameter of store.parameters.filter(({ trained }) => trained)) {
@@ -100,7 +100,7 @@ function headFit(
     ...{ name: headName(layer), layers: [layer], stepRows: STEP_ROWS, epochs, rate, seed },
     lessons(at) {
       const classes = Array.from(at, (position) => classOf(target(position)));
-      // Tokens that the exit cannot choose count nothing in its loss.
+      // Tokens that the exit cannot choose do not count in its loss.
       const shares = classes.map((place) => (place === undefined ? 0 : 1 / STEP_ROWS));
       return [{ layer, classes: classes.map((place) => place ?? 0), shares }];
     },

@@ -10,10 +10,10 @@ import { batchesOf } from "./rows.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** Candidate tokens at each position: the model's likeliest, and the text's. */
+/** The number of candidates at each position: the model's likeliest tokens, and the text's token. */
 const ASKED = TEACHER_TOP + 1;
 
-/** A head's guesses after `layer` layers at all positions of a corpus. */
+/** Computes a head's guesses after `layer` layers at all positions of a corpus. */
 export async function judge(
   model: RowModel,
   store: ParameterStore,
@@ -44,7 +44,7 @@ export async function judge(
   return guesses;
 }
 
-/** FLOPs of guessing at all positions of a corpus. */
+/** The FLOPs of guessing at all positions of a corpus. */
 export const judgeFlops = (model: RowModel, { truth }: TrainingStates): number =>
   evalDim(graphCost(traceJudge(model)).flops, { n: truth.length });
 
@@ -66,7 +66,7 @@ function ask(targets: BigInt64Array, at: Int32Array, { teacher, truth }: Trainin
   }
 }
 
-/** A head chooses the candidate whose probability equals that of the head's likeliest token. */
+/** Records guesses: a head chose the candidate whose loss equals that of the head's likeliest token. */
 function note({ places, right }: Guesses, at: Int32Array, nats: Float32Array, best: Float32Array): void {
   for (const [i, position] of at.entries()) {
     const row = nats.subarray(i * ASKED, (i + 1) * ASKED);

@@ -11,8 +11,8 @@ import type { TrainedHead, TrainedWeights } from "./head-training.ts";
 import type { ExitTrainOptions } from "./options.ts";
 
 /**
- * Stored heads, trained on a folder's states, with their guesses. A resumed run, or one with different classifiers,
- * labels or k, reuses them.
+ * Stored heads, trained on the states in a folder, with their guesses. They are reused by a resumed run, and by runs
+ * with other classifiers, labels or k.
  */
 export class KeptHeads {
   readonly #key: string;
@@ -33,7 +33,7 @@ export class KeptHeads {
     return existsSync(weights) && existsSync(guesses) && statSync(guesses).size === 2 * this.positions;
   }
 
-  /** The head after a layer; undefined if none is stored. @throws UserError if its file is damaged */
+  /** The head after a layer; undefined if none is stored. @throws UserError if the file is damaged */
   read(layer: number): TrainedHead | undefined {
     if (!this.has(layer)) return undefined;
     const [guesses, weights] = this.#files(layer);

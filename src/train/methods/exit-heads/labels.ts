@@ -8,15 +8,15 @@ export const NO_PLACE = 255;
 
 /** A head's guesses for a range of tokens. */
 export interface Guesses {
-  /** For each token, the place (from 0) of the head's choice among the whole model's likeliest, or `NO_PLACE`. */
+  /** For each token, the rank (from 0) of the head's choice among the whole model's likeliest tokens, or `NO_PLACE`. */
   readonly places: Uint8Array;
   /** 1 if the head's choice is the text's next token. */
   readonly right: Uint8Array;
 }
 
 /**
- * The number of the first exit that is right about each token, from 1; 0 if there is none (SEC, b.3). `right` has the
- * whole model's guesses last.
+ * The number of the first exit that is right about each token, from 1; 0 if no exit is (SEC, b.3). The last entry of
+ * `right` is for the whole model.
  */
 export const firstRight = (right: readonly Uint8Array[]): Uint8Array =>
   Uint8Array.from(right[0]!, (_, t) => 1 + right.findIndex((exit) => exit[t] === 1));
@@ -34,13 +34,11 @@ export function controllerLabels(right: readonly Uint8Array[]): Uint8Array[] {
   return right.map((_, exit) => Uint8Array.from(first, (__, t) => label(exit, t)));
 }
 
-/**
- * DYNAMAX's relaxed label (b.5): 1 if the exit's choice is among the model's `k` likeliest. k = 1 is the strict label.
- */
+/** DYNAMAX's relaxed labels (b.5): 1 if the exit's choice is among the model's `k` likeliest; strict for k = 1. */
 export const relaxedLabels = ({ places }: Pick<Guesses, "places">, k: number): Uint8Array =>
   Uint8Array.from(places, (place) => (place < k ? 1 : 0));
 
-/** Weights of DYNAMAX's loss: linear in the exit's number, with sum 1. */
+/** The exits' weights in DYNAMAX's loss: linear in the exit's number, with sum 1. */
 export function exitWeights(exits: number, order: "earliest-heavy" | "latest-heavy"): number[] {
   const sum = (exits * (exits + 1)) / 2;
   return Array.from({ length: exits }, (_, i) => (order === "earliest-heavy" ? exits - i : i + 1) / sum);

@@ -10,25 +10,25 @@ import { someRowsOf, TracedWeights } from "../../graphs/traced-weights.ts";
 import type { TrainableWeights } from "../../graphs/trainable.ts";
 import { loraOptions } from "../../options.ts";
 
-/** A model's final norm and head, frozen, with weights as inputs of graphs. */
+/** A model's frozen final norm and head, with their weights as graph inputs. */
 export interface ModelHead {
   readonly decoder: Decoder;
   readonly weights: Pick<TrainableWeights, "inputsOf" | "frozenOf">;
-  /** A weight in float32, by its canonical name. */
+  /** Reads a weight in float32, by its canonical name. */
   floats(name: string): Float32Array;
 }
 
-/** The frozen heads for training exits. */
+/** A model's frozen head in two forms, for training exits. */
 export interface FrozenModel {
-  /** In the form that serves requests. */
+  /** The head in the form that serves requests. */
   readonly served: ModelHead;
-  /** In float32: the backward pass of a quantised head would dequantise it again for every few positions. */
+  /** The head in float32, so that backward passes need not dequantise it for every few positions. */
   readonly plain: ModelHead;
 }
 
 /**
- * Opens a model's file as `FrozenModel`. `tokens`: the tokens that exits can choose, whose head rows are read; default:
- * all.
+ * Opens the frozen heads of a model's file. `tokens` are the tokens that exits can choose: only their head rows are
+ * read; default: all.
  * @throws UserError
  */
 export async function openFrozen(file: string, quant: Quant, tokens: readonly number[] = []): Promise<FrozenModel> {

@@ -4,15 +4,15 @@ import { headModes } from "../../../savings/depth/exits/heads.ts";
 
 const count = z.int().min(1);
 
-/** The number of the model's likeliest tokens to store for each token, enough for the widest relaxed label. */
+/** How many of the model's likeliest tokens to store at each position: enough for the widest relaxed label. */
 export const TEACHER_TOP = 10;
 
 /** Savings whose exits can be trained. */
 export const trainedSavings = ["dynamax", "sec"] as const;
 
-/** The options for training exits, the source of flags and docs. */
+/** The options for training exits, from which flags and docs are generated. */
 export const exitTrainOptions = z.strictObject({
-  from: count.optional().describe("layers before the first exit (default: half of the model's)"),
+  from: count.optional().describe("layers before the first exit (default: half of the layers)"),
   every: count.default(4).describe("layers from one exit to the next"),
   head: z
     .enum(headModes)
@@ -26,7 +26,7 @@ export const exitTrainOptions = z.strictObject({
   targets: z
     .enum(["model", "text"])
     .optional()
-    .describe("what heads learn: the whole model's choice (for dynamax), or the text's next token (for sec)"),
+    .describe("what heads learn: the whole model's choice (dynamax's default), or the text's next token (sec's)"),
   decider: z
     .array(z.enum(deciderKinds))
     .min(1)
@@ -41,11 +41,11 @@ export const exitTrainOptions = z.strictObject({
   weightOrder: z
     .enum(["earliest-heavy", "latest-heavy"])
     .default("earliest-heavy")
-    .describe("for linear, ffn and mamba: the exits that weigh most in the loss"),
+    .describe("for linear, ffn and mamba: the exits that count most in the loss"),
   labels: z
     .enum(["true", "shuffled"])
     .default("true")
-    .describe("shuffled: deciders learn shuffled labels, as a control"),
+    .describe("shuffled: train deciders on shuffled labels, as a control"),
   tokens: count.default(100_000).describe("maximum number of tokens to take from the data"),
   block: z
     .int()
@@ -53,10 +53,10 @@ export const exitTrainOptions = z.strictObject({
     .max(4096)
     .default(256)
     .describe("tokens per row of the text; each row starts from an empty cache"),
-  headEpochs: z.number().positive().default(1).describe("passes over the tokens for heads"),
+  headEpochs: z.number().positive().default(1).describe("epochs over the tokens for heads"),
   headRate: z.number().positive().default(4e-3).describe("peak learning rate of heads"),
-  deciderEpochs: z.number().positive().default(4).describe("passes over the tokens for classifiers"),
+  deciderEpochs: z.number().positive().default(4).describe("epochs over the tokens for classifiers"),
   deciderRate: z.number().positive().default(1e-3).describe("peak learning rate of classifiers"),
-  seed: z.int().min(0).default(0).describe("seed of the data's order and of random weights"),
+  seed: z.int().min(0).default(0).describe("seed for the data's order and random weights"),
 });
 export type ExitTrainOptions = z.output<typeof exitTrainOptions>;

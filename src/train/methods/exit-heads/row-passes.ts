@@ -17,7 +17,7 @@ import { ParameterStore } from "../../step/parameters.ts";
 import type { PassCost } from "../../step/passes.ts";
 import type { ExitInputs } from "./exit-inputs.ts";
 
-/** A model over positions: x [1, n, hidden] → logits [1, n, classes]; over sequences, x [n, tokens, hidden]. */
+/** A model of positions, x [1, n, hidden] to logits [1, n, classes], or of sequences, x [n, tokens, hidden]. */
 export interface RowModel {
   readonly hidden: number;
   /** Tokens per sequence; if absent, positions are independent. */
@@ -28,12 +28,12 @@ export interface RowModel {
   logits(g: Graph, weightsOf: WeightsOf, x: Tensor): Tensor;
 }
 
-/** The leading dimensions of a graph's tensors over the model's positions, and over `count` of them. */
+/** The leading dimensions of a graph's tensors: symbolic, and for `count` positions. */
 export const dimsOf = ({ sequence }: RowModel): [Dim, Dim] => (sequence ? [sym("n"), sequence] : [1, sym("n")]);
 export const countsOf = ({ sequence }: RowModel, count: number): [number, number] =>
   sequence ? [count / sequence, sequence] : [1, count];
 
-/** Gradients of exits' weights from a weighted sum of positions' cross-entropies. */
+/** Computes the gradients of exits' weights from a weighted sum of cross-entropies at positions. */
 export class RowPasses implements Disposable {
   readonly #x: Buffer;
   readonly #targets: Buffer;
@@ -75,8 +75,8 @@ export class RowPasses implements Disposable {
   }
 
   /**
-   * Adds the gradients of positions in `x`, weighting each cross-entropy by its share of the loss. Returns the sum of
-   * share · cross-entropy.
+   * Adds the gradients of positions in `x`, weighting each cross-entropy by its share of the loss; returns the weighted
+   * sum of cross-entropies.
    */
   async add(targets: ArrayLike<number>, shares: ArrayLike<number>): Promise<number> {
     const { hidden } = this.model;
@@ -105,7 +105,7 @@ export class RowPasses implements Disposable {
     return cost;
   }
 
-  /** The values of a weight, as the buffer's own memory. */
+  /** The values of a weight: a view of the buffer's own memory. */
   values(name: string): Float32Array {
     return this.store.valuesOf(this.store.parameter(name));
   }
@@ -116,7 +116,7 @@ export class RowPasses implements Disposable {
   }
 }
 
-/** `x`, `targets` → `nats`. */
+/** Maps `x` and `targets` to `nats`. */
 function traceLoss(g: Graph, model: RowModel, dims: [Dim, Dim]): Tensor {
   const x = g.input("x", "f32", [...dims, model.hidden]);
   const nats = crossEntropy(model.logits(g, model.inputs.weightsOf(g), x), g.input("targets", "i64", dims));

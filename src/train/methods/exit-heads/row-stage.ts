@@ -13,7 +13,7 @@ import { batchesOf, type Positions } from "./rows.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** The optimiser of all exits. It never clips gradients. */
+/** The optimiser of all exits, which never clips gradients. */
 const settings: Omit<GradientOptions, "optimizer"> = {
   clip: 0,
   spikes: "stop",
@@ -22,7 +22,7 @@ const settings: Omit<GradientOptions, "optimizer"> = {
 };
 const optimizer = optimizerOptions.parse({ beta2: 0.999, weightDecay: 0.01 });
 
-/** The targets of positions after a layer: a class for each, and its share of the loss. */
+/** The targets of positions after a layer: their classes, and their shares of the loss. */
 export interface Lesson {
   readonly layer: number;
   readonly classes: ArrayLike<number>;
@@ -35,7 +35,7 @@ export interface ScoringOf<T> {
   score(value: T): ReturnType<Scoring["score"]>;
 }
 
-/** Scores a value after a conversion. */
+/** Scores values after converting them. */
 export const scoringBy = <T, U>(
   scoring: ScoringOf<U> | undefined,
   convert: (value: T) => U,
@@ -47,11 +47,11 @@ export const scoringOf = <T>(scoring: ScoringOf<T> | undefined, current: () => P
 
 /** A decider's run. */
 export interface DeciderTerms<T> extends CollectTerms {
-  /** Present if this decider completes its exits. */
+  /** Scores this decider during training; present only for the decider that runs the exits. */
   readonly scoring?: ScoringOf<T> | undefined;
 }
 
-/** Trains an exit's weights on the positions of texts. */
+/** How to train an exit's weights on the positions of texts. */
 export interface RowFit {
   readonly name: string;
   /** Layers whose streams are read. */
@@ -62,12 +62,12 @@ export interface RowFit {
   /** Peak learning rate. */
   readonly rate: number;
   readonly seed: number;
-  /** FLOPs of reading the outputs of its trained weights. */
+  /** The FLOPs of computing the outputs of its trained weights. */
   readonly judging: number;
   readonly onProgress: CollectTerms["onProgress"];
   /** Lab tasks that score the current state of training. */
   readonly scoring?: Scoring | undefined;
-  /** True if the positions of a row of text stay together. */
+  /** True to keep the positions of a row of text together. */
   readonly whole?: boolean;
   lessons(at: Int32Array): readonly Lesson[];
   /** Changes the streams of some positions before they are read. */
@@ -80,7 +80,7 @@ interface StepPart {
   readonly ends: boolean;
 }
 
-/** The number of optimiser steps for some passes over the training part's positions. */
+/** The number of optimiser steps in some epochs over the training part's positions. */
 export function stepsOver(
   { ranges: { training }, block }: Pick<Corpus, "ranges" | "block">,
   { epochs, stepRows }: Pick<RowFit, "epochs" | "stepRows">,
@@ -89,11 +89,11 @@ export function stepsOver(
   return Math.max(1, Math.floor((epochs * (to - from) * block) / stepRows));
 }
 
-/** Trains on the training part's positions, in a new order each epoch. */
+/** A stage that trains on the training part's positions, in a new order each epoch. */
 export class RowStage extends GradientStage {
   readonly steps: number;
   readonly data: { readonly hash: string };
-  /** FLOPs of forward passes before and after its steps. */
+  /** The FLOPs of forward passes before the first step and after the last. */
   readonly #around: number;
   #unbilled = 0;
   /** The number of steps whose positions have been read. */
@@ -185,7 +185,7 @@ export class RowStage extends GradientStage {
     });
   }
 
-  /** Uses the stage's weights, and may change them temporarily. */
+  /** Calls `use`, which may change the stage's weights, and then restores the weights. */
   async withWeights<T>(use: () => Promise<T>): Promise<T> {
     const values = this.states["values"]!;
     const trained = values.slice();
@@ -209,5 +209,5 @@ export class RowStage extends GradientStage {
   }
 }
 
-/** The number of positions that count in a loss. */
+/** The number of positions with a share of the loss. */
 const countOf = (shares: ArrayLike<number>): number => Array.from(shares).filter((share) => share > 0).length;

@@ -5,26 +5,26 @@ import type { StateCache } from "./states/cache.ts";
 /** The number of rows of text that are shuffled together. */
 const POOL = 16;
 
-/** Positions of texts with their streams. */
+/** Positions of texts, with access to their streams. */
 export interface Positions {
-  /** The positions' indices, from 0 for the first of the first row of text. */
+  /** The positions' indices, counted from the first position of the first row of text. */
   readonly at: Int32Array;
   /** Writes the positions' stream after a layer to the start of `into`, [positions, hidden]. */
   stream(layer: number, into: Float32Array): void;
 }
 
 export interface BatchTerms {
-  /** Rows of text, start inclusive, end exclusive. */
+  /** The range of rows of text, start inclusive, end exclusive. */
   readonly range: readonly [from: number, to: number];
   /** The maximum number of positions per batch. */
   readonly size: number;
-  /** The seed of the order; if undefined, positions come in the texts' order. */
+  /** The shuffle seed; if undefined, positions are in the texts' order. */
   readonly seed?: number | undefined;
-  /** True if the positions of a row of text stay together in order; `size` is then a multiple of a row's length. */
+  /** True to keep each row's positions together and in order; `size` is then a multiple of a row's length. */
   readonly whole?: boolean | undefined;
 }
 
-/** The positions of rows of text in batches. With a seed, rows come in random order, and so do positions within a few rows. */
+/** Batches of the positions in rows of text. With a seed, shuffles the rows, then the positions within a few rows. */
 export function* batchesOf(
   cache: StateCache,
   layers: readonly number[],

@@ -1,16 +1,16 @@
 import { batchesOf } from "./rows.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** A number of rows of text that is enough for means and deviations. */
+/** A number of rows of text that suffices to estimate means and deviations. */
 const SAMPLE = 64;
 
-/** Mean and deviation of each element of the stream. */
+/** The mean and standard deviation of each element of the stream. */
 export interface Scaling {
   readonly mean: Float32Array;
   readonly deviation: Float32Array;
 }
 
-/** The scaling of streams after several layers, all together; `change` applies to each stream first. */
+/** The scaling of the streams after several layers, pooled; `change` is applied to each stream first. */
 export function scalingOf(
   { corpus, cache }: TrainingStates,
   layers: readonly number[],

@@ -18,7 +18,7 @@ export const POSITIONS = ROWS * BLOCK;
 
 export const options = exitTrainOptions.parse({ block: BLOCK, deciderEpochs: 6, deciderRate: 5e-2 });
 
-/** States whose streams `fill` writes over normal noise, position by position; elements differ in size, as in a model. */
+/** States of normal noise to which `fill` adds signals by position; as in a model, elements differ in size. */
 export function syntheticStates(
   layers: readonly number[],
   fill: (layer: number, position: number, stream: Float32Array) => void,

@@ -1,4 +1,4 @@
-/** A tiny model in a MODICUM_HOME of its own, and texts for its exits. */
+/** A tiny model in its own MODICUM_HOME, and texts to train its exits on. */
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,11 +9,11 @@ import { seededRandom } from "../../../util/random.ts";
 const fixture = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
 
 interface TinyModel {
-  /** MODICUM_HOME while a file's tests run. */
+  /** The folder that is MODICUM_HOME while a file's tests run. */
   readonly home: string;
-  /** The model's file, of two layers. */
+  /** The file of the model, which has two layers. */
   readonly file: string;
-  /** Writes a file of documents, each preceded by its name. */
+  /** Writes a file of documents that each begin with `name`; returns its path. */
   textsOf(name: string): string;
 }
 

@@ -2,7 +2,7 @@ import type { Corpus } from "./corpus.ts";
 import { TEACHER_TOP } from "./options.ts";
 import type { StateCache } from "./states/cache.ts";
 
-/** A corpus with its states and the teacher's choices. */
+/** A corpus with the model's states and its likeliest tokens. */
 export interface TrainingStates {
   readonly corpus: Corpus;
   readonly cache: StateCache;
@@ -14,7 +14,7 @@ export interface TrainingStates {
   readonly unbilled: { flops: number };
 }
 
-/** Joins a corpus with its complete cached states; `flops` were spent on them. */
+/** Combines a corpus with its complete cached states, which took `flops` FLOPs. */
 export function trainingStates(corpus: Corpus, cache: StateCache, flops = 0): TrainingStates {
   const { blocks, block } = corpus;
   const truth = new Int32Array(blocks.length * block);
@@ -26,10 +26,10 @@ export function trainingStates(corpus: Corpus, cache: StateCache, flops = 0): Tr
   return { corpus, cache, truth, teacher, unbilled: { flops } };
 }
 
-/** The positions of rows of text, start inclusive, end exclusive. */
+/** The range of positions in a range of rows of text, start inclusive, end exclusive. */
 export const positionsOf = ({ block }: Corpus, [from, to]: readonly [number, number]) =>
   [from * block, to * block] as const;
 
-/** 1 if the whole model's choice is the text's next token. */
+/** 1 where the whole model's choice is the text's next token. */
 export const modelRight = ({ truth, teacher }: TrainingStates): Uint8Array =>
   Uint8Array.from(truth, (token, at) => (teacher[at * TEACHER_TOP] === token ? 1 : 0));

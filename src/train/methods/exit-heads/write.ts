@@ -6,8 +6,8 @@ import { type WritableTensor, writeTensors } from "../../../weights/safetensors/
 import type { TrainedExits } from "./exit-stages.ts";
 
 /**
- * Writes exits as `exits.safetensors` and `exits.json` into a folder, which is created if missing, each atomically.
- * Heads are in float16; deciders, which are small and read raw streams, in float32.
+ * Writes exits into a folder, created if missing, as `exits.safetensors` and `exits.json`, each atomically. Heads are
+ * stored in float16; deciders, which are small and read raw streams, in float32.
  * @throws UserError if writing fails
  */
 export async function writeExits(folder: string, { metadata, weights }: TrainedExits): Promise<void> {

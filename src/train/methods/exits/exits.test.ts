@@ -17,7 +17,7 @@ const optionsOf = (layers: number, train: readonly string[] = []): TrainOptions 
     ...{ data: "none.txt", tokens: TOKENS, steps: 1, validation: 0, train },
   });
 
-/** A model with the first `layers` layers of the deepest model. */
+/** A model of `layers` layers whose values equal the deepest model's. */
 async function model(layers: number, train?: readonly string[]): Promise<Subject> {
   const subject = await newSubject(optionsOf(layers, train), VOCABULARY);
   for (const parameter of subject.store.parameters) {
@@ -43,7 +43,7 @@ interface Trained {
   readonly exitFlops: number;
 }
 
-/** A batch's gradients, by the parameters' names. */
+/** Computes a batch's gradients, keyed by parameter name. */
 async function train(subject: Subject, weight: number, recompute = false): Promise<Trained> {
   const { trainee, store } = subject;
   using passes = await Passes.create(trainee, store, shape, recompute);
@@ -106,13 +106,13 @@ describe.each([
 test("shares of the layers' losses", () => {
   expect(sharesOf("linear", [1, 2, 3, 4], 4)).toEqual([0.1, 0.2, 0.3, 0.4]);
   expect(sharesOf("uniform", [2, 4], 4)).toEqual([0.5, 0.5]);
-  // Shares of 0, 1 and 3 for the layers before the last, and 3 + 3 for the last.
+  // The unnormalised shares are 0, 1 and 3 for the layers before the last, and 3 + 3 for the last.
   expect(sharesOf("layerskip", [1, 2, 3, 4], 4)).toEqual([0, 0.1, 0.3, 0.6]);
 });
 
 test.each(["0", "4", "1+1", "2+x", ""])('layers "%s" are refused', async (layers) => {
   using subject = await model(LAYERS);
   expect(() => exits.exits!({ layers, weights: "linear" }, subject.trainee)).toThrow(
-    "expected some of 1 to 3 with + between",
+    "expected different layers of 1 to 3 joined by +",
   );
 });

@@ -4,13 +4,13 @@ import { UserError } from "../../../util/errors.ts";
 import type { ExitLosses, Trainee } from "../../graphs/graphs.ts";
 import type { Method } from "../method.ts";
 
-/** Rules for the shares of the layers' losses. */
+/** Rules that divide the loss among layers. */
 const WEIGHTS = ["linear", "layerskip", "uniform"] as const;
 type Weights = (typeof WEIGHTS)[number];
 
 const rules: Readonly<Record<Weights, (layer: number, layers: number) => number>> = {
   linear: (layer) => layer,
-  // LayerSkip, section 4.1.2, with a scale of 1: layers count from 0 there.
+  // LayerSkip, section 4.1.2, with a scale of 1; the paper counts layers from 0.
   layerskip: (layer, layers) => (layer < layers ? upTo(layer - 1) : layers - 1 + upTo(layers - 2)),
   uniform: () => 1,
 };
@@ -18,7 +18,7 @@ const rules: Readonly<Record<Weights, (layer: number, layers: number) => number>
 /** The sum of 1 to n. */
 const upTo = (n: number): number => (n * (n + 1)) / 2;
 
-/** The share of each layer's loss, for layers 1 to `layers`; the sum is 1. */
+/** The shares of the loss for the layers `of`, counted from 1; they sum to 1. */
 export function sharesOf(rule: Weights, of: readonly number[], layers: number): number[] {
   const parts = of.map((layer) => rules[rule](layer, layers));
   const all = parts.reduce((sum, part) => sum + part, 0);
@@ -29,7 +29,7 @@ const options = z.strictObject({
   layers: z
     .string()
     .default("all")
-    .describe("layers after which the head is trained, with + between: 4+8; all, or half: the later half"),
+    .describe("layers after which to train the head, joined by +, as in 4+8; or all, or half: the later half"),
   weights: choice(WEIGHTS)
     .default("linear")
     .describe("weights of the layers' losses: linear in the layer's number (CALM), layerskip, or uniform"),
@@ -37,8 +37,8 @@ const options = z.strictObject({
 export type ExitsOptions = z.output<typeof options>;
 
 /**
- * Losses at several layers, through the model's own norm and head, as CALM (Schuster et al. 2022) and LayerSkip
- * (Elhoushi et al. 2024) train models that answer before their last layer.
+ * Applies the model's own norm and head, with a loss, after several layers, as CALM (Schuster et al. 2022) and
+ * LayerSkip (Elhoushi et al. 2024) do to train models that can answer before their last layer.
  */
 export const exits: Method<ExitsOptions> = {
   name: "exits",
@@ -64,6 +64,6 @@ function layersOf(text: string, layers: number): number[] {
   const numbers = text.split("+").map(Number);
   const odd = numbers.find((layer) => !before.includes(layer));
   if (odd !== undefined || new Set(numbers).size < numbers.length)
-    throw new UserError(`exits: layers: expected some of 1 to ${layers - 1} with + between, got "${text}"`, 2);
+    throw new UserError(`exits: layers: expected different layers of 1 to ${layers - 1} joined by +, got "${text}"`, 2);
   return numbers.toSorted((a, b) => a - b);
 }

@@ -1,4 +1,4 @@
-/** Compared with rank_llm's losses and their gradients. */
+/** Compares losses and their gradients with rank_llm's. */
 import { describe, expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import { listNet, rankLosses } from "./losses.ts";

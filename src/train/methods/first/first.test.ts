@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const documents = ["some words", "other words", "a third"];
 
-/** A list's sample as the words of its tokens. */
+/** A list's sample with its tokens decoded. */
 function shown(record: Parameters<ReturnType<typeof listReader>>[0]) {
   const { ids, labels, list } = listReader(tokenizer, 2)(record);
   const at = labels.findIndex((label) => label >= 0);
@@ -94,8 +94,8 @@ test.each([
     { query: "why", documents, ranking: [0, 1] },
     '"ranking": expected the index of each document exactly once, the best first',
   ],
-  [{ query: "why", positive: "yes", negatives: [] }, '"negatives": expected at least one, to rank a list'],
-  [{ query: "why", positive: "a", negatives: Array(26).fill("b") }, "a list has 27 documents, expected at most 26"],
+  [{ query: "why", positive: "yes", negatives: [] }, '"negatives": expected at least one document to rank'],
+  [{ query: "why", positive: "a", negatives: Array(26).fill("b") }, "the list has 27 documents, expected at most 26"],
 ])("%j is one sentence", async (row, sentence) => {
   await expect(trained("first", [row])).rejects.toThrow(sentence);
 });

@@ -8,7 +8,7 @@ const options = z.strictObject({
   loss: z
     .enum(["joint", "lm", "rank"])
     .default("joint")
-    .describe("the loss: on the written ranking (lm), on the first letter's logits (rank), or joint"),
+    .describe("the loss: on the written ranking (lm), on the first letter's logits (rank), or on both (joint)"),
   rule: z
     .enum(["weighted-ranknet", "ranknet", "listnet"])
     .default("weighted-ranknet")
@@ -17,8 +17,8 @@ const options = z.strictObject({
     .number()
     .positive()
     .optional()
-    .describe("share of the ranking loss; by default 10 for weighted-ranknet, 1 for ranknet, 0.1 for listnet"),
-  words: z.coerce.number().int().min(1).default(48).describe("maximum words read of each passage"),
+    .describe("weight of the ranking loss; by default 10 for weighted-ranknet, 1 for ranknet, 0.1 for listnet"),
+  words: z.coerce.number().int().min(1).default(48).describe("maximum words read per passage"),
 });
 export type FirstTraining = z.output<typeof options>;
 

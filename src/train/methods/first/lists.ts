@@ -17,8 +17,8 @@ interface Judged {
 }
 
 /**
- * Turns lists into a reranker's prompts, followed by rankings in letters as labels. The reader throws a UserError if
- * the tokenizer has no single tokens for letters.
+ * Reads lists as a reranker's prompts, each followed by a ranking in letters as labels. The reader throws a UserError
+ * if the tokenizer lacks a single token for a letter.
  */
 export function listReader(tokenizer: Tokenizer, words: number): ListReader {
   const prompts = new Prompts(tokenizer);
@@ -50,7 +50,7 @@ function sampleOf(ids: readonly number[], from: number, letters: Int32Array, ran
 function judged(record: RankedRecord | ListRecord): Judged {
   const { query, documents, order, ranks } = "ranking" in record ? ofTeacher(record) : ofPositive(record);
   if (documents.length <= MOST_LETTERS) return { query, documents, order, ranks };
-  throw new UserError(`a list has ${documents.length} documents, expected at most ${MOST_LETTERS}`);
+  throw new UserError(`the list has ${documents.length} documents, expected at most ${MOST_LETTERS}`);
 }
 
 function ofTeacher({ query, documents, ranking }: ListRecord): Judged {
@@ -60,11 +60,11 @@ function ofTeacher({ query, documents, ranking }: ListRecord): Judged {
 }
 
 /**
- * The positive takes a random place in its list; if it always came first, the model would learn the letter A. The
- * negatives share the same rank.
+ * Puts the positive at a random place in its list; if it always came first, the model would learn the letter A. All
+ * negatives have the same rank.
  */
 function ofPositive({ query, positive, negatives }: RankedRecord): Judged {
-  if (negatives.length === 0) throw new UserError('"negatives": expected at least one, to rank a list');
+  if (negatives.length === 0) throw new UserError('"negatives": expected at least one document to rank');
   const random = seededRandom(fnv1a(Buffer.from(query)));
   const documents = [positive, ...shuffle([...negatives], random)];
   const place = Math.floor(documents.length * random());

@@ -1,6 +1,6 @@
 /**
- * Losses on the scores of one list, in float64. `ranks` are the teacher's, 1 for the best; items of equal rank are not
- * compared. Adding a number to all scores changes no loss, so each gradient sums to 0.
+ * Losses on the scores of one list, in float64. `ranks` are the teacher's, from 1 for the best; items of equal rank are
+ * not compared. Adding a constant to all scores leaves the losses unchanged, so each gradient sums to 0.
  */
 export interface RankLoss {
   readonly loss: number;
@@ -15,8 +15,8 @@ type Weight = (better: number, worse: number) => number;
 export const rankNet = (scores: Numbers, ranks: Numbers): RankLoss => pairwise(scores, ranks, () => 1);
 
 /**
- * FIRST's RankNet (arXiv 2406.15657): a pair weighs 1 / (r_i + r_j), and the sum is divided by the number of pairs, not
- * of weights.
+ * FIRST's RankNet (arXiv 2406.15657): a pair has the weight 1 / (r_i + r_j), and the sum is divided by the number of
+ * pairs, not the sum of weights.
  */
 export const weightedRankNet = (scores: Numbers, ranks: Numbers): RankLoss =>
   pairwise(scores, ranks, (better, worse) => 1 / (better + worse));
@@ -60,5 +60,5 @@ function logSoftmax(values: readonly number[]): number[] {
 export const rankLosses = { "weighted-ranknet": weightedRankNet, ranknet: rankNet, listnet: listNet } as const;
 export type RankLossName = keyof typeof rankLosses;
 
-/** Shares of the ranking loss relative to the language model's, as in the authors' code. */
+/** The ranking loss's default weight relative to the language model's loss, as in the authors' code. */
 export const LAMBDAS: Readonly<Record<RankLossName, number>> = { "weighted-ranknet": 10, ranknet: 1, listnet: 0.1 };

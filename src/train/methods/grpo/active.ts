@@ -19,7 +19,7 @@ interface StepPrompt {
   readonly prompt: Prompt;
 }
 
-/** Samples each step's completions with an engine over the trained LoRA layers, and scores them. */
+/** Samples each step's completions with an engine that uses the trained LoRA layers, and scores them. */
 export class ActiveGrpo implements ActiveMethod {
   readonly #rollouts: Rollouts;
   readonly #openEngine: () => Promise<Engine>;
@@ -43,7 +43,7 @@ export class ActiveGrpo implements ActiveMethod {
     this.#openEngine = openEngine;
   }
 
-  /** The sums' bytes as float32, the only form of states. */
+  /** The bytes of the sums, viewed as float32, because states must be float32. */
   get states(): NonNullable<ActiveMethod["states"]> {
     return { sums: new Float32Array(this.#sums.buffer) };
   }
@@ -67,16 +67,18 @@ export class ActiveGrpo implements ActiveMethod {
     this.#count([flops, scoring - started, this.#learns - scoring]);
   }
 
-  /** Each completion's rewards, computed one by one. */
+  /** Computes each completion's rewards, each by its own call. */
   #scores(prompts: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
     const { rewards } = this.#rollouts;
     const scored = (prompt: Prompt, { text }: Completion) =>
       Promise.all(rewards.map((reward) => rewardOf(reward, prompt, text)));
     const all = groups.map((group, i) => Promise.all(group.map((one) => scored(prompts[i]!.prompt, one))));
     const done = new AbortController();
-    // Nothing is left that could settle a reward.
+    // The process has no work left that could settle a reward.
     const idle = once(process, "beforeExit", done).then(() => {
-      throw new UserError(`${rewards.map(({ name }) => name).join(", ")}: a reward's promise is never settled`);
+      throw new UserError(
+        `${rewards.map(({ name }) => name).join(", ")}: a reward returned a promise that never settles`,
+      );
     });
     return Promise.race([Promise.all(all), idle]).finally(() => done.abort());
   }
@@ -94,7 +96,7 @@ export class ActiveGrpo implements ActiveMethod {
     this.#rollouts.hold(current);
   }
 
-  /** The mean of each reward. */
+  /** The mean of each reward over all completions. */
   #means(scores: readonly (readonly (readonly number[])[])[]): Readonly<Record<string, number>> {
     const meanOf = (k: number) => mean(scores.flat().map((all) => all[k]!));
     return Object.fromEntries(this.#rollouts.rewards.map(({ name }, k) => [`rewards/${name}/mean`, meanOf(k)]));

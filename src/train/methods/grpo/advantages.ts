@@ -8,13 +8,10 @@ export function deviation(values: readonly number[]): number {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - center) ** 2, 0) / Math.max(1, values.length - 1));
 }
 
-/**
- * True if all rewards of a group are equal: advantages must then be 0, but a rounded mean could make them differ from
- * 0.
- */
+/** True if all rewards in a group are equal; advantages must then be 0, even if the mean is rounded. */
 export const isUniform = (group: readonly number[]): boolean => group.every((reward) => reward === group[0]);
 
-/** Rewards above the mean of their group, divided by a standard deviation (Shao et al., arXiv 2402.03300; equal to TRL 1.16's). */
+/** Rewards minus the group's mean, over a standard deviation (Shao et al., arXiv 2402.03300; as TRL 1.16). */
 export function advantagesOf(groups: readonly (readonly number[])[], scale: (typeof scales)[number]): number[][] {
   const overall = deviation(groups.flat());
   return groups.map((group) => {

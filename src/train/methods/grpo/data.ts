@@ -33,7 +33,7 @@ export function promptData(
     );
   if (rows % group !== 0)
     throw new UserError(`batch: expected a multiple of num_generations (${group}), got ${rows}`, 2);
-  refuseWeights(files, "prompts are not mixed by weights");
+  refuseWeights(files, "prompts cannot be mixed by weight");
   const all = rowsOf(files, (columns) => {
     for (const { check } of rewards) check?.(columns);
     return { columns, ...promptIn(columns, tokenizer) };

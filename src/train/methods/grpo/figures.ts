@@ -2,7 +2,7 @@ import { mean } from "../../../util/mean.ts";
 import { deviation, isUniform, type scales } from "./advantages.ts";
 import type { Completion } from "./sampling.ts";
 
-/** A step's figures, under TRL's names. */
+/** A step's metrics, under TRL's names. */
 export function figuresOf(
   groups: readonly (readonly Pick<Completion, "ids" | "clipped">[])[],
   rewards: readonly (readonly number[])[],

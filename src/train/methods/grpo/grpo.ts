@@ -25,14 +25,14 @@ const options = z.strictObject({
     .describe("maximum number of tokens per completion (default: the rest of its row)"),
   scale_rewards: choice(scales)
     .default("group")
-    .describe("divide advantages by the standard deviation of the rewards in the group or the batch, or do not divide"),
+    .describe("divide advantages by the standard deviation of rewards in the group or batch, or do not divide"),
 });
 export type GrpoOptions = z.output<typeof options>;
 
 /** GRPO (Shao et al., arXiv 2402.03300): learns from rewards for completions that the model samples during training. */
 export const grpo: Method<GrpoOptions> = {
   name: "grpo",
-  summary: "learn from rewards of completions that the model samples",
+  summary: "learn from rewards for completions that the model samples",
   options,
   presets: () => ({ lora: { rank: 8 }, optimizer: { lr: 1e-4, weightDecay: 0 }, validation: 0 }),
   openData: async ({ reward_funcs, num_generations }, host, files) =>

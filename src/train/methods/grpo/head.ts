@@ -2,15 +2,15 @@ import type { Spent } from "../../../graph/index.ts";
 import type { Batch } from "../../data/batch.ts";
 import type { Head, HeadTensors, Judged, Objective } from "../../heads/objective.ts";
 
-/** A language model's objective with GRPO's loss. */
+/** Turns a language model's objective into GRPO's loss. */
 export const byAdvantage = (objective: Objective): Objective => ({
   ...objective,
   open: (hidden, programs, before) => new AdvantageHead(objective.open(hidden, programs, before)),
 });
 
 /**
- * GRPO's loss with one update per sampling: each token's ratio of probabilities is 1, so nothing is clipped, the loss
- * is minus the advantages' sum, and its gradient is the language model's with advantages as the labels' weights.
+ * GRPO's loss with one update per sample: each token's probability ratio is 1, so nothing is clipped. The loss is minus
+ * the sum of advantages; its gradient is the language model's, with labels weighted by advantages.
  */
 class AdvantageHead implements Head {
   constructor(private readonly lm: Head) {}

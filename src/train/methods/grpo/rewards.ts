@@ -11,20 +11,20 @@ export type Columns = Readonly<Record<string, unknown>>;
 
 type Reward = (prompt: unknown, completion: string, row: Columns) => unknown;
 
-/** A reward, and its name in figures. */
+/** A reward function, and its name in metrics. */
 export interface NamedReward {
   readonly name: string;
   readonly reward: Reward;
   /** Checks a row before the run. @throws UserError */
   readonly check?: (row: Columns) => void;
-  /** A module's source, and its file. */
+  /** The source of a module, and its file. */
   readonly source?: string;
   readonly file?: string;
 }
 
 const KINDS = [".mjs", ".js", ".ts"];
 
-/** Opens a built-in reward, or the function that a module exports. @throws UserError */
+/** Opens a built-in reward, or the function exported by a module. @throws UserError */
 export async function openReward(name: string): Promise<NamedReward> {
   const own = builtIn[name];
   if (own) return { name, check: own, reward: (_, completion, row) => Number(own(row)(completion)) };
@@ -52,7 +52,7 @@ async function functionIn(file: string): Promise<Reward> {
 
 const isReward = (value: unknown): value is Reward => typeof value === "function";
 
-/** Rewards that are 1 or 0, checked against a column of the row. */
+/** Built-in rewards of 1 or 0: each checks a completion against a column of the row. */
 const builtIn: Readonly<Record<string, (row: Columns) => (completion: string) => boolean>> = {
   exact: (row) => {
     const answer = column("exact", row, "answer", z.union([z.string(), z.number()]), "a text or a number");
@@ -95,7 +95,7 @@ function readSchema(schema: Record<string, z.core.util.JSONType>): z.ZodType {
   }
 }
 
-/** A text's JSON value; undefined if it is not JSON. */
+/** Parses a text as JSON; returns undefined if it is not JSON. */
 function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -104,14 +104,14 @@ function jsonIn(text: string): unknown {
   }
 }
 
-/** ` (reward.mjs: line 3)`, if the error's stack has the module. */
+/** The place of an error in a module, as ` (reward.mjs: line 3)`; empty if the error's stack lacks the module. */
 function placeIn(file: string | undefined, error: unknown): string {
   const module = file && path.posix.basename(pathToFileURL(file).pathname);
   const [line] = (error instanceof Error && error.stack?.split(`/${module}:`)[1]?.match(/^\d+/)) || [];
   return line === undefined ? "" : ` (${file}: line ${line})`;
 }
 
-/** Scores a completion. @throws UserError that names the row, for a reward that fails or is not a finite number */
+/** Scores a completion. @throws UserError naming the row if a reward fails or returns anything but a finite number */
 export async function rewardOf(
   { name, reward, file }: NamedReward,
   { where, prompt, columns }: { readonly where: string; readonly prompt: unknown; readonly columns: Columns },
@@ -125,5 +125,5 @@ export async function rewardOf(
     throw new UserError(`${where}: the reward ${name} failed${placeIn(file, error)}: ${reason}`);
   }
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new UserError(`${where}: the reward ${name} is ${shown(value)}; expected a number`);
+  throw new UserError(`${where}: the reward ${name} returned ${shown(value)}; expected a number`);
 }

@@ -11,11 +11,11 @@ export interface Prompt {
   readonly prompt: unknown;
   readonly columns: Columns;
   readonly ids: readonly number[];
-  /** True for a text, which completions continue. */
+  /** True if the prompt is a text to continue, false if it is a chat. */
   readonly raw: boolean;
 }
 
-/** A sampled completion, with its advantages for the loss. */
+/** A sampled completion, with its advantage, which weights its loss. */
 export interface Rollout {
   readonly prompt: Prompt;
   readonly completion: readonly number[];
@@ -70,14 +70,13 @@ export class Rollouts implements TrainingData {
     return [...this.#order(Math.floor(index / this.batches)).subarray(from, from + this.#perBatch)];
   }
 
-  /** Replaces the completions, by batch. */
+  /** Replaces the current completions, keyed by batch. */
   hold(current: ReadonlyMap<number, readonly Rollout[]>): void {
     this.#current = current;
   }
 
   /**
-   * Before its completions are sampled, a batch shows its prompts in full rows, which cost the most that a step may
-   * cost.
+   * Until completions are sampled, returns the batch's prompts in rows of full length, the most that a step can cost.
    */
   batch(index: number): Batch {
     const current = this.#current.get(index);

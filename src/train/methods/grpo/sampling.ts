@@ -5,18 +5,18 @@ import { fnv1a } from "../../../util/fnv.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { Prompt } from "./rollouts.ts";
 
-/** A completion, before it is scored. */
+/** A completion that is not yet scored. */
 export interface Completion {
   readonly ids: readonly number[];
   readonly text: string;
-  /** True if it reached the maximum length. */
+  /** True if the completion reached the maximum length. */
   readonly clipped: boolean;
 }
 
 interface SamplingTerms {
   /** The number of completions per prompt. */
   readonly group: number;
-  /** The maximum number of tokens of prompt and completion together, and of a completion. */
+  /** The maximum number of tokens in prompt and completion together; `longest` is the completion's maximum. */
   readonly tokens: number;
   readonly longest: number;
   readonly seed: number;
@@ -24,8 +24,8 @@ interface SamplingTerms {
 }
 
 /**
- * Each prompt's completions at temperature 1. Draws depend only on the seed, the step, and the places of the prompt and
- * the completion.
+ * Samples each prompt's completions at temperature 1. The draws depend only on the seed, the step, the prompt's index,
+ * and the completion's index.
  */
 export async function sample(
   engine: Engine,
@@ -33,7 +33,7 @@ export async function sample(
   prompts: readonly { readonly place: number; readonly prompt: Prompt }[],
   { group, tokens, longest, seed, step }: SamplingTerms,
 ): Promise<{ readonly groups: readonly (readonly Completion[])[]; readonly flops: number }> {
-  // The weights have changed since the last sampling.
+  // Cached results are stale: the weights have changed since the last call.
   engine.forget();
   const requests = prompts.flatMap(({ place, prompt: { ids, raw } }) =>
     Array.from({ length: group }, (_, index) => {

@@ -1,4 +1,4 @@
-/** Losses and gradient norms of TRL's GRPOTrainer, for fixed completions and rewards: tools/reference/grpo.py. */
+/** Compares losses and gradient norms with TRL's GRPOTrainer on fixed completions: tools/reference/grpo.py. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

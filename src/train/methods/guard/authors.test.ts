@@ -1,4 +1,4 @@
-/** Compared with the steps of FreezeAsGuard's own code, on a model of eight numbers with a squared error per sample. */
+/** Compares steps with FreezeAsGuard's own code, on a model of eight numbers with a squared error per sample. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import { MaskState } from "./mask-state.ts";

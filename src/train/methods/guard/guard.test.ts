@@ -28,7 +28,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-guard-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => path.join(folder, name);
 
-/** A small network, so its programs compile fast. */
+/** A small network, whose programs compile fast. */
 const network = at("network");
 const architecture = {
   _class_name: "UNet2DModel",
@@ -63,7 +63,7 @@ beforeAll(async () => {
   await train({ ...short, architecture, data: [a, b], steps: 1 }, { out: network });
 });
 
-/** After a run, the frozen tensors, and only these, have their original bytes. */
+/** Checks that after a run the frozen tensors, and only these, have their original bytes. */
 function expectKept(run: string, mask: string): void {
   const [before, after] = [weightsOf(network), weightsOf(run)];
   const { tensors } = readMask(mask);
@@ -78,7 +78,7 @@ test("frozen tensors keep their bytes, the others move, and the optimiser holds 
   const options = { ...short, model: network, data: [a, b], freezeMask: mask };
   const { receipt } = await train(options, { out: at("guarded") });
   expectKept(at("guarded"), mask);
-  // Decay and momentum would move tensors without a gradient if the optimiser held them.
+  // If the optimiser held frozen tensors, decay and momentum would move them even without a gradient.
   const optimizer = { name: "sgd", lr: 0.01, momentum: 0.9, weightDecay: 0.5 } as const;
   const { receipt: plain } = await train({ ...options, optimizer }, { out: at("decayed") });
   expectKept(at("decayed"), mask);
@@ -95,7 +95,7 @@ test("frozen tensors keep their bytes, the others move, and the optimiser holds 
   );
   await expect(again).rejects.toThrow(/the data or the mask differ/);
   const state = latestState(at("guarded"))!;
-  // Each tensor begins at a multiple of 16 numbers.
+  // Each tensor starts at a multiple of 16 elements.
   const held = state.buffer("first", [readShape(at("guarded"))]).length;
   expect(held).toBeLessThan(run + 16 * weightsOf(network).size);
 });

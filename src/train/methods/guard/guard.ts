@@ -5,20 +5,20 @@ import type { OpenTerms } from "../../session/stage.ts";
 import type { Method } from "../method.ts";
 import { type GuardOptions, guardOptions } from "./options.ts";
 
-/** The options that only a guard has; the others are every run's options. */
+/** The options of this method; the others are common to all runs. */
 const options = guardOptions.omit({ model: true, innocent: true, batch: true, seed: true, steps: true });
 type OwnOptions = z.output<typeof options>;
 
 /** The mask's file in a run's folder. */
 export const maskFile = (out: string): string => path.join(out, "mask.json");
 
-/** FreezeAsGuard (Huang et al. 2024): finds the tensors of an image generator that its users' fine-tuning must not change. */
+/** FreezeAsGuard (Huang et al. 2024): finds an image generator's tensors that users' fine-tuning must not change. */
 export const guard: Method<OwnOptions> = {
   name: "guard",
   summary: "find the tensors to freeze in an image generator",
   options,
   presets: () => ({ batch: usual("batch"), steps: usual("steps") }),
-  unscored: "the lab has no task for image generators; the losses of both stages judge a mask",
+  unscored: "the lab has no task for image generators; judge a mask by both stages' losses",
   reads: ["model", "batch", "seed"],
   async *stages(own, run) {
     const { writeMask } = await import("../../freeze/mask-file.ts");
@@ -41,7 +41,7 @@ async function openStages(own: OwnOptions, run: OpenTerms) {
 
 /** @throws UserError */
 function wholeOf(own: OwnOptions, { options: { model, data: innocent, batch, seed, steps } }: OpenTerms): GuardOptions {
-  if (model === undefined) throw new UserError("model: expected the image generator that is to be published", 2);
+  if (model === undefined) throw new UserError("model: expected the image generator to publish", 2);
   return guardOptions.parse({ ...own, model, innocent, batch, seed, steps });
 }
 

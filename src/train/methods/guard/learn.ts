@@ -19,8 +19,8 @@ import { type Gaps, PAPER } from "./upper-loss.ts";
 export type GuardTerms = Pick<MaskTerms, "onStep">;
 
 /**
- * Learns which tensors of an image generator to freeze. @throws UserError for any other model, or images that do not
- * fit it
+ * Learns which tensors of an image generator to freeze. @throws UserError for any other model, or images of another
+ * size
  */
 export async function* guardStages(
   options: GuardOptions,
@@ -28,7 +28,10 @@ export async function* guardStages(
   terms: GuardTerms = {},
 ): AsyncGenerator<Stage, FreezeMask, void> {
   if (!isOfKind("image generator", checkpoint))
-    throw new UserError(`model: ${options.model} draws no images; expected an image generator, such as digits-tiny`, 2);
+    throw new UserError(
+      `model: ${options.model} generates no images; expected an image generator, such as digits-tiny`,
+      2,
+    );
   using published = oldDrawing(checkpoint, { train: [], freezeMask: undefined });
   const { model } = published;
   const [illegal, innocent] = [
@@ -43,8 +46,8 @@ export async function* guardStages(
 }
 
 /**
- * The tensors with a share above one half or, if exact, the given ratio of all tensors, those with the greatest shares
- * first.
+ * The tensors with a share above one half; if `exactRatio`, the tensors with the greatest shares instead, as many as
+ * `freezeRatio` requires.
  */
 export function frozenOf(
   shares: ReadonlyMap<string, number>,
@@ -63,7 +66,7 @@ export interface LearnedShares {
   readonly gaps: Gaps;
 }
 
-/** Learns the mask of a published model: relearning, then the publisher's and the user's steps in alternation. */
+/** Learns a published model's mask: relearning, then alternating steps of the publisher and the user. */
 export async function* shareStages(
   checkpoint: Checkpoint,
   sides: Sides,
@@ -81,7 +84,7 @@ export async function* shareStages(
   return { shares: masks.shares, gaps };
 }
 
-/** Opens the fine-tuning on both sides. The stage owns the subject. */
+/** Opens the stage that fine-tunes on both sides' images. The stage owns the subject. */
 async function openRelearning(
   subject: DrawingSubject,
   { illegal, innocent }: Sides,
@@ -100,7 +103,7 @@ async function openRelearning(
 }
 
 /**
- * The gain of relearning on each side: the published model's mean error minus the relearned model's, on the same noise.
+ * What relearning gained on each side: the published model's mean error minus the relearned model's, with equal noise.
  */
 async function gapsOf(
   subject: DrawingSubject,
@@ -124,7 +127,7 @@ async function gapsOf(
   return { illegal: gap("illegal"), innocent: gap("innocent") };
 }
 
-/** The mean error on images, with fixed noise for each. */
+/** The mean error on images, each with fixed noise. */
 export async function meanError(
   passes: NoisePasses,
   { noise }: Pick<DrawingSubject, "noise">,

@@ -13,7 +13,7 @@ import { MaskState } from "./mask-state.ts";
 import type { GuardOptions } from "./options.ts";
 import { type Gaps, upperWeights } from "./upper-loss.ts";
 
-/** The images of both sides, with the numbers of their classes. */
+/** Both sides' images, with their class indices. */
 export interface Sides {
   readonly illegal: readonly ClassedImage[];
   readonly innocent: readonly ClassedImage[];
@@ -25,7 +25,7 @@ interface MaskStep {
   readonly steps: number;
   /** The mean of m. */
   readonly ratio: number;
-  /** Mean error of the step's images. */
+  /** The mean error of the step's images. */
   readonly loss: number;
 }
 
@@ -38,8 +38,8 @@ export interface MaskTerms {
 }
 
 /**
- * The publisher's and the user's steps in alternation, each with its own rule. The subject's store holds the relearned
- * values.
+ * A stage in which the publisher and the user take turns, each with its own update rule. The subject's store holds the
+ * relearned values.
  */
 export class MaskStage implements Stage {
   readonly name = "masks";
@@ -51,7 +51,7 @@ export class MaskStage implements Stage {
   readonly #norm: GradientNorm;
   readonly #batchAt: ReturnType<typeof mixedBatches>;
 
-  /** `published`: the values before relearning. The caller owns the passes. */
+  /** `published` are the values before relearning. The caller owns the passes. */
   constructor(
     subject: DrawingSubject,
     published: Float32Array,
@@ -110,14 +110,14 @@ export class MaskStage implements Stage {
   }
 }
 
-/** All values of a store: the memory itself. */
+/** All values of a store, as a view of its memory. */
 export const valuesOf = (store: ParameterStore): Float32Array<ArrayBuffer> =>
   new Float32Array(store.values.memory, 0, store.trainedElements);
 
-/** The memory of float64 numbers, in the form of checkpoints. */
+/** The memory of float64 numbers viewed as float32, the type of checkpoint buffers. */
 const halvesOf = ({ buffer }: Float64Array<ArrayBuffer>): Float32Array<ArrayBuffer> => new Float32Array(buffer);
 
-/** Batches drawn from both sides together, each determined by its index. */
+/** Returns batches drawn from both sides together, each determined by its index. */
 function mixedBatches(
   { illegal, innocent }: Sides,
   { noise }: DrawingSubject,

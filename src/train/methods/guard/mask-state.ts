@@ -3,30 +3,30 @@ import type { MaskOptions } from "./options.ts";
 /** A whole model's parameters, in float32 or, for tests, float64. */
 export type Numbers = Float32Array | Float64Array;
 
-/** A tensor's place among a model's parameters. */
+/** The location of a tensor among a model's parameters. */
 export interface Slice {
   readonly name: string;
   readonly offset: number;
   readonly length: number;
 }
 
-/** Logits stay within these bounds, so that a decided tensor can still change sides. */
+/** Logits are clamped to ± this bound, so that a decided tensor can still change sides. */
 const MOST = 1;
 
 export type MaskTerms = Pick<MaskOptions, "temperature" | "freezeRatio" | "maskLr" | "ratioPenalty" | "userLr">;
 
 /**
- * A soft mask over a model's tensors, and an imitated user who fine-tunes it (FreezeAsGuard, algorithm in section 3.3
- * and its official code). With a share m per tensor, the model is θ = θ_ft + m ⊙ Δ with Δ = θ_pre − θ_ft: only θ and Δ
- * are stored. θ_pre never changes.
+ * A soft mask over a model's tensors, and an imitated user who fine-tunes the model (FreezeAsGuard, section 3.3 and
+ * official code). With a share m per tensor, the model is θ = θ_ft + m ⊙ Δ with Δ = θ_pre − θ_ft: only θ and Δ are
+ * stored. θ_pre never changes.
  */
 export class MaskState {
-  /** The shares m, one per tensor; a tensor with a share near 1 keeps its published values. */
+  /** The shares m, one per tensor; a share near 1 preserves the tensor's published values. */
   readonly shares: Float64Array<ArrayBuffer>;
 
   /**
-   * `theta` holds the fine-tuned values, and becomes the masked model; `delta` is published minus fine-tuned; `logits`
-   * has one number per tensor. All three change in place.
+   * `theta` holds the fine-tuned values and becomes the masked model's; `delta` holds published minus fine-tuned
+   * values; `logits`, one number per tensor. All three change in place.
    */
   constructor(
     readonly slices: readonly Slice[],
@@ -39,12 +39,12 @@ export class MaskState {
     this.#follow();
   }
 
-  /** The soft share of frozen tensors. */
+  /** The mean of the shares: a soft ratio of frozen tensors. */
   get ratio(): number {
     return this.shares.reduce((sum, m) => sum + m, 0) / this.shares.length;
   }
 
-  /** ⟨Δ, g⟩ of each tensor: how a loss with gradient g changes with the tensor's share. */
+  /** ⟨Δ, g⟩ for each tensor: the derivative with respect to its share of a loss with gradient g. */
   along(gradient: Numbers): Float64Array {
     return Float64Array.from(this.slices, ({ offset, length }) => {
       let sum = 0;
@@ -58,14 +58,14 @@ export class MaskState {
     return this.shares.map((m) => (m * (1 - m)) / this.terms.temperature);
   }
 
-  /** The gradient of c · (ρ − mean m)² with respect to each logit. */
+  /** The gradient of the penalty c · (ρ − mean m)² with respect to each logit. */
   penalty(): Float64Array {
     const { ratioPenalty, freezeRatio } = this.terms;
     const each = (2 * ratioPenalty * (this.ratio - freezeRatio)) / this.shares.length;
     return this.slopes().map((slope) => each * slope);
   }
 
-  /** The publisher's step: moves the mask along the gradient of the upper loss, and the model with it. */
+  /** The publisher's step: moves the mask against the upper loss's gradient, and updates the model. */
   publish(gradient: Numbers): void {
     const [along, slopes, penalty] = [this.along(gradient), this.slopes(), this.penalty()];
     for (let i = 0; i < this.logits.length; i++) {
@@ -88,7 +88,7 @@ export class MaskState {
     }
   }
 
-  /** Updates shares from logits, and the model from shares. */
+  /** Recomputes shares from logits, and the model from shares. */
   #follow(): void {
     for (const [t, { offset, length }] of this.slices.entries()) {
       const share = 1 / (1 + Math.exp(-this.logits[t]! / this.terms.temperature));

@@ -7,35 +7,35 @@ const files = z.preprocess(
   z.array(z.string(), FILES).min(1, FILES),
 );
 
-/** How a mask is learned (FreezeAsGuard, Huang et al. 2024); the rates suit small networks. */
+/** How to learn a mask (FreezeAsGuard, Huang et al. 2024); the default rates suit small networks. */
 const maskOptions = z.strictObject({
   freezeRatio: z.number().min(0).max(1).default(0.4).describe("share of the tensors to freeze"),
   exactRatio: z
     .boolean()
     .default(false)
-    .describe("freeze exactly this share, the tensors with the greatest m, instead of all with m above 0.5"),
+    .describe("freeze exactly this share: the tensors with the greatest m, instead of all with m above 0.5"),
   upperLoss: z
     .enum(["normalised", "paper"])
     .default("normalised")
-    .describe("normalised: divide each side's loss by its gain from relearning; paper: do not"),
-  steps: count.default(800).describe("steps of mask and user together"),
-  userInterval: z.int().min(2).default(2).describe("one step in this many moves the mask; the others move the user"),
+    .describe("normalised: divide each side's loss by its gain from relearning; paper: do not divide"),
+  steps: count.default(800).describe("steps of mask and user in total"),
+  userInterval: z.int().min(2).default(2).describe("one step in this many updates the mask, the others the user"),
   temperature: z.number().positive().default(0.2).describe("m is the sigmoid of x over the temperature"),
   maskLr: z.number().positive().default(10).describe("learning rate of the mask"),
-  ratioPenalty: z.number().min(0).default(50).describe("weight of the squared distance to the ratio"),
+  ratioPenalty: z.number().min(0).default(50).describe("weight of the squared distance from freezeRatio"),
   userLr: z.number().positive().default(0.05).describe("learning rate of the imitated user, by plain gradient descent"),
 });
 export type MaskOptions = z.output<typeof maskOptions>;
 
-/** A complete guard: what is learned, on which data, and the relearning before it. */
+/** A complete guard: the model and data, relearning, and the mask's options. */
 export const guardOptions = z.strictObject({
   model: z.string().describe("the image generator to publish"),
   illegal: files.describe("JSON lines with image and label: images that users must not teach it"),
-  innocent: files.describe("JSON lines of the same form, for images that users may teach it"),
-  relearnSteps: count.default(300).describe("steps of fine-tuning on both kinds, before the imitated user starts"),
+  innocent: files.describe("JSON lines of the same form: images that users may teach it"),
+  relearnSteps: count.default(300).describe("steps of fine-tuning on both kinds before the imitated user starts"),
   relearnLr: z.number().positive().default(5e-4).describe("learning rate of that fine-tuning, by AdamW"),
   batch: count.default(32).describe("images per step"),
-  seed: z.int().min(0).default(0).describe("seed of the images' order, the noise and the first mask"),
+  seed: z.int().min(0).default(0).describe("seed for the images' order, the noise and the first mask"),
   ...maskOptions.shape,
 });
 export type GuardOptions = z.output<typeof guardOptions>;

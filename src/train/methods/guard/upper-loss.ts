@@ -1,7 +1,7 @@
-/** Added to counts, so that a side without a sample weighs nothing instead of NaN. */
+/** Added to counts, so that a side without samples gets the weight 0 instead of NaN. */
 const FEW = 1e-5;
 
-/** The gain of relearning on each side; both are 1 for the paper's loss. */
+/** How much relearning gained on each side; 1 for the paper's loss. */
 export interface Gaps {
   readonly illegal: number;
   readonly innocent: number;
@@ -10,8 +10,8 @@ export interface Gaps {
 export const PAPER: Gaps = { illegal: 1, innocent: 1 };
 
 /**
- * Each sample's weight in the upper loss (−L_illegal + L_innocent) / 2, where each side's loss is a mean over its
- * samples. `illegal` marks the samples' side.
+ * Each sample's weight in the upper loss (−L_illegal + L_innocent) / 2, where each side's loss is the mean over its
+ * samples. `illegal` is true for samples of the illegal side.
  */
 export function upperWeights(illegal: readonly boolean[], gaps: Gaps): Float32Array {
   const count = illegal.filter(Boolean).length;

@@ -1,4 +1,4 @@
-/** Compared with the noise and the loss of LLaDA's training code, with the same draws. */
+/** Compares noise and loss with LLaDA's training code, with the same draws. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import type { Batch } from "../../data/batch.ts";
@@ -6,7 +6,7 @@ import { maskedBatch } from "./data.ts";
 
 interface Text {
   tokens: number;
-  /** The first tokens, which are not trained on. */
+  /** The number of leading tokens that are not trained on. */
   prompt: number;
   noisy: number[];
   /** The masked share. */
@@ -18,7 +18,7 @@ const [MASK, WORDS] = [9, 8];
 const places = numbers(1, 32 * WORDS);
 const [left, right] = [numbers(2, 10 * WORDS), numbers(3, 10 * WORDS)];
 
-/** The cross-entropy of a token, by the model of the fixture. */
+/** The cross-entropy of a token under the fixture's model. */
 function lossOf(ids: Int32Array, place: number, token: number): number {
   const logits = Array.from({ length: WORDS }, (_, word) => {
     const beside = (table: Float32Array, at: number) => 2 * table[(ids[at] ?? MASK) * WORDS + word]!;

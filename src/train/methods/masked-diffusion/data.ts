@@ -4,13 +4,13 @@ import type { Batch, TrainingData } from "../../data/batch.ts";
 export interface Masking {
   /** The mask token. */
   readonly mask: number;
-  /** True if a token is predicted at the place before it. */
+  /** True if the model predicts a token at the position before it. */
   readonly shifted: boolean;
   /** The smallest share of tokens to mask. */
   readonly epsilon: number;
 }
 
-/** Masks a random share of each batch's labels, the tokens at their own positions; the index determines the draw. */
+/** Masks a random share of each batch's labels, which are tokens at their own positions; the index seeds the draw. */
 export function masked(data: TrainingData, masking: Masking, seed: number): TrainingData {
   const first = Math.floor(seededRandom(seed)() * 2 ** 52);
   return { ...data, batch: (index) => maskedBatch(data.batch(index), masking, seededRandom(first + index)) };
@@ -19,8 +19,8 @@ export function masked(data: TrainingData, masking: Masking, seed: number): Trai
 /**
  * Masks each label of a text with the probability p = (1 − ε)·t + ε. Each text's t is uniform in [0, 1]; the t of a
  * batch's texts are evenly spaced, which gives less variance than independent draws (Kingma et al. 2021, arXiv
- * 2107.00630, appendix I.1). A masked label weighs 1/p, and all texts weigh the same, whatever the length of their
- * answers.
+ * 2107.00630, appendix I.1). A masked label has the weight 1/p, and all texts have the same total weight, whatever
+ * their answers' lengths.
  */
 export function maskedBatch(batch: Batch, { mask, shifted, epsilon }: Masking, random: () => number): Batch {
   const { ids: inputs, labels: tokens } = batch;
@@ -44,14 +44,14 @@ export function maskedBatch(batch: Batch, { mask, shifted, epsilon }: Masking, r
   return { ...batch, ids, labels, weights, labelled, documents };
 }
 
-/** One text's places in a batch, `from` inclusive, `to` exclusive, and its labelled places. */
+/** One text's positions in a batch, `from` inclusive, `to` exclusive, and its labelled positions. */
 interface Text {
   readonly from: number;
   readonly to: number;
   readonly answer: readonly number[];
 }
 
-/** A batch's texts: the documents of packed rows, or rows up to their last label. */
+/** A batch's texts: the documents of packed rows; otherwise, rows up to their last label. */
 function textsOf({ rows, tokens, labels, documents }: Batch): Text[] {
   return Array.from({ length: rows }, (_, row) => {
     const [first, end] = [row * tokens, (row + 1) * tokens];
@@ -63,7 +63,7 @@ function textsOf({ rows, tokens, labels, documents }: Batch): Text[] {
     .filter(({ answer }) => answer.length > 0);
 }
 
-/** The places of a row where a document begins, and where the last one ends. */
+/** The positions in a row where documents begin, and where the last one ends. */
 function bordersOf(documents: Int32Array, first: number, end: number): number[] {
   const borders = [first];
   for (let at = first; at < end && documents[at]! >= 0; at++)

@@ -17,14 +17,14 @@ const MASK = 99;
 const END = 7;
 const masking = { mask: MASK, shifted: false, epsilon: 1e-3 };
 
-/** A row of three prompt tokens and an answer of `answer` tokens, then padding. */
+/** A batch of one row: three prompt tokens, `answer` answer tokens, then padding. */
 function batchOf(answer: number): Batch {
   const ids = Int32Array.from({ length: answer + 5 }, (_, i) => (i < answer + 3 ? 10 + i : 0));
   const labels = ids.map((id, i) => (i >= 3 && i < answer + 3 ? id : -1));
   return { rows: 1, tokens: ids.length, ids, labels, labelled: answer, samples: 1 };
 }
 
-/** Random numbers that start with `t`; a batch of one text uses it as its time. */
+/** Random numbers of which the first is `t`; a batch of one text uses it as the text's time. */
 function randomAt(t: number, seed: number): () => number {
   const random = seededRandom(seed);
   let begun = false;

@@ -8,15 +8,15 @@ import { type Masking, masked } from "./data.ts";
 
 const options = z.strictObject({
   answer: integer(0, 0).describe(
-    "pad answers to this many tokens with end tokens, which are trained like other tokens; 0: no padding",
+    "pad answers with end tokens, trained like other tokens, to this many tokens; 0: no padding",
   ),
-  epsilon: z.coerce.number().positive().max(0.5).default(1e-3).describe("the smallest share of tokens to mask"),
+  epsilon: z.coerce.number().positive().max(0.5).default(1e-3).describe("minimum share of tokens to mask"),
 });
 export type MaskedDiffusionOptions = z.output<typeof options>;
 
 /**
  * Masked diffusion (Nie et al. 2025, arXiv 2502.09992, algorithms 1 and 2): a random share p of an answer's tokens is
- * masked, and the cross-entropy of each masked token counts 1/p.
+ * masked, and the cross-entropy of each masked token is weighted by 1/p.
  */
 export const maskedDiffusion: Method<MaskedDiffusionOptions> = {
   name: "masked-diffusion",
@@ -38,15 +38,12 @@ export const maskedDiffusion: Method<MaskedDiffusionOptions> = {
 /** @throws UserError if the model is causal */
 function maskOf({ denoiser, tokenizer }: DataHost): Omit<Masking, "epsilon"> {
   if (denoiser) return { mask: denoiser.mask ?? maskIdOf(tokenizer)!, shifted: denoiser.shifted };
-  throw new UserError(
-    "masked-diffusion: the model is causal; expected one that fills in masked tokens (llada, dream)",
-    2,
-  );
+  throw new UserError("masked-diffusion: the model is causal; expected a masked diffusion model (llada, dream)", 2);
 }
 
 /**
- * Makes samples whose labels are the tokens at their own positions. Answers are padded to `length` tokens with the end
- * token; 0 for no padding.
+ * Makes samples in which each position's label is its own token. Pads answers to `length` tokens with the end token; 0
+ * for no padding.
  */
 export const aligned =
   (length: number, end: number | undefined): Arrange =>
@@ -61,5 +58,5 @@ export const aligned =
 
 function endOf(end: number | undefined): number {
   if (end !== undefined) return end;
-  throw new UserError("masked-diffusion: the tokenizer has no token that ends texts; set answer=0", 2);
+  throw new UserError("masked-diffusion: the tokenizer has no end token; set answer=0", 2);
 }

@@ -48,7 +48,7 @@ test("a model's experts train, and are written as stacks; router losses reach ev
   }
 });
 
-/** The gradients of one step with two batches, balanced over the step or per batch. */
+/** The gradients of one step with two batches, with routing balanced over the step or per batch. */
 async function gradientsOf(over: "step" | "batch", texts: readonly [number, number], { steps = 1, scale = 1 } = {}) {
   const options = completeOptions({
     ...{ data: text, tokens: 8, batch: 1, accumulate: 2, method: `moe:balance=1,over=${over}`, architecture: jetmoe },
@@ -75,7 +75,7 @@ test("choices are balanced over a step's batches: equal batches act as one, and 
   expect(farthest(step, await gradientsOf("batch", [1, 7]))).toBeGreaterThan(1e-4);
   expect(farthest(await gradientsOf("step", [7, 7]), await gradientsOf("batch", [7, 7]))).toBeLessThan(1e-6);
   expect(farthest(step, await gradientsOf("step", [1, 7], { steps: 2 }))).toBe(0);
-  // The router loss has the scale of the tokens' loss, a power of 2.
+  // The router loss is scaled like the tokens' loss, by a power of 2.
   const scaled = await gradientsOf("step", [1, 7], { scale: 4 });
   expect(
     farthest(

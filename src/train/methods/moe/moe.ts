@@ -9,20 +9,20 @@ import type { Method } from "../method.ts";
 
 const options = z.strictObject({
   balance: number(0.01).describe(
-    "weight of each router's load-balancing loss, which is 1 if experts are chosen equally",
+    "weight of each router's load-balancing loss, which is 1 if experts are chosen equally often",
   ),
   over: z
     .enum(["step", "batch"])
     .default("step")
-    .describe("the choices to balance: all batches of a step together, or each batch by itself"),
+    .describe("what to balance: all batches of a step together, or each batch by itself"),
   z: number(0.001).describe("weight of each router's z-loss, which keeps its logits small"),
 });
 export type MoeOptions = z.output<typeof options>;
 
 /**
- * Router losses, as JetMoE (Shen et al. 2024, section 3.3) is trained: load balancing (Fedus et al. 2022) and the
- * z-loss (Zoph et al. 2022), summed over all routers. Both average over a batch's positions, excluding padding; the
- * shares of choices cover all batches of a step so far (Qiu et al. 2025, section 3: a buffer over accumulation).
+ * Router losses, with which JetMoE (Shen et al. 2024, section 3.3) was trained: load balancing (Fedus et al. 2022) and
+ * the z-loss (Zoph et al. 2022), summed over all routers. Both average over a batch's positions, excluding padding; the
+ * experts' shares cover all batches of the step so far (Qiu et al. 2025, section 3: a buffer over accumulation).
  */
 export const moe: Method<MoeOptions> = {
   name: "moe",
@@ -31,7 +31,7 @@ export const moe: Method<MoeOptions> = {
   routerLoss,
 };
 
-/** Each batch of a step has an equal share in its loss. @throws UserError */
+/** Each batch's loss is divided by the number of batches per step. @throws UserError */
 function routerLoss(
   { balance, over, z: zWeight }: MoeOptions,
   { stack }: Pick<Trainee, "stack">,

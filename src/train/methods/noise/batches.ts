@@ -25,13 +25,13 @@ export interface NoisyImages {
 export interface NoisyTerms {
   readonly size: number;
   readonly noise: NoiseConfig;
-  /** The vector for no class; if undefined, every image keeps its class. */
+  /** The class index for "no class"; if undefined, every image keeps its class. */
   readonly unconditional: number | undefined;
-  /** The seed of order and noise; if undefined, images come in order, with fixed noise. */
+  /** The seed for order and noise; if undefined, images are in order, with fixed noise. */
   readonly seed: number | undefined;
 }
 
-/** Batches of noisy images, each determined by its index. The first images also fill the last batch of an epoch. */
+/** Batches of noisy images, each determined by its index. An epoch's last batch is filled up with its first images. */
 export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms): TrainingData {
   const { size, seed } = terms;
   const shares = sharesLeft(terms.noise);
@@ -43,7 +43,7 @@ export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms)
       const [epoch, at] = [Math.floor(index / batches), index % batches];
       const order = orderOf(epoch);
       const drawn = Array.from({ length: size }, (_, i) => images[order[(at * size + i) % images.length]!]!);
-      // A batch's noise is the same each time, and differs from that of neighbouring batches.
+      // A batch always has the same noise, which differs from other batches' noise.
       const random = seededRandom(seed === undefined ? at : (seed + 1) * 2 ** 26 + index);
       const samples = Math.min(size, images.length - at * size);
       return batchOf(noisy(drawn, shares, seed === undefined ? undefined : terms.unconditional, random), samples);

@@ -53,7 +53,7 @@ const architecture = {
   scheduler: { num_train_timesteps: 20, beta_start: 0.005, beta_end: 0.4 },
 };
 
-/** A picture of stripes, two pixels wide. */
+/** A picture of stripes that are two pixels wide. */
 async function striped(label: "rows" | "columns"): Promise<string> {
   const across = (i: number) => (label === "rows" ? Math.floor(i / 8) : i % 8);
   const data = Uint8Array.from({ length: 64 }, (_, i) => (across(i) % 4 < 2 ? 230 : 25));
@@ -134,7 +134,7 @@ test("a label, a method and a mask that do not fit are named", async () => {
   const others = { method: "sparse", precision: "amp-bf16", recompute: true, packing: true } as const;
   for (const name of ["method", "precision", "recompute", "packing"] as const)
     await expect(estimateTraining({ ...options, [name]: others[name] })).rejects.toThrow(
-      `${name}: an image generator is trained to predict noise; omit ${name}`,
+      `${name}: training an image generator does not support it; omit ${name}`,
     );
 });
 

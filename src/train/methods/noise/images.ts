@@ -11,7 +11,7 @@ import { hashOf, readText } from "../../data/files.ts";
 /** A training image: [channels, side, side], between −1 and 1. */
 export interface LabelledImage {
   readonly pixels: Float32Array;
-  /** Undefined if it has no class. */
+  /** The image's class; undefined if it has none. */
   readonly label: string | undefined;
   /** Its file and line. */
   readonly where: string;
@@ -19,7 +19,7 @@ export interface LabelledImage {
 
 export interface LabelledImages {
   readonly images: readonly LabelledImage[];
-  /** SHA-256 of the files' texts. */
+  /** SHA-256 of the files' contents. */
   readonly hash: string;
 }
 
@@ -31,8 +31,8 @@ const record = z.object({
 const INLINE = /^data:image\/\w+;base64,/;
 
 /**
- * Reads JSON lines with `image`, a file path relative to them or a data URI, and `label`.
- * @throws UserError with file and line, including for an image whose size is not the network's
+ * Reads JSON lines with `image`, a data URI or a path relative to the JSON file, and `label`. @throws UserError with
+ * file and line, also for an image that differs in size from the network's
  */
 export async function readLabelledImages(files: readonly string[], size: PictureSize): Promise<LabelledImages> {
   const texts = files.map(readText);

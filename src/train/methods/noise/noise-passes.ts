@@ -12,21 +12,21 @@ import type { PassCost } from "../../step/passes.ts";
 import { type DataInputs, GivenBuffers } from "../../whole/given-buffers.ts";
 import type { NoisyImages } from "./batches.ts";
 
-/** A network whose weights are inputs, some of them trained. */
+/** A network whose weights are graph inputs, some of them trained. */
 export interface TracedUNet {
   readonly unet: UNet;
   readonly weights: TracedWeights;
   readonly trained: (name: string) => boolean;
 }
 
-/** A batch's inputs → `nats` [batch], each image's mean square error. */
+/** Maps a batch's inputs to `nats` [batch], each image's mean squared error. */
 export function traceErrors({ unet }: TracedUNet): Graph {
   const g = new Graph();
   g.output("nats", squaredErrors(g, unet));
   return g;
 }
 
-/** Like `traceErrors`, with `weights` [batch], each image's share of the loss → also the gradients of its weights. */
+/** Like `traceErrors`; also maps `weights` [batch], the images' shares of the loss, to the weights' gradients. */
 function traceErrorsBackward(traced: TracedUNet): Graph {
   const g = new Graph();
   const errors = squaredErrors(g, traced.unet);
@@ -35,7 +35,7 @@ function traceErrorsBackward(traced: TracedUNet): Graph {
   return g;
 }
 
-/** Forward and backward FLOPs of a batch. */
+/** The FLOPs of a batch's forward and backward passes. */
 export function noiseFlops(traced: TracedUNet): (sizes: Bindings) => { forward: number; backward: number } {
   const [forward, both] = [traceErrors(traced), traceErrorsBackward(traced)].map((graph) => graphCost(graph));
   return (sizes) => {
@@ -49,7 +49,7 @@ interface Bound {
   readonly weights: Binding;
 }
 
-/** Runs a network forward and backward on noisy images: a step is one program. */
+/** Runs a network forward and backward on noisy images, in one program per step. */
 export class NoisePasses implements Disposable {
   readonly #buffers = new GivenBuffers();
   readonly #flops: ReturnType<typeof noiseFlops>;
@@ -71,14 +71,14 @@ export class NoisePasses implements Disposable {
     return new NoisePasses(traced, await compiled(traceErrors(traced)), await compiled(traceErrorsBackward(traced)));
   }
 
-  /** Adds a batch's gradients to the store's; `weight` is each image's share of the loss. Returns the sum of its errors. */
+  /** Adds a batch's gradients to the store's; `weight` is each image's share of the loss. Returns the summed errors. */
   async train({ drawings }: Batch, weight: number): Promise<number> {
     const { times } = drawings!;
     const errors = await this.weigh(drawings!, new Float32Array(times.length).fill(weight));
     return errors.reduce((sum, error) => sum + error, 0);
   }
 
-  /** Like `train`, with a share for each image; returns each one's error. */
+  /** Like `train`, with a separate share for each image; returns each image's error. */
   async weigh(images: NoisyImages, weights: Float32Array): Promise<Float32Array> {
     const shares = { dtype: "f32", shape: [weights.length], values: weights } as const;
     const { forward, backward } = this.#flops({ batch: weights.length });

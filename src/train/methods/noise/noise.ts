@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { Method } from "../method.ts";
 
-/** Trains image generators, even if the run does not name it: no other method does. */
+/** Trains image generators. A run need not name this method, because no other trains them. */
 export const noise: Method<object> = {
   name: "noise",
   summary: "train an image generator to predict noise",
-  unscored: "the lab has no task that scores image generators; use the held-out loss",
+  unscored: "the lab has no task for image generators; use the held-out loss",
   options: z.strictObject({}),
   async owns(run, base) {
     const { generatorOf } = await import("./open-drawing.ts");

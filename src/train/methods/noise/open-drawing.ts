@@ -13,13 +13,13 @@ import { type ClassedImage, noisyBatches } from "./batches.ts";
 import { type LabelledImage, readLabelledImages } from "./images.ts";
 import { type DrawingSubject, newDrawing, oldDrawing } from "./subject.ts";
 
-/** The checkpoint of a run's image generator, without tensors if it is new; undefined for other models. */
+/** The checkpoint of the image generator to train, without tensors if it is new; undefined for other models. */
 export function generatorOf({ architecture }: TrainOptions, base: Checkpoint | undefined): Checkpoint | undefined {
   const checkpoint = base ?? (architecture && newCheckpoint(architecture));
   return checkpoint && isOfKind("image generator", checkpoint) ? checkpoint : undefined;
 }
 
-/** diffusers stores a network's class name instead of a `model_type`. */
+/** A new network's checkpoint; diffusers stores a class name instead of a `model_type`. */
 function newCheckpoint(config: Readonly<Record<string, unknown>>): Checkpoint {
   const named = bare({ model_type: String(config["_class_name"]) });
   return { ...named, config: { kind: "huggingface", path: "architecture", config } };
@@ -33,7 +33,7 @@ function otherOf({ precision, recompute, packing, method, ...others }: TrainOpti
   return (["save", "lora", "head", "upcycle", "freeze"] as const).find((name) => others[name] !== undefined);
 }
 
-/** The one stage of a run that trains an image generator. @throws UserError */
+/** Trains an image generator in a single stage. @throws UserError */
 export async function* drawingStages(run: OpenTerms): AsyncGenerator<Stage, void> {
   const { options, openBase } = run;
   const base = options.model === undefined ? undefined : await openBase(options.model);
@@ -46,14 +46,14 @@ export async function* drawingStages(run: OpenTerms): AsyncGenerator<Stage, void
   yield* batchStages({ ...opened, tokenizer: undefined }, run, undefined);
 }
 
-/** Opens the training of an image generator. @throws UserError */
+/** Opens an image generator and its data for training. @throws UserError */
 export async function openDrawing(
   options: TrainOptions,
   checkpoint: Checkpoint,
 ): Promise<{ subject: DrawingSubject; data: RunData }> {
   const other = otherOf(options);
   if (other !== undefined)
-    throw new UserError(`${other}: an image generator is trained to predict noise; omit ${other}`, 2);
+    throw new UserError(`${other}: training an image generator does not support it; omit ${other}`, 2);
   const isNew = checkpoint.tensors.size === 0;
   const subject = isNew ? newDrawing(checkpoint, options, options.seed) : oldDrawing(checkpoint, options);
   try {
@@ -78,7 +78,7 @@ async function dataOf(
   };
 }
 
-/** Images with their class indices. @throws UserError for a label that the network does not have */
+/** Adds class indices to images. @throws UserError for a label that the network does not have */
 export function classed(
   images: readonly LabelledImage[],
   { unet, labels, unconditional }: ImageGenerator,

@@ -26,20 +26,17 @@ export interface DrawingSubject extends OwnSubject {
   openPasses(): Promise<NoisePasses>;
 }
 
-/** The trained part of a network: name patterns, and a mask's file. */
+/** Which tensors of a network to train: name patterns, and a mask file. */
 export type Frozen = Pick<TrainOptions, "train" | "freezeMask">;
 
-/**
- * A network with random weights, built from its configuration and initialised as in PyTorch. `checkpoint` has no
- * tensors.
- */
+/** Builds a network from a checkpoint's configuration, without tensors, and initialises it as PyTorch does. */
 export function newDrawing(checkpoint: Checkpoint, frozen: Frozen, seed: number): DrawingSubject {
   const subject = opened(checkpoint, frozen);
   fillUniformly(subject.store, seed);
   return subject;
 }
 
-/** A checkpoint's network. @throws UserError */
+/** Opens a checkpoint's network. @throws UserError */
 export function oldDrawing(source: Checkpoint, frozen: Frozen): DrawingSubject {
   const checkpoint = withFlatKernels(source);
   const subject = opened(checkpoint, frozen);
@@ -48,7 +45,7 @@ export function oldDrawing(source: Checkpoint, frozen: Frozen): DrawingSubject {
   return subject;
 }
 
-/** The architecture that is trained. */
+/** The only architecture that can be trained. */
 const TRAINED = "UNet2DModel";
 
 /** @throws UserError for a generator of another architecture */
@@ -64,7 +61,7 @@ function opened(checkpoint: Checkpoint, { train, freezeMask }: Frozen): DrawingS
   const model = unet2d.open(weights);
   const { denoising } = model;
   if (denoising.kind !== "noise")
-    throw new UserError(`${checkpoint.path}: a consistency model cannot be trained; expected one that predicts noise`);
+    throw new UserError(`${checkpoint.path}: a consistency model cannot be trained; expected a noise predictor`);
   const plain = { unet: model.unet, weights, trained: () => true };
   const joined = weights.inputsOf(traceErrors(plain));
   const wanted = trainedBy(
@@ -103,8 +100,8 @@ const writeDrawing = (
   });
 
 /**
- * Initialises a network as PyTorch does: kernels, matrices and their biases uniform within ±1/√inputs, the classes'
- * vectors normal, gains 1, the biases of norms 0.
+ * Initialises a network as PyTorch does: kernels, matrices and their biases uniform within ±1/√inputs, class vectors
+ * normal, gains 1, norms' biases 0.
  */
 function fillUniformly(store: ParameterStore, seed: number): void {
   const random = seededRandom(seed);

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { batchesOf, type Pair, readPairs, rowsOf, shuffledPairs } from "./data.ts";
 
 const pair = (image: number, key: string, group: string): Pair => ({ image: `${image}`, caption: key, key, group });
-/** Two groups, each with 40 pairs that have 10 different keys. */
+/** Two groups of 40 pairs; each group has 10 different keys. */
 const pairs = Array.from({ length: 80 }, (_, i) => pair(i, `k${i % 10}`, i < 40 ? "a" : "b"));
 
 test("a batch has one group, and no key twice", () => {

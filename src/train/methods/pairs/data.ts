@@ -16,13 +16,13 @@ const line = z.object({ image: text, caption: text, key: text.optional(), group:
 export interface Pair {
   readonly image: string;
   readonly caption: string;
-  /** Pairs with the same key are equivalent and never share a batch; default: the caption. */
+  /** Identifies equivalent pairs, which never share a batch; default: the caption. */
   readonly key: string;
-  /** All pairs of a batch are from the same group, because pairs that are hard to tell apart teach more. */
+  /** Pairs of a batch are all from the same group, because pairs that are hard to tell apart teach more. */
   readonly group: string;
 }
 
-/** The pairs of files of JSON lines. @throws UserError with the number of an invalid line */
+/** Reads the pairs of JSON Lines files. @throws UserError with the number of an invalid line */
 export function readPairs(files: readonly string[]): Pair[] {
   const pairs = files.flatMap(pairsOf);
   if (pairs.length > 1) return pairs;
@@ -37,7 +37,7 @@ const pairsOf = (file: string): Pair[] =>
     group,
   }));
 
-/** Gives every picture the caption of another. */
+/** Gives every picture another picture's caption. */
 export function shuffledPairs(pairs: readonly Pair[], seed: number): Pair[] {
   const order = shuffle([...pairs.keys()], seededRandom(seed));
   const caption = new Map(order.map((from, i) => [from, pairs[order[(i + 1) % order.length]!]!.caption]));
@@ -55,11 +55,11 @@ function groupsOf(pairs: readonly Pair[]): Map<string, Pair[]> {
   return groups;
 }
 
-/** The number of pairs per batch: `size`, or the number of keys in the smallest group if that is less. */
+/** The number of pairs per batch: `size`, or the number of keys in the smallest group if that is lower. */
 export const rowsOf = (pairs: readonly Pair[], size: number): number =>
   Math.min(size, ...[...groupsOf(pairs).values()].map((group) => new Set(group.map(({ key }) => key)).size));
 
-/** Endless batches of one group each, without repeated keys; a group's probability is proportional to its size. */
+/** Endless batches, each from one group and without repeated keys; groups are drawn in proportion to size. */
 export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): Generator<Pair[], never> {
   const random = seededRandom(seed);
   const groups = groupsOf(pairs);
@@ -84,19 +84,19 @@ export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): 
 export interface PairBatch {
   /** `pixels` [rows, 3, side, side], `ids` and `mask` [rows, tokens], `own` [rows]: each row's own index. */
   readonly inputs: DataInputs;
-  /** The number of tokens in the longest caption, and in all captions. */
+  /** The number of tokens in the longest caption; `tokens`: in all captions. */
   readonly longest: number;
   readonly tokens: number;
 }
 
-/** A model with its tokenizer and its image processor. */
+/** A model, with its tokenizer and its image processor. */
 export interface PairReader {
   readonly model: ImageText;
   readonly tokenizer: Tokenizer;
   readonly processor: ImageProcessor;
 }
 
-/** Pairs as a program's inputs. @throws UserError if a picture cannot be read */
+/** Converts pairs to a program's inputs. @throws UserError if a picture cannot be read */
 export async function pairInputs(
   batch: readonly Pair[],
   { model, tokenizer, processor }: PairReader,
@@ -119,7 +119,7 @@ export async function pairInputs(
   return { inputs, longest, tokens: texts.reduce((sum, { length }) => sum + length, 0) };
 }
 
-/** A text, padded to the model's fixed length if it has one. */
+/** Pads a text to the model's fixed length, if it has one. */
 function filled(ids: readonly number[], { traits }: ImageText, { pad }: Tokenizer): readonly number[] {
   if (traits.textLength === undefined) return ids;
   return Array.from({ length: traits.textLength }, (_, i) => ids[i] ?? pad!);

@@ -13,7 +13,7 @@ import type { ImageText } from "../../../models/images/image-text.ts";
 import type { WeightSource } from "../../../weights/weight-source.ts";
 import { binaryEntropy } from "../regions/localiser-loss.ts";
 
-/** The model and the batch whose loss is traced. */
+/** The model and the batch size for which the loss is traced. */
 interface PairBatchShape {
   readonly model: ImageText;
   readonly weights: WeightSource;
@@ -23,10 +23,10 @@ interface PairBatchShape {
 }
 
 /**
- * The loss of a batch of pairs, f32 []. CLIP's is the mean cross-entropy of each picture's own caption among all
- * captions, and of each caption's own picture among all pictures (Radford et al. 2021, figure 3). SigLIP's is the
- * binary cross-entropy of every picture with every caption, with a learned bias, summed over captions and averaged over
- * pictures (Zhai et al. 2023, algorithm 1). Inputs: `pixels`, `ids`, `mask`, `own` [rows].
+ * Traces the loss of a batch of pairs, f32 []. CLIP's loss is the mean cross-entropy of each picture's own caption
+ * among all captions, and of each caption's own picture among all pictures (Radford et al. 2021, figure 3). SigLIP's
+ * loss is the binary cross-entropy of every picture with every caption, with a learned bias, summed over captions and
+ * averaged over pictures (Zhai et al. 2023, algorithm 1). Inputs: `pixels`, `ids`, `mask`, `own` [rows].
  */
 export function pairLoss(g: Graph, { model, weights, rows, temperature }: PairBatchShape): Tensor {
   const { channels, imageSize } = model.image.config;

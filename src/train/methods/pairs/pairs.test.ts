@@ -33,7 +33,7 @@ const optionsOf = (name: string, more: object) => ({ data, architecture: archite
 const STILL = { lr: 1e-20 };
 
 const softplus = (x: number) => Math.log1p(Math.exp(x));
-/** The losses of logits [pictures][captions] by their definitions. */
+/** The losses by their definitions, from logits [pictures][captions]. */
 const losses: Record<string, (logits: number[][]) => number> = {
   clip(logits) {
     const nats = (row: number[], own: number) => Math.log(row.reduce((sum, v) => sum + Math.exp(v), 0)) - row[own]!;
@@ -89,7 +89,7 @@ const hashOf = (run: string) =>
 
 test("as a method of train: a stopped run resumes to the same weights, with a receipt and a report", async () => {
   const method = { name: "pairs", shuffled: true };
-  // The `train` command's optimizer sets all fields; a method fills in missing ones.
+  // The `train` command's optimizer sets all fields; a method fills in missing fields.
   const optimizer = { lr: 3e-3, beta2: 0.98, weightDecay: 0.05 };
   const run = { method, data, architecture: architecture("clip"), batch: 6, steps: 12, optimizer };
   const whole = await train(run, { out: at("whole") });
@@ -113,7 +113,7 @@ test("as a method of train: a stopped run resumes to the same weights, with a re
   expect(readFileSync(at("whole/report.html"), "utf8")).toContain("pairs");
   await train({ ...run, method: "pairs:temperature=0.07,shuffled=true" }, { out: at("text") });
   expect(hashOf("text")).toBe(hashOf("whole"));
-  // The `train` command's options make the same run.
+  // `trainImageText` with the same options makes the same run.
   const { method: _, ...flat } = { ...run, shuffled: true };
   await trainImageText(flat, { out: at("flat") });
   expect(hashOf("flat")).toBe(hashOf("whole"));

@@ -13,10 +13,10 @@ const presets = {
   schedule: { warmup: 0.1, minimum: 0.02 },
 } as const;
 
-/** Trains a whole encoder of images and texts on pictures with captions. */
+/** Options for training a whole encoder of images and texts on captioned pictures. */
 export const pairOptions = z.strictObject({
   data: dataFiles.describe(
-    "JSON lines with image (a path from the file's folder) and caption; key keeps pairs apart, group keeps them together",
+    "JSON lines with image (a path from the file's folder) and caption; pairs with equal key never share a batch; a batch is from one group",
   ),
   architecture: z
     .record(z.string(), z.json())
@@ -27,14 +27,14 @@ export const pairOptions = z.strictObject({
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step; each is a negative for the other captions"),
   temperature: z.number().positive().default(0.07).describe("fixed divisor of the cosines"),
-  seed: z.int().min(0).default(0).describe("seed of the weights and the data's order"),
+  seed: z.int().min(0).default(0).describe("seed for the weights and the data's order"),
   shuffled: z.boolean().default(false).describe("control: each picture gets another picture's caption"),
   optimizer: optimizerOptions.prefault(presets.optimizer),
   schedule: scheduleOptions.prefault(presets.schedule),
 });
 export type PairOptions = z.output<typeof pairOptions>;
 
-/** Options that only this method has. */
+/** The options that only this method has. */
 const own = pairOptions.pick({ temperature: true, shuffled: true });
 
 /** Trains a CLIP or a SigLIP from random weights on captioned pictures. */
@@ -43,7 +43,7 @@ export const pairs: Method<z.output<typeof own>> = {
   summary: "train a CLIP or a SigLIP on captioned pictures",
   options: own,
   presets: () => presets,
-  unscored: "the lab has no task for models of images and texts; the losses of the run judge them",
+  unscored: "the lab has no task for models of images and texts; use the run's losses",
   reads: ["architecture", "start", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { data, architecture, start, steps, batch, seed, optimizer, schedule } = run.options;

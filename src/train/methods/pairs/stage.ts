@@ -24,10 +24,10 @@ import { batchesOf, type Pair, type PairReader, pairInputs, readPairs, rowsOf, s
 import { pairLoss } from "./loss.ts";
 import type { PairOptions } from "./pairs.ts";
 
-/** The initial bias of SigLIP's logits (Zhai et al. 2023, section 3.2): nearly all pairs are negatives. */
+/** The initial bias of SigLIP's logits (Zhai et al. 2023, section 3.2), since nearly all pairs are negatives. */
 const FIRST_BIAS = -10;
 
-/** The stage that trains a CLIP or a SigLIP from random weights and writes it as a Hugging Face folder. @throws UserError */
+/** Trains a CLIP or a SigLIP from random weights and writes it as a Hugging Face folder. @throws UserError */
 export async function* pairStages(
   options: PairOptions,
   { options: run, out, resumes }: OpenTerms,
@@ -55,7 +55,7 @@ interface NewPairs extends PairData, WholeModel {
   readonly checkpoint: HuggingFaceCheckpoint;
 }
 
-/** Opens the data and a new model; writes the model's folder without the weights. */
+/** Opens the data and a new model; writes the model's folder, except for the weights. */
 async function openPairs(options: PairOptions, out: string): Promise<NewPairs> {
   const allPairs = readPairs(options.data);
   makeFolders(out);
@@ -73,7 +73,7 @@ async function openPairs(options: PairOptions, out: string): Promise<NewPairs> {
   return { weights, loss, model, checkpoint, tokenizer, processor, pairs, rows };
 }
 
-/** The batches of steps from `from` on. Earlier batches are drawn, but their pictures are not read. */
+/** The batches of the steps from `from` on. Earlier batches are drawn, but without reading their pictures. */
 async function* batchesFrom(
   { pairs, rows, ...reader }: PairData,
   seed: number,
@@ -88,7 +88,7 @@ async function* batchesFrom(
   }
 }
 
-/** Every projection inside a layer has biases; of the projections after the encoders, only SigLIP's for texts has one. */
+/** True for projections with a bias: every one inside a layer and, after the encoders, only SigLIP's for texts. */
 const biasedIn =
   ({ architecture }: Checkpoint) =>
   (name: string): boolean =>
@@ -99,7 +99,7 @@ function newCheckpoint(architecture: JsonObject, vocabulary: number): HuggingFac
   if (typeof text !== "object" || Array.isArray(text))
     throw new UserError("architecture: text_config: expected an object", 2);
   const { model_type: name = "clip" } = architecture;
-  if (typeof name !== "string") throw new UserError("architecture: model_type: expected a text", 2);
+  if (typeof name !== "string") throw new UserError("architecture: model_type: expected a string", 2);
   const config = { ...architecture, model_type: name, text_config: { ...text, vocab_size: vocabulary } };
   return {
     ...{ path: "architecture", files: [], architecture: name, tensors: new Map() },
@@ -112,7 +112,7 @@ function none(): never {
   throw new Error("a new model's checkpoint has no tensors");
 }
 
-/** Pixels between −1 and 1, in a square. */
+/** Settings for square pictures with pixels between −1 and 1. */
 const processorOf = (side: number): JsonObject => ({
   ...{ do_resize: true, size: { height: side, width: side }, resample: 3, do_center_crop: false },
   ...{ do_rescale: true, rescale_factor: 1 / 255, do_normalize: true },
@@ -126,7 +126,7 @@ function fillNew(store: ParameterStore, { image }: ImageText, seed: number): voi
     if (parameter.name === "logit_bias") store.valuesOf(parameter).fill(FIRST_BIAS);
 }
 
-/** Fills parameters from a checkpoint. @throws UserError if one is missing or has a different shape */
+/** Fills parameters from a checkpoint. @throws UserError if a tensor is missing or has another shape */
 async function fillFrom(store: ParameterStore, checkpoint: Checkpoint): Promise<void> {
   const names = (await imageTextArchitecture(checkpoint)).tensors(checkpoint);
   for (const parameter of store.parameters)
@@ -139,7 +139,7 @@ async function write(
   temperature: number,
   out: string,
 ): Promise<void> {
-  // transformers stores CLIP's scale as a number, SigLIP's as a list of one.
+  // transformers stores CLIP's scale as a number, SigLIP's as a list of one number.
   const shape = model.traits.activation === "softmax" ? [] : [1];
   const scaled: WritableTensor = { shape, values: () => Float32Array.of(-Math.log(temperature)) };
   const trained = store.parameters.map((p): [string, WritableTensor] => [

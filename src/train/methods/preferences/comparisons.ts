@@ -1,6 +1,6 @@
-/** A sample: two sequences in adjacent rows of a batch. */
+/** A sample of two sequences, in adjacent rows of a batch. */
 export interface ComparedSample {
-  /** The index of its first sequence among the run's sequences; its second is next. */
+  /** The index of its first sequence among the run's sequences; the second follows. */
   readonly place: number;
   /** For each sequence, the first position that predicts its completion. */
   readonly starts: readonly [number, number];
@@ -8,17 +8,17 @@ export interface ComparedSample {
   readonly label?: boolean;
 }
 
-/** The samples of a batch, in the order of its rows. */
+/** A batch's samples, in the order of its rows. */
 export interface Compared {
   readonly samples: readonly ComparedSample[];
   readonly of: Comparisons;
-  /** True if the batch's log-probabilities are stored as the reference's. */
+  /** True to store the batch's log-probabilities as the reference's. */
   readonly records?: boolean;
 }
 
-/** A run's comparisons: the reference's log-probabilities, and the current step's figures. */
+/** A run's comparisons: the reference's log-probabilities, and the current step's metrics. */
 export class Comparisons {
-  /** Each sequence's log-probability under the model at the start of the run; NaN if it is not computed yet. */
+  /** Each sequence's log-probability under the model at the start of the run; NaN until computed. */
   readonly reference: Float32Array<ArrayBuffer>;
   readonly #figures = new Map<string, number[]>();
 
@@ -30,7 +30,7 @@ export class Comparisons {
     return samples.every(({ place }) => !this.reference.subarray(place, place + 2).some(Number.isNaN));
   }
 
-  /** Adds a sample's figures to the step's. */
+  /** Adds a sample's metrics to the step's. */
   add(figures: Readonly<Record<string, number>>): void {
     for (const [name, value] of Object.entries(figures))
       this.#figures.set(name, [...(this.#figures.get(name) ?? []), value]);
@@ -40,7 +40,7 @@ export class Comparisons {
     this.#figures.clear();
   }
 
-  /** The means of the step's figures, by TRL's names. */
+  /** The means of the step's metrics, under TRL's names. */
   get metrics(): Readonly<Record<string, number>> {
     const means = Object.fromEntries(
       Array.from(this.#figures, ([name, all]): [string, number] => [name, all.reduce((a, b) => a + b, 0) / all.length]),

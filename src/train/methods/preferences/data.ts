@@ -10,7 +10,7 @@ import type { DataHost } from "../method.ts";
 import { type ComparedSample, Comparisons } from "./comparisons.ts";
 import { type PromptRow, readJudged, readPairs, recordOf } from "./rows.ts";
 
-/** A prompt's tokens with a completion's. */
+/** The tokens of a prompt and a completion. */
 interface Sequence extends Sample {
   /** The first position that predicts the completion. */
   readonly start: number;
@@ -23,8 +23,8 @@ interface SequencePair {
 }
 
 /**
- * Pairs of a chosen and a rejected completion; `labels` selects the labels of the chosen one. @throws UserError with
- * file and line
+ * Reads pairs of a chosen and a rejected completion; `labels` selects the chosen completion's labels. @throws UserError
+ * with file and line
  */
 export const pairData = (labels: LabelRule, host: DataHost, files: DataFiles): RunData =>
   preferenceData(host, files, readPairs, (rows) =>
@@ -33,7 +33,7 @@ export const pairData = (labels: LabelRule, host: DataHost, files: DataFiles): R
     })),
   );
 
-/** Judged completions; each prompt is also paired with the previous row's completion. @throws UserError with file and line */
+/** Reads rated completions; adds the previous row's completion to each prompt. @throws UserError with file and line */
 export const judgedData = (host: DataHost, files: DataFiles): RunData =>
   preferenceData(host, files, readJudged, (rows) =>
     rows.map((row, i) => {
@@ -67,8 +67,8 @@ function preferenceData<R extends PromptRow>(
 ): RunData {
   const { batch, tokens, seed, packing, labels } = options;
   if (packing) throw new UserError("packing: a row holds one completion; omit packing", 2);
-  if (labels === "all") throw new UserError("labels: preferences always compare completions; omit labels", 2);
-  refuseWeights(files, "preferences are not mixed by weights");
+  if (labels === "all") throw new UserError("labels: preference methods always train on completions; omit labels", 2);
+  refuseWeights(files, "preferences cannot be mixed by weight");
   const all = readRows(files);
   const others = typeof validation === "number" ? [] : validation;
   const split = typeof validation === "number" ? sharedOut(all, validation) : ([all, readRows(others)] as const);
@@ -95,7 +95,7 @@ interface Fitting {
   readonly dropped: Dropped;
 }
 
-/** The samples whose two completions fit into a row, some cut to fit. */
+/** The samples whose completions both fit into a row, after cutting if the options allow it. */
 function fittingOf(
   all: readonly SequencePair[],
   { tokens, excessLengthStrategy }: Pick<TrainOptions, "tokens" | "excessLengthStrategy">,
@@ -118,11 +118,11 @@ interface PairBatching {
   readonly tokens: number;
   readonly seed?: number;
   readonly of: Comparisons;
-  /** The index of the first sequence among the run's sequences. */
+  /** The index of these samples' first sequence among the run's sequences. */
   readonly first: number;
 }
 
-/** Batches with each sample in two adjacent rows, every sample once an epoch. */
+/** Puts each sample into two adjacent rows of a batch, every sample once per epoch. */
 function inPairs({ pairs, dropped }: Fitting, { batch: size, tokens, seed, of, first }: PairBatching): TrainingData {
   const [rows, batches] = [2 * size, Math.ceil(pairs.length / size)];
   const order = epochOrder(pairs.length, seed);

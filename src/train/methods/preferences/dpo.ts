@@ -8,7 +8,7 @@ const options = z
     beta: beta(0.1).describe("higher values keep the model closer to the reference"),
     loss_type: choice(["sigmoid", "ipo", "robust"])
       .default("sigmoid")
-      .describe("the loss on a pair; robust expects some labels to be wrong"),
+      .describe("the loss on a pair; robust assumes that some labels are wrong"),
     label_smoothing: z.coerce
       .number()
       .min(0)

@@ -6,7 +6,7 @@ import type { JudgedSample, PreferenceRule, ScoredSample, ScoredSequence } from 
 
 export interface PreferenceLoss {
   readonly rule: PreferenceRule;
-  /** True if the language model's loss on the chosen rows' labels, including prompts, is added. */
+  /** True to add the language model's loss on the chosen rows' labels, including prompts. */
   readonly languageModel: boolean;
 }
 
@@ -27,7 +27,7 @@ interface JudgedBatch {
   readonly written: { readonly mean: number; readonly share: number } | undefined;
 }
 
-/** The summed nats of a row's labels, and their number. */
+/** The sum of a row's label losses in nats, and the number of labels. */
 interface RowLabels {
   readonly nats: number;
   readonly count: number;
@@ -35,7 +35,7 @@ interface RowLabels {
 
 /**
  * Scores completions with the language model's own programs. A loss depends only on a completion's log-probability, so
- * its gradient is the language model's, with the loss's derivative as the weight of each of the completion's labels.
+ * its gradient is the language model's, weighting each of the completion's labels by the loss's derivative.
  */
 class PreferenceHead implements Head {
   constructor(
@@ -92,7 +92,7 @@ class PreferenceHead implements Head {
     return { samples, written, loss: samples.reduce((sum, { loss }) => sum + loss, own) };
   }
 
-  /** Labels at `from` inclusive, `to` exclusive. */
+  /** Scores the labels between `from`, inclusive, and `to`, exclusive. */
   async #labels(batch: Batch, from: number, to: number, tensors: HeadTensors, spent: Spent): Promise<RowLabels> {
     const labels = new Int32Array(batch.labels.length).fill(-1);
     labels.set(batch.labels.subarray(from, to), from);
@@ -106,8 +106,8 @@ class PreferenceHead implements Head {
 }
 
 /**
- * Until the reference is recorded, it is the model itself. Both are rounded to float32, so that an unchanged model has
- * rewards of 0.
+ * Until the reference is recorded, the model is its own reference. Both scores are rounded to float32, so that an
+ * unchanged model has rewards of 0.
  */
 function sequenceOf({ nats, count }: RowLabels, { of, records }: Compared, place: number): ScoredSequence {
   const policy = Math.fround(-nats);
@@ -117,6 +117,6 @@ function sequenceOf({ nats, count }: RowLabels, { of, records }: Compared, place
 }
 
 function comparedIn({ compared }: Batch): Compared {
-  if (!compared) throw new Error("a batch of preferences must have comparisons");
+  if (!compared) throw new Error("a batch of a preference method must have comparisons");
   return compared;
 }

@@ -1,10 +1,10 @@
 /** A sequence's scores. */
 export interface ScoredSequence {
-  /** The log-probability of its completion. */
+  /** The completion's log-probability under the model. */
   readonly policy: number;
-  /** Its log-probability under the reference; equals `policy` if there is no reference. */
+  /** The completion's log-probability under the reference; equals `policy` if there is no reference. */
   readonly reference: number;
-  /** The completion's number of tokens. */
+  /** The number of tokens in the completion. */
   readonly tokens: number;
 }
 
@@ -15,15 +15,15 @@ export interface ScoredSample {
 
 export interface JudgedSample {
   readonly loss: number;
-  /** The derivatives of the loss with respect to the sequences' log-probabilities. */
+  /** The loss's derivatives with respect to the two sequences' log-probabilities. */
   readonly slopes: readonly [number, number];
-  /** Figures for the step's report, under TRL's names. */
+  /** Metrics for the step's report, under TRL's names. */
   readonly figures: Readonly<Record<string, number>>;
   /** True if the chosen completion has the higher reward; undefined without pairs. */
   readonly correct?: boolean;
 }
 
-/** A loss on a batch's samples, equal to TRL 1.16's. */
+/** A loss on a batch's samples, as TRL 1.16 computes it. */
 export type PreferenceRule = (samples: readonly ScoredSample[]) => JudgedSample[];
 
 const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
@@ -52,10 +52,10 @@ const byPair =
 const opposite = (slope: number): [number, number] => [slope, -slope];
 const logRatio = ({ policy, reference }: ScoredSequence): number => policy - reference;
 
-/** The log-probabilities per token, which TRL reports for losses that use them. */
+/** Log-probabilities per token, which TRL reports for losses that use them. */
 const meansOf = (chosen: number, rejected: number) => ({ "logps/chosen": chosen, "logps/rejected": rejected });
 
-/** DPO (Rafailov et al., arXiv 2305.18290), with its logistic loss; `smoothing` makes it Robust DPO (Chowdhury et al., arXiv 2403.00409). */
+/** DPO (Rafailov et al., arXiv 2305.18290); `smoothing`: Robust DPO (Chowdhury et al., arXiv 2403.00409). */
 export const dpoLoss = (beta: number, smoothing = 0): PreferenceRule =>
   byPair((chosen, rejected) => {
     const rewards = [beta * logRatio(chosen), beta * logRatio(rejected)] as const;
@@ -68,7 +68,7 @@ export const dpoLoss = (beta: number, smoothing = 0): PreferenceRule =>
     };
   });
 
-/** IPO (Azar et al., arXiv 2310.12036), on means per token as in TRL. */
+/** IPO (Azar et al., arXiv 2310.12036), which uses per-token means, as in TRL. */
 export const ipoLoss = (beta: number): PreferenceRule =>
   byPair((chosen, rejected) => {
     const apart = logRatio(chosen) / chosen.tokens - logRatio(rejected) / rejected.tokens - 1 / (2 * beta);
@@ -79,7 +79,7 @@ export const ipoLoss = (beta: number): PreferenceRule =>
     };
   });
 
-/** SimPO (Meng et al., arXiv 2405.14734): reference-free mean log-probabilities, separated by a margin. */
+/** SimPO (Meng et al., arXiv 2405.14734): compares mean log-probabilities with a margin, without a reference. */
 export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
   byPair((chosen, rejected) => {
     const [a, b] = [chosen.policy / chosen.tokens, rejected.policy / rejected.tokens];
@@ -96,7 +96,7 @@ export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
 /** ORPO's odds-ratio term (Hong et al., arXiv 2403.07691). */
 export const orpoLoss = (beta: number): PreferenceRule =>
   byPair((chosen, rejected) => {
-    // Bounded, because a mean log-probability of 0 has infinite odds.
+    // Clamped, because a mean log-probability of 0 has infinite odds.
     const meanOf = ({ policy, tokens }: ScoredSequence) => Math.min(policy / tokens, -1e-7);
     const [a, b] = [meanOf(chosen), meanOf(rejected)];
     const rest = (mean: number) => -Math.expm1(mean);
@@ -116,7 +116,7 @@ interface KtoTerms {
   readonly undesirable_weight: number;
 }
 
-/** KTO (Ethayarajh et al., arXiv 2402.01306): the second, mismatched sequences estimate the batch's KL divergence. */
+/** KTO (Ethayarajh et al., arXiv 2402.01306): the mismatched second sequences estimate the KL term. */
 export const ktoLoss =
   ({ beta, desirable_weight, undesirable_weight }: KtoTerms): PreferenceRule =>
   (samples) => {

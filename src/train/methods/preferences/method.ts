@@ -7,7 +7,7 @@ import { judgedData, pairData } from "./data.ts";
 import { comparing } from "./head.ts";
 import type { PreferenceRule } from "./losses.ts";
 
-/** TRL's name for the weight of a preference. */
+/** TRL's name for the strength of the preference term. */
 export const beta = (fallback: number) => z.coerce.number().positive().default(fallback);
 
 interface PreferenceMethod<O> {
@@ -15,15 +15,15 @@ interface PreferenceMethod<O> {
   readonly summary: string;
   readonly options: z.ZodType<O>;
   readonly rule: (options: O) => PreferenceRule;
-  /** True if the loss compares the model with itself at the start of the run. */
+  /** True if the loss compares the model with the model at the start of the run. */
   readonly reference: boolean;
-  /** Pairs of completions, or single completions with a label; default: pairs. */
+  /** Whether rows are pairs of completions, or single completions with a label; default: pairs. */
   readonly rows?: "pairs" | "judged";
-  /** True if the language model's loss on chosen samples is added. */
+  /** True to add the language model's loss on chosen samples. */
   readonly languageModel?: boolean;
 }
 
-/** A method that learns from judgements on whole completions. */
+/** Makes a method that learns from judgements on whole completions. */
 export const preferenceMethod = <O>(own: PreferenceMethod<O>): Method<O> => ({
   ...{ name: own.name, summary: own.summary, options: own.options },
   presets: () => ({ lora: { rank: 8 }, optimizer: { lr: 1e-4, weightDecay: 0 } }),
@@ -34,7 +34,7 @@ export const preferenceMethod = <O>(own: PreferenceMethod<O>): Method<O> => ({
   open: (_, host) => new ActivePreferences(host, own.reference),
 });
 
-/** Records the reference's log-probabilities before the first step; a resumed run restores them. */
+/** Records the reference's log-probabilities before a run's first step; a resumed run restores them. */
 class ActivePreferences implements ActiveMethod {
   readonly #comparisons: Comparisons;
   #checked: boolean;

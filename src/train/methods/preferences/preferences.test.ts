@@ -124,10 +124,12 @@ test("options that do not fit are refused", async () => {
   const begun = (options: object) =>
     train({ ...run, data: fileOf(pairs), method: "dpo", ...options }, { out: at("no") });
   await expect(begun({ packing: true })).rejects.toThrow("packing: a row holds one completion; omit packing");
-  await expect(begun({ labels: "all" })).rejects.toThrow("labels: preferences always compare completions; omit labels");
+  await expect(begun({ labels: "all" })).rejects.toThrow(
+    "labels: preference methods always train on completions; omit labels",
+  );
   const chat = { prompt: [turn("user", "p")], completion: [turn("assistant", "a")], label: true };
   const mixed = fileOf([chat, { prompt: "p", completion: "a", label: false }]);
-  await expect(begun({ data: mixed, method: "kto" })).rejects.toThrow("expected a prompt and completions that are all");
+  await expect(begun({ data: mixed, method: "kto" })).rejects.toThrow("expected the prompt and completions to be all");
   const empty = fileOf([]);
   await expect(begun({ data: empty })).rejects.toThrow(`${empty}: the file has no rows`);
   await expect(train({ ...run, data: fileOf(pairs) }, { out: empty })).rejects.toThrow(

@@ -8,7 +8,7 @@ const chat = z.array(message).min(1);
 const tools = z.array(z.json()).optional();
 
 const textPair = z.object({ prompt: z.string(), chosen: z.string(), rejected: z.string() });
-/** If it is absent, the two chats begin with the prompt. */
+/** Without `prompt`, both chats begin with the prompt. */
 const chatPair = z.object({ prompt: chat.optional(), chosen: chat, rejected: chat, tools });
 /** CSV has texts. */
 const label = z.union([z.boolean(), z.stringbool({ truthy: ["true"], falsy: ["false"] })], "expected true or false");
@@ -18,7 +18,7 @@ const chatJudged = z.object({ prompt: chat, completion: chat, label, tools });
 type Turns = z.output<typeof chat>;
 type Side = string | Turns;
 
-/** A prompt that a completion can follow, with its place for messages. */
+/** A prompt to complete, and its location for messages. */
 export interface PromptRow {
   readonly where: string;
   readonly prompt: Side;
@@ -33,7 +33,7 @@ interface JudgedRow extends PromptRow {
   readonly label: boolean;
 }
 
-/** Lines of `prompt`, `chosen` and `rejected`: texts, or lists of messages. @throws UserError with file and line */
+/** Reads rows of `prompt`, `chosen` and `rejected`, texts or message lists. @throws UserError with file and line */
 export const readPairs = (sources: readonly DataSource[]): PairRow[] =>
   rowsOf(sources, (value): Omit<PairRow, "where"> => {
     const row = Array.isArray(value["chosen"]) ? apart(checked(chatPair, value)) : checked(textPair, value);
@@ -43,7 +43,7 @@ export const readPairs = (sources: readonly DataSource[]): PairRow[] =>
     return row;
   });
 
-/** Lines of `prompt`, `completion` and `label`. @throws UserError with file and line */
+/** Reads rows of `prompt`, `completion` and `label`. @throws UserError with file and line */
 export const readJudged = (sources: readonly DataSource[]): JudgedRow[] =>
   rowsOf(sources, (value): Omit<JudgedRow, "where"> => {
     const row = checked<typeof textJudged | typeof chatJudged>(
@@ -56,7 +56,7 @@ export const readJudged = (sources: readonly DataSource[]): JudgedRow[] =>
 
 const fields = z.record(z.string(), z.unknown(), "expected an object");
 
-/** Reads the rows of tables in the method's own form. @throws UserError with file and line */
+/** Reads the rows of tables in the method's own format. @throws UserError with file and line */
 export const rowsOf = <R>(
   sources: readonly DataSource[],
   read: (value: Record<string, unknown>) => R,
@@ -67,7 +67,7 @@ export const rowsOf = <R>(
     return rows.map(({ where, value }) => ({ ...inFile(where, () => read(checked(fields, value))), where }));
   });
 
-/** Two chats without a prompt use the turns that they share as the prompt. @throws UserError if they share none */
+/** If two chats have no prompt, splits off the turns that they share as their prompt. @throws UserError if none are */
 function apart({ prompt, chosen, rejected, ...row }: z.output<typeof chatPair>): Omit<PairRow, "where"> {
   if (prompt) return { ...row, prompt, chosen, rejected };
   const differs = chosen.findIndex((turn, i) => JSON.stringify(turn) !== JSON.stringify(rejected[i]));
@@ -85,13 +85,13 @@ function checkSide(name: string, side: Side): void {
   if (empty) throw new UserError(`"${name}" is empty; expected a completion`);
 }
 
-/** A prompt with a completion, as a sample's record. Only the completion has labels. */
+/** Combines a prompt and a completion into a record in which only the completion has labels. */
 export const recordOf = ({ where, prompt, tools }: PromptRow, completion: Side): PlacedRecord => ({
   where,
   record: inFile(where, (): DataRecord => {
     if (typeof prompt === "string" && typeof completion === "string") return { kind: "completion", prompt, completion };
     if (typeof prompt === "string" || typeof completion === "string")
-      throw new UserError("expected a prompt and completions that are all texts, or all lists of messages");
+      throw new UserError("expected the prompt and completions to be all texts, or all lists of messages");
     return { kind: "chat", messages: [...prompt, ...completion], tools, unmask: false, from: prompt.length };
   }),
 });

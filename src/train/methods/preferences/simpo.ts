@@ -3,11 +3,11 @@ import { simpoLoss } from "./losses.ts";
 import { beta, preferenceMethod } from "./method.ts";
 
 const options = z.strictObject({
-  beta: beta(2).describe("factor of the mean log-probabilities"),
+  beta: beta(2).describe("factor of mean log-probabilities"),
   simpo_gamma: z.coerce.number().min(0).default(0.5).describe("margin between chosen and rejected completions"),
 });
 
-/** SimPO (Meng et al., arXiv 2405.14734): DPO without a reference, on means per token. */
+/** SimPO (Meng et al., arXiv 2405.14734): like DPO, but with per-token means and without a reference. */
 export const simpo = preferenceMethod({
   name: "simpo",
   summary: "learn from pairs without a reference model",

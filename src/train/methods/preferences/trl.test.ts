@@ -1,4 +1,4 @@
-/** Losses, gradient norms and figures of TRL's trainers: tools/reference/preferences.py. */
+/** Compares losses, gradient norms and metrics with TRL's trainers: tools/reference/preferences.py. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -16,25 +16,25 @@ interface QuestionWithAnswer {
   readonly answer: string;
 }
 
-/** Reads the questions of JSON lines. @throws UserError with file and line */
+/** Reads questions with answers from JSON lines. @throws UserError with file and line */
 export const readQuestions = (files: readonly string[]): QuestionWithAnswer[] =>
   files.flatMap((file) =>
     readRecords(file, readText(file)).map(({ where, record }) =>
       inFile(where, () => {
         if (record.kind === "completion") return { question: record.prompt, answer: record.completion };
-        throw new UserError(`expected "prompt" and "completion", a question and its answer, got ${got(record)}`);
+        throw new UserError(`expected "prompt" (a question) and "completion" (its answer), got ${got(record)}`);
       }),
     ),
   );
 
-/** A row: the executor's prompt with room for latent vectors, and the answer, whose tokens are labels. */
+/** A row of the executor's prompt with room for latent vectors, then the answer, whose tokens are labels. */
 export interface PlannedRow {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
   readonly latents: PlacedLatents;
 }
 
-/** The latent vectors of all questions, each computed once, since both models are frozen. */
+/** Builds a row per question, computing its latent vectors once, since both models are frozen. */
 export async function plannedRows(
   questions: readonly QuestionWithAnswer[],
   { tokenizer, template, source }: { tokenizer: Tokenizer; template: Template; source: LatentSource },
@@ -50,7 +50,7 @@ export async function plannedRows(
   return rows;
 }
 
-/** Position i predicts token i + 1; only the answer's tokens are labels. */
+/** Builds a row whose position i predicts token i + 1; only the answer's tokens are labels. */
 function rowOf(
   { before, behind }: Around,
   answer: readonly number[],
@@ -74,7 +74,7 @@ export function splitRows(rows: readonly PlannedRow[], share: number): readonly 
 export const longestOf = (rows: readonly PlannedRow[]): number =>
   rows.reduce((most, { ids }) => Math.max(most, ids.length), 2);
 
-/** Batches of `size` rows of `tokens` places, each row once an epoch; rows without labels fill the last batch. */
+/** Batches of `size` rows of `tokens` positions, each row once per epoch; rows without labels pad the last batch. */
 export function plannedBatches(
   all: readonly PlannedRow[],
   { size, tokens, seed }: { readonly size: number; readonly tokens: number; readonly seed?: number },

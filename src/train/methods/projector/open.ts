@@ -27,15 +27,15 @@ import type { ProjectorOptions } from "./projector.ts";
 import { ProjectorStack } from "./stack.ts";
 
 /**
- * Trains a projector: the planner plans every question once, then only the projector trains. @throws UserError if one
- * of the two models is of the wrong kind
+ * Trains a projector, and nothing else, after the planner has planned every question once. @throws UserError if one of
+ * the two models is of the wrong kind
  */
 export async function* projectorStages(own: ProjectorOptions, run: OpenTerms): AsyncGenerator<Stage, void> {
   refuseSave(run.options, "a projector");
   yield* batchStages(await openProjector(run.options, own, run.openBase), run, undefined);
 }
 
-/** Opens the two models and the questions' plans. @throws UserError */
+/** Opens both models, and plans the questions. @throws UserError */
 export async function openProjector(
   options: TrainOptions,
   own: ProjectorOptions,
@@ -46,7 +46,7 @@ export async function openProjector(
   );
   if (other || options.train.length > 0)
     throw new UserError(
-      `${other ?? "train"}: only a projector is trained, while the two models stay frozen; omit ${other ?? "train"}`,
+      `${other ?? "train"}: only the projector is trained, and both models are frozen; omit ${other ?? "train"}`,
       2,
     );
   const name = planNameOf(options.model);
@@ -69,7 +69,7 @@ interface Bases {
 /** @throws UserError */
 function checkKinds(name: PlanName, { planner, executor }: Bases): void {
   if (!isOfKind("diffusion language model", planner.checkpoint))
-    throw new UserError(`${name.planner} does not fill in masked tokens; expected a planner such as planner-tiny`, 2);
+    throw new UserError(`${name.planner} does not fill in masked tokens; expected a planner, such as planner-tiny`, 2);
   if (!isOfKind("decoder", executor.checkpoint))
     throw new UserError(
       `${name.executor} does not accept embeddings instead of tokens; expected a decoder as the executor`,
@@ -101,7 +101,7 @@ function dataOf({ data, batch, seed, ...options }: TrainOptions, rows: Parameter
   };
 }
 
-/** The executor after a projector; only the projector is trained. */
+/** Opens the executor with a projector before it; only the projector is trained. */
 async function subjectOf(
   { seed }: TrainOptions,
   own: ProjectorOptions,
@@ -149,8 +149,8 @@ async function write(folder: string, store: ParameterStore, { own, bases, width,
 }
 
 /**
- * Initialises a projector: matrices normal with deviation 1/√inputs, biases 0, and the gain of its norm is the root
- * mean square of the executor's token rows, so that its outputs have the same scale.
+ * Initialises a projector: matrices normal with deviation 1/√inputs, biases 0, and the norm's gain the root mean square
+ * of the executor's token rows, so that outputs have the scale of these rows.
  */
 function fillProjector(store: ParameterStore, table: Float32Array, seed: number): void {
   const normal = normals(seededRandom(seed));

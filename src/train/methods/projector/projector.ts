@@ -10,7 +10,7 @@ const options = diffusionOptions.extend({
   inner: optionalInteger(1).describe("width inside the projector (default: the executor's)"),
   source: choice(sources)
     .default("plan")
-    .describe("vectors to read: the plan's states; the others are controls without a plan"),
+    .describe("vectors to read: plan uses the plan's states; the others are controls without a plan"),
   template: choice(templates)
     .default("chat-1")
     .describe(
@@ -20,19 +20,19 @@ const options = diffusionOptions.extend({
 export type ProjectorOptions = z.output<typeof options>;
 
 /**
- * The projector of a planner and an executor (Berrayana et al. 2025, arXiv 2510.15244): both are frozen, and only the
- * answer's tokens have a loss. MODEL is `PLANNER+EXECUTOR`, data are questions (`prompt`) with answers (`completion`).
+ * Trains a projector between a frozen planner and a frozen executor (Berrayana et al. 2025, arXiv 2510.15244), with a
+ * loss on answers only. MODEL is `PLANNER+EXECUTOR`; data are questions (`prompt`) and answers (`completion`).
  */
 export const projector: Method<ProjectorOptions> = {
   name: "projector",
-  summary: "train the projector of PLANNER+EXECUTOR",
+  summary: "train a projector for PLANNER+EXECUTOR",
   options,
   async *stages(own, run) {
     const { projectorStages } = await import("./open.ts");
     yield* projectorStages(own, run);
   },
   next: (out, _, model) => `modicum run --model ${model} --projector ${out} "…" runs it`,
-  unscored: "the lab has no task that scores a projector in training; use the held-out loss",
+  unscored: "the lab has no task for a projector in training; use the held-out loss",
   presets: () => ({
     ...{ batch: 64, epochs: 3, clip: 1 },
     optimizer: { lr: 1e-3, weightDecay: 0.01 },

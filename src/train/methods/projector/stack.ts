@@ -6,7 +6,7 @@ import type { Batch } from "../../data/batch.ts";
 import { DecoderStack } from "../../graphs/decoder-stack.ts";
 import type { BatchInput, Shape } from "../../graphs/stack.ts";
 
-/** The executor's layers over rows of tokens; projected latent vectors replace the plan in each. */
+/** The executor's layers over rows of tokens, in which projected latent vectors replace the plan. */
 export class ProjectorStack extends DecoderStack {
   constructor(
     decoder: Decoder,

@@ -1,4 +1,4 @@
-/** Compared with RegionSpot's own decoder, scores and loss, on the same random weights. */
+/** Compares decoder, scores and loss with RegionSpot's own code, on the same random weights. */
 import { expect, test } from "vitest";
 import { Graph, gradient, scale, sum } from "../../../graph/index.ts";
 import { interpret } from "../../../graph/interpret.testing.ts";
@@ -23,7 +23,7 @@ interface Fixture extends Omit<BridgeConfig, "imageNorm"> {
 const { repository, ...fixture } = authorsFixture<Fixture>("authors.json", import.meta.url);
 const { token, hidden, width, layers, heads, ffn, regions, cells, labels } = fixture;
 
-/** The weights and biases of a linear layer or a norm, in the generator's order. */
+/** Draws the weights and biases of linear layers and norms, in the generator's order. */
 function drawnWeights(): Map<string, Float32Array> {
   const values = new Map<string, Float32Array>();
   let seed = 200;
@@ -63,7 +63,7 @@ function drawnWeights(): Map<string, Float32Array> {
   return values;
 }
 
-/** Scales a row to length 1. */
+/** Scales a row to unit length. */
 function unitRow(row: Float32Array): number[] {
   const length = Math.hypot(...row);
   return Array.from(row, (x) => x / length);

@@ -30,16 +30,16 @@ import { tensorsOf } from "./localiser-stage.ts";
 /** RegionSpot's default. */
 const FOCAL: Focal = { alpha: 0.25, gamma: 2 };
 
-/** A picture's regions for training. */
+/** A picture's regions whose labels are trained. */
 interface Lesson {
   readonly scene: number;
-  /** Indices of its regions among all regions. */
+  /** The regions' indices among all scenes' regions. */
   readonly regions: readonly number[];
   /** Their label indices. */
   readonly labels: readonly number[];
 }
 
-/** The stage that trains a bridge between a frozen localiser and a frozen image–text model. @throws UserError */
+/** Trains a bridge between a localiser and an image–text model, both frozen. @throws UserError */
 export async function* bridgeStages(
   name: string,
   options: BridgeOptions,
@@ -56,15 +56,15 @@ export async function* bridgeStages(
   yield* bridgeStagesOn(features, { source: model.source, values }, options, run);
 }
 
-/** Vectors of labels [labels, width], and the name of their model. */
+/** The vectors of labels [labels, width], and the model that computed them. */
 export interface LabelSpace {
   readonly source: ResolvedModel;
   readonly values: Float32Array;
 }
 
 /**
- * Like `bridgeStages`, on features of `options.data` that were computed earlier; their tokens need not be the
- * localiser's, and labels' vectors may come from any model. Writes `bridge.json` and `bridge.safetensors` (float16).
+ * Like `bridgeStages`, but with precomputed features of `options.data`, whose tokens may come from another localiser,
+ * and with label vectors from any model. Writes `bridge.json` and `bridge.safetensors` (float16).
  */
 export async function* bridgeStagesOn(
   features: RegionFeatures,
@@ -106,9 +106,10 @@ export async function* bridgeStagesOn(
 const isBias = (name: string): boolean => name.endsWith(".bias");
 
 /**
- * The loss of regions' logits, the mean over regions: the focal loss, summed over labels, or the cross-entropy of the right
- * label. Inputs: `tokens` [pictures, regions, token], `images` [pictures, image tokens, hidden], `texts` [labels, width],
- * `share` [pictures, regions]; `right` [pictures, regions, labels] or `own` [pictures, regions], the right label's index.
+ * Traces the mean loss over regions: the focal loss summed over labels, or the cross-entropy of the correct label.
+ * Inputs: `tokens` [pictures, regions, token], `images` [pictures, image tokens, hidden], `texts` [labels, width],
+ * `share` [pictures, regions]; `right` [pictures, regions, labels] or `own` [pictures, regions], the correct label's
+ * index.
  */
 function bridgeLoss(
   g: Graph,
@@ -146,10 +147,10 @@ function lessonsOf({ scenes, first }: RegionFeatures, labels: readonly string[])
     return [{ scene: i, regions, labels: own.map((at) => numbers.get(scene.labels[at]!)!) }];
   });
   if (lessons.length > 0) return lessons;
-  throw new UserError("labels: no region of the data has any of them");
+  throw new UserError("labels: no region in the data has any of these labels");
 }
 
-/** The batches of steps from `from` on. */
+/** The batches of the steps from `from` on. */
 async function* batchesFrom(
   features: RegionFeatures,
   lessons: readonly Lesson[],
@@ -168,8 +169,8 @@ async function* batchesFrom(
 }
 
 /**
- * Endless batches of pictures with the same number of regions, so that none is padded. Each number of regions is drawn
- * as often as it occurs in the data.
+ * Endless batches, each of pictures with the same number of regions, so that none need padding. Each number is drawn as
+ * often as it occurs in the data.
  */
 function* batchesOf(lessons: readonly Lesson[], size: number, seed: number): Generator<Lesson[], never> {
   const random = seededRandom(seed);
@@ -218,7 +219,7 @@ function inputsOf(
   };
 }
 
-/** One-hot rows for indices. */
+/** One-hot rows of the given indices. */
 function oneHot(numbers: Int32Array, length: number): Float32Array {
   const rows = new Float32Array(numbers.length * length);
   for (const [row, number] of numbers.entries()) rows[row * length + number] = 1;

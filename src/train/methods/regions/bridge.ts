@@ -9,24 +9,24 @@ import { oneFile } from "./scenes.ts";
 
 const count = z.int().min(1);
 
-/** The defaults of a bridge's run. */
+/** The defaults for training a bridge. */
 const presets = {
   ...{ steps: 1500, batch: 32, schedule: { warmup: 0.05, minimum: 0.02 } },
   optimizer: { beta2: 0.999, weightDecay: 1e-4 },
 } as const;
 
-/** Trains a bridge on labelled scenes, beside frozen models. */
+/** Options for training a bridge between frozen models on labelled scenes. */
 export const bridgeOptions = z.strictObject({
   data: z.string().describe("JSON lines with image (a path from the file's folder), boxes and labels"),
   localiser: z.string().describe("a localiser's folder"),
-  labels: z.array(z.string().min(1)).min(2).describe("labels to learn; other regions are left out"),
+  labels: z.array(z.string().min(1)).min(2).describe("labels to learn; other regions are ignored"),
   featureLayer: z
     .literal(featureLayers)
     .default(-1)
-    .describe("the model's layer to read: -1 the last, as in the paper; -2 the one before"),
-  layers: count.default(3).describe("layers of attention among regions and to the image"),
+    .describe("the model's layer to read: -1 is the last, as in the paper, -2 the second last"),
+  layers: count.default(3).describe("number of layers, each with attention among regions and to the image"),
   heads: count.default(8).describe("attention heads"),
-  ffn: count.default(384).describe("inner width of a feed-forward"),
+  ffn: count.default(384).describe("inner width of feed-forwards"),
   imageNorm: z
     .boolean()
     .default(true)
@@ -34,8 +34,10 @@ export const bridgeOptions = z.strictObject({
   loss: z
     .enum(["softmax", "focal"])
     .default("softmax")
-    .describe("softmax: the right label among all, as in requests; focal: each label by itself, as in the paper"),
-  scale: z.number().positive().default(100).describe("factor of the cosines, by default that of a published CLIP"),
+    .describe(
+      "softmax: the correct label against all others, as in requests; focal: each label by itself, as in the paper",
+    ),
+  scale: z.number().positive().default(100).describe("factor of the cosines, by default that of published CLIP models"),
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step, all with the same number of regions"),
   seed: z.int().min(0).default(0),
@@ -44,18 +46,18 @@ export const bridgeOptions = z.strictObject({
 });
 export type BridgeOptions = z.output<typeof bridgeOptions>;
 
-/** Options that only this method has. */
+/** The options that only this method has. */
 const own = bridgeOptions.omit({
   ...{ data: true, steps: true, batch: true, seed: true, optimizer: true, schedule: true },
 });
 
-/** Trains a bridge between a localiser and an image–text model, both frozen; the bridge names regions. */
+/** Trains a bridge between a frozen localiser and a frozen image–text model, which names regions. */
 export const bridge: Method<z.output<typeof own>> = {
   name: "bridge",
   summary: "train the bridge that names the regions of an image",
   options: own,
   presets: () => presets,
-  unscored: "the lab has no task that names regions; the losses of the run judge a bridge",
+  unscored: "the lab has no task that names regions; judge a bridge by the run's losses",
   reads: ["model", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { model, data, steps, batch, seed, optimizer, schedule } = run.options;

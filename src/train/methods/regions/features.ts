@@ -20,9 +20,9 @@ export interface RegionFeatures {
   readonly scenes: readonly RegionScene[];
   /** [scenes, image tokens, hidden] */
   readonly images: Float32Array;
-  /** Regions of all scenes in order, [regions, token]. */
+  /** The tokens of all scenes' regions, in order, [regions, token]. */
   readonly tokens: Float32Array;
-  /** The first region of each scene. */
+  /** The index of each scene's first region. */
   readonly first: readonly number[];
   readonly sizes: { readonly imageTokens: number; readonly hidden: number; readonly token: number };
 }
@@ -30,7 +30,7 @@ export interface RegionFeatures {
 /** The frozen models, and the folder that caches their features. */
 export interface FeatureSource {
   readonly model: ImageTextModel;
-  /** The model's layer that supplies the tokens. */
+  /** The model's layer from which image tokens are read. */
   readonly featureLayer: FeatureLayer;
   /** The localiser's folder. */
   readonly localiser: string;
@@ -38,8 +38,8 @@ export interface FeatureSource {
 }
 
 /**
- * The features of a file's scenes, from the cache if these models have read that file before. The frozen models run
- * once per scene, however often features are reused.
+ * Computes the features of a file's scenes, or reads them from the cache if these models have processed the file
+ * before, so that the frozen models run only once per scene.
  * @throws UserError
  */
 export async function featuresOf(file: string, source: FeatureSource): Promise<RegionFeatures> {

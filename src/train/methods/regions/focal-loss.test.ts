@@ -17,7 +17,7 @@ async function lossesAndGradients(focal: Focal) {
   return runner.run({ x: floats(logits), right: floats(right) }, { losses: [6], dx: [6] });
 }
 
-/** The loss by its definition (Lin et al. 2017, equation 5). */
+/** The loss as defined by Lin et al. 2017, equation 5. */
 function defined(x: number, y: number, { alpha, gamma }: Focal): number {
   const p = 1 / (1 + Math.exp(-x));
   const [own, share] = y === 1 ? [p, alpha] : [1 - p, 1 - alpha];

@@ -10,14 +10,14 @@ import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 /** The sizes of a batch. */
 export interface LocaliserBatch {
   readonly imageSize: number;
-  /** The number of cells along a mask's side, and along a patch's side. */
+  /** The number of cells along a mask's side; `cells`: along a patch's side. */
   readonly side: number;
   readonly cells: number;
   /** Boxes per picture. */
   readonly regions: number;
 }
 
-/** The minimum overlap with an object at which a box counts as the object's. */
+/** The minimum overlap at which a box counts as an object's box. */
 const OF_AN_OBJECT = 0.5;
 
 /** Draws random boxes for a scene, within its picture's size. */
@@ -31,7 +31,7 @@ export function drawBoxes(
   return Array.from({ length: count }, () => drawBox(objects, random));
 }
 
-/** The tensors of a batch of scenes; `random` draws the boxes, scene by scene. */
+/** Builds the tensors of a batch of scenes; `random` draws the boxes, scene by scene. */
 export async function localiserBatch(
   scenes: readonly RegionScene[],
   sizes: LocaliserBatch,
@@ -72,8 +72,8 @@ export async function localiserBatch(
 }
 
 /**
- * Three of four boxes surround an object, with each edge moved by up to a tenth of its side, sometimes more; the others
- * lie anywhere.
+ * Draws a box. Three of four boxes surround an object, with each edge moved by up to a tenth of the side, sometimes
+ * half; the others lie anywhere.
  */
 function drawBox(objects: readonly Box[], random: () => number): Box {
   if (random() < 0.25) return anyBox(random);
@@ -91,7 +91,7 @@ function anyBox(random: () => number): Box {
   return [left, top, left + width, top + height];
 }
 
-/** The share of each cell that the object covers, in the localiser's order of cells. */
+/** The share of each cell that the object covers, in the localiser's cell order. */
 function maskCells(masks: Pixels, number: number, { side, cells }: LocaliserBatch): Float32Array {
   const shares = new Float32Array(side * side);
   const { width, height, data } = masks;

@@ -19,8 +19,8 @@ export const binaryEntropy = (logits: Tensor, right: Tensor): Tensor => minus(so
 const one = (like: Tensor): Tensor => full(like, 1);
 
 /**
- * A localiser's loss over a batch: for boxes of objects, weighted by `weight`, the mean cross-entropy of the mask's
- * cells plus its Dice loss (Milletari et al. 2016); for all boxes, the cross-entropy of their predicted fit. Inputs:
+ * A localiser's mean loss over a batch's boxes: for objects' boxes (`weight` 1), the mean cross-entropy of the mask's
+ * cells plus the Dice loss (Milletari et al. 2016); for all boxes, the cross-entropy of the predicted fit. Inputs:
  * `pixels`, `boxes`, `covered`, `right` [pictures, regions, cells], `weight` and `fit` [pictures, regions].
  */
 export function localiserLoss(g: Graph, localiser: Localiser, pictures: number, regions: number): Tensor {
@@ -38,7 +38,7 @@ export function localiserLoss(g: Graph, localiser: Localiser, pictures: number, 
   return scale(sum(sum(all, 1), 0), 1 / (pictures * regions));
 }
 
-/** 1 − (2·Σpy + 1) / (Σp + Σy + 1). */
+/** The Dice loss 1 − (2·Σpy + 1) / (Σp + Σy + 1). */
 function dice(p: Tensor, y: Tensor): Tensor {
   const shared = scale(sum(times(p, y), 2), 2);
   const whole = sum(plus(p, y), 2);

@@ -30,7 +30,7 @@ import { localiserLoss } from "./localiser-loss.ts";
 import { measureMasks } from "./measure-masks.ts";
 import { type RegionScene, readScenes } from "./scenes.ts";
 
-/** The stage that trains a localiser and writes it as `localiser.json` and `localiser.safetensors` (float16). @throws UserError */
+/** Trains a localiser and writes `localiser.json` and `localiser.safetensors` (float16). @throws UserError */
 export async function* localiserStages(
   options: LocaliserOptions,
   { options: run, out, resumes }: OpenTerms,
@@ -65,7 +65,7 @@ async function write(folder: string, store: ParameterStore, metadata: LocaliserF
   await writeJson(localiserJson(folder), metadata);
 }
 
-/** The mean overlap of the masks of a localiser, measured on its written file. */
+/** The mean overlap of a localiser's masks with objects, measured with the localiser's written file. */
 async function measured(
   metadata: Omit<LocaliserFile, "maskIou">,
   store: ParameterStore,
@@ -81,8 +81,8 @@ async function measured(
 }
 
 /**
- * The batches of steps from `from` on. Earlier batches' boxes are also drawn, which needs each picture's size, read
- * once.
+ * The batches of the steps from `from` on. Boxes of earlier batches are drawn as well, for which each picture's size is
+ * read once.
  */
 async function* batchesFrom(
   scenes: readonly RegionScene[],
@@ -109,21 +109,21 @@ async function* batchesFrom(
   }
 }
 
-/** Fills parameters from a file's tensors. @throws UserError if one is missing or has a different shape */
+/** Fills parameters from a file's tensors. @throws UserError if a tensor is missing or has another shape */
 function fillFrom(store: ParameterStore, file: string): void {
   const tensors = withFile(file, parseHeader);
   for (const parameter of store.parameters) {
     const tensor = tensors.get(parameter.name);
     if (!tensor || tensor.shape.join() !== parameter.shape.join())
-      throw new UserError(`${file}: there is no tensor "${parameter.name}" of [${parameter.shape.join(", ")}]`);
+      throw new UserError(`${file}: expected a tensor "${parameter.name}" of shape [${parameter.shape.join(", ")}]`);
     store.valuesOf(parameter).set(readFloats(tensor));
   }
 }
 
-/** All projections have biases, except the patch embedding. */
+/** True for biases, which all projections have except the patch embedding. */
 const biased = (name: string): boolean => /\.bias$/.test(name) && name !== "v.patch_embd.bias";
 
-/** A store's parameters, for writing. */
+/** A store's parameters as tensors to write. */
 export const tensorsOf = (store: ParameterStore, type?: "F16"): Map<string, WritableTensor> =>
   new Map(
     store.parameters.map((p) => [

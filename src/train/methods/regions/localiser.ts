@@ -8,16 +8,16 @@ import { oneFile } from "./scenes.ts";
 
 const count = z.int().min(1);
 
-/** The defaults of a localiser's run; masks are measured rarely, since that takes long. */
+/** The defaults for training a localiser; masks are measured rarely, because that takes long. */
 const presets = {
   ...{ steps: 1500, batch: 16, evaluateEvery: 500, schedule: { warmup: 0.05, minimum: 0.02 } },
   optimizer: { beta2: 0.98, weightDecay: 0.05 },
 } as const;
 
-/** Trains a localiser on pictures with masks of any class. */
+/** Options for training a localiser on pictures with masks of any class. */
 export const localiserOptions = z.strictObject({
   data: z.string().describe("JSON lines with image and masks (paths from the file's folder) and boxes"),
-  heldOut: z.string().describe("a file of the same form for measuring masks"),
+  heldOut: z.string().describe("a file of the same form on which to measure masks"),
   sizes: localiserSizes.prefault({}),
   start: z.string().optional().describe("folder of a localiser with the same sizes, to start from"),
   steps: count.default(presets.steps).describe("optimiser steps"),
@@ -29,16 +29,16 @@ export const localiserOptions = z.strictObject({
 });
 export type LocaliserOptions = z.output<typeof localiserOptions>;
 
-/** Options that only this method has. */
+/** The options that only this method has. */
 const own = localiserOptions.pick({ heldOut: true, sizes: true, regions: true });
 
-/** Trains a network that masks the object in a box. */
+/** Trains a network that segments the object in a box. */
 export const localiser: Method<z.output<typeof own>> = {
   name: "localiser",
-  summary: "train the network that masks the object in a box",
+  summary: "train a network that segments the object in a box",
   options: own,
   presets: () => presets,
-  unscored: "the lab has no task for localisers; each evaluation measures the masks of heldOut",
+  unscored: "the lab has no task for localisers; each evaluation measures masks on heldOut",
   reads: ["start", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { data, start, steps, batch, seed, optimizer, schedule } = run.options;
@@ -46,5 +46,5 @@ export const localiser: Method<z.output<typeof own>> = {
     const { localiserStages } = await import("./localiser-stage.ts");
     yield* localiserStages(checkedNamed("localiser", localiserOptions, all), run);
   },
-  next: (out) => `modicum train regions takes it as localiser: ${out}`,
+  next: (out) => `modicum train regions accepts ${out} as its localiser`,
 };

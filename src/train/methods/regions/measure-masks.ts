@@ -4,7 +4,7 @@ import { openLocaliser } from "../../../engine/images/regions/localiser-file.ts"
 import { LocaliserRunner } from "../../../engine/images/regions/localiser-runner.ts";
 import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 
-/** The mean overlap of the masks of a folder's localiser with the objects' own masks. */
+/** The mean overlap between the masks of a folder's localiser and the objects' own masks. */
 export async function measureMasks(folder: string, scenes: readonly RegionScene[]): Promise<number> {
   using runner = await LocaliserRunner.compile(openLocaliser(folder).localiser);
   const overlaps: number[] = [];
@@ -21,7 +21,7 @@ export async function measureMasks(folder: string, scenes: readonly RegionScene[
   return overlaps.reduce((sum, one) => sum + one, 0) / overlaps.length;
 }
 
-/** The number of pixels in both masks, divided by the number in either. */
+/** The number of pixels in both masks, divided by the number of pixels in at least one. */
 function overlapOf(
   drawn: Float32Array,
   side: number,

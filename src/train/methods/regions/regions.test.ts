@@ -23,7 +23,7 @@ const architecture = {
   vision_config: { ...layers, image_size: 32, patch_size: 8 },
 };
 const sizes = { imageSize: 32, patchSize: 8, hidden: 16, imageLayers: 1, layers: 1, heads: 2, cells: 2, maskWidth: 8 };
-/** A command's options, with a complete optimizer. */
+/** A complete optimizer, as in a command's options. */
 const optimizer = { lr: 3e-3, beta2: 0.98, weightDecay: 0.05 };
 
 beforeAll(async () => {

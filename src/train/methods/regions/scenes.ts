@@ -19,7 +19,7 @@ const line = z
     error: "expected one for each box",
   });
 
-/** A picture with objects in boxes, in pixels. */
+/** A picture, with its objects' boxes in pixels. */
 export interface RegionScene {
   readonly image: string;
   readonly masks?: string | undefined;
@@ -27,7 +27,7 @@ export interface RegionScene {
   readonly labels: readonly string[];
 }
 
-/** The scenes of a file of JSON lines. @throws UserError with the number of an invalid line */
+/** Reads the scenes of a JSON Lines file. @throws UserError with the number of an invalid line */
 export function readScenes(file: string): RegionScene[] {
   const folder = dirname(file);
   const scenes = checkedLines(file, line).map(({ image, masks, ...rest }) => ({
@@ -38,7 +38,7 @@ export function readScenes(file: string): RegionScene[] {
   throw new UserError(`${file} has no scenes, expected at least one`);
 }
 
-/** The single file of a run's data. @throws UserError if there are several */
+/** Returns the only file of a run's data. @throws UserError if there are several files */
 export function oneFile(data: readonly string[]): string {
   if (data.length === 1) return data[0]!;
   throw new UserError(`data: expected one file of scenes, got ${data.length}`, 2);
@@ -48,7 +48,7 @@ export function oneFile(data: readonly string[]): string {
 export const sharesOf = (boxes: readonly Box[], { width, height }: Pick<Pixels, "width" | "height">): Box[] =>
   boxes.map(([left, top, right, bottom]) => [left / width, top / height, right / width, bottom / height]);
 
-/** A scene's masks: each pixel holds the number of its object, or 0. @throws UserError if it has none */
+/** Reads a scene's masks, in which each pixel holds its object's number, or 0. @throws UserError without masks */
 export async function readMasks({ image, masks }: RegionScene): Promise<Pixels> {
   if (masks === undefined) throw new UserError(`${image} has no masks; a localiser needs them`);
   return readImage({ image: masks }, 0);

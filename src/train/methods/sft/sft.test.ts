@@ -28,7 +28,7 @@ test("steps shrink until an epoch has eight of them, with a notice", () => {
   const fitted = sft.fit!(options, run, dataOf(100))!;
   expect(fitted.options).toEqual({ ...run, accumulate: 12 });
   expect(fitted.notice).toBe(
-    "sft: steps of 96 rows instead of 3840: the data have 800 samples, and a step should have at most an eighth of them",
+    "sft: steps of 96 rows instead of 3840: there are 800 samples, and a step should use at most an eighth of them",
   );
   expect(sft.fit!(options, run, dataOf(3))!.options.accumulate).toBe(1);
   expect(sft.fit!(options, run, dataOf(8 * 480))).toBeUndefined();

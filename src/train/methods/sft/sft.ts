@@ -7,7 +7,7 @@ const adamw = { name: "adamw", beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 
 const constant = { name: "constant", warmup: 0 } as const;
 const lab = { batch: 8, accumulate: 480, optimizer: { ...adamw, lr: 2e-5 }, schedule: constant, clip: 1 };
 
-/** Settings of arXiv 2412.13337, for LAB (2403.01081) and TULU (2306.04751). TULU's warm-up length is our choice. */
+/** Settings from arXiv 2412.13337, for LAB (2403.01081) and TULU (2306.04751); TULU's warm-up length is ours. */
 const presets = {
   lab,
   "lab-mistral": { ...lab, optimizer: { ...adamw, lr: 1e-6 } },
@@ -19,7 +19,7 @@ const options = z.strictObject({
     .enum(["lab", "lab-mistral", "tulu"])
     .default("lab")
     .describe(
-      "lab: 3,840 rows per step at a constant rate of 2e-5; lab-mistral: at 1e-6; tulu: 128 rows, with a rate that falls from 2e-5 to 0",
+      "lab: 3,840 rows per step at a constant rate of 2e-5; lab-mistral: the same at 1e-6; tulu: 128 rows at a rate that falls from 2e-5 to 0",
     ),
 });
 type SftOptions = z.output<typeof options>;
@@ -39,11 +39,11 @@ export const sft: Method<SftOptions> = {
 /** The minimum number of steps per epoch, if the batch size allows it. */
 const STEPS_OF_EPOCH = 8;
 
-/** Lowers the batches per step, down to one, if the data are too few for eight steps an epoch. */
+/** Reduces the batches per step, down to one, if there is too little data for eight steps per epoch. */
 function smallerSteps(run: TrainOptions, { training }: RunData): Fitted | undefined {
   const accumulate = Math.max(1, Math.floor(training.batches / STEPS_OF_EPOCH));
   if (accumulate >= run.accumulate) return undefined;
   const [rows, wanted] = [accumulate * run.batch, run.accumulate * run.batch];
-  const notice = `sft: steps of ${rows} rows instead of ${wanted}: the data have ${training.samples} samples, and a step should have at most an eighth of them`;
+  const notice = `sft: steps of ${rows} rows instead of ${wanted}: there are ${training.samples} samples, and a step should use at most an eighth of them`;
   return { options: { ...run, accumulate }, notice };
 }

@@ -1,4 +1,4 @@
-/** Compared with the masks of the authors' own code; weights change before every pruning. */
+/** Compares masks with the authors' own code; weights change before every pruning. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import { Blocks } from "./blocks.ts";
@@ -7,7 +7,7 @@ import { keptAfter } from "./schedule.ts";
 
 interface Run {
   sparsity: number;
-  /** The share that each pruning retains, and the remaining weights. */
+  /** For each pruning, the share of weights to retain, and the weights that remain. */
   steps: { kept: number; left: number[] }[];
 }
 const { repository, runs } = authorsFixture<{ runs: Run[] }>("authors.json", import.meta.url);

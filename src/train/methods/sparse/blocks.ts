@@ -2,7 +2,7 @@ import { UserError } from "../../../util/errors.ts";
 import type { Block } from "./options.ts";
 import type { Prunable } from "./prunable.ts";
 
-/** Equal groups of weights, numbered; each is pruned as a whole. */
+/** Numbered groups of weights, equal in size, each of which is pruned as a whole. */
 export interface Units {
   readonly count: number;
   /** Weights per unit. */
@@ -14,7 +14,7 @@ export interface Units {
   fill(index: number, values: Float32Array | Uint8Array, value: number): void;
 }
 
-/** The equal blocks of a matrix, numbered left to right, then down. */
+/** The blocks of a matrix, equal in size, numbered from left to right, then down. */
 export class Blocks implements Units {
   readonly count: number;
   readonly size: number;
@@ -41,7 +41,7 @@ export class Blocks implements Units {
     return this.matrix.offset + row * this.matrix.columns + (index % this.#across) * this.block.columns;
   }
 
-  /** Yields the index at which each row of a block begins, `block.columns` long. */
+  /** Yields the index at which each row of a block begins; rows are `block.columns` long. */
   *parts(index: number): Generator<number> {
     const first = this.first(index);
     for (let row = 0; row < this.block.rows; row++) yield first + row * this.matrix.columns;

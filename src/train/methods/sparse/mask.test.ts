@@ -8,7 +8,7 @@ const matrices = [
   { name: "blk.1.ffn_up.weight", offset: 128, rows: 8, columns: 8 },
 ];
 const WEIGHTS = 192;
-/** The number of elements after the matrices, which no mask changes. */
+/** The number of elements after the matrices, which are never pruned. */
 const REST = 10;
 
 const randomValues = (seed: number): Float32Array => {

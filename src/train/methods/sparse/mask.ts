@@ -1,9 +1,9 @@
 import type { Units } from "./blocks.ts";
 
-/** A pruned unit's score, below all others. */
+/** The score of pruned units, below all others. */
 const PRUNED = -1;
 
-/** One byte per trained weight: 1 if retained, 0 if pruned. Pruned weights never return. */
+/** One byte per trained weight: 1 if retained, 0 if pruned. Pruned weights are never restored. */
 export class PruningMask {
   readonly bytes: Uint8Array<ArrayBuffer>;
 
@@ -12,18 +12,18 @@ export class PruningMask {
     elements: number,
     private readonly groups: readonly (readonly Units[])[],
   ) {
-    // Rounded up to whole words, because a checkpoint stores the mask as float32.
+    // The length is rounded up to whole words, because a checkpoint stores the mask as float32.
     this.bytes = new Uint8Array(4 * Math.ceil(elements / 4)).fill(1);
   }
 
   /**
-   * The number of weights that remain if each group retains `share` of its original weights, rounded down to units.
+   * The number of remaining weights if each group retains `share` of its original weights, rounded down to whole units.
    */
   weightsLeft(share: number): number {
     return this.groups.reduce((sum, group) => sum + group[0]!.size * unitsLeft(group, share), 0);
   }
 
-  /** Retains the `share` of all units with the greatest scores; scores are at least 0. */
+  /** Retains the units with the greatest scores, a `share` of all original units; scores must be at least 0. */
   prune(share: number, score: (units: Units, index: number) => number): void {
     for (const group of this.groups) {
       const stays = greatest(this.#scores(group, score), unitsLeft(group, share));
@@ -49,7 +49,7 @@ export class PruningMask {
   }
 }
 
-/** Rounding in a share such as 0.2 = 1 − 0.8 must not lose a weight. */
+/** A tolerance, so that rounding in a share such as 0.2 = 1 − 0.8 does not lose a weight. */
 const ROUNDING = 1e-12;
 
 const countOf = (group: readonly Units[]): number => group.reduce((sum, { count }) => sum + count, 0);
@@ -57,7 +57,7 @@ const countOf = (group: readonly Units[]): number => group.reduce((sum, { count 
 const unitsLeft = (group: readonly Units[], share: number): number =>
   Math.floor(countOf(group) * share * (1 + ROUNDING));
 
-/** Marks the `count` greatest of `scores`, ties in order. Returns one byte each, 1 if marked. */
+/** Marks the `count` greatest of `scores`; of equal scores, the first. Returns one byte per score, 1 if marked. */
 export function greatest(scores: Float32Array, count: number): Uint8Array {
   const chosen = new Uint8Array(scores.length);
   if (count <= 0) return chosen;

@@ -30,7 +30,7 @@ const trainedIn = (out: string, changed: Partial<TrainInput>) => train({ ...inpu
 const innerOf = (out: string): unknown =>
   JSON.parse(readFileSync(path.join(out, "config.json"), "utf8")).intermediate_size;
 
-/** Prunes half of the neurons; returns the store, and the remaining neurons of each layer. */
+/** Prunes half of the neurons; returns, among others, each layer's remaining neurons. */
 async function pruned(score: "magnitude" | "random", opened?: Subject) {
   const subject = opened ?? (await newSubject(trainOptions.parse(input), 24));
   const { groups, weights } = neuronsOf(subject.store);
@@ -126,7 +126,7 @@ test("a model without gated MLPs is refused, and so are blocks of neurons", asyn
   const gpt2 = { model_type: "gpt2", n_layer: 1, n_head: 1, n_embd: 16, n_positions: 16 };
   const out = path.join(folder, "gpt2");
   await expect(trainedIn(out, { architecture: gpt2, method: "sparse:structure=neuron" })).rejects.toThrow(
-    "expected a trained gated MLP without biases in every layer, found no such blk.0.ffn_gate",
+    "expected a trained gated MLP without biases in every layer, but blk.0.ffn_gate is missing",
   );
   const faults = sparseOptions.safeParse({ structure: "neuron", block: "4x1" }).error!.issues;
   expect(faults.map(({ message }) => message)).toEqual([expect.stringContaining("omit block and exclude")]);

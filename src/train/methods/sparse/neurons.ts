@@ -4,10 +4,10 @@ import type { ParameterStore } from "../../step/parameters.ts";
 import { Blocks, type Units } from "./blocks.ts";
 import { matrixOf, type Prunable, type Pruned, weightsIn } from "./prunable.ts";
 
-/** The matrices of a gated MLP: gate and up are [inner, hidden], down is [hidden, inner]. */
+/** A gated MLP's matrices: gate and up are [inner, hidden], down is [hidden, inner]. */
 type Mlp = readonly [gate: Prunable, up: Prunable, down: Prunable];
 
-/** The neurons of a gated MLP: each is a row of gate, a row of up and a column of down. */
+/** A gated MLP's neurons, each of which is a row of gate, a row of up and a column of down. */
 class Neurons implements Units {
   readonly count: number;
   readonly size: number;
@@ -33,7 +33,7 @@ class Neurons implements Units {
   }
 }
 
-/** The neurons of all layers, ranked within each. @throws UserError if a layer has no trained gated MLP without biases */
+/** The neurons of all layers, ranked by layer. @throws UserError if a layer lacks a trained gated MLP without biases */
 export function neuronsOf({ parameters }: ParameterStore): Pruned {
   const layers = new Set(parameters.flatMap(({ name }) => /^blk\.\d+\./.exec(name) ?? []));
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
@@ -42,7 +42,7 @@ export function neuronsOf({ parameters }: ParameterStore): Pruned {
       const found = byName.get(`${layer}ffn_${part}.weight`);
       if (!found?.trained || found.shape.length !== 2 || byName.has(`${layer}ffn_${part}.bias`))
         throw new UserError(
-          `sparse: structure: neuron: expected a trained gated MLP without biases in every layer, found no such ${layer}ffn_${part}`,
+          `sparse: structure: neuron: expected a trained gated MLP without biases in every layer, but ${layer}ffn_${part} is missing, frozen or biased`,
           2,
         );
       return matrixOf(found);

@@ -4,7 +4,7 @@ import type { Parameter, ParameterStore } from "../../step/parameters.ts";
 import { Blocks, type Units } from "./blocks.ts";
 import { blockOf, type SparseOptions } from "./options.ts";
 
-/** A matrix whose weights may be pruned, and its position in the store's flat buffers. */
+/** A matrix whose weights can be pruned, and its position in the store's flat buffers. */
 export interface Prunable {
   readonly name: string;
   readonly offset: number;
@@ -13,14 +13,14 @@ export interface Prunable {
 }
 
 /**
- * Excluded: tables of tokens, positions, types and experts' biases are looked up, not multiplied; a tied head is not a
- * separate matrix.
+ * Names of tables, which are never pruned: tokens, positions, types and experts' biases are looked up, not multiplied.
+ * A tied head is the token table.
  */
 const TABLE = /embd|token_types|\.bias$/;
 
 /**
- * The trained matrices of a model's linear layers, including an untied head, except those that `exclude` names. @throws
- * UserError if there are none
+ * The trained matrices of a model's linear layers, including an untied head, but without those that `exclude` names.
+ * @throws UserError if none remain
  */
 export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   const matrices = store.parameters.filter((p) => p.trained && p.shape.length > 1 && !TABLE.test(p.name));
@@ -44,13 +44,13 @@ export const weightsIn = (matrices: readonly Pick<Prunable, "rows" | "columns">[
 
 /** What a run prunes. */
 export interface Pruned {
-  /** The number of weights in its matrices. */
+  /** The number of weights that can be pruned. */
   readonly weights: number;
-  /** Units are ranked within a group. */
+  /** Units in groups, within which they are ranked. */
   readonly groups: readonly (readonly Units[])[];
 }
 
-/** The blocks of the prunable matrices. @throws UserError if they do not fit */
+/** Divides the prunable matrices into blocks. @throws UserError if blocks do not divide a matrix */
 export function blocksOf(store: ParameterStore, options: SparseOptions): Pruned {
   const matrices = prunableOf(store, options.exclude);
   const blocks = matrices.map((matrix) => new Blocks(matrix, blockOf(options)));

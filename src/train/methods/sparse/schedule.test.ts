@@ -3,7 +3,7 @@ import { sparseOptions } from "./options.ts";
 import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule, stepsFromComputeFractions } from "./schedule.ts";
 
 const scheduleOf = (options: object, steps: number) => pruneSchedule(sparseOptions.parse(options), steps);
-/** The share of weights that remain at a step, counted from 0. */
+/** The share of weights that remain at a step; steps count from 0. */
 const densityAt = (step: number, schedule: PruneSchedule) => keptAfter(eventsUntil(step, schedule), schedule);
 
 test("compute shares become steps", () => {
@@ -93,8 +93,8 @@ describe("a run's shape", () => {
 test.each([
   [{ sparsity: 1 }, "less than 1, got 1"],
   [{ dense: 0.5 }, "expected shares that sum to 1, got 0.5 + 0.5 + 0.25"],
-  [{ start: 5 }, "start and end: expected both or neither"],
-  [{ start: 5, end: 4 }, "end: expected at least 5, which is start, got 4"],
+  [{ start: 5 }, "start and end: expected both, or neither"],
+  [{ start: 5, end: 4 }, "end: expected at least start (5), got 4"],
   [{ block: "4" }, "expected rows and columns, such as 4x1"],
 ])("options %j are refused", (value, message) => {
   expect(sparseOptions.safeParse(value).error?.issues[0]?.message).toContain(message);

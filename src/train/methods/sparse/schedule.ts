@@ -16,9 +16,9 @@ export interface PhaseSteps extends Fractions {
 export const USUAL: Fractions = { dense: 0.25, prune: 0.5, recover: 0.25 };
 
 /**
- * The number of steps in each phase of a run with the compute of `denseSteps` dense steps. A step's cost is
- * proportional to its retained weights: while they are pruned geometrically to d, a step costs on average (1 − d) /
- * ln(1/d) of a dense step (from arXiv 2501.12486).
+ * The number of steps in each phase of a run that costs as much as `denseSteps` dense steps. A step's cost is
+ * proportional to the remaining weights: while they are pruned geometrically to a share d, the average step costs (1 −
+ * d) / ln(1/d) dense steps (from arXiv 2501.12486).
  */
 export function stepsFromComputeFractions(sparsity: number, denseSteps: number, shares = USUAL): PhaseSteps {
   const density = 1 - sparsity;
@@ -40,12 +40,12 @@ export interface PruneSchedule {
 
 const EVERY = 100;
 
-/** The minimum number of prunings in the pruning phase, if it has that many steps. */
+/** The minimum number of prunings in the pruning phase, if it has enough steps. */
 const LEAST_EVENTS = 10;
 
 /**
- * The prunings of a run with `steps` steps. The first and the last pruning are rounded to multiples of `every`; the
- * last precedes the run's last step. @throws UserError if the run is too short
+ * The pruning schedule of a run of `steps` steps. The first and the last pruning are rounded to multiples of `every`;
+ * the last comes before the run's last step. @throws UserError if the run is too short
  */
 export function pruneSchedule(options: SparseOptions, steps: number): PruneSchedule {
   const { sparsity, start, end } = options;
@@ -76,14 +76,11 @@ const whole = ({ sparsity, start, every, events }: Omit<PruneSchedule, "end">): 
   ...{ end: start + (events - 1) * every, events: sparsity === 0 ? 0 : events },
 });
 
-/** The number of prunings until step `step` begins, including the one right before it. */
+/** The number of prunings before step `step` runs, including the one right before it. */
 export function eventsUntil(step: number, { start, every, events }: PruneSchedule): number {
   return step < start ? 0 : Math.min(events, Math.floor((step - start) / every) + 1);
 }
 
-/**
- * The share of weights after pruning number `event` (from 1): each pruning removes the same share of the remaining
- * weights.
- */
+/** The share of weights that remain after `event` prunings: each removes the same share of the remaining weights. */
 export const keptAfter = (event: number, { sparsity, events }: PruneSchedule): number =>
   event === 0 ? 1 : (1 - sparsity) ** (event / events);

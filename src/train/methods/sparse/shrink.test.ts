@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const VOCABULARY = 24;
 const HIDDEN = 16;
 const INNER = 96;
-/** Half of the neurons remain, as whole blocks of 32. */
+/** The number of neurons that remain: half, rounded up to whole blocks of 32. */
 const KEPT = 64;
 
 const options: TrainOptions = trainOptions.parse({

@@ -6,13 +6,13 @@ import { Part } from "../../../weights/prepared/part.ts";
 import type { WritableTensor } from "../../../weights/safetensors/write.ts";
 import { writeModel } from "../../checkpoint/model.ts";
 
-/** Neurons of a layer's gated MLP: the shared dimension of its matrices. */
+/** The number of neurons per gated MLP, before and after. */
 export interface Shrunk {
   readonly before: number;
   readonly after: number;
 }
 
-/** The matrices of a gated MLP, [inner, hidden], except `down`, [hidden, inner]. */
+/** The matrices of a gated MLP: `gate` and `up` [inner, hidden], `down` [hidden, inner]. */
 interface Mlp {
   readonly gate: Matrix;
   readonly up: Matrix;
@@ -25,13 +25,12 @@ interface Matrix {
   readonly columns: number;
 }
 
-/** The number of a row's weights that are quantised together; rows of any other multiple would remain float32. */
+/** The number of weights in a row that are quantised together; rows of other multiples would remain float32. */
 const BLOCK = 32;
 
 /**
- * Writes a model's folder without the MLP neurons that contribute nothing: those whose gate row, up row or down column
- * is all zero. Every layer keeps as many neurons as the layer that needs the most, rounded up to whole blocks of
- * quantised weights.
+ * Writes a model without the MLP neurons that contribute nothing, because their gate row, up row or down column is all
+ * zero. Every layer keeps as many neurons as the layer that needs the most, rounded up to whole quantisation blocks.
  * @throws UserError for a model without gated MLPs of one size
  */
 export async function shrinkModel(folder: string, out: string): Promise<Shrunk> {
@@ -56,7 +55,7 @@ function mlpOf(base: Checkpoint, names: ConstructorParameters<typeof Part>[1], l
     const part = new Part(base, names, `blk.${layer}.ffn_${name}.weight`);
     const bias = new Part(base, names, `blk.${layer}.ffn_${name}.bias`);
     if (!part.exists || bias.exists || part.shape.length !== 2)
-      throw new UserError(`${base.path}: layer ${layer} has no gated MLP without biases; only such MLPs shrink`);
+      throw new UserError(`${base.path}: layer ${layer} has no gated MLP without biases; only such MLPs can shrink`);
     return { values: part.floats(), rows: part.shape[0]!, columns: part.shape[1]! };
   };
   return { gate: matrix("gate"), up: matrix("up"), down: matrix("down") };
@@ -73,7 +72,7 @@ function livingOf({ gate, up, down }: Mlp): number[] {
   return all.filter((neuron) => hasRow(gate, neuron) && hasRow(up, neuron) && hasColumn(down, neuron));
 }
 
-/** The active neurons, plus others up to `count`, in order. */
+/** The indices of the active neurons, with others added up to `count`, in order. */
 function chosen(living: readonly number[], of: number, count: number): number[] {
   const alive = new Set(living);
   const dead = Array.from({ length: of }, (_, neuron) => neuron).filter((neuron) => !alive.has(neuron));

@@ -41,7 +41,7 @@ async function opened(method: string, changed: object = {}): Promise<Run> {
   return TrainingRun.open(options, await newSubject(options, VOCABULARY), data);
 }
 
-/** The trained part of a flat buffer. */
+/** The part of a flat buffer that is trained. */
 const trained = ({ stage: { store } }: Run, memory: ArrayBuffer): Float32Array =>
   new Float32Array(memory, 0, store.trainedElements);
 const maskOf = (run: Run): Uint8Array => new Uint8Array(run.stage.method!.states!["mask"]!.buffer);

@@ -9,8 +9,8 @@ import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule } from "./sch
 import { shrinkModel } from "./shrink.ts";
 
 /**
- * Sparse pre-training (arXiv 2501.12486): prunes weights of linear layers while the model trains. From then on, their
- * values, gradients and optimiser states are zero.
+ * Sparse pre-training (arXiv 2501.12486): prunes weights of linear layers while the model trains. The values, gradients
+ * and optimiser states of pruned weights are zero.
  */
 export const sparse: Method<SparseOptions> = {
   name: "sparse",
@@ -74,9 +74,9 @@ class SparseTraining implements ActiveMethod {
   }
 
   /**
-   * `parameters` sums prunable weights over the steps: run / steps is their mean N̄. `prunable` and `weights` count the
-   * remaining weights of the prunable matrices and of the whole model. A step's FLOPs count dense products: zeros are
-   * multiplied like other numbers.
+   * Counts `parameters`, the prunable weights summed over the steps (run / steps is their mean N̄), `prunable`, the
+   * weights that remain in prunable matrices, and `weights`, those that remain in the whole model. FLOPs are those of
+   * dense products, since zeros are multiplied like other numbers.
    */
   bill(steps: number): MethodBill {
     const first = this.#pruned.weights;
@@ -93,7 +93,7 @@ class SparseTraining implements ActiveMethod {
     };
   }
 
-  /** The prunable weights at step `step`. */
+  /** The number of prunable weights at step `step`. */
   #weightsLeft(step: number): number {
     const event = eventsUntil(step, this.#schedule);
     return event === 0 ? this.#pruned.weights : this.#mask.weightsLeft(keptAfter(event, this.#schedule));

@@ -1,4 +1,4 @@
-/** Compared with the spans, inputs and targets of T5's own code. */
+/** Compares spans, inputs and targets with T5's own code. */
 import { expect, test } from "vitest";
 import { authorsFixture } from "../../../util/authors.testing.ts";
 import { hiddenSpans } from "./sequence.ts";
@@ -14,12 +14,12 @@ interface Counts {
 interface Fixture {
   cases: { rate: number; meanSpan: number; mask: number[]; inputs: number[]; targets: number[] }[];
   counts: Counts[];
-  /** 10 tokens at a rate of a quarter: 2.5 hidden. */
+  /** The counts for 10 tokens at a rate of a quarter, of which 2.5 would be hidden. */
   halves: Counts;
 }
 const { cases, counts, halves } = authorsFixture<Fixture>("authors.json", import.meta.url);
 
-/** T5's sentinels are its vocabulary's last tokens, from the end. */
+/** T5's sentinels are the last tokens of its vocabulary, in descending order. */
 const ids = {
   modes: { S2S: 0, NLU: 0, NLG: 0 },
   sentinels: Array.from({ length: 100 }, (_, i) => 999 - i),

@@ -15,7 +15,7 @@ const denoising = (rest: Partial<Denoising> = {}): Denoising => ({
   ...rest,
 });
 
-/** A row's ids followed by its last label, its labels, and its prefix. */
+/** A row's ids, labels and prefix length, and its marked prefix positions. */
 function rowOf(data: TrainingData, index: number, row: number) {
   const { ids, labels, prefix } = data.batch(index);
   const [from, to] = [row * data.tokens, (row + 1) * data.tokens];
@@ -58,7 +58,7 @@ test("the causal share is unchanged, without a prefix", () => {
       if (ids[0]! >= 1000) continue;
       causal++;
       const [from, to] = [row * 40, (row + 1) * 40];
-      // Rows without text fill the last batch of an epoch.
+      // Rows without text pad the last batch of an epoch.
       if (plain.batch(i).labels[from]! < 0) continue;
       expect(prefix).toBe(0);
       expect(ids).toEqual(plain.batch(i).ids.subarray(from, to));

@@ -4,17 +4,17 @@ import { type Denoiser, drawDenoiser } from "./denoisers.ts";
 import { longestText, type Sequence, sequenceOf } from "./sequence.ts";
 import type { DenoisingIds } from "./tokens.ts";
 
-/** A mixture of denoisers, and the share of texts that stay unchanged. */
+/** A mixture of denoisers, the share of texts that are not denoised, and their tokens. */
 export interface Denoising {
   readonly mixture: readonly Denoiser[];
-  /** The share of texts that get plain causal training. */
+  /** The share of texts that are trained causally, without denoising. */
   readonly causal: number;
   readonly tokens: DenoisingIds;
-  /** True if inputs see each other in both directions. */
+  /** True if inputs attend to each other in both directions. */
   readonly prefixed: boolean;
 }
 
-/** Batches with denoised texts; like the original batches, each is determined by its index. */
+/** Denoises the texts of batches; like the original batches, each is determined by its index. */
 export function denoised(data: TrainingData, denoising: Denoising, seed: number): TrainingData {
   const first = Math.floor(seededRandom(seed)() * 2 ** 52);
   return {
@@ -36,7 +36,7 @@ function denoisedBatch(batch: Batch, denoising: Denoising, random: () => number)
   return { ...batch, ids, labels, labelled, ...(denoising.prefixed && { prefix }) };
 }
 
-/** A text's positions in a batch, `from` inclusive, `to` exclusive. Its sequence may extend to `end`. */
+/** A text's positions in a batch, `from` inclusive, `to` exclusive; its denoised sequence may extend to `end`. */
 interface Slot {
   readonly from: number;
   readonly to: number;
@@ -64,15 +64,15 @@ function documentsOf(documents: Int32Array, from: number, end: number): Slot[] {
   return slots;
 }
 
-/** A slot's tokens, and the target of its last position. */
+/** The tokens in a slot, followed by the label of its last position, if any. */
 function textOf({ ids, labels }: Batch, { from, to }: Slot): Int32Array {
   const last = labels[to - 1]!;
   return Int32Array.from([...ids.subarray(from, to), ...(last >= 0 ? [last] : [])]);
 }
 
 /**
- * A text as a sequence of at most `room` tokens; if the text is too long, a random section of it. Undefined if it is
- * too short for its denoiser.
+ * Denoises a text, or a random section of a text that is too long, into at most `room` tokens. Undefined if the text is
+ * too short for the drawn denoiser.
  */
 function denoisedText(
   text: Int32Array,

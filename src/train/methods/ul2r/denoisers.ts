@@ -1,14 +1,12 @@
 import type { Mode } from "../../../weights/tokenizer/index.ts";
 import type { SpanRule } from "./spans.ts";
 
-/** The mode token that begins the sequences of each kind of denoiser (Tay et al. 2022, section 3.1.2). */
+/** The mode token with which each kind of denoiser begins its sequences (Tay et al. 2022, section 3.1.2). */
 const MODE_OF = { S: "S2S", R: "NLU", X: "NLG" } as const;
 
 /** One task of the mixture. */
 export type Denoiser =
-  /**
-   * Continuation: everything after a random point is hidden. The point is uniform, unless `tail` sets the hidden share.
-   */
+  /** Continuation: hides everything after a random point, drawn uniformly unless `tail` sets the hidden share. */
   | { readonly kind: "S"; readonly weight: number; readonly tail?: number }
   /** Infilling: regular (R) or extreme (X) corruption. */
   | (SpanRule & { readonly kind: "R" | "X"; readonly weight: number });
@@ -20,8 +18,8 @@ const spans = (kind: "R" | "X", meanSpan: number, rate: number, weight: number) 
 
 const mixtures = {
   /**
-   * UL2R (Tay et al. 2022): half S, a quarter R, a quarter X. The paper leaves X open; here half of X has long spans,
-   * half a high rate.
+   * UL2R (Tay et al. 2022): half S, a quarter R, a quarter X. The paper does not specify X; here, half of X has long
+   * spans, half a high rate.
    */
   ul2r: [
     { kind: "S", weight: 0.5 } as const,
@@ -45,7 +43,7 @@ export const MIXTURES = Object.keys(mixtures) as readonly (keyof typeof mixtures
 export const mixtureOf = (name: keyof typeof mixtures, roll: boolean): readonly Denoiser[] =>
   mixtures[name].map((denoiser) => (denoiser.kind === "S" ? denoiser : { ...denoiser, roll }));
 
-/** Draws a denoiser by the weights, which sum to 1. */
+/** Draws a denoiser with probability proportional to its weight; the weights sum to 1. */
 export function drawDenoiser(mixture: readonly Denoiser[], random: () => number): Denoiser {
   let rest = random();
   for (const denoiser of mixture) {

@@ -1,6 +1,6 @@
 import type { DenoisingIds } from "./tokens.ts";
 
-/** Ids from 1000 on: the modes, then sentinels; 999 ends texts. */
+/** Token ids: 999 ends texts, modes start at 1000, sentinels at 1003. */
 export const idsOf = (sentinels: number): DenoisingIds => ({
   modes: { S2S: 1000, NLU: 1001, NLG: 1002 },
   sentinels: Array.from({ length: sentinels }, (_, k) => 1003 + k),

@@ -19,7 +19,7 @@ const options = trainOptions.parse({
 });
 
 const subject = await newSubject(options, VOCABULARY);
-// Initial weights are so small that they hide leaks; larger ones make every leak visible.
+// Initial weights are so small that they would hide leaks; larger weights make every leak visible.
 const random = seededRandom(1);
 for (const parameter of subject.store.parameters.filter(({ shape }) => shape.length > 1)) {
   const values = subject.store.valuesOf(parameter);
@@ -33,7 +33,7 @@ const [plain, packing] = [await programs(), await programs(true)];
 const ids = Int32Array.from({ length: TOKENS }, (_, i) => (7 * i) % 23);
 const prefixOf = (length: number) => Int32Array.from({ length: TOKENS }, (_, i) => Number(i < length));
 
-/** One row with a single label, at a position. */
+/** A batch of one row, with a single label at `position`. */
 function labelledAt(position: number, rest: Partial<Batch> = {}): Batch {
   const labels = new Int32Array(TOKENS).fill(-1);
   labels[position] = 3;
@@ -104,13 +104,13 @@ describe("what a position sees", () => {
 
 test("tokens that no label sees have no gradient, and the prefix's have one", async () => {
   subject.store.zeroGradients();
-  // Position 6 is the last label; token 21 comes after it, token 4 ends the prefix.
+  // Position 6 has the last label; token 25 comes after it, and token 26 ends the prefix.
   const shown = ids.with(9, 25).with(PREFIX - 1, 26);
   const labels = labelledAt(6).labels.with(PREFIX - 1, 3);
   await plain.train(labelledAt(6, { ids: shown, labels, labelled: 2 }), 0.5);
   const { offset } = subject.store.parameter("token_embd.weight");
   const rowOf = (id: number) => new Float32Array(subject.store.gradients.memory, 4 * (offset + id * 32), 32);
-  // The head is tied to the table: only the part of its gradient that comes from the stream differs.
+  // The head is tied to the table, so only the part of the gradient that comes from the stream differs.
   const before = rowOf(25).slice();
   subject.store.zeroGradients();
   await plain.train(labelledAt(6, { ids: shown.with(9, 24), labels, labelled: 2 }), 0.5);

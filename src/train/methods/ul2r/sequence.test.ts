@@ -21,7 +21,7 @@ test("inputs and targets of 10,000 random texts reconstruct the texts", () => {
   }
 });
 
-/** Inputs with each sentinel replaced by its run in the targets. */
+/** Replaces each sentinel in the inputs by its run in the targets. */
 function filled(inputs: readonly number[], targets: readonly number[]): number[] {
   return inputs.flatMap((id) => {
     if (id < 1003) return [id];
@@ -52,7 +52,7 @@ test("a continuation hides everything after a random point, without a sentinel",
   expect(sequenceOf(textOf(12), tail, idsOf(1), random).prefix).toBe(1 + 9);
 });
 
-/** The maximum number of tokens of a text's sequences, over 50 draws. */
+/** The greatest length, in tokens, of a text's sequences over 50 draws. */
 const longestOf = (length: number, denoiser: Denoiser): number =>
   Math.max(
     ...Array.from(
@@ -81,7 +81,7 @@ function drawn(mixture: readonly Denoiser[], draws: number): Record<"S" | "R" | 
   return counts;
 }
 
-/** True if 10,000 draws are half S, a quarter R, a quarter X at 99.9 % confidence. */
+/** True if, at 99.9 % confidence, 10,000 draws are half S, a quarter R and a quarter X. */
 const isHalfQuarters = ({ S, R, X }: Record<"S" | "R" | "X", number>): boolean =>
   Math.abs(S - 5000) <= 165 && Math.abs(R - 2500) <= 143 && Math.abs(X - 2500) <= 143;
 

@@ -3,14 +3,14 @@ import { type Denoiser, modeOf } from "./denoisers.ts";
 import { mostRuns, spanMask } from "./spans.ts";
 import type { DenoisingIds } from "./tokens.ts";
 
-/** A text turned into a task: mode, inputs and targets, concatenated. */
+/** A text as a task: the mode, inputs and targets, concatenated. */
 export interface Sequence {
   readonly ids: readonly number[];
-  /** Tokens of the mode and the inputs: they are not labels, and may see each other in both directions. */
+  /** The number of mode and input tokens, which are not labels and may attend to each other in both directions. */
   readonly prefix: number;
 }
 
-/** Inputs and targets of a denoiser. @throws UserError if there are more hidden spans than sentinels */
+/** Makes a denoiser's inputs and targets from a text. @throws UserError for more hidden spans than sentinels */
 export function sequenceOf(
   text: ArrayLike<number>,
   denoiser: Denoiser,
@@ -29,7 +29,7 @@ interface Parts {
   readonly targets: readonly number[];
 }
 
-/** A point in 1 … length − 1. */
+/** The position from 1 to length − 1 at which the hidden part begins. */
 const pivotOf = (length: number, tail: number | undefined, random: () => number): number =>
   tail === undefined
     ? 1 + Math.floor(random() * (length - 1))
@@ -40,7 +40,7 @@ function splitAt(text: ArrayLike<number>, pivot: number): Parts {
   return { inputs: all.slice(0, pivot), targets: all.slice(pivot) };
 }
 
-/** Each hidden run becomes a sentinel in the inputs; the targets list the runs, each after its sentinel. */
+/** Replaces each hidden run in the inputs by a sentinel; the targets list the runs, each after its sentinel. */
 export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentinels, end }: DenoisingIds): Parts {
   const [inputs, targets]: [number[], number[]] = [[], []];
   let runs = 0;
@@ -50,7 +50,9 @@ export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentine
       if (i === 0 || mask[i - 1] === 0) {
         const sentinel = sentinels[runs++];
         if (sentinel === undefined)
-          throw new UserError(`ul2r: a text of ${text.length} tokens has more than ${sentinels.length} hidden spans`);
+          throw new UserError(
+            `ul2r: a text of ${text.length} tokens has more hidden spans than there are sentinels (${sentinels.length})`,
+          );
         inputs.push(sentinel);
         targets.push(sentinel);
       }
@@ -60,11 +62,11 @@ export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentine
   return { inputs, targets: end === undefined ? targets : [...targets, end] };
 }
 
-/** The maximum number of tokens of a text's sequence. */
+/** The maximum length of a text's sequence, in tokens. */
 const lengthOf = (length: number, denoiser: Denoiser): number =>
   denoiser.kind === "S" ? 1 + length : 2 + length + 2 * mostRuns(length, denoiser);
 
-/** The longest text, at most `most`, whose sequence fits `room` tokens; undefined if not even two tokens fit. */
+/** The length of the longest text, at most `most`, whose sequence fits in `room` tokens; undefined below two tokens. */
 export function longestText(most: number, room: number, denoiser: Denoiser): number | undefined {
   for (let length = Math.min(most, room - 1); length >= 2; length--)
     if (lengthOf(length, denoiser) <= room) return length;

@@ -6,7 +6,7 @@ import { mostRuns, randomComposition, spanCounts, spanMask } from "./spans.ts";
 
 const rule = (rate: number, meanSpan: number, roll = false) => ({ rate, meanSpan, roll });
 
-// [length, rate, mean span, hidden, spans, inputs, targets], by T5's rule.
+// Each row is [length, rate, mean span, hidden, spans, inputs, targets] by T5's rule.
 test.each([
   [512, 0.15, 3, 77, 26, 461, 103],
   [512, 0.5, 3, 256, 85, 341, 341],
@@ -21,12 +21,12 @@ test.each([
     mask,
     idsOf(100),
   );
-  // The end token is not part of the rule.
+  // T5's rule does not count the end token.
   expect([parts.inputs.length, parts.targets.length - 1]).toEqual([inputs, targets]);
 });
 
 test("halves are rounded up", () => {
-  // 10 · 0.25 = 2.5 hidden tokens, and 5 / 2 = 2.5 spans: rounding to even would give 2 of both.
+  // 10 · 0.25 = 2.5 hidden tokens, and 5 / 2 = 2.5 spans: rounding to even would give 2 for both.
   expect(spanCounts(10, rule(0.25, 1))).toEqual({ hidden: 3, spans: 3 });
   expect(spanCounts(20, rule(0.25, 2))).toEqual({ hidden: 5, spans: 3 });
 });
@@ -75,7 +75,7 @@ test("spans have the mean length that their counts imply, within 3 % over 10,000
 });
 
 test("each composition is equally likely", () => {
-  // 6 as 3 positive parts: C(5, 2) = 10 ways. With 9 degrees of freedom, χ² exceeds 27.9 once in 1000.
+  // 6 as an ordered sum of 3: C(5, 2) = 10 ways. With 9 degrees of freedom, χ² exceeds 27.9 once in 1000.
   const random = seededRandom(2);
   const draws = 20_000;
   const seen = new Map<string, number>();

@@ -1,4 +1,4 @@
-/** Spans to hide: their share of the tokens, and their mean length. */
+/** How to choose spans to hide: their share of the tokens, and their mean length. */
 export interface SpanRule {
   readonly rate: number;
   readonly meanSpan: number;
@@ -8,19 +8,19 @@ export interface SpanRule {
   readonly roll: boolean;
 }
 
-/** The hidden tokens of `length` ≥ 2, and their spans. Halves are rounded up. */
+/** The number of hidden tokens among `length` ≥ 2, and of their spans. Halves are rounded up. */
 export function spanCounts(length: number, { rate, meanSpan }: SpanRule): { hidden: number; spans: number } {
   const hidden = Math.min(Math.max(Math.round(length * rate), 1), length - 1);
   const spans = Math.min(Math.max(Math.round(hidden / meanSpan), 1), hidden, length - hidden);
   return { hidden, spans };
 }
 
-/** The maximum number of hidden runs: rotation may split one in two. */
+/** The maximum number of hidden runs, because rotation may split one into two. */
 export const mostRuns = (length: number, rule: SpanRule): number => spanCounts(length, rule).spans + Number(rule.roll);
 
 /**
- * 1 for hidden tokens: visible and hidden spans alternate, each of a random length (T5, Raffel et al. 2020, section
- * 3.1.4; `random_spans_noise_mask` of its code). `length` is at least 2.
+ * Draws a mask, 1 for hidden tokens: visible and hidden spans of random lengths alternate (T5, Raffel et al. 2020,
+ * section 3.1.4, and `random_spans_noise_mask` in its code). `length` is at least 2.
  */
 export function spanMask(length: number, rule: SpanRule, random: () => number): Uint8Array {
   const { hidden, spans } = spanCounts(length, rule);
@@ -41,7 +41,7 @@ export function randomComposition(sum: number, parts: number, random: () => numb
   return Array.from({ length: parts }, (_, i) => cuts[i + 1]! - cuts[i]!);
 }
 
-/** `count` distinct numbers below `below`, in order. */
+/** Draws `count` distinct numbers less than `below`, in ascending order. */
 function drawn(below: number, count: number, random: () => number): number[] {
   const taken: number[] = [];
   for (let i = 0; i < below && taken.length < count; i++)

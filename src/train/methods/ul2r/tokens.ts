@@ -1,7 +1,7 @@
 import { UserError } from "../../../util/errors.ts";
 import { MODES, type Mode, modeToken, sentinelName, type Tokenizer } from "../../../weights/tokenizer/index.ts";
 
-/** The special tokens of a model trained with `sentinels`: the modes, then the sentinels. */
+/** The special tokens of a model trained with `sentinels` sentinels: the modes, then the sentinels. */
 export const tokensOf = (sentinels: number): string[] => [
   ...MODES.map(modeToken),
   ...Array.from({ length: sentinels }, (_, k) => sentinelName(k)),
@@ -10,9 +10,9 @@ export const tokensOf = (sentinels: number): string[] => [
 /** A model's token ids for denoising. */
 export interface DenoisingIds {
   readonly modes: Readonly<Record<Mode, number>>;
-  /** In order; their number limits hidden spans. */
+  /** Sentinels in order; their number limits the number of hidden spans. */
   readonly sentinels: readonly number[];
-  /** Ends targets; undefined if the model has no end token. */
+  /** The token that ends targets; undefined if the model has no end token. */
   readonly end: number | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface DenoisingIds {
 export function denoisingIds(tokenizer: Tokenizer, sentinels: number): DenoisingIds {
   const id = (name: string): number => {
     const id = tokenizer.specialId(name);
-    if (id === undefined) throw new UserError(`${tokenizer.path}: there is no special token ${name}`);
+    if (id === undefined) throw new UserError(`${tokenizer.path}: the tokenizer has no special token ${name}`);
     return id;
   };
   return {

@@ -53,7 +53,7 @@ describe("an existing base", async () => {
     };
     const [base, tuned] = [rows("base"), rows("tuned")];
     expect(tuned.shape).toEqual([base.shape[0]! + 3 + 8, 32]);
-    // Four steps at 1e-4 move no weight by more than 4e-4.
+    // Four steps at a rate of 1e-4 move no weight by more than 4e-4.
     for (const [i, value] of base.values.entries()) expect(Math.abs(value - tuned.values[i]!)).toBeLessThan(5e-4);
     const added = tuned.values.subarray(base.values.length);
     const deviation = Math.sqrt(added.reduce((sum, value) => sum + value ** 2, 0) / added.length);

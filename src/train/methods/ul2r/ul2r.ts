@@ -12,23 +12,23 @@ import { denoisingIds, tokensOf } from "./tokens.ts";
 const options = z.strictObject({
   mixture: choice(MIXTURES)
     .default("ul2r")
-    .describe("denoisers: ul2r is half S, a quarter R, a quarter X; ul2 has the seven of UL2"),
-  causal: fraction(0.2).describe("share of texts left unchanged, without a mode"),
+    .describe("denoisers: ul2r is half S, a quarter R, a quarter X; ul2 is UL2's seven"),
+  causal: fraction(0.2).describe("share of texts left unchanged, without a mode token"),
   mask: choice(["prefix", "causal"])
     .default("causal")
-    .describe("causal: inputs see only earlier tokens, as when served; prefix: inputs see each other"),
+    .describe("causal: inputs attend to earlier tokens only, as when served; prefix: to all inputs"),
   sentinels: integer(1, 100).describe("number of tokens that mark hidden spans"),
   reuse: z
     .string()
     .default("")
     .describe("special tokens of the model to use as modes and sentinels, joined by +, instead of new ones"),
   roll: flag(true).describe(
-    "rotate the hidden spans; otherwise the last token is always hidden, and inputs end with a blank",
+    "rotate the hidden spans; otherwise the last token is always hidden, and inputs end with a sentinel",
   ),
 });
 export type Ul2rOptions = z.output<typeof options>;
 
-/** UL2R (Tay et al. 2022, arXiv 2210.11399): continues training a causal model with a mixture of denoisers, on its own data. */
+/** UL2R (Tay et al. 2022, arXiv 2210.11399): continues training a causal model, with a mixture of denoisers. */
 export const ul2r: Method<Ul2rOptions> = {
   name: "ul2r",
   summary: "continue training with a mixture of denoisers",
@@ -54,7 +54,7 @@ export const ul2r: Method<Ul2rOptions> = {
   },
 };
 
-/** Reusing a sentinel would make the task ambiguous. @throws UserError if a row may need too many */
+/** Checks that no row needs more sentinels than exist, since reuse would be ambiguous. @throws UserError */
 function checkSentinels(mixture: readonly Denoiser[], { tokens }: TrainingData, sentinels: number): void {
   for (const denoiser of mixture) {
     if (denoiser.kind === "S") continue;
@@ -62,7 +62,7 @@ function checkSentinels(mixture: readonly Denoiser[], { tokens }: TrainingData, 
     if (runs <= sentinels) continue;
     const { meanSpan, rate } = denoiser;
     throw new UserError(
-      `ul2r: rows of ${tokens} tokens have up to ${runs} hidden spans (mean ${meanSpan}, rate ${rate}), but there are only ${sentinels} sentinels; set sentinels=${runs}`,
+      `ul2r: rows of ${tokens} tokens have up to ${runs} hidden spans (mean ${meanSpan}, rate ${rate}), but only ${sentinels} sentinels; set sentinels=${runs}`,
       2,
     );
   }

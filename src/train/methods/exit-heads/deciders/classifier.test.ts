@@ -9,7 +9,7 @@ import { classifierStages } from "./classifier.ts";
 
 const random = seededRandom(21);
 const layers = [1, 2, 3, 4];
-/** The ease of each token, by layer. */
+/** How easy each token is, by layer. */
 const easy = layers.map(() => Float32Array.from({ length: POSITIONS }, () => 2 * random() - 1));
 
 const states = () =>

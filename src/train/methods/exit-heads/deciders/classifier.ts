@@ -24,25 +24,25 @@ import { normaliseRow, type Scaling, scalingOf, sizesOf } from "../scaling.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
 import { shuffledLabels } from "./shuffled.ts";
 
-/** Minimum positions per step; sequences are whole. */
+/** The minimum number of positions per step; sequences are not split. */
 const ROWS = 256;
 const rowsOf = ({ kind }: Pick<DeciderSettings, "kind">, block: number): number =>
   kind === "mamba" ? Math.max(1, Math.floor((4 * ROWS) / block)) * block : ROWS;
 
-/** The number of one classifier's steps. */
+/** The number of training steps per classifier. */
 export const classifierSteps = (
   corpus: Corpus,
   kind: DeciderKind,
   { deciderEpochs: epochs }: ExitTrainOptions,
 ): number => stepsOver(corpus, { epochs, stepRows: rowsOf({ kind }, corpus.block) });
 
-/** A classifier after one layer. */
+/** A trained classifier after one layer. */
 export interface TrainedClassifier {
   readonly weights: TrainedWeights;
   readonly temperature: number;
   /** On the test part. */
   readonly measured: DeciderQuality;
-  /** The exit probability at the positions of the test part. */
+  /** The exit probabilities at the test part's positions. */
   readonly test: Float32Array;
 }
 
@@ -54,7 +54,7 @@ export interface ClassifierJob {
   readonly share: number;
 }
 
-/** Trains a binary classifier of DYNAMAX (b.4, b.5), finds its temperature on the calibration part, and measures it. */
+/** Trains a binary DYNAMAX classifier (b.4, b.5), fits its temperature on the calibration part, and measures it. */
 export async function* classifierStages(
   states: TrainingStates,
   job: ClassifierJob,
@@ -68,7 +68,7 @@ export async function* classifierStages(
     ...(settings.kind === "mamba" && { sequence: block }),
     logits: (g, weights, x) => traceDecider(g, weights, settings, layer, x).found,
   };
-  // Two logits, one of them 0, have the cross-entropy of the other's sigmoid.
+  // The cross-entropy of two logits, one of them 0, equals that of the other's sigmoid.
   const binary: RowModel = {
     ...model,
     logits: (g, weights, x) => {
@@ -92,7 +92,7 @@ export async function* classifierStages(
   return await current();
 }
 
-/** A classifier for plain streams, with its temperature and metrics. */
+/** Fits a classifier's temperature on plain streams, and measures the classifier. */
 async function measuredOn(
   states: TrainingStates,
   model: RowModel,
@@ -124,7 +124,7 @@ function lossAt(logits: Float32Array, labels: Uint8Array, temperature: number): 
   return sum / logits.length;
 }
 
-/** A classifier's bias starts at the rate of its label. */
+/** Initial values: a classifier's bias starts at the log-odds of its label. */
 function fill(store: ParameterStore, states: TrainingStates, { layer, labels, settings }: ClassifierJob, seed: number) {
   const normal = normals(seededRandom(seed + layer));
   const rate = positiveRate(labels.subarray(...positionsOf(states.corpus, states.corpus.ranges.training)));
@@ -132,7 +132,7 @@ function fill(store: ParameterStore, states: TrainingStates, { layer, labels, se
     const values = store.valuesOf(parameter);
     if (parameter.name.endsWith(".bias")) values.fill(Math.log((rate + 1e-3) / (1 - rate + 1e-3)));
     else if (parameter.name.endsWith(".enter"))
-      // Elements of the stream differ by orders of magnitude; the initial gain evens them out.
+      // The stream's elements differ by orders of magnitude; the initial gain evens them out.
       values.set(sizesOf(scalingOf(states, [layer], normaliseRow)).map((size) => 1 / size));
     else if (settings.kind === "ffn")
       for (let i = 0; i < values.length; i++) values[i] = normal() / Math.sqrt(parameter.shape.at(-1)!);
@@ -166,14 +166,14 @@ function classifierFit(
   };
 }
 
-/** Subtracts each element's mean, and divides by its deviation. */
+/** Subtracts each element's mean and divides by its standard deviation. */
 function standardise(x: Float32Array, rows: number, { mean, deviation }: Scaling): void {
   const hidden = mean.length;
   for (let i = 0; i < rows; i++)
     for (let k = 0; k < hidden; k++) x[i * hidden + k] = (x[i * hidden + k]! - mean[k]!) / deviation[k]!;
 }
 
-/** Turns weights for standardised streams into weights for plain ones, with the same outputs. */
+/** Converts weights for standardised streams into equivalent weights for plain streams. */
 function unscale(passes: RowPasses, { mean, deviation }: Scaling, layer: number): void {
   const [weight, bias] = [passes.values(`linear.${layer}.weight`), passes.values(`linear.${layer}.bias`)];
   for (let k = 0; k < weight.length; k++) {

@@ -14,7 +14,7 @@ import { controllerStages, type TrainedController } from "./controller.ts";
 
 const layers = [1, 2, 3];
 const random = seededRandom(31);
-/** Exit l is correct for values below l / 4; the whole model, for values below 0.85. */
+/** How hard each token is: exit l is correct below l / 4, the whole model below 0.85. */
 const hard = Float32Array.from({ length: POSITIONS }, random);
 const right = [0.25, 0.5, 0.75, 0.85].map((most) => Uint8Array.from(hard, (each) => (each < most ? 1 : 0)));
 const labels = controllerLabels(right).slice(0, layers.length);
@@ -50,7 +50,7 @@ async function trained(how: typeof options) {
 const exit = actions.indexOf("exit");
 const truth = (range: readonly [number, number]) => labels.flatMap((own) => [...own.subarray(...range)]);
 
-/** F1 if each layer always chooses its most frequent label. */
+/** The F1 score of always choosing each layer's most frequent label. */
 function majority(range: readonly [number, number]): number {
   const most = labels.map((own) => {
     const counts = actions.map((_, action) => own.subarray(...range).filter((label) => label === action).length);
@@ -70,7 +70,7 @@ test("a controller beats one with shuffled labels by far, which knows only each 
     for (const each of [auc, stop.auc]) expect(each).toBeGreaterThan(0.7);
 });
 
-/** The share of correct tokens, and the mean number of layers per token. */
+/** The share of tokens predicted correctly, and the mean number of layers per token. */
 function walk(choose: (exit: number, position: number) => Action, [from, to]: readonly [number, number]) {
   let [rightOnes, depth] = [0, 0];
   for (let t = from; t < to; t++) {

@@ -20,7 +20,7 @@ import { shuffledLabels } from "./shuffled.ts";
 /** Positions per step. */
 const ROWS = 256;
 
-/** The number of the controller's steps. */
+/** The number of steps that train the controller. */
 export const controllerSteps = (corpus: Corpus, { deciderEpochs: epochs }: ExitTrainOptions): number =>
   stepsOver(corpus, { epochs, stepRows: ROWS });
 
@@ -36,7 +36,7 @@ export interface TrainedController {
 
 /**
  * Trains one matrix for all layers on SEC's labels, by layer and position; the cross-entropy of exit j (counted from 1)
- * has the weight j (b.4).
+ * is weighted by j (b.4).
  */
 export async function* controllerStages(
   states: TrainingStates,
@@ -49,7 +49,7 @@ export async function* controllerStages(
     ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs() },
     logits: (g, weights, x) => traceDecider(g, weights, { kind: "controller" }, 0, x).found,
   };
-  // The matrix has no bias: streams are scaled, but not shifted.
+  // The matrix has no bias, so streams are scaled, but not shifted.
   const size = sizesOf(scalingOf(states, layers));
   const current = () =>
     stage.withWeights(async () => {
@@ -65,7 +65,7 @@ export async function* controllerStages(
   return await current();
 }
 
-/** A controller for plain streams, with its temperatures and metrics. */
+/** Fits a controller's temperatures on plain streams, and measures the controller. */
 async function measuredOn(
   states: TrainingStates,
   model: RowModel,
@@ -96,7 +96,7 @@ function controllerFit(
 ): Omit<RowFit, "judging" | "onProgress" | "scoring"> {
   const shares = exitWeights(layers.length, "latest-heavy");
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
-  // Shuffling moves a token's labels together for all layers.
+  // A token's labels for all layers are shuffled together.
   const learnt = kind === "shuffled" ? labels.map((own) => shuffledLabels(own, training, seed)) : labels;
   return {
     ...{ name: "controller", layers, stepRows: ROWS, epochs, rate, seed },

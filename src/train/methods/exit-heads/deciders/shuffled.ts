@@ -1,6 +1,6 @@
 import { seededRandom, shuffle } from "../../../../util/random.ts";
 
-/** Labels with positions shuffled, `from` inclusive, `to` exclusive: a control with nothing to learn. */
+/** Shuffles labels between positions `from`, inclusive, and `to`, exclusive: a control with nothing to learn. */
 export function shuffledLabels(
   labels: Uint8Array,
   [from, to]: readonly [from: number, to: number],

@@ -10,7 +10,7 @@ import { modelRight, type TrainingStates } from "../training-states.ts";
 import { classifierStages, classifierSteps, type TrainedClassifier } from "./classifier.ts";
 import { controllerStages, controllerSteps, type TrainedController } from "./controller.ts";
 
-/** The exits that deciders serve: layers, and their heads' guesses. */
+/** The exits that a decider chooses among: their layers, and their heads' guesses. */
 export interface Exits {
   readonly layers: readonly number[];
   readonly guesses: readonly Guesses[];
@@ -22,10 +22,9 @@ export interface TrainedDecider {
   readonly weights: TrainedWeights;
 }
 
-/** A decider as the result of its stages. */
+/** Stages that train a decider and return it. */
 type DeciderStages = AsyncGenerator<Stage, TrainedDecider, void>;
 
-/** Trains a decider of one kind. */
 export const deciderStages = (
   kind: DeciderKind,
   states: TrainingStates,
@@ -37,7 +36,7 @@ export const deciderStages = (
     ? stopExitStages(states, exits, options, terms)
     : classifiersStages(kind, states, exits, options, terms);
 
-/** The number of steps in a decider's stages, for `exits` exits. */
+/** The number of steps that train a decider of `exits` exits. */
 export const deciderSteps = (kind: DeciderKind, corpus: Corpus, exits: number, options: ExitTrainOptions): number =>
   kind === "controller" ? controllerSteps(corpus, options) : exits * classifierSteps(corpus, kind, options);
 

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { writeError } from "../../../../util/system-errors.ts";
 
-/** A file of equal blocks, appended one after the other; a partial last block does not count. */
+/** A file of blocks of equal size, appended one after the other; ignores a partial last block. */
 export class BlockFile implements Disposable {
   readonly #file: number;
   #blocks: number;
@@ -20,7 +20,7 @@ export class BlockFile implements Disposable {
     return this.#blocks;
   }
 
-  /** Truncates the file to its first blocks. */
+  /** Truncates the file to its first `blocks` blocks. */
   truncate(blocks: number): void {
     this.#written(() => ftruncateSync(this.#file, blocks * this.bytes));
     this.#blocks = blocks;
@@ -35,7 +35,7 @@ export class BlockFile implements Disposable {
   /** Reads a block to the start of `into`. */
   read(block: number, into: Uint8Array): void {
     const got = readSync(this.#file, into, 0, this.bytes, block * this.bytes);
-    if (got < this.bytes) throw new Error(`${this.path}: there is no block ${block}`);
+    if (got < this.bytes) throw new Error(`${this.path} has no block ${block}`);
   }
 
   #written<T>(write: () => T): T {

@@ -6,11 +6,11 @@ import { statesFolder } from "../../../../weights/sources/index.ts";
 import { TEACHER_TOP } from "../options.ts";
 import { BlockFile } from "./block-file.ts";
 
-/** Identifies states, together with the layer. */
+/** Identifies the states of all layers. */
 export interface StatesKey {
   /** The hash of the model's file. */
   readonly modelSha256: string;
-  /** The form of its weights. */
+  /** The model's weight form. */
   readonly quant: string;
   /** The hash of the rows' tokens. */
   readonly dataSha256: string;
@@ -24,13 +24,13 @@ export const statesIn = ({ modelSha256, quant, dataSha256, block }: StatesKey): 
 
 const TEACHER = "teacher";
 
-/** Files of states, each with its bytes per row. */
+/** The files of states, each with its number of bytes per row. */
 const filesOf = ({ block }: Pick<StatesKey, "block">, hidden: number, layers: readonly number[]) => [
   ...layers.map((layer) => [layerName(layer), 2 * block * hidden] as const),
   [TEACHER, 4 * block * TEACHER_TOP] as const,
 ];
 
-/** The number of rows stored for every one of the layers. */
+/** The number of rows that are stored for all of the layers. */
 export function keptRows(key: StatesKey, hidden: number, layers: readonly number[]): number {
   const rows = filesOf(key, hidden, layers).map(([name, bytes]) => {
     const file = path.join(statesIn(key), name);
@@ -40,9 +40,9 @@ export function keptRows(key: StatesKey, hidden: number, layers: readonly number
 }
 
 /**
- * A model's stream after some layers, over all rows of a corpus, and its likeliest tokens after each position: files
- * under MODICUM_HOME. A row is one block in each file, so an interrupted run resumes, and other layers can be added
- * later.
+ * Files under MODICUM_HOME with a model's stream after some layers, over all rows of a corpus, and its likeliest tokens
+ * after each position. Each row is one block per file, so that an interrupted run can resume, and a later run can add
+ * layers.
  */
 export class StateCache implements Disposable {
   readonly #files: ReadonlyMap<string, BlockFile>;
@@ -62,17 +62,17 @@ export class StateCache implements Disposable {
     this.#files = new Map(files.map(([name, bytes]) => [name, new BlockFile(path.join(folder, name), bytes)]));
   }
 
-  /** An identity that differs for different states. */
+  /** A name that is unique to these states. */
   get name(): string {
     return path.basename(this.folder);
   }
 
-  /** The cache of these states. @throws UserError if writing fails */
+  /** Opens the cache of these states. @throws UserError if writing fails */
   static of(key: StatesKey, hidden: number, layers: readonly number[]): StateCache {
     return new StateCache(key.block, hidden, layers, statesIn(key));
   }
 
-  /** Truncates all files that lack some of `rows` rows to the same length; returns their number of rows. */
+  /** Truncates all files with fewer than `rows` rows to the length of the shortest; returns that length in rows. */
   begin(rows: number): number {
     const short = [...this.#files.values()].filter(({ blocks }) => blocks < rows);
     const first = Math.min(rows, ...short.map(({ blocks }) => blocks));
@@ -94,7 +94,7 @@ export class StateCache implements Disposable {
     if (file.blocks === row) file.append(new Uint8Array(buffer, byteOffset, byteLength));
   }
 
-  /** Reads a row of a layer, in half precision, to the start of `into`. */
+  /** Reads a row of a layer's stream, in half precision, to the start of `into`. */
   readLayer(layer: number, row: number, into: Uint16Array): void {
     this.#files.get(layerName(layer))!.read(row, new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
   }

@@ -9,10 +9,10 @@ import type { Corpus } from "../corpus.ts";
 import { TEACHER_TOP } from "../options.ts";
 import type { StateCache } from "./cache.ts";
 
-/** The number of rows that the head reads at once. */
+/** The number of positions that the head reads at once. */
 const HEAD_ROWS = 64;
 
-/** Progress of one part of the work. */
+/** The progress of one part of the work. */
 export interface Progress {
   readonly stage: string;
   readonly done: number;
@@ -25,7 +25,7 @@ export interface CollectTerms {
 }
 
 /**
- * Runs the rows that a cache lacks through a model, with the programs that answer requests. Returns the FLOPs spent.
+ * Runs the rows missing from a cache through a model, with the programs that serve requests. Returns the FLOPs spent.
  */
 export async function collectStates(
   engine: Engine,
@@ -37,7 +37,7 @@ export async function collectStates(
   if (first === blocks.length) return 0;
   await engine.programs.prepareCuts(cache.layers);
   const slot = engine.acquireEmpty();
-  // Splits the layers at exits, where the stream is stored.
+  // Layers are split at the exits, where the stream is stored.
   for (const layer of cache.layers) slot.split(layer);
   try {
     using run = new StatesRun(slot, cache);
@@ -52,7 +52,7 @@ export async function collectStates(
   }
 }
 
-/** One sequence's slot, reused for row after row. */
+/** Runs rows one after another in the same slot. */
 class StatesRun implements Disposable {
   readonly meter: Meter;
   readonly #logits: Buffer;
@@ -104,7 +104,7 @@ class StatesRun implements Disposable {
       await this.#judge(at, first, Math.min(HEAD_ROWS, ids.length - first), done);
   }
 
-  /** The stream is the sum of its two parts. */
+  /** Stores the stream, which is the sum of two parts. */
   #keep(into: Uint16Array, at: number, tokens: number, done: number): void {
     const { hidden } = this.cache;
     const { branch, residual } = this.slot.buffers.streamBuffers(done);
@@ -112,7 +112,7 @@ class StatesRun implements Disposable {
     for (let i = 0; i < tokens * hidden; i++) into[at * hidden + i] = toHalf(a[i]! + b[i]!);
   }
 
-  /** The likeliest tokens after some positions of the chunk that begins at `at`. */
+  /** Stores the likeliest tokens after `count` positions of the chunk that begins at `at`. */
   async #judge(at: number, first: number, count: number, done: number): Promise<void> {
     const { programs, buffers } = this.slot;
     const { vocabulary } = programs.decoder.config;

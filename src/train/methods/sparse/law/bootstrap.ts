@@ -1,12 +1,12 @@
 import { seededRandom } from "../../../../util/random.ts";
 import { fitScalingLaw, type Law, type Point, startAt } from "./fit.ts";
 
-/** The bounds of the middle 95 % of the coefficients. */
+/** The bounds of each coefficient's central 95 % interval. */
 export type LawIntervals = { readonly [K in keyof Law]: readonly [low: number, high: number] };
 
 const NAMES = ["E", "A", "B", "alpha", "beta"] as const;
 
-/** Bootstraps the coefficients: fits resampled points, starting at `law`, the fit to all points. */
+/** Bootstraps intervals of the coefficients: refits resampled points, starting at `law`, the fit to all points. */
 export function bootstrapLaw(points: readonly Point[], law: Law, rounds = 200, seed = 0): LawIntervals {
   const random = seededRandom(seed);
   const fits = Array.from({ length: rounds }, () =>

@@ -1,9 +1,9 @@
 import { UserError } from "../../../../util/errors.ts";
 import { type Minimum, minimise, type Objective } from "./minimise.ts";
 
-/** A run as a point for the law. */
+/** One run, as a point to fit the law to. */
 export interface Point {
-  /** Parameters, averaged over the steps. */
+  /** The number of parameters, averaged over the steps. */
   readonly parameters: number;
   /** Tokens of all steps. */
   readonly tokens: number;
@@ -11,7 +11,7 @@ export interface Point {
   readonly loss: number;
 }
 
-/** loss = E + A / parameters^alpha + B / tokens^beta (arXiv 2203.15556; with average parameters, arXiv 2501.12486). */
+/** loss = E + A / parameters^alpha + B / tokens^beta (arXiv 2203.15556; for average parameters, arXiv 2501.12486). */
 export interface Law {
   readonly E: number;
   readonly A: number;
@@ -28,31 +28,31 @@ export interface FittedLaw extends Law {
 export const predictLoss = ({ E, A, B, alpha, beta }: Law, { parameters, tokens }: Omit<Point, "loss">): number =>
   E + A / parameters ** alpha + B / tokens ** beta;
 
-/** log A, log B, log E, alpha, beta. */
+/** log A, log B, log E, alpha and beta, where a fit starts. */
 type Start = readonly [a: number, b: number, e: number, alpha: number, beta: number];
 
 export interface FitOptions {
-  /** The residual of the log loss beyond which the Huber loss is linear. */
+  /** The residual of the log loss above which the Huber loss is linear. */
   readonly delta?: number;
-  /** Starting points of the fit; the best result is kept. Default: the best of the grid of arXiv 2203.15556. */
+  /** Where fits start; the best fit is kept. Default: the best points of the grid of arXiv 2203.15556. */
   readonly starts?: readonly Start[];
 }
 
 const DELTA = 1e-3;
 
-/** The minimum number of points for five coefficients. */
+/** The minimum number of points for fitting five coefficients. */
 const LEAST_POINTS = 6;
 
 /**
- * Fits a scaling law by the Huber loss on log loss, summed (arXiv 2203.15556, approach 3; a mean would stop L-BFGS
- * early, arXiv 2404.10102). @throws UserError for fewer than six points, numbers that are not positive, or runs that no
- * finite coefficients fit
+ * Fits a scaling law by minimising the summed Huber loss on log losses (arXiv 2203.15556, approach 3; a mean would stop
+ * L-BFGS early, arXiv 2404.10102). @throws UserError for fewer than six points, for numbers that are not positive, or
+ * if no finite coefficients fit the runs
  */
 export function fitScalingLaw(points: readonly Point[], { delta = DELTA, starts }: FitOptions = {}): FittedLaw {
   check(points);
   const objective = objectiveOf(points, delta);
   const fits = (starts ?? promising(objective)).map((start) => lawOf(minimise(objective, start)));
-  // Coefficients beyond the range of numbers mean that the data cannot separate the terms.
+  // Overflowing coefficients mean that the data cannot separate the terms.
   const finite = fits.filter((fit) => Object.values(fit).every(Number.isFinite) && fit.A > 0 && fit.B > 0);
   const [first, ...rest] = finite;
   if (!first) throw new UserError("a scaling law: no coefficients fit these runs; give more sizes and durations");
@@ -67,7 +67,7 @@ function lawOf({ x, value }: Minimum): FittedLaw {
 /** The logarithm of a loss floor that is practically 0. */
 const NO_FLOOR = -10;
 
-/** Starts a fit at a known law, for nearly the same points. */
+/** The start at a known law, for a fit to nearly the same points. */
 export const startAt = ({ E, A, B, alpha, beta }: Law): Start => [
   ...([Math.log(A), Math.log(B), Math.max(NO_FLOOR, Math.log(E)), alpha, beta] as const),
 ];
@@ -87,7 +87,7 @@ const GRID = {
   exponent: [0, 0.5, 1, 1.5, 2],
 };
 
-/** The number of the grid's best starts that are refined. */
+/** How many of the grid's best starts are refined. */
 const REFINED = 30;
 
 function promising(objective: Objective): Start[] {
@@ -104,7 +104,7 @@ function promising(objective: Objective): Start[] {
     .map(({ start }) => start);
 }
 
-/** The Huber loss between the logarithms of the law and of the loss, summed over the points. */
+/** The Huber loss between the log of the predicted loss and of the actual loss, summed over the points. */
 export function objectiveOf(points: readonly Point[], delta: number): Objective {
   const logs = points.map(({ parameters, tokens, loss }) => [Math.log(parameters), Math.log(tokens), Math.log(loss)]);
   return ([a, b, e, alpha, beta]) => {

@@ -5,14 +5,14 @@ import { fitScalingLaw, type Law, objectiveOf, type Point, predictLoss, startAt 
 import { minimise } from "./minimise.ts";
 import { planRun } from "./plan.ts";
 
-/** The coefficients of arXiv 2203.15556. */
+/** The coefficients in arXiv 2203.15556. */
 const law: Law = { E: 1.69, A: 406.4, B: 410.7, alpha: 0.34, beta: 0.28 };
 const names = ["E", "A", "B", "alpha", "beta"] as const;
 
 const pointsOf = (places: readonly Omit<Point, "loss">[], noise: () => number = () => 1): Point[] =>
   places.map((place) => ({ ...place, loss: predictLoss(law, place) * noise() }));
 
-/** Three sizes at five sparsities, each for two durations. */
+/** Three sizes at five sparsities, each for two numbers of tokens. */
 const narrow = [58e6, 162e6, 468e6].flatMap((size) =>
   [1, 0.8926, 0.7662, 0.6103, 0.3991].flatMap((share) =>
     [10, 20].map((ratio) => ({ parameters: size * share, tokens: (size * ratio) / share })),
@@ -23,7 +23,7 @@ const powers = (from: number, to: number): number[] =>
   Array.from({ length: 8 }, (_, i) => 10 ** (from + ((to - from) * i) / 7));
 const wide = powers(5, 10).flatMap((parameters) => powers(7, 12).map((tokens) => ({ parameters, tokens })));
 
-/** Random factors around 1, normal with this deviation. */
+/** Random factors around 1 whose logarithms are normal with this deviation. */
 function factors(deviation: number, seed: number): () => number {
   const random = seededRandom(seed);
   return () => Math.exp(deviation * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()));

@@ -13,10 +13,10 @@ export interface Minimum extends Evaluated {
 /** The number of steps that the curvature approximation remembers. */
 const MEMORY = 10;
 const ITERATIONS = 2000;
-/** The largest relative decrease that may be due to rounding. */
+/** The largest relative decrease that could be due to rounding. */
 const ROUNDING = 1e-13;
 
-/** Sufficient decrease and curvature of a step (Nocedal & Wright 2006, section 3.1). */
+/** Constants of Wolfe's conditions: sufficient decrease and curvature (Nocedal & Wright 2006, section 3.1). */
 const [DECREASE, CURVATURE] = [1e-4, 0.9];
 const BISECTIONS = 60;
 
@@ -30,8 +30,8 @@ interface Change {
 }
 
 /**
- * A minimum near `start` by L-BFGS (Nocedal & Wright 2006, algorithm 7.5). It stops once a step's gain could be
- * rounding: a good fit's values are tiny, so no absolute tolerance suits all fits.
+ * Finds a minimum near `start` by L-BFGS (Nocedal & Wright 2006, algorithm 7.5). Stops once a step's gain could be due
+ * to rounding: a good fit's values are tiny, so no absolute tolerance suits all fits.
  */
 export function minimise(objective: Objective, start: Vector): Minimum {
   let at: Minimum = { x: start, ...objective(start) };
@@ -49,7 +49,7 @@ export function minimise(objective: Objective, start: Vector): Minimum {
   return at;
 }
 
-/** Steepest descent, if the approximated curvature yields no descent. */
+/** Tries steepest descent after the approximated curvature yielded no descent. */
 function retried(at: Minimum, changes: Change[], objective: Objective): Minimum | undefined {
   if (changes.length === 0) return undefined;
   changes.length = 0;
@@ -76,7 +76,7 @@ function directionOf(gradient: Vector, changes: readonly Change[]): number[] {
   return direction;
 }
 
-/** The end of a step that satisfies Wolfe's conditions, found by bisection; undefined if no step lowers the value. */
+/** Finds a step that satisfies Wolfe's conditions, by bisection; undefined if no step lowers the value. */
 function stepFrom(at: Minimum, direction: Vector, objective: Objective): Minimum | undefined {
   const slope = dot(at.gradient, direction);
   if (!(slope < 0)) return undefined;

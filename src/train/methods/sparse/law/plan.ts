@@ -3,7 +3,7 @@ import { stepsFromComputeFractions } from "../schedule.ts";
 import { type Law, predictLoss } from "./fit.ts";
 
 export interface RunPlanOptions {
-  /** FLOPs of training: 6 per parameter and token. */
+  /** The FLOPs of training, 6 per parameter and token. */
   readonly compute: number;
   /** 0 is dense. */
   readonly sparsity: number;
@@ -12,22 +12,22 @@ export interface RunPlanOptions {
   readonly inferenceTokens?: number;
 }
 
-/** The best run according to a law, which also defines what counts as a parameter. */
+/** The best run according to a law; what counts as a parameter depends on the law. */
 export interface RunPlan {
-  /** Parameters at the start, averaged over the steps, and at the end. */
+  /** The number of parameters at the start; then averaged over the steps, and at the end. */
   readonly first: number;
   readonly mean: number;
   readonly last: number;
   readonly tokens: number;
   readonly loss: number;
-  /** FLOPs of training and inference if zeros were skipped; inference takes 2 per parameter and token. */
+  /** The FLOPs of training and inference if zeros were skipped; inference takes 2 per parameter and token. */
   readonly lifetimeFlops: number;
 }
 
 /**
- * The average size and the number of tokens that give the least loss for a compute of 6 · size · tokens (arXiv
- * 2203.15556, equation 4), and the start and end of pruning for a run with the usual schedule and that average. @throws
- * UserError
+ * Finds the average size and the number of tokens with the lowest loss for a compute of 6 · size · tokens (arXiv
+ * 2203.15556, equation 4), and the first and last size of a run with the usual pruning schedule and that average.
+ * @throws UserError
  */
 export function planRun({ compute, sparsity, law, inferenceTokens = 0 }: RunPlanOptions): RunPlan {
   if (!(compute > 0)) throw new UserError(`compute: expected a number above 0, got ${compute}`);

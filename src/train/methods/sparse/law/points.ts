@@ -9,8 +9,8 @@ const positive = z.number().positive();
 const point = z.strictObject({ parameters: positive, tokens: positive, loss: positive });
 
 /**
- * Points from runs' folders, and from files with one line of JSON per point. A run's size is the average of its
- * prunable weights over the steps, its loss the last held-out one. @throws UserError
+ * Reads points from runs' folders and from JSON Lines files. A run's size is its number of prunable weights, averaged
+ * over the steps; its loss is its last held-out loss. @throws UserError
  */
 export const lawPoints = (paths: readonly string[]): Point[] =>
   paths.flatMap((path) => (isFolder(path) ? [pointOf(path)] : checkedLines(path, point)));
@@ -22,7 +22,7 @@ function pointOf(folder: string): Point {
   const { receipt, tokens } = summaryOf(run);
   const parameters = receipt?.work?.["parameters"];
   if (!receipt || !parameters)
-    throw new UserError(`${folder}: expected a finished run of the method sparse (a dense run is sparse:sparsity=0)`);
+    throw new UserError(`${folder}: expected a finished run of the method sparse (for a dense run: sparse:sparsity=0)`);
   const loss = run.steps.findLast(({ validation }) => validation !== undefined)?.validation;
   if (loss === undefined) throw new UserError(`${folder}: expected a run with held-out data`);
   return { parameters: parameters.run / receipt.steps, tokens, loss };
