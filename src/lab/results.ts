@@ -9,14 +9,14 @@ const interval = z.tuple([real, real]);
 /** A line of results.jsonl: one item under one recipe. */
 export const resultSchema = z.object({
   item: z.string(),
-  /** Identifies the question: items with one id in two runs may be different questions. */
+  /** Identifies the question: items with the same id in two runs may be different questions. */
   item_hash: z.string().optional(),
   /** The recipe in its normal form; `dense` is the empty one. */
   recipe: z.string(),
   /** SHA-256 (the first sixteen digits) of the files in the recipe, by their paths as written there. */
   files: z.record(z.string(), z.string()).optional(),
   answer: z.json(),
-  /** The item's part, by metric. */
+  /** The item's part of each metric. */
   parts: z.record(z.string(), z.array(real)),
   /** `spent` includes `overhead`, the savings' own work, if known. */
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
@@ -31,7 +31,7 @@ export const resultSchema = z.object({
 
 const recipeSummary = z.object({
   recipe: z.string(),
-  /** Its savings, with absolute file paths, if the text would not identify them or locate their files. */
+  /** Its savings, with absolute file paths, if the text alone does not identify them or locate their files. */
   steps: z.array(z.string()).optional(),
   /** Its savings with every option, with absolute file paths; absent in older summaries. */
   resolved: z.array(z.string()).optional(),

@@ -68,7 +68,7 @@ export async function openAnswering({
   }
 }
 
-/** A model without seams for savings. */
+/** A model that savings cannot change. */
 const seamless = (model: EncoderModel | Seq2SeqModel, open: () => Answerer): Answering => ({
   async under(recipe: Recipe) {
     await model.use(recipe);

@@ -26,7 +26,7 @@ interface Applied {
 /** One gate's scores on the questions of the test half. */
 export interface GateResult {
   readonly gate: string;
-  /** The probability that a question that only retrieval answers scores higher than a random other question. */
+  /** The probability that a random question that only retrieval answers scores higher than another random question. */
   readonly auroc: Estimate;
   /** Accuracy above random choice, averaged over all retrieval rates. */
   readonly above_random: Estimate;
@@ -50,7 +50,7 @@ const partOf = ({ plain, retrieved, score }: Judged): Part => [plain, retrieved,
 
 const aboveRandom = (judged: readonly Judged[]): number => above(gateCurve(judged), randomLine(judged.map(asRoute)));
 
-/** One gate on both halves; thresholds come only from `calibration`. */
+/** Evaluates a gate on both halves; thresholds come only from `calibration`. */
 export function evaluateGate(
   gate: string,
   calibration: readonly Judged[],

@@ -4,7 +4,7 @@ import { questionOf } from "./question.ts";
 
 const cost = { exact: false, tokens: { prompt: 10, completion: 2 }, ms: 1 };
 
-/** Every other question needs a lookup, and its margin says so; lookup breaks every fourth. */
+/** Every other question needs a lookup, as its margin shows; lookup makes every fourth answer wrong. */
 const rows: ComparedQuestion[] = Array.from({ length: 40 }, (_, i) => {
   const needs = i % 2 === 0;
   const breaks = i % 4 === 1;

@@ -50,7 +50,7 @@ export interface Policy {
 }
 
 type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_random_shuffled"> & {
-  /** Looks up half of the questions; `by_accuracy` as few as match the accuracy of always retrieving. */
+  /** Looks up half of the questions; `by_accuracy` looks up as few as match the accuracy of always retrieving. */
   readonly half: Policy;
   readonly by_accuracy: Policy;
 };
@@ -59,12 +59,12 @@ type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_ra
 export interface LookupReport {
   readonly model: string;
   readonly by_set: Record<string, number>;
-  /** The share of questions whose answer is in three passages: of the selected ones, and of all. */
+  /** The shares of the selected questions and of all questions whose answer is in three passages. */
   readonly coverage: { readonly here: number; readonly all: number };
   readonly right: Record<"never" | "always", { readonly contains: number; readonly exact: number }>;
   readonly covered: Record<"never" | "always", number>;
   readonly uncovered: Record<"never" | "always", number>;
-  /** Shares of questions that retrieval corrects, and breaks. */
+  /** Shares of questions whose answers retrieval corrects or makes wrong. */
   readonly fixes: number;
   readonly breaks: number;
   readonly gates: readonly GateReport[];
@@ -131,7 +131,7 @@ function gateCost(gate: string, { probe, reflection }: ComparedQuestion, vocabul
 interface PolicyTerms {
   /** The size of the model's vocabulary. */
   readonly vocabulary: number;
-  /** Share of all questions that the passages answer; the selected questions may have a higher one. */
+  /** Share of all questions that the passages answer; it may be higher among the selected questions. */
   readonly coverage: number;
 }
 
@@ -198,7 +198,10 @@ const judgedBy =
   (score: Score) =>
   (row: ComparedQuestion): Judged => ({ ...outcomeOf(row), score: score(row) });
 
-/** One gate: each half is scored and judged with the other's results. Undefined if a classifier cannot be fitted. */
+/**
+ * Judges one gate: each half uses the classifier and thresholds fitted on the other half. Undefined if a classifier
+ * cannot be fitted.
+ */
 function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: PolicyTerms): GateReport | undefined {
   const folds = [
     { on: halves[0], by: halves[1] },

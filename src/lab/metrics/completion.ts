@@ -1,4 +1,4 @@
-/** Metrics of source code completions (arXiv 2401.09964): over token ids, lines, and the work of the model. */
+/** Metrics of source code completions (arXiv 2401.09964): over token ids, lines, and the model's work. */
 import type { AnswerOf, GenerationItem } from "../item.ts";
 import type { Metric, Part } from "../metric.ts";
 import { bleuOf, statistics } from "./bleu.ts";
@@ -18,7 +18,7 @@ const mean = (
   part: (item, answer) => [value(item, answer)],
 });
 
-/** Ids as words. The answerer has removed the end token. */
+/** Token ids as words for ROUGE. The answerer has already removed the end token. */
 const wordsOf = (ids: readonly number[] = []): string[] => ids.map(String);
 
 export const rougeLOfTokens = mean(
@@ -86,7 +86,7 @@ export const length = mean(
 
 export const layersPerToken = mean(
   "layers",
-  "Layers per token: averaged within a completion, then over all",
+  "Layers per token, averaged within each completion, then over all completions",
   "lower",
   (_item, { layers = Number.NaN }) => layers,
 );

@@ -23,7 +23,7 @@ export const ndcg = (k: number): Metric<"ranking"> => ({
 
 export const mrr: Metric<"ranking"> = {
   name: "mrr",
-  summary: "Mean reciprocal rank of the first relevant document, 0 if there is none (trec_eval: recip_rank)",
+  summary: "Mean reciprocal rank of the first relevant document, 0 if no document is relevant (trec_eval: recip_rank)",
   better: "higher",
   part({ relevance }, { order }) {
     const at = order.findIndex((id) => (relevance[id] ?? 0) > 0);

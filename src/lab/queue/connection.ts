@@ -11,7 +11,7 @@ export type Notice = (sentence: string) => void;
 
 /**
  * Connects to Redis or Valkey, and reports lost and restored connections. Commands wait while it is lost.
- * @throws UserError if it does not answer at first
+ * @throws UserError if the first connection fails
  */
 export async function connect(url: string, notice: Notice): Promise<Redis> {
   if (!/^rediss?:\/\//.test(url)) throw new UserError(`--queue: expected redis://host:port, got "${url}"`, 2);

@@ -34,7 +34,7 @@ export const answersSchema = z.array(
 
 export type JobAnswers = (Answered & { ms: number })[];
 
-/** The maximum number of items in a job without a group: the work to repeat when a worker dies. */
+/** The maximum number of items in a job without a group, which must be repeated if its worker dies. */
 const ITEMS = 4;
 
 /** Jobs for all items: one for a group, and one for several independent items. */

@@ -24,7 +24,7 @@ export interface LossSetting {
   readonly modelHash: string;
   /** The form for loading it. */
   readonly form: Quant;
-  /** Bits per code in which 4-bit types run; absent if the model has none. */
+  /** Bits per code in which 4-bit types run; absent if the model has no such types. */
   readonly codes?: number;
   /** The adapter's absolute path, valid for the worker as well. */
   readonly adapter?: { readonly folder: string; readonly hash: string };
@@ -41,7 +41,7 @@ export interface LossJob {
   readonly recipes: readonly string[];
   /** Hashes of those files. */
   readonly files: FileHashes;
-  /** True if answers are compared by dense's likelihood of their tokens. */
+  /** True if answers are compared by the likelihood that dense assigns to their tokens. */
   readonly scored: boolean;
   /** The hash of dense's answer, which is already scored. */
   readonly known?: string;
@@ -103,7 +103,7 @@ export class LossBench implements Disposable {
   }
 
   /**
-   * Returns the result, or undefined if it failed: the tuning's own machine then tries and judges it. @throws if the
+   * Returns the result, or undefined if the work failed: the tuning's own process then answers the item. @throws if the
    * work is stopped
    */
   async #whole<T>(result: Promise<T>): Promise<T | undefined> {
@@ -169,7 +169,7 @@ export function requireQuant(source: ResolvedModel, quant: Quant): void {
 }
 
 const otherForm = (name: string, here: string, there: Quant): UserError =>
-  new UserError(`the form of ${name} is ${here} here, and the queue's is ${there}${formAdvice(there, here)}`);
+  new UserError(`the form of ${name} is ${here} here, and ${there} in the queue${formAdvice(there, here)}`);
 
 const differs = (what: string, here: string, there: string): UserError =>
   new UserError(`${what}: ${here} here, ${there} in the tuning`);

@@ -19,7 +19,7 @@ const LOOK = 1000;
 /** The parts of a tuning that its jobs depend on. */
 interface Tuning {
   readonly setting: LossSetting;
-  /** True if answers are compared by dense's likelihood of their tokens. */
+  /** True if answers are compared by the likelihood that dense assigns to their tokens. */
   readonly scored: boolean;
 }
 
@@ -92,7 +92,7 @@ export class LossQueue implements Losses, AsyncDisposable {
 
   /** The workers' answers to an item; undefined if no worker has it. */
   async #answersTo(handed: Handed): Promise<LossAnswers | undefined> {
-    // If no worker was there lately, it checks at once.
+    // If no worker was connected recently, this checks at once.
     for (let wait = this.#workers > 0 ? LOOK : 0; ; wait = LOOK) {
       const answers = await Promise.race([handed.answers, later(wait).then(() => "none yet" as const)]);
       if (answers !== "none yet") return answers;
@@ -124,7 +124,7 @@ export class LossQueue implements Losses, AsyncDisposable {
     this.#workers = await this.queue.workers();
   }
 
-  /** Takes back the jobs of all items but some, unless a worker has them. */
+  /** Takes back the jobs of all items except `but`, unless a worker has them. */
   async #withdraw(but: ReadonlySet<string>): Promise<void> {
     const off = [...this.#jobs].filter(([, { id }]) => !but.has(id));
     for (const [job, handed] of off) {
@@ -151,7 +151,9 @@ export class LossQueue implements Losses, AsyncDisposable {
   #checked({ upcoming: { recipes, item } }: Handed, value: unknown): LossAnswers | undefined {
     const parsed = lossAnswers.safeParse(value);
     if (parsed.success && parsed.data.length === recipes.length) return parsed.data;
-    this.notice(`a worker returned an answer in a wrong form for item ${item.id.slice(0, 12)}; it is answered here`);
+    this.notice(
+      `a worker returned an answer in the wrong format for item ${item.id.slice(0, 12)}; it is answered here`,
+    );
     return undefined;
   }
 
@@ -176,7 +178,7 @@ class Handed {
   /** Undefined: no worker answers. */
   readonly answers: Promise<LossAnswers | undefined>;
   settled = false;
-  /** The id of its job, once that is in the queue. */
+  /** The id of the item's job, once the job is in the queue. */
   job: string | undefined;
   #resolve!: (answers: LossAnswers | undefined) => void;
 

@@ -107,7 +107,7 @@ class Workbench implements Disposable {
     });
     const items = unpacked(this.#withKnownDocuments(job));
     const long = items.find((item) => answerer.plan(item) === undefined);
-    if (long) throw new UserError(`item ${long.id} does not fit into the context of ${job.model}`);
+    if (long) throw new UserError(`item ${long.id} does not fit in the context of ${job.model}`);
     const answers: JobAnswers = [];
     for (const group of job.together ? [items] : items.map((item) => [item]))
       for (const { item: _, ...done } of await answerGroup(answerer, group)) answers.push(done);
@@ -115,7 +115,7 @@ class Workbench implements Disposable {
     return answers;
   }
 
-  /** A corpus equal to the last one reuses it, with its embeddings. */
+  /** If the corpus equals the last job's, reuses that one, with its embeddings. */
   #withKnownDocuments(job: Job): Job {
     if (job.documents === undefined) return job;
     if (JSON.stringify(job.documents) !== JSON.stringify(this.#documents)) this.#documents = job.documents;

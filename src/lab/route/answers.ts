@@ -190,7 +190,7 @@ async function tokens(
       return { scored, text, spent: flops.spent, prefill: ms.prefill, scoring };
     }
   }
-  throw new Error("an answer ended without its bill");
+  throw new Error("an answer ended without its cost");
 }
 
 async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }> {

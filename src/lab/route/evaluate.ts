@@ -52,10 +52,11 @@ export interface WayResult {
   readonly curve: readonly CurvePoint[];
   /** Thresholds for shares of 10, 20, … %. */
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
-  /** The smallest share that is at most one point worse than Super on the other half. */
+  /** The smallest share whose quality is at most one point below Super's on the other half. */
   readonly by_accuracy: Applied;
   /**
-   * The least compute at most one point worse than Super, chosen on these items themselves: no threshold can do better.
+   * The least compute with quality at most one point below Super's, chosen on these items themselves: no threshold can
+   * do better.
    */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
 }
@@ -93,7 +94,7 @@ export function evaluate(swift: readonly ItemAnswer[], strong: readonly ItemAnsw
   };
 }
 
-/** The same input with both its costs. */
+/** One input's outcome, with its cost in FLOPs and in milliseconds. */
 interface Costed {
   readonly flops: Outcome;
   readonly ms: Outcome;

@@ -41,7 +41,7 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
 const lockOf = (folder: string): string =>
   lockFile(`lab-${createHash("sha256").update(path.resolve(folder)).digest("hex").slice(0, 24)}`);
 
-/** A checked cell's model is loaded again. */
+/** Runs one cell. If the cell was checked before, its model is loaded again. */
 async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
   using open = "items" in cell ? await reopenCell(cell) : await openChecked(grid, cell, watcher, signal);
   const folder = folderOf(grid, cell);

@@ -3,7 +3,7 @@ import * as words from "./words.ts";
 
 /** The number of digits in the strip. */
 const STRIP = 3;
-/** The number of shapes a picture's objects may have: half of all, so a random shape is often absent. */
+/** The number of shapes that one picture uses: half of all shapes, so a random shape is often absent. */
 const SHAPES = words.shapes.length / 2;
 /** Share of blank cells that always have the ground's colour; the others have random colours. */
 const GROUND = 0.6;

@@ -9,7 +9,7 @@ const PERMISSIVE = ["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", 
 export const isMetadata = (kind: DataPackage["kind"], path: string): boolean =>
   kind === "npm" ? /^(package\/)?package\.json$/.test(path) : /^[^/]+\.dist-info\/METADATA$/.test(path);
 
-/** The licence in a package's metadata; undefined if none. */
+/** The licence that a package's metadata names, if any. */
 export const licenceIn = (kind: DataPackage["kind"], metadata: string): string | undefined =>
   kind === "npm" ? inManifest(metadata) : inMetadata(metadata);
 

