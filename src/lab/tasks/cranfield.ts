@@ -34,7 +34,7 @@ const metadata = {
 export const cranfield: Family = {
   ...metadata,
   name: "cranfield",
-  source: "FOLDER with cran.all.1400, cran.qry and cranqrel, as ir.dcs.gla.ac.uk has them",
+  source: "FOLDER with cran.all.1400, cran.qry and cranqrel, as published on ir.dcs.gla.ac.uk",
   usage: "FOLDER[,candidates=RUN][,top=40][,words=64][,source=drop]",
   make(text): TaskOf<"ranking"> {
     const parsed = readOptions("cranfield", options, text, "folder");

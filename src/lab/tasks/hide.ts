@@ -27,7 +27,7 @@ export interface HiddenIn {
   readonly tokens: number;
 }
 
-/** A prompt of at most `tokens` tokens. @throws UserError if the sentences and the frame alone take more */
+/** A prompt of at most `tokens` tokens. @throws UserError if the sentences and the frame alone need more */
 export function hide(hiding: Hiding): HiddenIn {
   const { haystack, tokens, reserve = 0, random, countTokens } = hiding;
   const { words, starts } = sentences(haystack);
@@ -81,7 +81,8 @@ function sentenceEnd(words: string[], place: number): number {
 }
 
 /**
- * The greatest number of words up to `tokens` for which a prompt fits that many tokens (fewer words need fewer), or -1.
+ * The greatest number of words, at most `tokens`, whose prompt fits in `tokens` tokens; -1 if even no words do. Assumes
+ * that fewer words need fewer tokens.
  */
 function longest(tokens: number, tokensOf: (words: number) => number): number {
   let [low, high, guess] = [-1, tokens + 1, Math.floor(tokens / 1.5)];

@@ -11,7 +11,7 @@ import { type Family, readOptions } from "./family.ts";
 
 const options = z.strictObject({ file: z.string("expected the file with the texts and their labels") });
 
-/** Texts and their labels in two columns of a table; the labels are all that occur, in alphabetical order. */
+/** Texts and their labels in two columns of a table; the choices are all labels that occur, in alphabetical order. */
 function family(name: string, summary: string, size: number, column: string, from: string): Family {
   const metadata = { summary, kind: "label", size, metrics: [labelAccuracy, auroc] } as const;
   return {

@@ -231,7 +231,7 @@ function choice(row: Row): Draft<ChoiceItem> {
 type Question = z.output<typeof question>;
 type Conversation = z.output<typeof conversation>;
 
-/** A one-line answer ends at its line. Generated text may be twice as long as the longest answer. */
+/** A one-line answer ends at its line break. Generated text may be twice as long as the longest answer. */
 function generation(id: string, { prompt, answer: answers }: Question): Draft<GenerationItem> {
   const stop = answers.some((answer) => answer.trim().includes("\n")) ? [] : ["\n"];
   return (countTokens) => ({
@@ -240,7 +240,7 @@ function generation(id: string, { prompt, answer: answers }: Question): Draft<Ge
   });
 }
 
-/** The maximum number of tokens in a chat answer, which says more than the right answer. */
+/** The maximum number of tokens in a chat answer, which is longer than the right answer alone. */
 export const CHAT_TOKENS = 128;
 
 /** In chat, the model itself ends its answer. */

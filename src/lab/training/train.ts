@@ -59,7 +59,7 @@ export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCal
 }
 
 /**
- * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
+ * Trains phase by phase, each in its folder within `out`, from the weights of the previous phase. A call with the same
  * arguments resumes a stopped one.
  * @throws UserError
  */

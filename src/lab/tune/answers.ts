@@ -23,7 +23,7 @@ const answerLine = z.strictObject({
   tokens: z.int().min(0),
   /** True if it was cut at its item's token limit. */
   cut: z.literal(true).optional(),
-  /** Milliseconds of the answer. */
+  /** Milliseconds taken by the answer. */
   ms: z.number(),
   /** Why there is no answer, or no number for it, in which case its loss is 1. */
   failed: z.string().optional(),
@@ -147,7 +147,7 @@ export class KeptAnswers implements AsyncDisposable {
     return lines;
   }
 
-  /** True if answers are drawn at random, and compared by the log-probabilities of their drawing. */
+  /** True if answers are drawn at random, and compared by the log-probabilities with which they were drawn. */
   get #drawn(): boolean {
     return this.loss.name === "nats" && this.loss.type === "signed";
   }

@@ -29,7 +29,7 @@ test("every saving is either tried or left out for a reason", () => {
   );
   expect(undeclared(1)).toContainEqual({
     ...{ recipe: "exit", family: "exit" },
-    reason: "it has no settings for a model of 1 layer",
+    reason: "it has no settings for a model with 1 layer",
   });
 });
 

@@ -31,7 +31,7 @@ export const declared = (layers: number): Candidate[] =>
 export const undeclared = (layers: number): Excluded[] =>
   savings
     .filter(({ settings }) => (settings?.(layers) ?? []).length === 0)
-    .map(({ name, untuned = `it has no settings for a model of ${count(layers, "layer")}` }) => ({
+    .map(({ name, untuned = `it has no settings for a model with ${count(layers, "layer")}` }) => ({
       recipe: name,
       family: name,
       reason: untuned,
@@ -77,7 +77,7 @@ async function whyNot(recipe: Recipe, lengths: readonly number[], check: (recipe
   }
 }
 
-/** Both recipes at once; undefined if they share a saving or a place in the model. */
+/** Combines two recipes; undefined if they share a saving or change the same place in the model. */
 export function union(a: Candidate, b: Candidate): Candidate | undefined {
   const steps = [...recipeOf(a.recipe), ...recipeOf(b.recipe)];
   if (new Set(steps.map(({ saving }) => saving.name)).size < steps.length) return undefined;

@@ -117,5 +117,5 @@ const heldAttempts = () => readKeptJson(attemptsFile(), attempts) ?? {};
 const attemptKey = ({ swift, model_hash, loss }: Identity): string =>
   `${swift ? `${swift.model}>` : ""}${model_hash} ${loss}`;
 
-/** The confidence of an attempt's test: each has half the error of the one before. */
+/** The confidence of an attempt's test: each attempt has half the error of the previous one. */
 export const confidenceOf = (confidence: number, attempt: number): number => 1 - (1 - confidence) / 2 ** (attempt - 1);

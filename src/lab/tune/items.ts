@@ -49,7 +49,7 @@ interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxToken
 
 /**
  * Reads the items of a task: one of the lab's that generates, or a user's file, which may have only prompts.
- * @throws UserError if none, or the task does not generate text from text
+ * @throws UserError if there are no items, or the task does not generate text from text
  */
 export async function tuningItems(spec: string, model: LanguageModel, options: Wanted): Promise<TuningItems> {
   const { requests, metrics, task } = isFile(spec)
@@ -129,7 +129,7 @@ function servedItem(
   return { ...request, id, group: shared, tokens, quality };
 }
 
-/** Eight digits per prompt, which identify equal tasks. */
+/** Eight hash digits per prompt, to identify equal tasks. */
 export const promptHashes = (items: readonly ServedItem[]): string[] =>
   items.map(({ prompt }) => createHash("sha256").update(textOf(prompt)).digest("hex").slice(0, 8));
 

@@ -37,7 +37,7 @@ import { split } from "./split.ts";
 import { Times } from "./times.ts";
 import { type Outcome, tune } from "./tune.ts";
 
-/** A new answer, with the part's losses under its recipe so far, and the number of all its items. */
+/** A new answer, with the part's losses under its recipe so far, and the part's total number of items. */
 export interface Progress {
   readonly part: "search" | "test";
   readonly line: AnswerLine;
@@ -70,7 +70,7 @@ export interface Tuned {
 /** The ladder that failed the test. */
 export interface NearMiss {
   readonly verdict: Verdict;
-  /** True if some groups were not answered, since the ladder had failed whatever they lost. */
+  /** True if some groups were not answered, since the ladder had failed whatever their losses. */
   readonly early: boolean;
   /** About how many more items it needs in the next attempt; undefined if no number would help. */
   readonly more: number | undefined;
@@ -218,7 +218,7 @@ export async function tuned(
   return { setup, outcome, certificate, shares: result?.shares, near, rated, dropped, folder };
 }
 
-/** A pair's part of its certificate. */
+/** The fields that only a pair's certificate has. */
 const boundTo = ({ identity }: Setup, routes: Record<string, string>): Certificate["pair"] => ({
   ...{ name: identity.model, swift: identity.swift as Weights, routes },
 });

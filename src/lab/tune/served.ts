@@ -36,11 +36,13 @@ export interface Upcoming {
   readonly known?: string;
 }
 
-/** Answers items under recipes, and scores answers by dense. */
+/** Answers items under recipes, and scores answers with dense. */
 export interface Serving extends Disposable {
-  /** Receives the next items, in order, if it can answer several at once; each call replaces the last one's. */
+  /**
+   * Receives the next items, in order, if it can answer several at once; each call replaces the previous call's items.
+   */
   announce?(upcoming: Iterable<Upcoming>): void;
-  /** `scored`: a drawn answer includes its own log-probability. */
+  /** With `scored`, a drawn answer includes its own log-probability. */
   answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served>;
   /**
    * The nats per token by which dense finds each answer less likely than a reference: for a greedy answer, the tokens
@@ -180,7 +182,7 @@ class Drawn {
 
   /** @throws Error if the answer's tokens differ */
   sumOf(tokens: readonly number[]): number {
-    if (tokens.join() !== this.#ids.join()) throw new Error("an answer was not drawn as it was followed");
+    if (tokens.join() !== this.#ids.join()) throw new Error("an answer's tokens differ from the tokens drawn again");
     return this.#sum;
   }
 }
@@ -209,6 +211,6 @@ export function servedOf({ text, tokens, finishReason, receipt }: Completion): S
 /** Identifies a text. */
 export const textHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-/** Identifies an answer's tokens, with any end from a saving, and the log-probability of their drawing. */
+/** Identifies an answer's tokens, with any end from a saving, and the log-probability with which they were drawn. */
 export const answerHash = ({ tokens, reason, own }: Served): string =>
   textHash(`${tokens.join()} ${reason === "stopped"}${own === undefined ? "" : ` ${own}`}`);

@@ -33,7 +33,7 @@ export interface Request {
   readonly version: string;
   /** The address of Redis, through which other processes compute the losses; if undefined, this process does. */
   readonly queue?: string | undefined;
-  /** Its name and first model, if a pair is tuned; `model` is then the second one, which is dense. */
+  /** The pair's name and first model, if a pair is tuned; `model` is then the second model, which is dense. */
   readonly pair?: TunedPair | undefined;
 }
 
@@ -132,7 +132,7 @@ export function requireEnough({ outlook, problem, request, candidates, attempt }
   if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run says why");
 }
 
-/** A tuning's maximum minutes, from dense's answers to three items. */
+/** Estimates a tuning's maximum minutes from dense's answers to three items. */
 export async function minutesOf(setup: Setup, signal?: AbortSignal) {
   const { problem, request, items, loss } = setup;
   const parts = split(problem.items, problem.type, problem.bound);

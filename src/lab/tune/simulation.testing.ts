@@ -13,12 +13,14 @@ export interface World {
   readonly type: LossType;
   readonly risk: number;
   readonly items: number;
-  /** True if recipes fail on separate items; otherwise on nested ones, a lossier recipe on more. */
+  /**
+   * True if recipes fail on independent items; if not, a lossier recipe fails on all items of a milder one and more.
+   */
   readonly independent?: boolean;
   /** Items per group; a group fails as a whole. */
   readonly group?: number;
   readonly candidates: readonly MadeUp[];
-  /** Consecutive tunings of the same recipes, each with this many more items. */
+  /** Tunes the same recipes `count` times, each time with `more` additional items. */
   readonly attempts?: { readonly count: number; readonly more: number };
 }
 

@@ -9,8 +9,9 @@ export interface Parts<T> {
 }
 
 /**
- * A third of the groups for the search and the rest for the test, in the order of their hashes: there is no seed to vary.
- * If every loss is 0 or 1, the test part ends at the last size that allows one more loss; the rest joins the search.
+ * Assigns a third of the groups to the search and the rest to the test, in the order of their hashes: there is no seed
+ * to vary. If every loss is 0 or 1, the test part ends at the last size that allows one more loss; the rest joins the
+ * search.
  */
 export function split<T extends TuningItem>(items: readonly T[], type: LossType, bound: Bound): Parts<T> {
   const groups = grouped(items);

@@ -106,14 +106,14 @@ export const certificateHash = (certificate: Certificate): string =>
 
 /**
  * Writes a certificate with its hash and switches it on, whatever the state of an earlier one with this name. @throws
- * UserError if the disk refuses it
+ * UserError if writing fails
  */
 export async function keepCertificate(name: string, certificate: Certificate): Promise<void> {
   await keepJson(certificateFile(name), { certificate, sha256: certificateHash(certificateSchema.parse(certificate)) });
   rmSync(switchFile(name), { force: true });
 }
 
-/** Changes whenever the certificate's file does; undefined if there is none. */
+/** A value that changes with the certificate's file; undefined if the file is missing. */
 export function certificateStamp(name: string): string | undefined {
   const stat = statSync(certificateFile(name), { throwIfNoEntry: false, bigint: true });
   return stat && `${stat.mtimeNs} ${stat.ino} ${stat.size}`;

@@ -55,7 +55,7 @@ export function forBoth({ name }: TunedPair, items: TuningItems, strong: Languag
 
 /** @throws UserError if Super cannot score Swift's tokens */
 export function requireScored({ name, swift }: TunedPair, strong: Model, greedy: boolean): void {
-  if (!greedy) throw new UserError("--loss nats of a pair needs greedy answers; --temperature 0 makes them greedy", 2);
+  if (!greedy) throw new UserError("--loss nats for a pair needs greedy answers; --temperature 0 makes them greedy", 2);
   if (isSame(swift.language.tokenizer, strong.language.tokenizer)) return;
   throw new UserError(
     `--loss nats scores ${name.swift}'s tokens by ${name.super}, and the two have different tokenizers; use another loss`,
@@ -69,10 +69,10 @@ function isSame(a: Tokenizer, b: Tokenizer): boolean {
   return [...a.stopIds].join() === [...b.stopIds].join();
 }
 
-/** Timed items: dense, and both ends of each route. */
+/** The number of items that are timed with dense and both ends of each route. */
 const TIMED = 12;
 
-/** A tuning's maximum minutes, from both models' answers to three items. */
+/** Estimates a tuning's maximum minutes from both models' answers to three items. */
 export async function pairMinutes(
   { pair, model, options }: { readonly pair: TunedPair; readonly model: Model; readonly options: TuneOptions },
   { search, test, loss }: Parts<ServedItem> & { readonly loss: string },

@@ -212,7 +212,7 @@ async function inOrder(
 interface LayerTiles {
   readonly visual: Tiles;
   readonly text: Tiles;
-  /** Tiles for text that does not see visual tokens. */
+  /** Tiles for text that does not attend to visual tokens. */
   readonly textAlone: Tiles;
   readonly visualSlots: number;
   readonly slots: number;
