@@ -24,7 +24,7 @@ interface Candidate {
 /** A known architecture compared with a checkpoint of an unknown one. */
 interface Comparison {
   readonly name: string;
-  /** Kinds of tensors, by the checkpoint's names: read ones, ones that the architecture does not read, missing ones. */
+  /** Kinds of tensors, by the checkpoint's names: the ones that the architecture reads, does not read, and misses. */
   readonly shared: readonly string[];
   readonly extra: readonly string[];
   readonly missing: readonly string[];

@@ -27,7 +27,7 @@ export interface Plan {
 export interface Drafter {
   /** The possible lengths of drafts; a checking program is compiled for each. */
   readonly lengths: readonly number[];
-  /** At most `most` likely tokens after `tokens` and `next`; if it is empty, the model runs only `next`. */
+  /** At most `most` likely tokens after `tokens` and `next`; if empty, the model runs only `next`. */
   draft(tokens: readonly number[], next: number, most: number): readonly number[];
   /** Records how many tokens of the last draft were right. */
   judge(right: number): void;

@@ -26,8 +26,8 @@ export interface Saving<O = unknown> {
   readonly needs: readonly Seam[];
   readonly options: z.ZodType<O>;
   /**
-   * If present, no defaults suit every model: the bare name means the preset for the model, and this sentence refuses
-   * models without one. If absent, the defaults work for every supported model.
+   * If present, no defaults suit every model: the bare name means the preset for the model, and this message is shown
+   * for models without a preset. If absent, the defaults work for every supported model.
    */
   readonly withoutPreset?: string;
   /** The option that sets the minimum prompt length, and its value in tokens; absent if it acts on all prompts. */

@@ -55,7 +55,7 @@ export const LINE_END = "image_newline";
 export class FittedVision extends Projection {
   readonly pictures = "fitted";
 
-  /** The row that ends each line of the tiles, [hidden]. @throws UserError if the model has none */
+  /** The row that ends each line of the tiles, [hidden]. @throws UserError if the model has no such row */
   get lineEnd(): Float32Array {
     const row = this.weights.values(LINE_END);
     if (row?.length === this.config.hidden) return row;

@@ -173,7 +173,7 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Compiles the layers with byte weights, cut at these depths. @throws Error if the decoder has none */
+  /** Compiles the layers with byte weights, cut at these depths. @throws Error if the decoder has no byte weights */
   async prepareBytes(form: ByteForm, cuts: readonly number[]): Promise<void> {
     const spans = spansOf(this.decoder, cuts);
     if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, form)))) return;

@@ -31,7 +31,7 @@ const numbers = { "softmax-max": 0, "softmax-margin": 1, entropy: 2 } as const;
 /** The model's own head; it needs no extra weights. */
 const MODEL_HEAD = { mode: "shared" } as const;
 const noWeights = (name: string): never => {
-  throw new Error(`the model's own head has no weight ${name} of exits`);
+  throw new Error(`the model's own head has no exit weight ${name}`);
 };
 
 /** The confidence of the exit's own head, which runs at every exit that a token reaches. */
