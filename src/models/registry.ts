@@ -126,10 +126,7 @@ export async function openDecoder(
   return opened;
 }
 
-/**
- * Checks the form of a model's weights; `config` is a decoder's. @throws UserError if the model or this processor does
- * not support it
- */
+/** `config` is a decoder's. @throws UserError if this model or processor does not support weights in this form */
 export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
   if (quant !== "q8r") return;
   if (!config || !isOfKind("decoder", checkpoint))

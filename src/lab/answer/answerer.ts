@@ -25,10 +25,7 @@ export type Plan = (signal?: AbortSignal) => Promise<Answered>;
 
 /** A loaded model. All answerers under its recipes share its weights. */
 export interface Answering extends Disposable {
-  /**
-   * Returns an answerer for a recipe; it starts with no state from earlier answers. @throws UserError if the model does
-   * not support the recipe
-   */
+  /** Returns an answerer that starts like a fresh model. @throws UserError if the model does not support the recipe */
   under(recipe: Recipe): Promise<Answerer>;
 }
 
@@ -50,8 +47,8 @@ export interface Answerer extends Disposable {
   /** Counts texts that are cut because they exceed the model's context; absent if the model never cuts texts. */
   cutTexts?(items: readonly Item[]): number;
   /**
-   * Answers items that fit, as one batch; absent if the model cannot batch. Near ties may resolve differently than when
-   * an item is answered alone.
+   * Answers items that fit, as one batch; absent if the model cannot batch. Near ties may resolve differently than for
+   * single items.
    */
   together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;
 }

@@ -198,10 +198,7 @@ const judgedBy =
   (score: Score) =>
   (row: ComparedQuestion): Judged => ({ ...outcomeOf(row), score: score(row) });
 
-/**
- * Judges one gate: each half uses the classifier and thresholds fitted on the other half. Undefined if a classifier
- * cannot be fitted.
- */
+/** Judges a gate on each half, fitted on the other half. Undefined if a classifier cannot be fitted. */
 function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: PolicyTerms): GateReport | undefined {
   const folds = [
     { on: halves[0], by: halves[1] },

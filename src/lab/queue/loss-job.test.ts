@@ -200,9 +200,7 @@ describe.skipIf(!server)("with a queue", () => {
     const shared = await outcomeOf(setup, silent, (local) => LossQueue.open(url, setup, local, notice, undefined));
     await broken.close();
     expect({ ...shared, calls: 0 }).toEqual({ ...alone, calls: 0 });
-    expect(notices.some((sentence) => /^a worker returned an answer in the wrong format for item/.test(sentence))).toBe(
-      true,
-    );
+    expect(notices.some((sentence) => /^a worker returned a malformed answer for item/.test(sentence))).toBe(true);
     expect(notices.at(-1)).toBe("a worker failed: out of order; this process continues without the queue");
   }, 300_000);
 

@@ -151,9 +151,7 @@ export class LossQueue implements Losses, AsyncDisposable {
   #checked({ upcoming: { recipes, item } }: Handed, value: unknown): LossAnswers | undefined {
     const parsed = lossAnswers.safeParse(value);
     if (parsed.success && parsed.data.length === recipes.length) return parsed.data;
-    this.notice(
-      `a worker returned an answer in the wrong format for item ${item.id.slice(0, 12)}; it is answered here`,
-    );
+    this.notice(`a worker returned a malformed answer for item ${item.id.slice(0, 12)}; it is answered here`);
     return undefined;
   }
 

@@ -72,10 +72,7 @@ function free({ model, dense }: Loaded): void {
   model[Symbol.dispose]();
 }
 
-/**
- * Loads the model and reads the items. @throws UserError if there are no items, or the model cannot answer items of
- * this kind
- */
+/** Loads the model and reads the items. @throws UserError if there are no items, or the model cannot answer them */
 export async function openCell(request: Cell, fetching: Fetching = {}): Promise<OpenCell> {
   const loaded = await loadedOf(request);
   const { dense } = loaded;

@@ -81,8 +81,8 @@ function sentenceEnd(words: string[], place: number): number {
 }
 
 /**
- * The greatest number of words, at most `tokens`, whose prompt fits in `tokens` tokens; -1 if even no words do. Assumes
- * that fewer words need fewer tokens.
+ * The greatest number of words, at most `tokens`, whose prompt fits in `tokens` tokens; -1 without one. Fewer words
+ * must need fewer tokens.
  */
 function longest(tokens: number, tokensOf: (words: number) => number): number {
   let [low, high, guess] = [-1, tokens + 1, Math.floor(tokens / 1.5)];

@@ -29,8 +29,8 @@ export function costOf(fit: Coefficients, prompt: number, answer: number): numbe
 const DISTINCT = 0.1;
 
 /**
- * The terms that the lengths of dense's observations can separate. Dense and all recipes share them, so that their
- * prices are comparable.
+ * The terms that the lengths of dense's observations can separate. Dense and all recipes share them, to keep prices
+ * comparable.
  */
 export function distinctTerms(observed: readonly Observed[]): Term[] {
   const usable = observed.filter(({ cost }) => cost > 0);

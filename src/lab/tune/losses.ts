@@ -73,9 +73,7 @@ export function lossOf(name: LossName, type: LossType, saved: Traits, dense: Tra
 
 const less = (a = Number.NaN, b = Number.NaN): number => a - b;
 
-/**
- * The mean gap per token, in nats, between the likeliest token's log-probability and the answer's; NaN without tokens.
- */
+/** The mean gap, in nats, between the likeliest token's log-probability and the answer token's; NaN without tokens. */
 export const excessOf = (tokens: readonly TokenScore[]): number => mean(tokens.map(({ best, nats }) => best - nats));
 
 /** A loss in words, for reports. */

@@ -5,9 +5,7 @@ import type { Bound, LossType } from "../../util/risk/losses.ts";
 export interface Candidate {
   /** Its savings as text; candidates with the same text are the same. */
   readonly recipe: string;
-  /**
-   * Settings of one family are ordered from mild to bold: if one loses too much, the bolder ones are dropped with it.
-   */
+  /** Settings of a family go from mild to bold: if one loses too much, the bolder ones are dropped with it. */
   readonly family: string;
   readonly boldness: number;
 }

@@ -38,9 +38,7 @@ export interface Upcoming {
 
 /** Answers items under recipes, and scores answers with dense. */
 export interface Serving extends Disposable {
-  /**
-   * Receives the next items, in order, if it can answer several at once; each call replaces the previous call's items.
-   */
+  /** Receives the next items, in order, if it can answer several at once; each call replaces the previous items. */
   announce?(upcoming: Iterable<Upcoming>): void;
   /** With `scored`, a drawn answer includes its own log-probability. */
   answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served>;

@@ -13,9 +13,7 @@ export interface World {
   readonly type: LossType;
   readonly risk: number;
   readonly items: number;
-  /**
-   * True if recipes fail on independent items; if not, a lossier recipe fails on all items of a milder one and more.
-   */
+  /** True if recipes fail on independent items; if not, a lossier recipe also fails on all items of a milder one. */
   readonly independent?: boolean;
   /** Items per group; a group fails as a whole. */
   readonly group?: number;

@@ -20,9 +20,7 @@ const tokens = sym("tokens");
 const rows = sym("rows");
 const past = sym("past");
 
-/**
- * How a pass treats keys and values: it keeps none, outputs all, or reads earlier tokens' keys and values as inputs.
- */
+/** How a pass treats keys and values: it drops all, outputs all, or reads earlier tokens' as inputs. */
 export type DenoiserCache = "none" | "written" | "read";
 
 /**

@@ -110,9 +110,7 @@ export function traceLayers(
   return streamOut(g, stream);
 }
 
-/**
- * A layer's state as the input `state0` [batch, floats], named by layer number; undefined if the layer keeps no state.
- */
+/** A layer's state as the input `state0` [batch, floats], named by layer number; undefined if it keeps no state. */
 function stateIn(g: Graph, { config }: Decoder, layer: number): Tensor | undefined {
   const floats = config.recurrent?.(layer);
   return floats === undefined ? undefined : g.input(`state${layer}`, "f32", [batch, floats]);

@@ -133,8 +133,7 @@ function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): s
 function unsupportedCopy(layer: number, decoder: Decoder): string | undefined {
   const attending = layersOf(decoder.config, "attention");
   const source = attending.findLast((l) => l < layer);
-  if (source === undefined)
-    return `exits after an attention layer, but the first attention layer is layer ${attending[0]! + 1}`;
+  if (source === undefined) return `exits after an attention layer, but the first such layer is ${attending[0]! + 1}`;
   const kind = attentionKind(decoder, source);
   const other = attending.find((l) => l >= layer && keepsKeys(decoder.config, l) && attentionKind(decoder, l) !== kind);
   return other === undefined

@@ -32,11 +32,6 @@ export const sceneOptions = z.strictObject({
     .default(0.3)
     .describe("share of scenes with a number, a row of 1 to 3 digits"),
   clutter: z.coerce.number().min(0).max(1).default(0.5).describe("share of scenes with a cluttered background"),
-  tints: z.coerce
-    .number()
-    .min(0)
-    .max(1)
-    .default(0)
-    .describe("share of drawings tinted in a colour that their label names"),
+  tints: z.coerce.number().min(0).max(1).default(0).describe("share of tinted drawings, whose label names the tint"),
 });
 export type SceneOptions = z.output<typeof sceneOptions>;

@@ -52,8 +52,7 @@ export function trimmed({ width, height, data }: Raster): Raster {
 }
 
 /**
- * Draws a picture onto a canvas as the object with this number. Each pixel is the mean of the picture's area that it
- * covers.
+ * Draws a picture onto a canvas as the object with this number. Each pixel is the mean of the picture's area it covers.
  */
 export function paste(canvas: Canvas, picture: Raster, at: Placement, number: number): void {
   const [left, right] = [Math.max(0, at.x), Math.min(canvas.size, at.x + at.width)];

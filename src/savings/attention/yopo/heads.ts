@@ -9,10 +9,7 @@ const headMask = z.strictObject({
   keep: z.number().min(0).max(1),
   /** SHA-256 of the texts' token ids. */
   textsSha256: z.string().optional(),
-  /**
-   * For each layer and head, the attention to visual tokens divided by the attention to text: the ratio that the
-   * required share of texts exceeds.
-   */
+  /** The ratio of attention to visual tokens to attention to text, by layer and head, that enough texts exceed. */
   ratios: z.array(z.array(z.number().min(0)).min(1)).min(1),
   kept: z.array(z.array(z.boolean()).min(1)).min(1),
 });
