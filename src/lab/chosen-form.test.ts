@@ -1,4 +1,4 @@
-/** The lab's records and refusals for a model whose rotated 8-bit form was selected by timing. */
+/** Tests what the lab records and refuses for a model whose rotated 8-bit form was selected by timing. */
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { LanguageModel } from "../engine/decode/language-model.ts";
@@ -13,7 +13,7 @@ import { runOptions } from "./run/options.ts";
 import { choiceTask, TINY } from "./run/run.testing.ts";
 import { weightsOf } from "./tune/pair/setup.ts";
 
-/** Other processors overflow in sums of byte products. */
+/** On other processors, sums of byte products overflow. */
 const exact = test.skipIf(!namesByteProducts());
 
 exact("a run's identity has the form that ran, and a run of the default form is not resumed", async () => {

@@ -41,7 +41,7 @@ const recipeSummary = z.object({
   delta: z.object({ mean: real, ci95: interval }),
   /** For generated answers: the share identical to dense's, and the mean edit similarity to dense's. */
   consistency: z.object({ same: real, similarity: real }).optional(),
-  /** For generated answers: the share of empty ones. */
+  /** The share of empty answers, for generated answers. */
   empty: real.optional(),
   /**
    * How much a recipe acted: the share of items on which it acted, and the largest relative change of a work counter.

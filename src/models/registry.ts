@@ -41,7 +41,7 @@ export const isOfKind = (kind: ArchitectureKind, checkpoint: Checkpoint): boolea
     ({ names, serves }: Listed<unknown>) => names.includes(checkpoint.architecture) && (serves?.(checkpoint) ?? true),
   );
 
-/** The error for a checkpoint with an unknown architecture: names the nearest known one, or all if none is near. */
+/** The error for a checkpoint with an unknown architecture: names the nearest known one, or else all. */
 export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
   const { path, architecture: name } = checkpoint;
   const { nearestArchitecture } = await import("./nearest.ts");
@@ -63,7 +63,7 @@ const allNames = (): string[] => [
   ...new Set(Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Listed<unknown>) => names))),
 ];
 
-/** The checkpoint's architecture among `known`. @throws UserError if none has its name */
+/** The checkpoint's architecture among `known`. @throws UserError if no known architecture has its name */
 async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<A>[]): Promise<A> {
   const { path, architecture: name } = checkpoint;
   const found = known.find(({ names }) => names.includes(name));

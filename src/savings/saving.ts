@@ -57,7 +57,7 @@ export interface Saving<O = unknown> {
   check(options: O, host: SavingHost): Promise<void>;
   /**
    * Options for `lab tune` to try in a model with this many layers, from mild to bold, without the saving's name. If
-   * absent, only the bare name is tried, and `untuned` says why.
+   * absent, only the bare name is tried; `untuned` gives the reason.
    */
   settings?(layers: number): readonly string[];
   readonly untuned?: string;

@@ -15,7 +15,7 @@ export interface AttentionCall {
   readonly past: number;
   /** The number of tokens in this chunk. */
   readonly tokens: number;
-  /** The number of prompt tokens that reach this layer: all, or those kept by an earlier cut. */
+  /** The number of prompt tokens that reach this layer: all, or the tokens kept by an earlier cut. */
   readonly prompt: number;
   /** The number of prompt tokens that reach this layer in a dense run. */
   readonly whole: number;

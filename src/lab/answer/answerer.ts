@@ -16,7 +16,7 @@ export interface Answered {
   readonly shared?: number;
 }
 
-/** Which part of a prompt longer than the context is cut: its beginning, or its middle. */
+/** Where to cut a prompt longer than the context: at its beginning, or in its middle. */
 export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 

@@ -154,7 +154,7 @@ export class DecoderAnswerer implements Answerer {
     return { ...seen, options: optionsOf(item), plan: this.lease.plan(seen.prompt.length, seen.visual), alone: true };
   }
 
-  /** Empties the batch first, so that the same items always share rows. */
+  /** Drops cached prompts first, so that the same items are always batched alike. */
   async together(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]> {
     const { engine, tokenizer } = this.model;
     const fitting: { item: GenerationItem; request: Request }[] = [];
@@ -227,7 +227,7 @@ export function meanLayers(layers: number, { work }: Pick<Usage, "work">): numbe
   return (layers * run) / dense;
 }
 
-/** A window of a text: its tokens, of which tokens from index `from` on are scored. */
+/** A window of a text; its tokens from index `from` on are scored. */
 interface Window {
   readonly tokens: readonly number[];
   readonly from: number;
@@ -235,7 +235,7 @@ interface Window {
 
 /**
  * Splits a text into windows of the context's length that predict each token once: the first starts with the start
- * token, each later one with the token before it, and the shorter last one with as much text as fits
+ * token, each later window with the token before it, and the shorter last one with as much text as fits
  * (lm-evaluation-harness's rolling windows).
  */
 export function windows(text: readonly number[], start: number, context: number): Window[] {

@@ -26,7 +26,7 @@ export async function rankAnswering(loaded: LanguageModel, named: NamedRank): Pr
   };
 }
 
-/** Ranks lists by a pipeline. The caller disposes of the models. */
+/** Ranks lists with a pipeline. The caller disposes of the models. */
 async function answererOf(named: NamedRank, models: OwnResources, model: Model): Promise<Answerer> {
   const { pipeline, name } = named;
   const { language } = model;

@@ -20,13 +20,13 @@ export { type Answered, type Answerer, type Answering, type Plan, type Truncatio
 export interface Setting {
   readonly source: ResolvedModel;
   readonly quant: Quant;
-  /** Undefined: prompts beyond the context are not answered. */
+  /** If undefined, prompts longer than the context are skipped. */
   readonly truncate: Truncation | undefined;
   /** The folder of a LoRA adapter. */
   readonly adapter?: string | undefined;
   /** The listwise reranker to load. */
   readonly first?: NamedRank | undefined;
-  /** The pipeline in which the model is dense. */
+  /** The pipeline whose dense baseline is the model. */
   readonly pipeline?: NamedText | undefined;
 }
 

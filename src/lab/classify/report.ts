@@ -7,7 +7,7 @@ import type { ArmRun } from "./arms.ts";
 /** An arm's quality and cost, with 95 % bootstrap intervals over items. */
 export interface ArmReport {
   readonly arm: string;
-  /** Accuracy over all items; an item that gets no label counts as wrong. */
+  /** Accuracy over all items; an item without a predicted label counts as wrong. */
   readonly accuracy: number;
   readonly ci95: Interval;
   readonly macro_f1: number;

@@ -18,7 +18,7 @@ export interface CorpusFile {
 export const CORPUS = "a folder, a package (pypi:NAME, npm:NAME), or the lab's corpus, code:typescript or code:python";
 
 const source = /\.(ts|tsx|mts|js|jsx|mjs|py|go|rs|java|kt|swift|c|h|cc|cpp|hpp|cs|rb|php|scala|lua|sh|sql)$/;
-/** Third-party code, compiled output, and declaration files. */
+/** Excluded paths: third-party code, compiled output, and declaration files. */
 const aside = /(^|\/)(\.[^/]+|node_modules|__pycache__|[^/]+\.min\.js|[^/]+\.d\.[cm]?ts)(\/|$)/;
 
 const isSource = (name: string): boolean => source.test(name) && !aside.test(name);

@@ -30,11 +30,11 @@ export interface GateResult {
   readonly auroc: Estimate;
   /** Accuracy above random choice, averaged over all retrieval rates. */
   readonly above_random: Estimate;
-  /** The same with shuffled scores: the control, averaged over shuffles. */
+  /** The control: the same with shuffled scores, averaged over shuffles. */
   readonly above_random_shuffled: number;
   readonly curve: readonly CurvePoint[];
   readonly by_rate: readonly (Applied & { readonly wanted: number })[];
-  /** At the lowest retrieval rate that matches the accuracy of always retrieving, chosen on the other half. */
+  /** Results at the lowest retrieval rate that matches the accuracy of always retrieving, chosen on the other half. */
   readonly by_accuracy: Applied;
   /** The lowest rate that matches always retrieving on these questions: no threshold can do better. */
   readonly least_rate: number;

@@ -34,8 +34,8 @@ test("an informed gate looks up the half that needs it, and beats always and nev
   // Half of the questions pay for the passages and for a discarded plain prompt.
   expect(margin.half.flops).toBeCloseTo(0.5 * 100 + 0.5 * (300 + 40), 9);
   expect(margin.half.predicted_flops).toBeCloseTo(margin.half.flops, 9);
-  // The passages answer a tenth of all questions; never retrieving gets all the other questions right, and none of
-  // these.
+  // The passages answer a tenth of all questions; without retrieval, exactly the other questions are answered
+  // correctly.
   expect(never!.natural.accuracy).toBeCloseTo(0.9, 12);
 });
 

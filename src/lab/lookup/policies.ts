@@ -18,7 +18,7 @@ interface Branch {
   readonly ms: number;
 }
 
-/** A question of a set, answered both ways, with the inputs of gates. */
+/** A question of a set, answered with and without passages, and the inputs of the gates. */
 export interface ComparedQuestion {
   readonly set: string;
   readonly id: string;
@@ -33,7 +33,7 @@ export interface ComparedQuestion {
   readonly covered: boolean;
 }
 
-/** A decision rule on all questions; thresholds come from the half that a question is not in. */
+/** A decision rule applied to all questions; each half's thresholds come from the other half. */
 export interface Policy {
   readonly policy: string;
   readonly rate: number;
@@ -55,7 +55,7 @@ type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_ra
   readonly by_accuracy: Policy;
 };
 
-/** Gates and fixed policies on the same answers. */
+/** Results of gates and fixed policies on the same answers. */
 export interface LookupReport {
   readonly model: string;
   readonly by_set: Record<string, number>;
@@ -168,7 +168,7 @@ function policyOf(
   };
 }
 
-/** Splits each set in halves, dealing its covered questions alternately, then its uncovered ones. */
+/** Splits each set in halves, dealing its covered questions alternately, then its uncovered questions. */
 function halvesOf(
   rows: readonly ComparedQuestion[],
 ): readonly [readonly ComparedQuestion[], readonly ComparedQuestion[]] {
@@ -225,7 +225,7 @@ function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: Po
   };
 }
 
-/** Judges policies and gates on questions answered both ways. */
+/** Judges policies and gates on questions answered with and without passages. */
 export function judgeLookups(
   model: string,
   rows: readonly ComparedQuestion[],

@@ -90,7 +90,7 @@ const holds = (text: string, answers: readonly string[]): boolean => answers.som
 
 const costOf = ({ tokens, flops, ms }: Receipt) => ({ tokens, flops: flops.spent, ms: ms.total - ms.load });
 
-/** A question answered both ways, with the inputs of gates. */
+/** Answers a question with and without passages, and computes the inputs of the gates. */
 export async function rowOf(
   model: Model,
   branches: AnswerBranches,

@@ -8,7 +8,7 @@ import { meanOfParts } from "./sums.ts";
 const discounted = (grades: readonly number[]): number =>
   grades.reduce((sum, grade, i) => sum + Math.max(0, grade) / Math.log2(i + 2), 0);
 
-/** nDCG over the first k documents; the ideal order is over all judged ones. 0 if none is relevant. */
+/** nDCG over the first k documents; the ideal order is over all judged documents. 0 if no document is relevant. */
 export const ndcg = (k: number): Metric<"ranking"> => ({
   name: `ndcg@${k}`,
   summary: `Discounted gain of the first ${k} documents, divided by the best order's, grades as gains (trec_eval: ndcg_cut_${k})`,

@@ -42,7 +42,7 @@ export function leave(redis: Redis): void {
   redis.disconnect();
 }
 
-/** Does not keep the process alive. */
+/** Waits without keeping the process alive. */
 export const later = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms).unref());
 
 /** An address without its password. */

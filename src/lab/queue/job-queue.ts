@@ -6,7 +6,7 @@ import { connect, later, leave, type Notice, QUEUE } from "./connection.ts";
 import { refusalOf } from "./refusal.ts";
 import { onceThereIsRoom } from "./room.ts";
 
-/** The interval, in milliseconds, of checks for missed results and for live workers. */
+/** Milliseconds between checks for missed results and live workers. */
 const LOOK = 15_000;
 /** The number of consecutive refusals by workers after which the jobs themselves count as invalid. */
 const ENOUGH = 3;
@@ -141,7 +141,7 @@ export class Round implements AsyncDisposable {
       notice(`a worker leaves: ${refusalOf(data)}`);
       if (this.#refusals >= ENOUGH) void later(LEAVING).then(() => this.#look());
     };
-    // A Redis that comes back may have lost its jobs.
+    // Redis may have lost its jobs while it was unreachable.
     const again = () => this.#again();
     const abort = () => this.#arrivals.fail(signal?.reason);
     const looking = setInterval(() => void this.#look(), LOOK);

@@ -16,7 +16,7 @@ export interface Job {
   readonly truncate: Setting["truncate"] | null;
   /** The savings in order, with absolute file paths. */
   readonly recipe: readonly string[];
-  /** Hashes of those files, which the worker must also have. */
+  /** Hashes of these files, which the worker must also have. */
   readonly files: FileHashes;
   /** True if the items form one group. */
   readonly together: boolean;

@@ -117,7 +117,7 @@ export class LossBench implements Disposable {
   }
 
   async #serving({ setting, recipes, files }: LossJob): Promise<ModelServing> {
-    // Jobs of a different version may have a different form.
+    // Jobs of a different version may have a different format.
     if (setting.version !== this.around.version)
       throw new UserError(`the tuning needs Modicum ${setting.version}, and this worker has ${this.around.version}`);
     await requireFiles(recipes.flatMap(recipeOf), files);

@@ -15,7 +15,7 @@ interface Pending {
   readonly items: readonly Item[];
 }
 
-/** Answers items through Redis, by any `lab worker`. */
+/** Distributes items through Redis to any `lab worker`. */
 export class QueueExecutor implements Executor {
   private constructor(
     private readonly queue: JobQueue,

@@ -14,7 +14,7 @@ import { LossBench, type LossJob, requireQuant } from "./loss-job.ts";
 import { giveBack, putBack, Unfit } from "./refusal.ts";
 import { type RunJob, runPart } from "./run-job.ts";
 
-/** Milliseconds of silence after which a worker counts as dead, and its job goes to another worker. */
+/** Milliseconds of silence after which a worker counts as dead and another worker receives its job. */
 const SILENCE = 10_000;
 
 export interface Working {
@@ -87,7 +87,7 @@ const stopped = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", () => resolve());
   });
 
-/** The last job's model stays loaded, with the job's recipe: the next job usually needs the same. */
+/** The last job's model stays loaded, with the job's recipe: the next job usually needs both. */
 class Workbench implements Disposable {
   answered = 0;
   #loaded: { readonly key: string; readonly model: Answering } | undefined;

@@ -67,7 +67,7 @@ export interface Answering {
 }
 
 /**
- * The answers to all items, in order: existing ones from the folder, and new ones, each written as it arrives.
+ * The answers to all items, in order: existing answers from the folder, and new answers, each written as it arrives.
  * @throws UserError
  */
 export async function answersTo({ source, task, items, out, signal, onItem }: Answering): Promise<ItemAnswer[]> {

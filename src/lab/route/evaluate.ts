@@ -25,9 +25,9 @@ export interface Estimate {
   readonly ci95: Interval;
 }
 
-/** Thresholds from one half of the items, applied to the other, both ways: no item affects its own threshold. */
+/** Results of thresholds found on each half of the items and applied to the other half. */
 export interface Applied {
-  /** For the even and the odd items. */
+  /** The thresholds for the even and the odd items. */
   readonly thresholds: readonly [even: number, odd: number];
   readonly share: number;
   readonly quality: number;
@@ -48,16 +48,13 @@ export interface WayResult {
   readonly cpt50: number;
   readonly cpt80: number;
   readonly aiq: number;
-  /** At every tenth of the items. */
+  /** Points at every tenth of the items. */
   readonly curve: readonly CurvePoint[];
-  /** Thresholds for shares of 10, 20, … %. */
+  /** Results at shares of 10, 20, … %. */
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
   /** The smallest share whose quality is at most one point below Super's on the other half. */
   readonly by_accuracy: Applied;
-  /**
-   * The least compute with quality at most one point below Super's, chosen on these items themselves: no threshold can
-   * do better.
-   */
+  /** The least compute at most one point below Super's quality, chosen on these items: no threshold can do better. */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
 }
 

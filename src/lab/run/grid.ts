@@ -94,7 +94,7 @@ async function report(folder: string, { cell, results }: CellRun, summary: Summa
   });
 }
 
-/** Dense first, and each recipe once. */
+/** The recipes without repetition, dense first. */
 function withDense(recipes: readonly Recipe[]): Recipe[] {
   const byText = new Map([[] as Recipe, ...recipes].map((recipe) => [recipeText(recipe), recipe]));
   return [...byText.values()];

@@ -38,7 +38,7 @@ test.each([
   [summary({ recipes: [dense({ flops_per_item: 100 })] }), recipe({ flops_per_item: 90 })],
   // The recipe does not claim to save.
   [summary({ recipes: [dense({ flops_per_item: 100 })] }), recipe({ flops_per_item: 105, flops_saved: -0.05 })],
-  // An older summary records none of this.
+  // An older summary does not record these fields.
   [summary(), recipe({})],
 ])("solid evidence %#", (of, each) => expect(hollow(of, each)).toEqual([]));
 

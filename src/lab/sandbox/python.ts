@@ -19,7 +19,7 @@ const spaces = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc
 const start =
   'import os, sys; os.closerange(3, 1 << 16); exec(compile(sys.stdin.read(), "program", "exec"), {"__name__": "__main__"})';
 
-/** A Python, and the folder of its installation. */
+/** A Python interpreter, and its installation folder. */
 interface Python {
   readonly executable: string;
   readonly prefix: string;

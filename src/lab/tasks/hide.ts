@@ -9,7 +9,7 @@ export interface Hiding {
    * word.
    */
   readonly tokens: number;
-  /** Tokens kept free for the answer; none by default. */
+  /** Tokens kept free for the answer; 0 by default. */
   readonly reserve?: number;
   /** Texts with their depth: 0 before the haystack, 1 after it; texts at the same place keep their order. */
   readonly hidden: readonly { readonly text: string; readonly depth: number }[];

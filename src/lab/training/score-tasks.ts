@@ -25,7 +25,7 @@ interface Questions {
 
 interface OpenTask extends FoundTask {
   readonly plain: Questions;
-  /** For models that read a user's text as a chat. */
+  /** The task's chat form, for models that read a user's text as a chat. */
   readonly chat: Questions | undefined;
 }
 

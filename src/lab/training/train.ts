@@ -11,16 +11,16 @@ import { version } from "../../util/package-root.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 import { labTasks } from "./lab-tasks.ts";
 
-/** The folder of a run, and its events. */
+/** A run's folder, and callbacks for its events. */
 export interface TrainCall extends Omit<library.TrainCall, "labTasks"> {}
 
-/** The folder of a sweep, and its events. */
+/** A sweep's folder, and callbacks for its events. */
 export interface SweepCall extends Omit<library.SweepCall, "labTasks" | "elsewhere"> {
   /** `redis://host:port`: `modicum lab worker --queue` trains the runs, in a folder that all machines share. */
   readonly queue?: string | undefined;
 }
 
-/** The folders of phases, and their events. */
+/** The phases' folders, and callbacks for their events. */
 export interface PhasesCall extends Omit<SweepCall, "queue"> {}
 
 const withTasks = <C extends ResolveOptions>(call: C): C & { labTasks: LabTasks } => ({

@@ -176,7 +176,7 @@ export class KeptAnswers implements AsyncDisposable {
 
 const keyOf = (recipe: string, item: string): string => `${item} ${recipe}`;
 
-/** A new answer, or why there is none. */
+/** A new answer, or the reason why it is missing. */
 interface NewAnswer {
   readonly recipe: string;
   readonly outcome: Served | string;

@@ -101,7 +101,7 @@ export class ModelServing implements Serving {
     return { ...drawingOf(this.model, this.temperature), seed: seedOf(item) };
   }
 
-  /** A recipe stays ready, so switching costs nothing. */
+  /** Prepared recipes are kept, so switching costs nothing. */
   async #prepared(recipe: string) {
     const known = this.#recipes.get(recipe);
     if (known) return known;

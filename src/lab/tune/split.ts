@@ -29,7 +29,7 @@ export function grouped<T extends TuningItem>(items: readonly T[]): T[][] {
   return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-/** The largest size up to `n` at which one more loss than before can still be certified; `n` if none certifies. */
+/** The largest size up to `n` at which one more loss than before can still be certified; `n` if no size certifies. */
 function usefulSize(n: number, { risk, confidence }: Bound): number {
   let useful = n;
   for (let lost = 0, size = 1; size <= n; lost++) {

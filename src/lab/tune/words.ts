@@ -133,7 +133,7 @@ function nearText({ verdict, early, more, next }: NearMiss): string {
     : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;
 }
 
-/** The ladders left untested because of a failure; undefined if there are none. */
+/** The ladders left untested because of a failure; undefined if all were tested. */
 function blockedText({ untested, next }: NearMiss): string | undefined {
   if (untested.length === 0) return undefined;
   const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");

@@ -122,7 +122,7 @@ export class DecoderPrograms implements Disposable {
       .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to, form)) }));
   }
 
-  /** The total cost of those segments. */
+  /** The total cost of these segments. */
   costOf(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Cost {
     const key = [formKey(form), from, to, ...cuts].join(" ");
     const segments = () => this.segments(from, to, cuts, form);

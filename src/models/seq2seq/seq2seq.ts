@@ -136,7 +136,7 @@ class Layer {
     return { branch: this.#project(attended, { attn_output: this.config.hidden }), residual };
   }
 
-  /** Attention of the decoder's tokens to earlier, cached ones. */
+  /** Attention of the decoder's tokens to earlier, cached tokens. */
   attendCached(stream: Stream, cache: CacheTensors, bias: Tensor, present: DecoderLayer["present"]): Stream {
     const { heads, headSize, hidden } = this.config;
     const { normed, residual } = this.#enter(stream, "attn_norm");

@@ -47,7 +47,7 @@ export type Unguaranteed = z.infer<typeof unguaranteed>;
 export interface RequestFacts {
   /** The prompt's form; undefined for token ids. */
   readonly form: PromptForm | undefined;
-  /** Sampling settings, without those that have no effect. */
+  /** The sampling settings that have an effect. */
   readonly sampling: Readonly<Record<string, number>>;
   /** True if the answer is constrained by tools or a format. */
   readonly constrained: boolean;

@@ -13,7 +13,7 @@ export interface Rungs {
  */
 export type Ladder = readonly Rungs[];
 
-/** The allowed recipes for a prompt of `tokens` tokens; none beyond the ladder. */
+/** The allowed recipes for a prompt of `tokens` tokens; empty beyond the ladder. */
 export const rungsAt = (ladder: Ladder, tokens: number): readonly string[] =>
   ladder.find(({ tokens: range }) => covers(range, tokens))?.rungs ?? [];
 

@@ -36,7 +36,7 @@ const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute
 /** Fills for layers of either kind. */
 const SHARED_FILLS: readonly StateFill[] = ["recompute", "none"];
 
-/** The option `fill` as chains of fills, of which the model uses the first that its layers support. */
+/** The option `fill` as chains of fills; the model uses the first fill in a chain that its layers support. */
 export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**

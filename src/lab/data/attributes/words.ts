@@ -16,7 +16,7 @@ export const looks = list("a b");
 
 export const blankCell = (colour: string, look: string): string => `${colour}blank${look}`;
 
-/** An object, in its cell and in questions. */
+/** The word for an object, in its cell and in questions. */
 export const objectWord = (colour: string, shape: string): string => `${colour}${shape}`;
 
 /** Begins a picture. */

@@ -12,7 +12,7 @@ import { type TunedName, type Way, wayText } from "./ways.ts";
 /** Which of a pair's two models. */
 export type Role = "swift" | "super";
 
-/** A model's own answer, and for Swift, how easy the item is by each score; NaN: it goes to Super. */
+/** A model's own answer, and for Swift, how easy the item is by each score; if NaN, Super answers. */
 export type Alone = Served & { readonly scores: Readonly<Record<string, number>> };
 
 /** Two models that answer items, alone and with a route between them. */

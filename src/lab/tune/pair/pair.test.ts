@@ -68,8 +68,8 @@ interface MadeUp extends PairModels {
 }
 
 /**
- * A Super that is always right and costs ten times Swift; Swift's score says whether it is wrong or, with `shuffled`,
- * carries no information.
+ * A Super that is always right and costs ten times Swift; Swift's score shows whether Swift is wrong or, with
+ * `shuffled`, carries no information.
  */
 function madeUp({ shuffled = false, onCall = () => {} }: { shuffled?: boolean; onCall?: () => void } = {}): MadeUp {
   const calls: string[] = [];

@@ -25,7 +25,7 @@ export function tokensOf({ first, grid }: VisualSpan, positions: readonly number
   return { indices, cells: indices.map((i) => positions[i]! - first) };
 }
 
-/** The cells in every `stride`-th row and column: ⌈rows/stride⌉ · ⌈columns/stride⌉; none if `stride` is 0. */
+/** The cells in every `stride`-th row and column: ⌈rows/stride⌉ · ⌈columns/stride⌉; no cells if `stride` is 0. */
 export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): Set<number> {
   const cells = new Set<number>();
   if (stride === 0) return cells;
