@@ -31,9 +31,9 @@ export const resultSchema = z.object({
 
 const recipeSummary = z.object({
   recipe: z.string(),
-  /** Its savings, with absolute file paths, if the text alone does not identify them or locate their files. */
+  /** The recipe's savings, with absolute file paths, if the text alone does not identify them or locate their files. */
   steps: z.array(z.string()).optional(),
-  /** Its savings with every option, with absolute file paths; absent in older summaries. */
+  /** The recipe's savings with every option and absolute file paths; absent in older summaries. */
   resolved: z.array(z.string()).optional(),
   quality: real,
   ci95: interval,
@@ -69,7 +69,7 @@ const searched = z.object({
   flops: z.number(),
   /** Minutes spent on answering. */
   minutes: z.number(),
-  /** Why it ended: a setting was found, or the budget was spent. */
+  /** Why the search ended: a setting was found, or the budget was spent. */
   ended: z.enum(["found", "budget"]),
 });
 
@@ -96,9 +96,9 @@ export const summarySchema = z.object({
   items: z.number(),
   /** The accuracy of guessing, for items with choices or labels. */
   chance: real.optional(),
-  /** Items whose prompt does not fit the model's context; left out under every recipe. */
+  /** The number of items whose prompt does not fit the model's context; every recipe leaves them out. */
   too_long: z.number(),
-  /** Texts, including documents, that an encoder cut at their ends. */
+  /** The number of texts, including documents, that an encoder cut at their ends. */
   cut_texts: z.int().min(1).optional(),
   recipes: z.array(recipeSummary),
   searches: z.array(searched).optional(),

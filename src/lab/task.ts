@@ -32,7 +32,9 @@ export interface TaskOf<K extends ItemKind> {
   readonly metrics: readonly [Metric<K>, ...Metric<K>[]];
   /** Items in a fixed order, determined by the seed; a smaller limit takes the first ones. @throws UserError */
   items(run: ItemsFor): AsyncIterable<ItemOf<K>>;
-  /** The same questions as turns of a chat, for models with a chat template; absent if they have only one form. */
+  /**
+   * The same questions as turns of a chat, for models with a chat template; absent if the questions have only one form.
+   */
   readonly chat?: Omit<TaskOf<K>, "chat">;
 }
 

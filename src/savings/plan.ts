@@ -96,7 +96,7 @@ export interface Probe {
 export interface ProbePoint {
   /** The number of tokens at the cut, which are `layer`'s entries in the cache. */
   readonly tokens: number;
-  /** Their positions in the prompt. */
+  /** The tokens' positions in the prompt. */
   readonly positions: readonly number[];
   /** The same positions by time, height and width, for models whose positions have these axes. */
   readonly axes?: Axes<readonly number[]> | undefined;

@@ -71,7 +71,7 @@ export interface SavingHost {
   readonly decoder: Decoder;
   /** The SHA-256 of the model: the recorded one, or computed by reading its whole file or folder. */
   hash(): Promise<string>;
-  /** The form of its weights; absent if unknown. */
+  /** The form of the model's weights; absent if unknown. */
   readonly form?: ModelForm;
   /** Shows the user one sentence. */
   readonly onNotice?: ((sentence: string) => void) | undefined;

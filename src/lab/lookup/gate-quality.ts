@@ -26,7 +26,7 @@ interface Applied {
 /** One gate's scores on the questions of the test half. */
 export interface GateResult {
   readonly gate: string;
-  /** The probability that a random question that only retrieval answers scores higher than another random question. */
+  /** The probability that a question answered only by retrieval outscores a random other question. */
   readonly auroc: Estimate;
   /** Accuracy above random choice, averaged over all retrieval rates. */
   readonly above_random: Estimate;

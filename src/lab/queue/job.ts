@@ -5,7 +5,7 @@ import type { Document, Item } from "../item.ts";
 import { resultSchema } from "../results.ts";
 import type { FileHashes } from "../run/recipe-files.ts";
 
-/** Items that a worker answers in one go, with all their settings. */
+/** Items that a worker answers together, with all their settings. */
 export interface Job {
   /** Modicum's version; the worker must have the same. */
   readonly version: string;
@@ -34,7 +34,7 @@ export const answersSchema = z.array(
 
 export type JobAnswers = (Answered & { ms: number })[];
 
-/** The maximum number of items in a job without a group, which must be repeated if its worker dies. */
+/** The maximum number of items in a job without a group: if its worker dies, these are answered again. */
 const ITEMS = 4;
 
 /** Jobs for all items: one for a group, and one for several independent items. */

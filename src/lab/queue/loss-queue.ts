@@ -16,7 +16,7 @@ const AHEAD = 4;
 /** Milliseconds between checks of whether a worker has the awaited item. */
 const LOOK = 1000;
 
-/** The parts of a tuning that its jobs depend on. */
+/** The parts of a tuning run that its jobs depend on. */
 interface Tuning {
   readonly setting: LossSetting;
   /** True if answers are compared by the likelihood that dense assigns to their tokens. */
@@ -24,8 +24,8 @@ interface Tuning {
 }
 
 /**
- * Supplies a tuning with answers from a queue's workers or, failing that, from this process: whatever happens to the
- * queue, every answer comes from the model.
+ * Supplies a tuning run with answers from a queue's workers or, failing that, from this process: even if the queue
+ * fails, every answer comes from the model.
  */
 export class LossQueue implements Losses, AsyncDisposable {
   readonly #round: Round;
@@ -173,7 +173,7 @@ export class LossQueue implements Losses, AsyncDisposable {
 
 /** A distributed item. */
 class Handed {
-  /** Undefined: no worker answers. */
+  /** Resolves to undefined if no worker answers. */
   readonly answers: Promise<LossAnswers | undefined>;
   settled = false;
   /** The id of the item's job, once the job is in the queue. */

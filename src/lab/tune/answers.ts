@@ -25,12 +25,12 @@ const answerLine = z.strictObject({
   cut: z.literal(true).optional(),
   /** Milliseconds taken by the answer. */
   ms: z.number(),
-  /** Why there is no answer, or no number for it, in which case its loss is 1. */
+  /** Why the answer, or its number, is missing; the loss is then 1. */
   failed: z.string().optional(),
 });
 export type AnswerLine = z.infer<typeof answerLine>;
 
-/** The compared values and their range. */
+/** The kind of loss: the compared values and their range. */
 interface Loss {
   readonly name: LossName;
   readonly type: LossType;
@@ -39,7 +39,7 @@ interface Loss {
 /** Called for each new answer. */
 export type OnAnswer = (line: AnswerLine) => void;
 
-/** A tuning's answers, each computed once and stored in a file. */
+/** A tuning run's answers, each computed once and stored in a file. */
 export class KeptAnswers implements AsyncDisposable {
   readonly #known = new Map<string, AnswerLine>();
 

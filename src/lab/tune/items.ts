@@ -17,20 +17,20 @@ export interface ServedItem extends TuningItem {
   readonly prompt: string | readonly ChatMessage[];
   readonly stop: readonly string[];
   readonly maxTokens: number;
-  /** The quality of an answer; absent if there are only prompts. */
+  /** Computes the quality of an answer; absent for prompts without answers. */
   readonly quality?: (answer: AnswerOf["generation"]) => number;
 }
 
 /** A metric whose value for one item is in [0, 1]. */
 export type ItemMetric = Metric<"generation"> & Required<Pick<Metric<"generation">, "scale">>;
 
-/** The items of a tuning, in one form. */
+/** The items of a tuning run, in one form. */
 export interface TuningItems {
   readonly task: string;
   readonly items: readonly ServedItem[];
   /** Items whose prompt and answer are longer than the model's context; they are left out. */
   readonly tooLong: number;
-  /** Absent if there are no answers. */
+  /** Absent for prompts without answers. */
   readonly metric: ItemMetric | undefined;
   readonly prompt: PromptForm;
 }
@@ -43,7 +43,7 @@ export interface Wanted extends Pick<ItemsFor, "seed" | "limit" | "signal" | "on
 /** An item before the model's tokens are known. */
 interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxTokens"> {
   readonly group: string | undefined;
-  /** The question with its answers; absent if there are only prompts. */
+  /** The question with its answers; absent for prompts without answers. */
   readonly item?: GenerationItem;
 }
 

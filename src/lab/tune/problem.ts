@@ -1,16 +1,16 @@
 import type { Ladder } from "../../savings/auto/ladder.ts";
 import type { Bound, LossType } from "../../util/risk/losses.ts";
 
-/** A recipe that a tuning may choose. */
+/** A recipe that a tuning run may choose. */
 export interface Candidate {
-  /** Its savings as text; candidates with the same text are the same. */
+  /** The recipe's savings as text; candidates with equal texts are equal. */
   readonly recipe: string;
   /** Settings of a family go from mild to bold: if one loses too much, the bolder ones are dropped with it. */
   readonly family: string;
   readonly boldness: number;
 }
 
-/** An item as a tuning sees it. */
+/** The fields of an item that tuning uses. */
 export interface TuningItem {
   readonly id: string;
   /** A hash shared by the items of a group; equal prompts form one group. */
@@ -19,7 +19,7 @@ export interface TuningItem {
   readonly tokens: number;
 }
 
-/** Everything that determines a tuning's result, besides the answers. */
+/** Everything that determines a tuning run's result, besides the answers. */
 export interface Problem<T extends TuningItem = TuningItem> {
   readonly items: readonly T[];
   readonly candidates: readonly Candidate[];

@@ -126,7 +126,7 @@ test("killed anywhere and resumed, it returns the same certificate, answers noth
   const { created: _, ...expected } = whole.certificate!;
   const total = lines(whole.folder, "answers.jsonl").length;
   const name = "part";
-  // The second tuning is a further attempt as long as the first counts.
+  // The second tuning run is a further attempt as long as the first counts.
   withEnv({ MODICUM_HOME: tempFolder() });
   for (const after of [3, 50, 75, 20, 60, 60]) {
     const stop = new AbortController();
@@ -221,7 +221,7 @@ test("of two simultaneous tunings, the one whose test begins later is another at
   expect([first.attempt, second.attempt]).toEqual([1, 1]);
   await tuned(first, serving(), silent);
   await expect(tuned(second, serving(), silent)).rejects.toThrow(
-    "another tuning of these items began its test meanwhile: this is attempt 2, not 1; the same command continues",
+    "another tuning run on these items began its test meanwhile: this is attempt 2, not 1; the same command continues",
   );
   const again = await setUp(request(task, { name: "second" }));
   expect(again.earlier.map(({ name }) => name)).toEqual(["mine"]);
@@ -433,7 +433,7 @@ test("FLOPs have no noise: a hundredth less is a gain", async () => {
 test("the certificate has the least limit at which an answer of the test was cut", async () => {
   const limits = async (cut: (recipe: string, item: ServedItem) => boolean) => {
     const setup = await setUp(request(fileOf(prompts(120))));
-    // Items of one file share a limit; a task's own may have several.
+    // Items of one file share a limit; a task's items may have several.
     const items = setup.problem.items.map((item) => ({ ...item, maxTokens: 8 + (item.tokens % 5) }));
     const ownSetup = { ...setup, problem: { ...setup.problem, items } };
     const cutting: Serving = {
@@ -482,7 +482,7 @@ test("a real model: lookups keep dense's text, an exit does not, and short promp
   const task = fileOf(prompts(100));
   const setup = await setUp(request(task, { temperature: 0, loss: "nats" }, { candidates: undefined }));
   expect(setup.excluded.find(({ family }) => family === "xattention")?.reason).toMatch(
-    /^prompts have a median of \d+ tokens; acts from 4,096$/,
+    /^the median prompt has \d+ tokens, but it acts only from 4,096$/,
   );
   const { folder, dropped } = await runTuning(setup, silent);
   const losses = lines(folder, "answers.jsonl")

@@ -55,7 +55,7 @@ export interface Watcher {
 export interface Tuned {
   readonly setup: Setup;
   readonly outcome: Outcome<ServedItem>;
-  /** Undefined: nothing is certified. */
+  /** Undefined if nothing is certified. */
   readonly certificate: Certificate | undefined;
   /** The measured cost of answers under the certificate. */
   readonly shares: Shares | undefined;
@@ -101,7 +101,7 @@ export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSi
   return await tuned(setup, serving, watcher, signal, losses);
 }
 
-/** The same with any source of answers: `serving` is timed, and losses come from `losses`. */
+/** Like `runTuning`, with any source of answers: `serving` is timed, and losses come from `losses`. */
 export async function tuned(
   setup: Setup,
   serving: Serving,

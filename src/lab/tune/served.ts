@@ -54,7 +54,7 @@ export interface Serving extends Disposable {
 /** Supplies the inputs of losses: answers and their scores, but no times. */
 export type Losses = Pick<Serving, "answer" | "excess" | "announce">;
 
-/** How a model samples; without a temperature, by its own settings. */
+/** How a model samples; without a temperature, its own settings apply. */
 export const drawingOf = ({ sampling }: Pick<Model, "sampling">, temperature: number | undefined): SamplingOptions =>
   samplingOptions.parse(temperature === undefined ? (sampling?.settings ?? {}) : { temperature });
 
@@ -65,7 +65,7 @@ export class ModelServing implements Serving {
   private constructor(
     private readonly model: Model,
     private readonly likelihoods: Likelihoods,
-    /** Undefined: the model's own settings. */
+    /** If undefined, the model's own settings apply. */
     private readonly temperature: number | undefined,
     private readonly signal: AbortSignal | undefined,
   ) {}
@@ -96,7 +96,7 @@ export class ModelServing implements Serving {
     this.model.language.engine.forget();
   }
 
-  /** How an item's answer is sampled: with its own seed. */
+  /** Sampling options for an item's answer, with the item's own seed. */
   #drawing(item: ServedItem): SamplingOptions & { readonly seed: number } {
     return { ...drawingOf(this.model, this.temperature), seed: seedOf(item) };
   }

@@ -53,7 +53,7 @@ export interface Setup {
   readonly outlook: Outlook;
 }
 
-/** Reads everything that a tuning needs, and runs nothing. @throws UserError */
+/** Reads everything that a tuning run needs, and runs nothing. @throws UserError */
 export async function setUp(request: Request, signal?: AbortSignal): Promise<Setup> {
   const { model, task, options, force, pair } = request;
   const { language } = model;
@@ -132,7 +132,7 @@ export function requireEnough({ outlook, problem, request, candidates, attempt }
   if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run says why");
 }
 
-/** Estimates a tuning's maximum minutes from dense's answers to three items. */
+/** Estimates a tuning run's maximum minutes from dense's answers to three items. */
 export async function minutesOf(setup: Setup, signal?: AbortSignal) {
   const { problem, request, items, loss } = setup;
   const parts = split(problem.items, problem.type, problem.bound);

@@ -98,10 +98,10 @@ function savingOf(ladder: Ladder, { candidates }: World): number {
 export interface Simulated {
   readonly world: string;
   readonly runs: number;
-  /** Share of tunings that certified a ladder with a loss at or above the risk. */
+  /** Share of tuning runs that certified a ladder with a loss at or above the risk. */
   readonly wrong: number;
   readonly certified: number;
-  /** Mean saving over all tunings. */
+  /** Mean saving over all tuning runs. */
   readonly saving: number;
   /** Saving of the cheapest recipe that may be certified. */
   readonly admissible: number;

@@ -22,7 +22,7 @@ export function split<T extends TuningItem>(items: readonly T[], type: LossType,
   return { search: groups.slice(0, searched).flat(), test: groups.slice(searched).flat() };
 }
 
-/** Items of one group together, in the order of the groups' hashes. */
+/** Groups of items, in the order of the groups' hashes. */
 export function grouped<T extends TuningItem>(items: readonly T[]): T[][] {
   const groups = new Map<string, T[]>();
   for (const item of items) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);

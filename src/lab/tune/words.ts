@@ -112,7 +112,7 @@ function lengthsText({ lengths: [least, most], maxTokens }: NonNullable<Tuned["c
   return `It holds for prompts of ${least} to ${most} tokens${answers}; other prompts run dense.`;
 }
 
-/** Why there was no test; undefined if there was a test. */
+/** Why nothing was tested; undefined if there was a test. */
 function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string | undefined {
   if (order.length > 0) return undefined;
   if (unsure.length === 0 || setup.request.options.cost !== "ms")
@@ -140,7 +140,7 @@ function blockedText({ untested, next }: NearMiss): string | undefined {
   return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with only their recipes is attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
-/** Why `serve --audit` skips a certificate's answers, for a person; undefined if it does not. */
+/** Why `serve --audit` skips a certificate's answers; undefined if it does not. */
 export function auditText(certificate: Certificate): string | undefined {
   const reason = unaudited(certificate);
   if (reason === undefined) return undefined;

@@ -56,7 +56,7 @@ export interface DecoderConfig {
   readonly denoiser?: DenoiserConfig;
   /**
    * The number of floats in a recurrent layer's state for one sequence; undefined if the layer has attention, absent if
-   * all do.
+   * all layers have.
    */
   recurrent?(layer: number): number | undefined;
   /** Present if recurrent layers also have attention, in parallel. */

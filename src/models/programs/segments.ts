@@ -60,7 +60,7 @@ export function traceEmbedding(decoder: Decoder): Graph {
   return g;
 }
 
-/** How tokens in layers attend. */
+/** How tokens attend in these layers. */
 interface Attending {
   /** True if tokens of one image see each other. */
   readonly images?: boolean;

@@ -38,7 +38,7 @@ export const certificateSchema = z.strictObject({
   loss: z.enum(lossNames),
   type: z.enum(["binary", "unit", "signed"]),
   items: z.strictObject({ search: length, test: length, groups: length }),
-  /** The number of tunings for this model, loss and task; each is tested at half the last one's error rate. */
+  /** The number of tuning runs for this model, loss and task; each is tested at half the previous run's error rate. */
   attempt: z.int().min(1),
   p: z.number(),
   /** The mean loss on the test items. */

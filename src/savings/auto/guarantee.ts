@@ -11,7 +11,7 @@ export const budget = z
     flops: most.optional().describe("FLOPs of prompt and answer"),
   })
   .refine(({ ms, flops }) => (ms ?? flops) !== undefined, "expected ms, flops or both")
-  // The same check in JSON Schema.
+  // The same check, as JSON Schema.
   .meta({ minProperties: 1 });
 export type Budget = z.infer<typeof budget>;
 
@@ -67,9 +67,9 @@ export interface RequestFacts {
 export interface Turn {
   /** Hashes of the prompts of the conversation's earlier answers, oldest first. */
   readonly earlier: readonly string[];
-  /** The hash of its own prompt. */
+  /** The hash of the request's own prompt. */
   readonly prompt: string;
-  /** Its arrival time, the same for all answers of one request. */
+  /** The request's arrival time, the same for all its answers. */
   readonly arrived: number;
 }
 
@@ -81,7 +81,7 @@ export interface Cost {
 
 /** The recipe that a certificate chose for a request. */
 export interface Choice {
-  /** Its savings with every option; empty for dense. */
+  /** The recipe's savings with every option; empty for dense. */
   readonly recipe: readonly string[];
   readonly guarantee: Guarantee | null;
   /** The token limit for a request without one, if the certificate has one. */

@@ -14,7 +14,7 @@ import { verdict } from "./verdict.ts";
 export interface Report {
   readonly summary: Summary;
   readonly results: readonly Result[];
-  /** Items with results, by id. */
+  /** The items that have results, by id. */
   readonly items: ReadonlyMap<string, Item>;
 }
 

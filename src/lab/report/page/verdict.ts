@@ -5,7 +5,7 @@ import { figure, percent, range, signed } from "../format.ts";
 import type { PlotPoint } from "../plot/points.ts";
 import { recipeName } from "./table.ts";
 
-/** The end of the difference's interval on the metric's bad side. */
+/** The worse end of the difference's interval, for this metric. */
 const worstEnd = (metric: Summary["metric"], { delta }: PlotPoint): number =>
   metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
 

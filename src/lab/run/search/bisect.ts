@@ -66,7 +66,7 @@ async function between(a: number, b: number, range: Range, prober: Prober): Prom
   return undefined;
 }
 
-/** Undefined if a setting is not valid; other errors are rethrown. */
+/** Returns undefined if a setting is not valid; rethrows other errors. */
 async function unlessRefused<T>(measure: () => Promise<T>): Promise<T | undefined> {
   try {
     return await measure();

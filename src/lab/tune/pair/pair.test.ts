@@ -135,7 +135,7 @@ test("killed anywhere and resumed, it returns the same certificate, and answers 
   const task = fileOf(300);
   const whole = await tuned(await setUp(request(task, { name: "whole" })), new PairServing(madeUp()), silent);
   const { created: _, ...expected } = whole.certificate!;
-  // The second tuning is a further attempt as long as the first counts.
+  // The second tuning run is a further attempt as long as the first counts.
   withEnv({ MODICUM_HOME: tempFolder() });
   const calls: string[] = [];
   for (const after of [3, 150, 80, 60, 40]) {
@@ -159,7 +159,7 @@ test("killed anywhere and resumed, it returns the same certificate, and answers 
   expect(certificate).toEqual(expected);
   const records = lines(again.folder, "pair.jsonl").map((line) => JSON.parse(line));
   expect(new Set(records.map(({ role, item }) => `${role} ${item}`)).size).toBe(records.length);
-  // Only timing runs Super again.
+  // Super runs again only for timing.
   const swifts = [...calls, ...last.calls].filter((call) => call.startsWith("swift"));
   expect(new Set(swifts).size).toBe(swifts.length);
 });

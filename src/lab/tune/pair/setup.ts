@@ -27,7 +27,7 @@ export function requirePlain({ name, swift }: TunedPair, strong: Model): void {
 
 type Sampling = Readonly<Record<string, number>>;
 
-/** How both models sample. @throws UserError if they differ, since a tuning has only one way of sampling */
+/** How both models sample. @throws UserError if they differ, since a tuning run samples in only one way */
 export function commonSampling({ name }: TunedPair, swift: Sampling, strong: Sampling): Record<string, number> {
   const settings = [...new Set([...Object.keys(swift), ...Object.keys(strong)])];
   const other = settings.find((setting) => swift[setting] !== strong[setting]);
@@ -72,7 +72,7 @@ function isSame(a: Tokenizer, b: Tokenizer): boolean {
 /** The number of items that are timed with dense and both ends of each route. */
 const TIMED = 12;
 
-/** Estimates a tuning's maximum minutes from both models' answers to three items. */
+/** Estimates a tuning run's maximum minutes from both models' answers to three items. */
 export async function pairMinutes(
   { pair, model, options }: { readonly pair: TunedPair; readonly model: Model; readonly options: TuneOptions },
   { search, test, loss }: Parts<ServedItem> & { readonly loss: string },

@@ -4,7 +4,7 @@ import type { FeatherOptions } from "./options.ts";
 
 /** A prompt's tokens at a cut. */
 export interface AtCut {
-  /** Their positions in the prompt, in order. */
+  /** The tokens' positions in the prompt, in order. */
   readonly positions: readonly number[];
   /** One score per token; only visual tokens' scores are read. */
   readonly scores: Float32Array;
