@@ -41,7 +41,7 @@ exact("a certificate is bound to the form that ran", async () => {
 test("a worker whose auto selects rotated bytes refuses a run of the default form", async () => {
   const source = await chosenRotated(TINY);
   expect(() => requireQuant(source, "auto")).toThrow(
-    `the form of ${TINY} is q8r here, and the queue's is auto; MODICUM_TUNE=off keeps auto in the default form`,
+    `the form of ${TINY} is q8r here, and auto in the queue; MODICUM_TUNE=off keeps auto in the default form`,
   );
   for (const quant of ["q8r", "q8"] as const) expect(() => requireQuant(source, quant)).not.toThrow();
 });

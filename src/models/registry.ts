@@ -32,7 +32,7 @@ import type { Seq2Seq } from "./seq2seq/seq2seq.ts";
 import { layoutOf } from "./tensors/adapter-layout.ts";
 import { withFlatKernels, without } from "./tensors/changed-checkpoints.ts";
 
-/** Stacks of layers, all opened the same way. */
+/** All architectures that `openDecoder` opens as stacks of layers. */
 const stacks: readonly Listed<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];
 
 /** True if a checkpoint's architecture is of this kind. */

@@ -56,7 +56,7 @@ export interface AttentionSaving {
   /** The maximum number of tokens of the chunk after `past`. */
   chunkAfter(past: number): number;
   attend(call: AttentionCall): Promise<void>;
-  /** The feed-forward shares for tokens at these positions, in order; if absent, all tokens run all of it. */
+  /** The feed-forward shares for tokens at these positions, in order; if absent, all tokens use the whole network. */
   feedForward?(positions: readonly number[]): readonly FeedForwardPart[];
 }
 

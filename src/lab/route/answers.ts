@@ -77,7 +77,8 @@ export async function answersTo({ source, task, items, out, signal, onItem }: An
   const missing = items.filter(({ id }) => !held.has(id));
   if (missing.length === 0) return items.map(({ id }) => held.get(id)!);
   using model = await openModel(source, [], "auto");
-  if (model.kind !== "decoder") throw new UserError(`${source.name} does not generate; a route needs models that do`);
+  if (model.kind !== "decoder")
+    throw new UserError(`${source.name} does not generate; a route needs models that generate`);
   using answerer = await DecoderAnswerer.open(model, [], undefined);
   for (const item of missing) {
     const answer = await answered(model, answerer, task, item, signal);
@@ -140,7 +141,7 @@ async function chosen(
   };
 }
 
-/** Answers by generating text. Scores cover its tokens. */
+/** Answers by generating text. Scores cover the text's tokens. */
 async function generated(
   model: LanguageModel,
   task: Task,

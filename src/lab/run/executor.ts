@@ -45,8 +45,8 @@ async function* answerAll(
 }
 
 /**
- * Answers items that fit, together if the model can, and divides the time among them. It excludes work shared with
- * other groups.
+ * Answers items that fit, together if the model can, and divides the time among them. The time excludes work shared
+ * with other groups.
  */
 export async function answerGroup(
   answerer: Answerer,

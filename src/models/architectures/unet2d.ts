@@ -79,7 +79,7 @@ const readDenoising = (scheduler: Fields): Denoising =>
     ? { kind: "consistency", noise: readConsistency(scheduler) }
     : { kind: "noise", noise: readNoise(scheduler), sampling: readSampling(scheduler) };
 
-/** diffusers' `UNet2DModel`: an unconditional network, or one with a vector per class. */
+/** diffusers' `UNet2DModel`: an unconditional network, or a network with a vector per class. */
 export const unet2d: ImageGeneratorArchitecture = {
   tensors: () => identity,
   unread: () => [],

@@ -46,7 +46,10 @@ function through(g: Graph, { weights }: TextEncoder, x: Tensor, layers: readonly
   }, x);
 }
 
-/** … and `seen`, 1 for tokens that others attend to → `vectors` [batch, tokens, width], one of length 1 per token. */
+/**
+ * `ids`, `mask`, `types`, and `seen`, 1 for tokens that others attend to → `vectors` [batch, tokens, width], one of
+ * length 1 per token.
+ */
 export function traceTokens(encoder: TextEncoder, dense: readonly DenseLayer[]): Graph {
   const g = new Graph();
   const hidden = encoder.hidden(g, { ...inputs(g, encoder), seen: g.input("seen", "i32", [batch, tokens]) });

@@ -9,7 +9,7 @@ const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
 export type HeadDrop = (typeof headDrops)[number];
 
 export const yopoOptions = z.strictObject({
-  layers: optionalInteger(1).describe("layers that visual tokens use, counted from the first; default: all"),
+  layers: optionalInteger(1).describe("layers that process visual tokens, counted from the first; default: all"),
   radius: optionalInteger(0).describe(
     "rows and columns within which a visual token attends to others; default: to all tokens before it",
   ),

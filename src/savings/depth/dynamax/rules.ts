@@ -7,8 +7,8 @@ import { deciderProbe } from "../exits/exit-heads.ts";
 import { traceExitHead, usesModelHead } from "../exits/heads.ts";
 
 /**
- * An exit's rule: it scores each token. The token exits if its score reaches the threshold, and runs deeper layers if
- * the score is NaN.
+ * An exit's rule: it scores each token. The token exits if its score reaches the threshold; if the score is NaN, the
+ * token continues.
  */
 export interface ExitRule {
   readonly probe?: StepProbe;

@@ -34,7 +34,7 @@ export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): 
   return cells;
 }
 
-/** Indices of the tokens that run deeper layers: text, the last token, and the image tokens that the mode keeps. */
+/** Indices of the tokens that deeper layers process: text, the last token, and the image tokens that the mode keeps. */
 export function keptTokens(
   options: FeatherOptions,
   stage: Stage,
