@@ -12,7 +12,7 @@ import { traceDense } from "./programs/segments.ts";
 /** The smallest fraction of tensor kinds that a checkpoint and a near architecture share, among all kinds in either. */
 const NEAR = 0.5;
 
-/** Preferred among equals, because other architectures are described as variants of it. */
+/** The architecture preferred among equals, because others are described as variants of it. */
 const USUAL = "llama";
 
 interface Candidate {

@@ -152,7 +152,7 @@ export interface PlanRequest {
 
 /** An image in a prompt: consecutive tokens, row by row from the top left. */
 export interface VisualSpan {
-  /** The position of its first token. */
+  /** The position of the image's first token. */
   readonly first: number;
   readonly grid: readonly [rows: number, columns: number];
 }

@@ -30,7 +30,7 @@ export interface Saving<O = unknown> {
    * for models without a preset. If absent, the defaults work for every supported model.
    */
   readonly withoutPreset?: string;
-  /** The option that sets the minimum prompt length, and its value in tokens; absent if it acts on all prompts. */
+  /** The option that sets the minimum prompt length, and its value in tokens; absent if all prompts count. */
   readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
   /**
    * Why a model is unsupported ("a sliding window"); undefined if it is supported. The form of its weights may be
@@ -44,7 +44,7 @@ export interface Saving<O = unknown> {
   idle?(form: ModelForm | undefined): string | undefined;
   /** True if the saving supports positions with time, height and width. */
   readonly servesAxes?: boolean;
-  /** The saving's calibration; its options name the resulting file. Absent if it needs none. */
+  /** The saving's calibration; its options name the resulting file. Absent if the saving needs none. */
   readonly calibration?: Calibration | undefined;
   /** Options that name a file on this machine; remote requests may not use them. */
   readonly files?: readonly string[];

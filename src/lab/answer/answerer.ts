@@ -35,7 +35,7 @@ export interface Answerer extends Disposable {
   countTokens(text: string): number;
   /** Absent unless the model is a decoder. */
   readonly tokenizer?: TokenCodec;
-  /** The default form in which the model reads a user's text or turns; absent unless it is a decoder. */
+  /** The default form in which the model reads a user's text or turns; absent unless the model is a decoder. */
   formOf?(prompt: Prompt): PromptForm | undefined;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.

@@ -34,7 +34,7 @@ export class LossQueue implements Losses, AsyncDisposable {
   /** Jobs without a result, by id. */
   readonly #jobs = new Map<string, Handed>();
   #turn: Promise<void> = Promise.resolve();
-  /** Live workers at the last check. */
+  /** The number of live workers at the last check. */
   #workers = 1;
   #failed = false;
 

@@ -128,7 +128,7 @@ const adapterOf = ({ adapter, identity }: KnownCell): Pick<Summary, "adapter"> =
     ? { adapter: { folder: path.relative("", adapter) || ".", sha256: identity.adapter } }
     : {};
 
-/** A recipe's steps with every option, and as typed if the recipe's text is not enough to run it elsewhere. */
+/** A recipe's steps with every option, and with absolute paths if its text is not enough to run it elsewhere. */
 const stepsOf = (recipe: Recipe): Pick<RecipeSummary, "steps" | "resolved"> => {
   const steps = recipe.map(absoluteText);
   const resolved = recipe.map(resolvedText);

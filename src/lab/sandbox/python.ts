@@ -9,7 +9,7 @@ import { isolate } from "./isolate.ts";
 /** The sandbox's limits, for users who allow a model's code to run. */
 export const sandboxSentence =
   "code that the model writes is executed, without network, without your files and only for seconds; " +
-  "you are protected by the Linux kernel's namespaces: a kernel bug is not contained, nor is the use of processor and memory meanwhile " +
+  "the Linux kernel's namespaces protect you, but not from kernel bugs or from heavy use of processor and memory meanwhile " +
   "(1 GB a process; 16 processes, a limit that the kernel does not enforce for root)";
 
 const path = "/usr/sbin:/usr/bin:/sbin:/bin";

@@ -127,7 +127,7 @@ function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): s
 
 function nearText({ verdict, early, more, next }: NearMiss): string {
   const p = verdict.p.toPrecision(2);
-  const missed = `The nearest miss is ${ladderText(verdict.ladder)}: mean loss ${figure(verdict.mean)} on ${count(verdict.groups, "group")}, ${early ? `where the test ended, since p could at best still become ${p}` : `p = ${p}`}`;
+  const missed = `The nearest miss is ${ladderText(verdict.ladder)}: mean loss ${figure(verdict.mean)} on ${count(verdict.groups, "group")}, ${early ? `where the test ended, since p could not fall below ${p}` : `p = ${p}`}`;
   return more === undefined
     ? `${missed}; its loss is too close to the risk for more items to help.`
     : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;

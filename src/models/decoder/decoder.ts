@@ -42,7 +42,7 @@ export interface DecoderConfig {
   readonly beside?: number;
   /** Which elements of a head are rotated together; adjacent ones in a GGUF. Absent without rotary embedding. */
   readonly pairs?: "interleaved" | "half";
-  /** True if Hugging Face's checkpoints store them in the same order of q's and k's rows as a GGUF. */
+  /** True if Hugging Face's checkpoints have the rows of q and k in the same order as a GGUF. */
   readonly pairsAsPublished?: boolean;
   /** The number of experts in each mixture, and of active experts per token; absent if the model has no experts. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
@@ -116,7 +116,7 @@ export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfi
 /** One layer of either kind. */
 type Block = AttentionBlock | RecurrentBlock;
 
-/** An attention layer, open at its seams: savings may replace attention or the feed-forward. */
+/** An attention layer in which savings may replace attention or the feed-forward. */
 export interface AttentionBlock {
   readonly kind: "attention";
   /**

@@ -16,7 +16,7 @@ export const licenceIn = (kind: DataPackage["kind"], metadata: string): string |
 const manifest = z.object({ license: z.string() });
 const inManifest = (text: string): string | undefined => manifest.safeParse(JSON.parse(text)).data?.license;
 
-/** PyPI's classifiers, for packages without an expression. */
+/** PyPI's classifiers, for packages without a licence expression. */
 const classifiers: Readonly<Record<string, string>> = {
   "MIT License": "MIT",
   "Apache Software License": "Apache-2.0",

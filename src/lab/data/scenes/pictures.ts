@@ -70,12 +70,12 @@ async function readOwn({ folder }: SceneOptions, { onNotice }: PullOptions): Pro
   if (folder === undefined) return new Map();
   const { drawings, unnamed } = await readFolder(folder);
   const named = [...drawings.values()].flat().length;
-  const leftOut = unnamed > 0 ? `; ${unnamed} left out, without a name of one or two words` : "";
+  const leftOut = unnamed > 0 ? `; ${unnamed} skipped: no name of one or two words` : "";
   onNotice?.(`${folder}: drawings ${named}, names ${drawings.size}${leftOut}`);
   return drawings;
 }
 
-/** The first four fifths of each digit belong to the training split. */
+/** The first four fifths of each digit's pictures belong to the training split. */
 async function readDigits(split: SceneSplit, options: PullOptions): Promise<Uint8Array[][]> {
   const [path] = await packageFiles(written, [WRITTEN], options);
   const text = (await promisify(gunzip)(await readFile(path!))).toString("latin1");
