@@ -17,7 +17,7 @@ const schema = z.object({
   model: z.string(),
   /** SHA-256 of the measured model. */
   model_hash: z.string().optional(),
-  /** The form of the weights in the measurement; absent if nothing was measured, for the default form. */
+  /** The measured form of the weights; absent if nothing was measured, and for the default form. */
   quant: z.enum(quants).optional(),
   /** The savings as typed. */
   recipe: z.array(z.string()),

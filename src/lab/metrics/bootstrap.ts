@@ -6,7 +6,7 @@ export interface BootstrapOptions {
   readonly seed: number;
   /** 1,000 by default. */
   readonly resamples?: number;
-  /** The metric's own function for resamples. */
+  /** The metric's own function for resamples, which shares work between them. */
   readonly resampled?: Metric<ItemKind>["resampled"];
 }
 

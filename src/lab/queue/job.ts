@@ -37,7 +37,7 @@ export type JobAnswers = (Answered & { ms: number })[];
 /** The maximum number of items in a job without a group: if its worker dies, these are answered again. */
 const ITEMS = 4;
 
-/** Jobs for all items: one for a group, and one for several independent items. */
+/** Jobs for all items: one job per group, or per few independent items. */
 export function jobsOf(
   groups: readonly (readonly Item[])[],
   setting: Omit<Job, "items" | "documents" | "together">,

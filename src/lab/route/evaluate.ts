@@ -54,7 +54,7 @@ export interface WayResult {
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
   /** The smallest share whose quality is at most one point below Super's on the other half. */
   readonly by_accuracy: Applied;
-  /** The least compute at most one point below Super's quality, chosen on these items: no threshold can do better. */
+  /** The least compute for a quality at most one point below Super's, with a threshold chosen on these items. */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
 }
 
@@ -156,7 +156,7 @@ function aboveRandom(outcomes: readonly Outcome[], seed: number): Estimate {
   return { mean: quality, ci95 };
 }
 
-/** Finds a threshold on either half, and applies it to the other. */
+/** Finds a threshold on each half, and applies it to the other half. */
 function applied(find: (known: readonly Outcome[]) => number, items: readonly Costed[], seed: number): Applied {
   const half = (parity: number) => items.filter((_, i) => i % 2 === parity).map(({ flops }) => flops);
   const thresholds = [find(half(1)), find(half(0))] as const;

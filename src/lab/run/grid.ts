@@ -86,7 +86,7 @@ async function answered({ searches, budget, ...grid }: Grid, run: CellRun): Prom
 }
 
 async function report(folder: string, { cell, results }: CellRun, summary: Summary): Promise<void> {
-  // Loaded at the end: its plotting libraries take a third of a second.
+  // The report's plotting libraries take a third of a second to load, so they are loaded last.
   const { writeReport } = await import("../report/index.ts");
   await writeReport(folder, {
     ...{ summary, items: new Map(cell.items.map((item) => [item.id, item])) },

@@ -46,7 +46,7 @@ export const estimateTraining = (options: TrainInput, resolving: ResolveOptions 
 
 /**
  * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within
- * `out`, and writes `report.html` about all of them. A call with the same arguments resumes a stopped one.
+ * `out`, and writes `report.html` about all runs. A call with the same arguments resumes a stopped sweep.
  * @throws UserError for the first combination that cannot begin, before any does
  */
 export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCall): Promise<SweepResult> {
@@ -60,7 +60,7 @@ export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCal
 
 /**
  * Trains phase by phase, each in its folder within `out`, from the weights of the previous phase. A call with the same
- * arguments resumes a stopped one.
+ * arguments resumes stopped phases.
  * @throws UserError
  */
 export const trainPhases = (phases: PhasesInput, call: PhasesCall): Promise<PhasesResult> =>

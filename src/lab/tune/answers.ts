@@ -25,7 +25,7 @@ const answerLine = z.strictObject({
   cut: z.literal(true).optional(),
   /** Milliseconds taken by the answer. */
   ms: z.number(),
-  /** Why the answer, or its number, is missing; the loss is then 1. */
+  /** Why there is no answer or no value for the loss, which is then 1. */
   failed: z.string().optional(),
 });
 export type AnswerLine = z.infer<typeof answerLine>;

@@ -236,7 +236,7 @@ async function keepOrder(folder: string, order: readonly Rated[]): Promise<void>
   const held = readOptionalJson(file, orderSchema);
   if (held === undefined) return order.length > 0 ? writeJson(file, order) : undefined;
   if (JSON.stringify(held) !== JSON.stringify(order))
-    throw new UserError(`${file}: the order of the test does not match its answers and times; --force discards it`);
+    throw new UserError(`${file}: the stored test order does not match the answers and times; --force discards it`);
 }
 
 function nearMiss(
@@ -246,7 +246,7 @@ function nearMiss(
 ): NearMiss | undefined {
   const verdict = verdicts.at(-1);
   if (verdict === undefined || verdict.certified) return undefined;
-  // A test that ends early ends on a loss: the search items give a better mean.
+  // A test that ends early always ends with a loss, so the mean also includes the search items.
   const answered = [...search, ...test].filter((item) => {
     const rungs = rungsAt(verdict.ladder, item.tokens).filter((rung) => rung !== "dense");
     return rungs.every((rung) => lossOf(rung, item) !== undefined);

@@ -84,7 +84,7 @@ export interface Choice {
   /** The recipe's savings with every option; empty for dense. */
   readonly recipe: readonly string[];
   readonly guarantee: Guarantee | null;
-  /** The token limit for a request without one, if the certificate has one. */
+  /** The certificate's token limit, if any, for a request without a limit. */
   readonly maxTokens?: number | undefined;
   /** SHA-256 of the certificate; absent if no audit can bet against it. */
   readonly audited?: string;
