@@ -11,7 +11,7 @@ const discounted = (grades: readonly number[]): number =>
 /** nDCG over the first k documents; the ideal order is over all judged documents. 0 if no document is relevant. */
 export const ndcg = (k: number): Metric<"ranking"> => ({
   name: `ndcg@${k}`,
-  summary: `Discounted gain of the first ${k} documents, divided by the best order's, grades as gains (trec_eval: ndcg_cut_${k})`,
+  summary: `Discounted gain of the first ${k} documents, divided by the ideal order's gain; grades are gains (trec_eval: ndcg_cut_${k})`,
   better: "higher",
   part({ relevance }, { order }) {
     const best = Object.values(relevance).sort((a, b) => b - a);

@@ -77,8 +77,7 @@ export async function answersTo({ source, task, items, out, signal, onItem }: An
   const missing = items.filter(({ id }) => !held.has(id));
   if (missing.length === 0) return items.map(({ id }) => held.get(id)!);
   using model = await openModel(source, [], "auto");
-  if (model.kind !== "decoder")
-    throw new UserError(`${source.name} does not generate; a route needs models that generate`);
+  if (model.kind !== "decoder") throw new UserError(`${source.name} does not generate text, as a route's models must`);
   using answerer = await DecoderAnswerer.open(model, [], undefined);
   for (const item of missing) {
     const answer = await answered(model, answerer, task, item, signal);

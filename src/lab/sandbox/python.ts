@@ -60,7 +60,7 @@ function askPython(): Python {
   const program = 'import sys; print(sys.executable + "\\n" + sys.base_prefix)';
   const { stdout } = spawnSync("python3", ["-I", "-c", program], { encoding: "utf8" });
   const [executable, prefix] = stdout?.split("\n") ?? [];
-  if (!executable || !prefix) throw new UserError("python3 was not found; it executes the code that a model writes");
+  if (!executable || !prefix) throw new UserError("python3, which runs the code that a model writes, was not found");
   return { executable, prefix };
 }
 

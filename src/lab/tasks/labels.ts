@@ -46,7 +46,7 @@ const readable = (label: string): string => label.replaceAll("_", " ");
 
 export const banking77 = family(
   "banking77",
-  "Which of 77 matters a bank's customer writes about: Banking77, test (arXiv 2003.04807, CC BY 4.0)",
+  "Which of 77 topics a bank customer writes about: Banking77, test (arXiv 2003.04807, CC BY 4.0)",
   3080,
   "category",
   "FILE: banking_data/test.csv of github.com/PolyAI-LDN/task-specific-datasets",

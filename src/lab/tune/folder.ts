@@ -63,7 +63,7 @@ export function checkTuning(name: string, identity: Identity, force: boolean): b
   if (differs === undefined) return true;
   const what = differs === "items_hash" ? "as many items, but different ones" : `another ${differs.replace("_", " ")}`;
   throw new UserError(
-    `--name: the tuning ${name} has ${what}${difference(held[differs], identity[differs])}; --force discards it, another name keeps it`,
+    `--name: the tuning run ${name} has ${what}${difference(held[differs], identity[differs])}; --force discards it, another name keeps it`,
   );
 }
 

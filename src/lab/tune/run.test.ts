@@ -154,7 +154,7 @@ test("another tuning under the name is refused; one that starts over is another 
   await tuned(await setUp(request(task)), serving(), silent);
   expect(await setUp(request(task))).toMatchObject({ attempt: 1 });
   await expect(setUp(request(task, { risk: 0.06 }))).rejects.toThrow(
-    "--name: the tuning mine has another risk: 0.05, and this one 0.06; --force discards it, another name keeps it",
+    "--name: the tuning run mine has another risk: 0.05, and this one 0.06; --force discards it, another name keeps it",
   );
   await expect(setUp(request(task, { limit: 140 }))).rejects.toThrow("another items: 150, and this one 140");
   const other = await setUp(request(task, { name: "other" }));

@@ -129,7 +129,7 @@ export function requireEnough({ outlook, problem, request, candidates, attempt }
     throw new UserError(
       `${request.task}: ${count(groups, what)} leave ${test} for the test, which can certify ${figure(best)} at best; --risk ${problem.bound.risk}${attempt > 1 ? ` in attempt ${attempt}` : ""} needs ${neededText(wanted, what)}`,
     );
-  if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run says why");
+  if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run shows the reasons");
 }
 
 /** Estimates a tuning run's maximum minutes from dense's answers to three items. */

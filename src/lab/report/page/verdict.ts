@@ -18,7 +18,7 @@ export function verdict(summary: Summary, points: readonly PlotPoint[]): Html {
   const bound = whole(percent(BOUND));
   if (best === undefined)
     return html`<p>Every recipe that saves FLOPs loses more than ${bound} of dense's quality on these ${items} items. ${mostOf(metric, most)}</p>`;
-  const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, best))} is not excluded`;
+  const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, best))} cannot be excluded`;
   const which = shown
     ? html`Of the recipes proven to lose no more than ${bound} of dense's quality on ${items} items, `
     : html`<strong>Too few items to tell (${items}).</strong> Of the recipes that lose no more than ${bound} of dense's quality on average, `;

@@ -227,7 +227,7 @@ test("a model with a recipe, and models that sample differently, are refused", a
   using exiting = await load(TINY, { quant: "f32", save: ["exit:layer=1"] });
   const task = fileOf(300);
   const pair = { name: parsePair("tiny>untied")!, swift: exiting };
-  await expect(setUp({ ...request(task), pair })).rejects.toThrow("a pair's tuning needs two models without recipes");
+  await expect(setUp({ ...request(task), pair })).rejects.toThrow("tuning a pair needs two models without recipes");
   const sampled = { ...pair, swift: withOther(swift, { sampling: { settings: { temperature: 0.7 } } }) };
   await expect(setUp({ ...request(task), pair: sampled })).rejects.toThrow(
     "by their own settings tiny samples with temperature 0.7 and untied with off; --temperature 0 makes both greedy",
@@ -249,7 +249,7 @@ test("nats score Swift's tokens by Super, whose tokenizer has to be the same", a
   const language = withOther(swift.language, { tokenizer: words });
   const other = { name: parsePair("tiny>untied")!, swift: withOther(swift, { language }) };
   await expect(setUp({ ...request(rows, { risk: 0.1 }), pair: other })).rejects.toThrow(
-    "--loss nats scores tiny's tokens by untied, and the two have different tokenizers; use another loss",
+    "--loss nats scores tiny's tokens with untied, and the two have different tokenizers; use another loss",
   );
 });
 

@@ -22,7 +22,7 @@ export const weightsOf = async ({ source, form }: LanguageModel): Promise<Weight
 /** @throws UserError if a model of the pair has its own recipe: dense is Super without one */
 export function requirePlain({ name, swift }: TunedPair, strong: Model): void {
   const recipe = [swift, strong].find(({ recipe }) => recipe.length > 0);
-  if (recipe) throw new UserError(`--model: ${name.name}: a pair's tuning needs two models without recipes`, 2);
+  if (recipe) throw new UserError(`--model: ${name.name}: tuning a pair needs two models without recipes`, 2);
 }
 
 type Sampling = Readonly<Record<string, number>>;
@@ -58,7 +58,7 @@ export function requireScored({ name, swift }: TunedPair, strong: Model, greedy:
   if (!greedy) throw new UserError("--loss nats for a pair needs greedy answers; --temperature 0 makes them greedy", 2);
   if (isSame(swift.language.tokenizer, strong.language.tokenizer)) return;
   throw new UserError(
-    `--loss nats scores ${name.swift}'s tokens by ${name.super}, and the two have different tokenizers; use another loss`,
+    `--loss nats scores ${name.swift}'s tokens with ${name.super}, and the two have different tokenizers; use another loss`,
     2,
   );
 }

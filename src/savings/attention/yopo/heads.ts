@@ -52,6 +52,6 @@ export async function loadHeads(
       `${file} is for the model ${mask.modelSha256.slice(0, 12)}…, but this model is ${modelSha256.slice(0, 12)}…`,
     );
   if (mask.kept.length !== layers || mask.kept.some((row) => row.length !== heads))
-    throw new UserError(`${file}: expected kept to list ${layers} layers of ${heads} heads`);
+    throw new UserError(`${file}: expected "kept" to list ${layers} layers with ${heads} heads each`);
   return mask;
 }
