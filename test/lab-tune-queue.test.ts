@@ -78,7 +78,7 @@ test.skipIf(!server)(
 
     const tuner = tune("shared", "--queue", url);
     await until(() => linesOf("shared").length >= 8, tuner);
-    expect(workers.map((worker) => worker.said()).join()).toContain("losses of a tuning");
+    expect(workers.map((worker) => worker.said()).join()).toContain("losses for a tuning run");
     workers[0]!.kill("SIGKILL");
     const client = new Redis(url);
     await client.flushall();

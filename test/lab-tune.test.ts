@@ -37,7 +37,7 @@ test("a dry run reports candidates, minutes and what the items can certify; a tu
   const dry = tune("--max-tokens", "4", "--dry-run");
   expect(dry.stdout).toMatch(/^lookup:match=4,tokens=8$/m);
   expect(dry.stdout).toMatch(
-    /^xattention \(3 settings\) is left out: prompts have a median of \d+ tokens; acts from 4,096$/m,
+    /^xattention \(3 settings\) is left out: the median prompt has \d+ tokens, but it acts only from 4,096$/m,
   );
   expect(dry.stdout).toMatch(
     /^at most about \d+ minutes? for the search, and \d+ minutes? for the test of one recipe$/m,

@@ -87,7 +87,7 @@ test.skipIf(!server)(
     const lost = modicum("lab", "worker", "--queue", url);
     expect((await once(lost, "close"))[0]).toBe(1);
     expect(lost.said()).toMatch(
-      /error: .*strange is not the sweep's folder here; expected one that all workers share\n$/,
+      /error: .*strange is not the sweep's folder here; expected a folder that all workers share\n$/,
     );
     stranger.kill("SIGKILL");
   },

@@ -1,4 +1,4 @@
-/** The lab's records and refusals for a model whose rotated 8-bit form was selected by timing. */
+/** Tests what the lab records and refuses for a model whose rotated 8-bit form was selected by timing. */
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { LanguageModel } from "../engine/decode/language-model.ts";
@@ -13,7 +13,7 @@ import { runOptions } from "./run/options.ts";
 import { choiceTask, TINY } from "./run/run.testing.ts";
 import { weightsOf } from "./tune/pair/setup.ts";
 
-/** Other processors overflow in sums of byte products. */
+/** On other processors, sums of byte products overflow. */
 const exact = test.skipIf(!namesByteProducts());
 
 exact("a run's identity has the form that ran, and a run of the default form is not resumed", async () => {
@@ -41,7 +41,7 @@ exact("a certificate is bound to the form that ran", async () => {
 test("a worker whose auto selects rotated bytes refuses a run of the default form", async () => {
   const source = await chosenRotated(TINY);
   expect(() => requireQuant(source, "auto")).toThrow(
-    `the form of ${TINY} is q8r here, and the queue's is auto; MODICUM_TUNE=off keeps auto in the default form`,
+    `the form of ${TINY} is q8r here, and auto in the queue; MODICUM_TUNE=off keeps auto in the default form`,
   );
   for (const quant of ["q8r", "q8"] as const) expect(() => requireQuant(source, quant)).not.toThrow();
 });

@@ -42,13 +42,13 @@ export interface GenerationItem extends Base {
   readonly visual?: readonly VisualSpan[];
   /** Text after the answer, for models that fill in. */
   readonly suffix?: string;
-  /** Any of them ends the answer. */
+  /** Any of these strings ends the answer. */
   readonly stop: readonly string[];
   /** In tokens. */
   readonly maxTokens: number;
   /** Any of them is right. */
   readonly answers: readonly string[];
-  /** The first answer's tokens; with them, the model's answer also reports its tokens. */
+  /** Tokens of the first reference answer; if present, the model's answer also reports its tokens. */
   readonly answerTokens?: readonly number[];
   /**
    * The end of a Python program made of prompt, answer and this text; it fails if the answer is wrong. Run only if the

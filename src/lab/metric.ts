@@ -12,7 +12,7 @@ export interface Metric<K extends ItemKind> {
   /** One sentence: the quantity, and the source of its definition. */
   readonly summary: string;
   readonly better: "higher" | "lower";
-  /** The range of one item's quality: 0 or 1, or all values between; absent if an item's part has no such range. */
+  /** The range of one item's quality: 0 or 1, or any value between; absent if an item's part has no such range. */
   readonly scale?: "binary" | "unit";
   /** `dense` is the dense run's answer to the same item, for metrics of agreement. */
   part(item: ItemOf<K>, answer: AnswerOf[K], dense: AnswerOf[K]): Part;

@@ -9,14 +9,14 @@ const interval = z.tuple([real, real]);
 /** A line of results.jsonl: one item under one recipe. */
 export const resultSchema = z.object({
   item: z.string(),
-  /** Identifies the question: items with one id in two runs may be different questions. */
+  /** Identifies the question: items with the same id in two runs may be different questions. */
   item_hash: z.string().optional(),
   /** The recipe in its normal form; `dense` is the empty one. */
   recipe: z.string(),
   /** SHA-256 (the first sixteen digits) of the files in the recipe, by their paths as written there. */
   files: z.record(z.string(), z.string()).optional(),
   answer: z.json(),
-  /** The item's part, by metric. */
+  /** The item's part of each metric. */
   parts: z.record(z.string(), z.array(real)),
   /** `spent` includes `overhead`, the savings' own work, if known. */
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
@@ -31,9 +31,9 @@ export const resultSchema = z.object({
 
 const recipeSummary = z.object({
   recipe: z.string(),
-  /** Its savings, with absolute file paths, if the text would not identify them or locate their files. */
+  /** The recipe's savings, with absolute file paths, if the text alone does not identify them or locate their files. */
   steps: z.array(z.string()).optional(),
-  /** Its savings with every option, with absolute file paths; absent in older summaries. */
+  /** The recipe's savings with every option and absolute file paths; absent in older summaries. */
   resolved: z.array(z.string()).optional(),
   quality: real,
   ci95: interval,
@@ -41,7 +41,7 @@ const recipeSummary = z.object({
   delta: z.object({ mean: real, ci95: interval }),
   /** For generated answers: the share identical to dense's, and the mean edit similarity to dense's. */
   consistency: z.object({ same: real, similarity: real }).optional(),
-  /** For generated answers: the share of empty ones. */
+  /** The share of empty answers, for generated answers. */
   empty: real.optional(),
   /**
    * How much a recipe acted: the share of items on which it acted, and the largest relative change of a work counter.
@@ -69,7 +69,7 @@ const searched = z.object({
   flops: z.number(),
   /** Minutes spent on answering. */
   minutes: z.number(),
-  /** Why it ended: a setting was found, or the budget was spent. */
+  /** Why the search ended: a setting was found, or the budget was spent. */
   ended: z.enum(["found", "budget"]),
 });
 
@@ -96,9 +96,9 @@ export const summarySchema = z.object({
   items: z.number(),
   /** The accuracy of guessing, for items with choices or labels. */
   chance: real.optional(),
-  /** Items whose prompt does not fit the model's context; left out under every recipe. */
+  /** The number of items whose prompt does not fit the model's context; every recipe leaves them out. */
   too_long: z.number(),
-  /** Texts, including documents, that an encoder cut at their ends. */
+  /** The number of texts, including documents, that an encoder cut at their ends. */
   cut_texts: z.int().min(1).optional(),
   recipes: z.array(recipeSummary),
   searches: z.array(searched).optional(),

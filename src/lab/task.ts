@@ -11,9 +11,7 @@ export interface TokenCodec {
 /** The parts of a run that a task may use to make items; its data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
-  /**
-   * The requested number of items: a task that generates items makes as many, and one that reads them may stop there.
-   */
+  /** The requested number of items: tasks that generate items make this many; others may stop there. */
   readonly limit: number | undefined;
   /** Tokens of a text in the model under test; for tasks that fill a length. */
   countTokens(text: string): number;
@@ -34,7 +32,9 @@ export interface TaskOf<K extends ItemKind> {
   readonly metrics: readonly [Metric<K>, ...Metric<K>[]];
   /** Items in a fixed order, determined by the seed; a smaller limit takes the first ones. @throws UserError */
   items(run: ItemsFor): AsyncIterable<ItemOf<K>>;
-  /** The same questions as turns of a chat, for models with a chat template; absent if they have only one form. */
+  /**
+   * The same questions as turns of a chat, for models with a chat template; absent if the questions have only one form.
+   */
   readonly chat?: Omit<TaskOf<K>, "chat">;
 }
 

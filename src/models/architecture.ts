@@ -26,9 +26,9 @@ export interface Traits<C> {
   readonly defaults?: Readonly<Record<string, number>>;
   /** Matches tensors of unused parts, such as image encoders. */
   readonly unread?: RegExp;
-  /** True if checkpoints may have extra layers that predict further tokens, which are not read. */
+  /** True if checkpoints may have extra layers for multi-token prediction (MTP), which are not read. */
   readonly moreLayers?: true;
-  /** `has`: returns whether the checkpoint holds a tensor, for settings that a GGUF shows only in this way. */
+  /** `has` returns whether the checkpoint holds a tensor, which is how a GGUF shows some settings. */
   configure(fields: Fields, has: (tensor: string) => boolean): C;
 }
 

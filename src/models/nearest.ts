@@ -12,7 +12,7 @@ import { traceDense } from "./programs/segments.ts";
 /** The smallest fraction of tensor kinds that a checkpoint and a near architecture share, among all kinds in either. */
 const NEAR = 0.5;
 
-/** Preferred among equals, because other architectures are described as variants of it. */
+/** The architecture preferred among equals, because others are described as variants of it. */
 const USUAL = "llama";
 
 interface Candidate {
@@ -24,7 +24,7 @@ interface Candidate {
 /** A known architecture compared with a checkpoint of an unknown one. */
 interface Comparison {
   readonly name: string;
-  /** Kinds of tensors, by the checkpoint's names: read ones, ones that the architecture does not read, missing ones. */
+  /** Kinds of tensors, by the checkpoint's names: the ones that the architecture reads, does not read, and misses. */
   readonly shared: readonly string[];
   readonly extra: readonly string[];
   readonly missing: readonly string[];
@@ -82,7 +82,7 @@ type Key = (name: string) => string;
 /** Replaces the numbers of layers and experts. */
 const kindOf: Key = (name) => name.replace(/(?<=\.)\d+(?=\.)/g, "*");
 
-/** Also removes the model's own name before the layers, such as `electra.encoder.`. */
+/** Like `kindOf`, also without the model's own name before the layers, such as `electra.encoder.`. */
 const withoutPrefix: Key = (name) => {
   const kind = kindOf(name);
   return /[^.]+\.\*\..*$/.exec(kind)?.[0] ?? kind.split(".").slice(-2).join(".");

@@ -32,7 +32,7 @@ import type { Seq2Seq } from "./seq2seq/seq2seq.ts";
 import { layoutOf } from "./tensors/adapter-layout.ts";
 import { withFlatKernels, without } from "./tensors/changed-checkpoints.ts";
 
-/** Stacks of layers, all opened the same way. */
+/** All architectures that `openDecoder` opens as stacks of layers. */
 const stacks: readonly Listed<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];
 
 /** True if a checkpoint's architecture is of this kind. */
@@ -41,7 +41,7 @@ export const isOfKind = (kind: ArchitectureKind, checkpoint: Checkpoint): boolea
     ({ names, serves }: Listed<unknown>) => names.includes(checkpoint.architecture) && (serves?.(checkpoint) ?? true),
   );
 
-/** The error for a checkpoint with an unknown architecture: names the nearest known one, or all if none is near. */
+/** The error for a checkpoint with an unknown architecture: names the nearest known one, or else all. */
 export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
   const { path, architecture: name } = checkpoint;
   const { nearestArchitecture } = await import("./nearest.ts");
@@ -63,7 +63,7 @@ const allNames = (): string[] => [
   ...new Set(Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Listed<unknown>) => names))),
 ];
 
-/** The checkpoint's architecture among `known`. @throws UserError if none has its name */
+/** The checkpoint's architecture among `known`. @throws UserError if no known architecture has its name */
 async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<A>[]): Promise<A> {
   const { path, architecture: name } = checkpoint;
   const found = known.find(({ names }) => names.includes(name));
@@ -126,7 +126,7 @@ export async function openDecoder(
   return opened;
 }
 
-/** `config`: a decoder's. @throws UserError if this model or processor does not support weights in this form */
+/** `config` is a decoder's. @throws UserError if this model or processor does not support weights in this form */
 export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
   if (quant !== "q8r") return;
   if (!config || !isOfKind("decoder", checkpoint))

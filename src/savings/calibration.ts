@@ -24,7 +24,7 @@ export interface CalibrationPrompt {
 
 /** The model that a saving learns from. */
 export interface CalibrationHost extends SavingHost {
-  /** Runs a prompt with a saving's plan part, without a cache. Its last logits are valid until the next run. */
+  /** Runs a prompt with a saving's part of the plan, without a cache. Its last logits are valid until the next run. */
   prefill(prompt: CalibrationPrompt, part: PlanPart): Promise<Float32Array>;
   /** Runs texts token by token, as answers are generated. */
   read(texts: readonly GivenText[]): Promise<void>;
@@ -32,7 +32,7 @@ export interface CalibrationHost extends SavingHost {
   readonly textsSha256: string;
 }
 
-/** A text whose end is run like an answer, token by token, with one saving's plan part. */
+/** A text whose end is run like an answer, token by token, with one saving's part of the plan. */
 export interface GivenText {
   readonly prompt: readonly number[];
   readonly answer: readonly number[];

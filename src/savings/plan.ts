@@ -27,7 +27,7 @@ export interface Plan {
 export interface Drafter {
   /** The possible lengths of drafts; a checking program is compiled for each. */
   readonly lengths: readonly number[];
-  /** At most `most` likely tokens after `tokens` and `next`; if it is empty, the model runs only `next`. */
+  /** At most `most` likely tokens after `tokens` and `next`; if empty, the model runs only `next`. */
   draft(tokens: readonly number[], next: number, most: number): readonly number[];
   /** Records how many tokens of the last draft were right. */
   judge(right: number): void;
@@ -52,7 +52,7 @@ interface StateKeys {
 /** A decision between two layers. */
 export type Cut = PromptCut | StepCut;
 
-/** A decision on the whole prompt, whose chunks all reach the cut before any token runs deeper layers. */
+/** A decision on the whole prompt, whose chunks all reach the cut before any token continues. */
 export interface PromptCut {
   /** The number of layers before the cut: at least 1, and fewer than the model's layers. */
   readonly after: number;
@@ -66,7 +66,7 @@ export interface PromptCut {
 export interface StepCut {
   readonly after: number;
   readonly scope: "step";
-  /** Reads each token's residual stream at the cut, as overhead. A NaN result lets the token run deeper layers. */
+  /** Reads each token's residual stream at the cut, as overhead. With a NaN result, the token continues. */
   readonly probe?: StepProbe;
   /**
    * Predicts the token of a row that exits; by default, from the probe's logits, or else with the model's final norm
@@ -96,7 +96,7 @@ export interface Probe {
 export interface ProbePoint {
   /** The number of tokens at the cut, which are `layer`'s entries in the cache. */
   readonly tokens: number;
-  /** Their positions in the prompt. */
+  /** The tokens' positions in the prompt. */
   readonly positions: readonly number[];
   /** The same positions by time, height and width, for models whose positions have these axes. */
   readonly axes?: Axes<readonly number[]> | undefined;
@@ -113,7 +113,7 @@ export type Decision =
   | { readonly kind: "exit"; readonly fill: StateFill }
   /** The answer ends without this step's token. Only for cuts with scope "step". */
   | { readonly kind: "stop" }
-  /** Only the tokens at these ascending indices run deeper layers; the last token is always included. */
+  /** Deeper layers process only the tokens at these ascending indices; the last token is always included. */
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
 /**
@@ -152,7 +152,7 @@ export interface PlanRequest {
 
 /** An image in a prompt: consecutive tokens, row by row from the top left. */
 export interface VisualSpan {
-  /** The position of its first token. */
+  /** The position of the image's first token. */
   readonly first: number;
   readonly grid: readonly [rows: number, columns: number];
 }

@@ -17,7 +17,7 @@ const schema = z.object({
   model: z.string(),
   /** SHA-256 of the measured model. */
   model_hash: z.string().optional(),
-  /** The form of the weights in the measurement; absent if nothing was measured, for the default form. */
+  /** The measured form of the weights; absent if nothing was measured, and for the default form. */
   quant: z.enum(quants).optional(),
   /** The savings as typed. */
   recipe: z.array(z.string()),
@@ -170,7 +170,7 @@ export async function registeredAs(text: string): Promise<(Registered & EarlierR
 
 const unknownRecipe = (name: string, names: readonly string[]): UserError =>
   new UserError(
-    `no recipe is registered as "${name}"${suggest(name, names) || "; `modicum recipes` lists those that are, `lab pick` and `recipes add` register one"}`,
+    `no recipe is registered as "${name}"${suggest(name, names) || "; `modicum recipes` lists registered recipes; `lab pick` and `recipes add` register one"}`,
   );
 
 /** @param hash the model's hash, computed only if the recipe has one. @throws UserError if the recipe is for another model */
@@ -189,8 +189,8 @@ export async function requireModel(
 }
 
 /**
- * The adapter folder of a registered recipe. `named`: an adapter that the caller requests.
- * @throws UserError if the adapter's files have changed, or the recipe was measured without the other adapter
+ * The adapter folder of a registered recipe. `named` is the adapter that the caller requests. @throws UserError if the
+ * adapter's files have changed, or the recipe was measured without the requested adapter
  */
 export function requireAdapter(name: string, { adapter, evidence }: Registered, named?: string): string | undefined {
   if (named !== undefined && (adapter ?? evidence))

@@ -26,11 +26,11 @@ export interface Saving<O = unknown> {
   readonly needs: readonly Seam[];
   readonly options: z.ZodType<O>;
   /**
-   * If present, no defaults suit every model: the bare name means the preset for the model, and this sentence refuses
-   * models without one. If absent, the defaults work for every supported model.
+   * If present, no defaults suit every model: the bare name means the preset for the model, and this message is shown
+   * for models without a preset. If absent, the defaults work for every supported model.
    */
   readonly withoutPreset?: string;
-  /** The option that sets the minimum prompt length, and its value in tokens; absent if it acts on all prompts. */
+  /** The option that sets the minimum prompt length, and its value in tokens; absent if all prompts count. */
   readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
   /**
    * Why a model is unsupported ("a sliding window"); undefined if it is supported. The form of its weights may be
@@ -44,7 +44,7 @@ export interface Saving<O = unknown> {
   idle?(form: ModelForm | undefined): string | undefined;
   /** True if the saving supports positions with time, height and width. */
   readonly servesAxes?: boolean;
-  /** The saving's calibration; its options name the resulting file. Absent if it needs none. */
+  /** The saving's calibration; its options name the resulting file. Absent if the saving needs none. */
   readonly calibration?: Calibration | undefined;
   /** Options that name a file on this machine; remote requests may not use them. */
   readonly files?: readonly string[];
@@ -57,7 +57,7 @@ export interface Saving<O = unknown> {
   check(options: O, host: SavingHost): Promise<void>;
   /**
    * Options for `lab tune` to try in a model with this many layers, from mild to bold, without the saving's name. If
-   * absent, only the bare name is tried, and `untuned` says why.
+   * absent, only the bare name is tried; `untuned` gives the reason.
    */
   settings?(layers: number): readonly string[];
   readonly untuned?: string;

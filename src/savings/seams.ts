@@ -15,7 +15,7 @@ export interface AttentionCall {
   readonly past: number;
   /** The number of tokens in this chunk. */
   readonly tokens: number;
-  /** The number of prompt tokens that reach this layer: all, or those kept by an earlier cut. */
+  /** The number of prompt tokens that reach this layer: all, or the tokens kept by an earlier cut. */
   readonly prompt: number;
   /** The number of prompt tokens that reach this layer in a dense run. */
   readonly whole: number;
@@ -56,7 +56,7 @@ export interface AttentionSaving {
   /** The maximum number of tokens of the chunk after `past`. */
   chunkAfter(past: number): number;
   attend(call: AttentionCall): Promise<void>;
-  /** The feed-forward shares for tokens at these positions, in order; if absent, all tokens run all of it. */
+  /** The feed-forward shares for tokens at these positions, in order; if absent, all tokens use the whole network. */
   feedForward?(positions: readonly number[]): readonly FeedForwardPart[];
 }
 
@@ -71,7 +71,7 @@ export interface SavingHost {
   readonly decoder: Decoder;
   /** The SHA-256 of the model: the recorded one, or computed by reading its whole file or folder. */
   hash(): Promise<string>;
-  /** The form of its weights; absent if unknown. */
+  /** The form of the model's weights; absent if unknown. */
   readonly form?: ModelForm;
   /** Shows the user one sentence. */
   readonly onNotice?: ((sentence: string) => void) | undefined;

@@ -7,7 +7,7 @@ export const AXES = ["", "Height", "Width"] as const;
 
 /** Rotates heads as a layer does, on one axis or three; without rotary embedding, heads do not change. */
 export interface Turner {
-  /** Inputs of positions, i64 [1, tokens], one per axis: `name`, `nameHeight`, `nameWidth`. */
+  /** Position inputs, i64 [1, tokens], one per axis: `name`, `nameHeight`, `nameWidth`. */
   positions(name: string, tokens: Dim): readonly Tensor[];
   /** Rotates x [1, tokens, heads · d]; `back` undoes the rotation with negated sines. */
   turned(x: Tensor, positions: readonly Tensor[], heads: number, back?: boolean): Tensor;

@@ -195,7 +195,7 @@ describe("an encoder", () => {
     expect(answerer.cutTexts!([rank("a"), rank(short), rank(long)])).toBe(2);
     const label = (text: string): Item => ({ kind: "label", id: "l", text, labels: ["a", "b"], gold: 0 });
     expect(answerer.cutTexts!([label(short), label(long)])).toBe(1);
-    // Two of the 256 tokens that it reads are special tokens around the text.
+    // Two of the encoder's 256 tokens are special tokens around the text.
     const tokens = (count: number) => answerer.cutTexts!([label("wing ".repeat(count))]);
     expect([tokens(254), tokens(255)]).toEqual([0, 1]);
     const pairs = await open(fixture("engine/fixtures/cross-encoder"));

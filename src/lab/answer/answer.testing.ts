@@ -3,7 +3,7 @@ import type { Cut } from "../../savings/plan.ts";
 import type { Recipe, Step } from "../../savings/recipe.ts";
 import { type Answerer, openAnswering, type Setting } from "./index.ts";
 
-/** A separate model under one recipe, disposed of with the answerer. */
+/** Opens an answerer with its own model, which is disposed of with the answerer. */
 export async function openAnswerer(setting: Setting, recipe: Recipe = []): Promise<Answerer> {
   const model = await openAnswering(setting);
   const answerer = await model.under(recipe);
@@ -22,7 +22,7 @@ export const dropping = cutting("drop:keep=0.5", {
   decide: ({ tokens }) => ({ kind: "keep", positions: secondHalf(tokens) }),
 });
 
-/** Every token of an answer exits after the first layer. */
+/** A saving that makes every answer token exit after the first layer. */
 export const leaving = cutting("leave:layer=1", {
   ...{ after: 1, scope: "step" },
   decide: () => ({ kind: "exit", fill: "none" }),

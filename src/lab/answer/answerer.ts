@@ -16,7 +16,7 @@ export interface Answered {
   readonly shared?: number;
 }
 
-/** Which part of a prompt longer than the context is cut: its beginning, or its middle. */
+/** Where to cut a prompt longer than the context: at its beginning, or in its middle. */
 export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 
@@ -25,30 +25,30 @@ export type Plan = (signal?: AbortSignal) => Promise<Answered>;
 
 /** A loaded model. All answerers under its recipes share its weights. */
 export interface Answering extends Disposable {
-  /** Answers items under a recipe until it is disposed of; it starts like a fresh model. @throws UserError if the recipe cannot act in the model */
+  /** Returns an answerer that starts like a fresh model. @throws UserError if the model does not support the recipe */
   under(recipe: Recipe): Promise<Answerer>;
 }
 
 /** Answers items with a model under one recipe. */
 export interface Answerer extends Disposable {
-  /** Returns the number of a text's tokens as a prompt, including the model's start token, if any. */
+  /** Counts the tokens of a text as a prompt, including the model's start token, if any. */
   countTokens(text: string): number;
   /** Absent unless the model is a decoder. */
   readonly tokenizer?: TokenCodec;
-  /** The default form in which the model reads a user's text or turns; absent unless it is a decoder. */
+  /** The default form in which the model reads a user's text or turns; absent unless the model is a decoder. */
   formOf?(prompt: Prompt): PromptForm | undefined;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.
    * @throws UserError if the model cannot answer items of this kind under the recipe
    */
   plan(item: Item): Plan | undefined;
-  /** Computes the work that an item shares with others of its list, once, untimed; absent if nothing is shared. */
+  /** Does the work that an item shares with others in its list, once and untimed; absent if nothing is shared. */
   prepare?(item: Item, signal?: AbortSignal): Promise<void>;
-  /** Returns the number of texts that are cut because they exceed the model's context; absent if none can be. */
+  /** Counts texts that are cut because they exceed the model's context; absent if the model never cuts texts. */
   cutTexts?(items: readonly Item[]): number;
   /**
-   * Answers items that fit, as one batch; absent if the model cannot. A near tie may break differently than in the
-   * item's own plan.
+   * Answers items that fit, as one batch; absent if the model cannot batch. Near ties may resolve differently than for
+   * single items.
    */
   together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;
 }

@@ -118,7 +118,7 @@ export class DecoderAnswerer implements Answerer {
     if (plan(tokens).cuts.every(({ scope }) => scope !== "prompt")) return;
     const named = recipe.map((step) => step.text).join(" ");
     throw new UserError(
-      `${named} drops tokens of the prompt, and a task of the kind text scores them all; expected after-text, which scores what follows them`,
+      `${named} drops tokens of the prompt, but a text task scores all of them; use after-text, which scores only the tokens after them`,
       2,
     );
   }
@@ -154,7 +154,7 @@ export class DecoderAnswerer implements Answerer {
     return { ...seen, options: optionsOf(item), plan: this.lease.plan(seen.prompt.length, seen.visual), alone: true };
   }
 
-  /** Empties the batch first, so that the same items always share rows. */
+  /** Drops cached prompts first, so that the same items are always batched alike. */
   async together(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]> {
     const { engine, tokenizer } = this.model;
     const fitting: { item: GenerationItem; request: Request }[] = [];
@@ -179,7 +179,7 @@ export class DecoderAnswerer implements Answerer {
     return { answer: { text, tokens: ids, layers: meanLayers(layers, usage), ...stopped }, ...costs };
   }
 
-  /** The answer must also fit into the context. */
+  /** The answer must also fit in the context. */
   #request(item: GenerationItem): Request | undefined {
     const { context } = this.model.decoder.config;
     const ids = cut(this.#promptOf(item), context - item.maxTokens, this.truncate);
@@ -221,13 +221,13 @@ const likelihoodOf = (tokens: readonly TokenScore[]): Likelihood => ({
   tokens: tokens.length,
 });
 
-/** Layers per generated token, on average; all of them if no saving counted them. */
+/** Mean number of layers per generated token; all layers if no saving counted them. */
 export function meanLayers(layers: number, { work }: Pick<Usage, "work">): number {
   const { dense, run } = work["layers"] ?? { dense: 1, run: 1 };
   return (layers * run) / dense;
 }
 
-/** A piece of a text: its tokens, scored from `from` on. */
+/** A window of a text; its tokens from index `from` on are scored. */
 interface Window {
   readonly tokens: readonly number[];
   readonly from: number;
@@ -235,7 +235,7 @@ interface Window {
 
 /**
  * Splits a text into windows of the context's length that predict each token once: the first starts with the start
- * token, each later one with the token before it, and the shorter last one with as much text as fits
+ * token, each later window with the token before it, and the shorter last one with as much text as fits
  * (lm-evaluation-harness's rolling windows).
  */
 export function windows(text: readonly number[], start: number, context: number): Window[] {

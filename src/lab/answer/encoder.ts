@@ -8,7 +8,7 @@ import { bill } from "./pieces.ts";
 
 /**
  * Answers with an encoder: by its head's scores, or by the similarity of embeddings. It cuts long texts at their end,
- * as in its training.
+ * as in training.
  */
 export class EncoderAnswerer implements Answerer {
   /** Embeddings of lists that items share: labels, documents. */
@@ -95,7 +95,7 @@ export class EncoderAnswerer implements Answerer {
 
 const textsOf = ({ documents }: RankingItem): string[] => documents.map(({ text }) => text);
 
-/** Best first; ties in order. */
+/** Document ids, best first; ties keep their order. */
 function ordered(documents: readonly Document[], scores: readonly number[]): string[] {
   return [...documents.keys()].sort((a, b) => scores[b]! - scores[a]!).map((i) => documents[i]!.id);
 }

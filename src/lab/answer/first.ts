@@ -9,8 +9,8 @@ import type { Answerer, Answering } from "./answerer.ts";
 import { bill } from "./pieces.ts";
 
 /**
- * A ranking pipeline, compared with dense: the same models writing the rankings of the same windows.
- * @throws UserError if the model does not generate, or has no single tokens for letters
+ * A ranking pipeline and its dense baseline, in which the same models write out the ranking of each window. @throws
+ * UserError if the model does not generate, or a letter is not a single token
  */
 export async function rankAnswering(loaded: LanguageModel, named: NamedRank): Promise<Answering> {
   const { pipeline, roles } = named;
@@ -26,7 +26,7 @@ export async function rankAnswering(loaded: LanguageModel, named: NamedRank): Pr
   };
 }
 
-/** Ranks lists by a pipeline. The caller disposes of the models. */
+/** Ranks lists with a pipeline. The caller disposes of the models. */
 async function answererOf(named: NamedRank, models: OwnResources, model: Model): Promise<Answerer> {
   const { pipeline, name } = named;
   const { language } = model;

@@ -20,13 +20,13 @@ export { type Answered, type Answerer, type Answering, type Plan, type Truncatio
 export interface Setting {
   readonly source: ResolvedModel;
   readonly quant: Quant;
-  /** Undefined: prompts beyond the context are not answered. */
+  /** If undefined, prompts longer than the context are skipped. */
   readonly truncate: Truncation | undefined;
   /** The folder of a LoRA adapter. */
   readonly adapter?: string | undefined;
   /** The listwise reranker to load. */
   readonly first?: NamedRank | undefined;
-  /** The pipeline in which the model is dense. */
+  /** The pipeline whose dense baseline is the model. */
   readonly pipeline?: NamedText | undefined;
 }
 
@@ -68,7 +68,7 @@ export async function openAnswering({
   }
 }
 
-/** A model without seams for savings. */
+/** A model that savings cannot change. */
 const seamless = (model: EncoderModel | Seq2SeqModel, open: () => Answerer): Answering => ({
   async under(recipe: Recipe) {
     await model.use(recipe);

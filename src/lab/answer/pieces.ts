@@ -26,7 +26,7 @@ export async function wholeOf(pieces: AsyncIterable<Piece>): Promise<Whole> {
     tokens.push(...piece.tokens);
     if (piece.finish) return { text, tokens, reason: piece.finish.reason, usage: piece.finish.usage };
   }
-  throw new Error("an answer ended without its bill");
+  throw new Error("an answer ended without its cost");
 }
 
 /** A complete generated text. */

@@ -40,7 +40,7 @@ describe("on SmolLM2", () => {
     answerer = await openAnswerer({ source: await resolveModel("smollm2"), quant: "auto", truncate: undefined });
     alone = new Map();
     for (const item of questions) {
-      // A short unrelated text in between: each then starts without a shared prefix.
+      // A short unrelated text runs in between, so each run starts without a shared prefix.
       await answerer.plan({ kind: "text", id: "t", text: "b c" })!();
       alone.set(item.id, await answerer.plan(item)!());
     }

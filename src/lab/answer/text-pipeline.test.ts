@@ -14,7 +14,7 @@ import { TINY, textTask } from "../run/run.testing.ts";
 
 const UNTIED = fileURLToPath(new URL("../../models/fixtures/llama-tiny-untied.gguf", import.meta.url));
 
-/** The results of a pair on the words' task, by recipe. */
+/** The results of a pair on the word task, by recipe. */
 async function results(pair: string): Promise<Map<string, Result[]>> {
   const pipeline = textPipelineNamed(pair)!;
   const resultsByName = new Map<string, Result[]>();

@@ -72,7 +72,7 @@ class PipelineAnswerer implements Answerer {
     if (item.kind !== "generation")
       throw new UserError(`${name} answers with texts; the task's kind is ${item.kind}, expected generation`);
     if (item.images || item.suffix !== undefined || item.promptTokens)
-      throw new UserError(`${name} answers only text prompts; the task has images, tokens or places to fill`);
+      throw new UserError(`${name} answers only text prompts; the task has images, tokens or gaps to fill`);
     return this.dense.plan(item) && ((signal) => this.#answer(item, signal));
   }
 

@@ -20,7 +20,7 @@ export interface ArmRun {
   readonly ms: number;
 }
 
-/** Texts per call; a stop loses at most these. */
+/** Number of texts per call; an interrupted run loses at most one call. */
 const CHUNK = 32;
 
 interface ArmTerms {
@@ -29,7 +29,7 @@ interface ArmTerms {
   readonly onItems: (done: number) => void;
 }
 
-/** Classifies items by one arm. @throws UserError */
+/** Classifies items with one arm. @throws UserError */
 export async function runArm(
   classifier: ClassifyPipeline,
   items: readonly LabelItem[],

@@ -7,7 +7,7 @@ import type { ArmRun } from "./arms.ts";
 /** An arm's quality and cost, with 95 % bootstrap intervals over items. */
 export interface ArmReport {
   readonly arm: string;
-  /** Over all items; an item without a label counts as wrong. */
+  /** Accuracy over all items; an item without a predicted label counts as wrong. */
   readonly accuracy: number;
   readonly ci95: Interval;
   readonly macro_f1: number;
@@ -23,7 +23,7 @@ export interface ArmReport {
 
 const accuracy = (parts: readonly Part[]): number => mean(parts.map(([right]) => right!));
 
-/** Every arm against the first. */
+/** Compares every arm with the first. */
 export function reportOf(runs: readonly ArmRun[], items: readonly LabelItem[], seed: number): ArmReport[] {
   const gold = items.map(({ labels, gold }) => labels[gold]!);
   const partsOf = ({ results }: ArmRun) => results.map(({ label }, i): Part => [label === gold[i] ? 1 : 0]);

@@ -16,10 +16,10 @@ import { type ArmReport, reportOf } from "./report.ts";
 
 export const classifyRunOptions = z.object({
   limit: z.int().min(2).default(200).describe("texts"),
-  seed: z.int().min(0).default(0).describe("seed of item selection, shuffled control and intervals"),
+  seed: z.int().min(0).default(0).describe("seed for item selection, the shuffled control and intervals"),
 });
 
-/** A classifier that looks texts up, on one task of labels. */
+/** A classifier that looks up texts in an index, and the labelling task to run it on. */
 export interface ClassifyRun extends IndexedRun {
   readonly qzero: QZeroInput;
   /** The words that stand for each label, if not the label itself. */
@@ -36,8 +36,8 @@ interface ClassifyReport {
 }
 
 /**
- * Classifies every text without lookup, with lookup, with lookup by margin if the options say so, and with other texts'
- * documents as a control. Writes `results.jsonl`, one item per line, and `report.json`.
+ * Classifies every text without lookup, with lookup, with lookup only below a margin unless `when` is `always`, and
+ * with other texts' documents as a control. Writes `results.jsonl`, one item per line, and `report.json`.
  * @throws UserError
  */
 export async function runClassify(run: ClassifyRun): Promise<ClassifyReport> {

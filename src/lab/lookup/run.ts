@@ -24,11 +24,11 @@ import { type Question, questionOf } from "./question.ts";
 
 export const lookupRunOptions = z.object({
   limit: z.int().min(4).default(100).describe("questions"),
-  seed: z.int().min(0).default(0).describe("seed of the item selection"),
-  maxTokens: z.int().min(1).default(32).describe("maximum tokens of an answer"),
+  seed: z.int().min(0).default(0).describe("seed for item selection"),
+  maxTokens: z.int().min(1).default(32).describe("maximum number of tokens in an answer"),
 });
 
-/** A model that may look up questions, on one task of questions. */
+/** A model that may look up questions in an index, and a question-answering task. */
 export interface LookupRun extends IndexedRun {
   readonly answer: AnswerInput;
   readonly options: z.output<typeof lookupRunOptions>;
@@ -90,7 +90,7 @@ const holds = (text: string, answers: readonly string[]): boolean => answers.som
 
 const costOf = ({ tokens, flops, ms }: Receipt) => ({ tokens, flops: flops.spent, ms: ms.total - ms.load });
 
-/** A question answered both ways, with the inputs of gates. */
+/** Answers a question with and without passages, and computes the inputs of the gates. */
 export async function rowOf(
   model: Model,
   branches: AnswerBranches,

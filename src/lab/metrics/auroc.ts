@@ -42,7 +42,7 @@ function macro(parts: readonly Part[]): (times: Uint32Array) => number {
 export const auroc: Metric<"label"> = {
   name: "auroc",
   summary:
-    "Chance that a text with a label scores higher for it than one without, averaged over labels (scikit-learn: roc_auc_score, each against the rest, macro)",
+    "Probability that a text with a label scores higher for it than a text without it, averaged over labels (scikit-learn: roc_auc_score, one-vs-rest, macro)",
   better: "higher",
   part: ({ gold }, { scores }) => [gold, ...scores],
   quality: (parts) => macro(parts)(new Uint32Array(parts.length).fill(1)),

@@ -30,7 +30,7 @@ function ngrams(tokens: readonly string[], order: number): Map<string, number> {
   return counts;
 }
 
-/** Counts a text's n-grams that match, each at most as often as in the reference that repeats it most. */
+/** Counts a text's matching n-grams; each counts at most as often as in the reference that repeats it most. */
 function matches(tokens: readonly string[], references: readonly string[][], order: number): number {
   const among = references.map((reference) => ngrams(reference, order));
   let count = 0;

@@ -6,7 +6,7 @@ export interface BootstrapOptions {
   readonly seed: number;
   /** 1,000 by default. */
   readonly resamples?: number;
-  /** The metric's own function for resamples. */
+  /** The metric's own function for resamples, which shares work between them. */
   readonly resampled?: Metric<ItemKind>["resampled"];
 }
 
@@ -57,7 +57,7 @@ export function pairedDelta(
 const areShares = (parts: readonly Part[], quality: Quality): boolean =>
   parts.every((part) => part.length === 1 && part[0]! >= 0 && part[0]! <= 1 && quality([part]) === part[0]);
 
-/** The interval of values that are all the same whole number from `least` to 1; undefined otherwise. */
+/** The interval if all values are the same whole number from `least` to 1; otherwise undefined. */
 function ofAlike(values: readonly number[], least = 0): Interval | undefined {
   const [value] = values;
   if (value === undefined || !Number.isInteger(value) || values.some((other) => other !== value)) return undefined;

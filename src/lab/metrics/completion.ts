@@ -1,4 +1,4 @@
-/** Metrics of source code completions (arXiv 2401.09964): over token ids, lines, and the work of the model. */
+/** Metrics of source code completions (arXiv 2401.09964): over token ids, lines, and the model's work. */
 import type { AnswerOf, GenerationItem } from "../item.ts";
 import type { Metric, Part } from "../metric.ts";
 import { bleuOf, statistics } from "./bleu.ts";
@@ -18,12 +18,12 @@ const mean = (
   part: (item, answer) => [value(item, answer)],
 });
 
-/** Ids as words. The answerer has removed the end token. */
+/** Token ids as words for ROUGE. The answerer has already removed the end token. */
 const wordsOf = (ids: readonly number[] = []): string[] => ids.map(String);
 
 export const rougeLOfTokens = mean(
   "rouge-l-tokens",
-  "F-measure of the longest common subsequence of token ids with the reference's (rouge-score: rougeL, ids as words)",
+  "F-measure of the longest common subsequence of the completion's and the reference's token ids (rouge-score: rougeL, ids as words)",
   "higher",
   ({ answerTokens = [] }, { tokens = [] }) => rougeLOfList(tokens, answerTokens),
 );
@@ -49,7 +49,7 @@ const isAccepted = (text: string, reference: string): boolean =>
 
 export const exactLine = mean(
   "exact-line",
-  "Share of completions whose first non-blank line is the reference's, ignoring trailing white space",
+  "Share of completions whose first non-blank line equals the reference's, ignoring trailing white space",
   "higher",
   ({ answers }, { text }) => Number(isExact(text, answers[0]!)),
 );
@@ -71,7 +71,7 @@ function shownPart({ answers }: GenerationItem, answer: Answer): Part {
 
 export const shownAcceptedProxy: Metric<"generation"> = {
   name: "shown-accepted-proxy",
-  summary: "The same proxy among non-empty completions; a stopped one is compared with the reference's beginning",
+  summary: "The same proxy among non-empty completions; a stopped one is compared with the reference's first tokens",
   better: "higher",
   part: shownPart,
   quality: ofSums(([accepted, shown]) => (shown === 0 ? 0 : accepted! / shown!)),
@@ -86,11 +86,11 @@ export const length = mean(
 
 export const layersPerToken = mean(
   "layers",
-  "Layers per token: averaged within a completion, then over all",
+  "Layers per token, averaged within each completion, then over all completions",
   "lower",
   (_item, { layers = Number.NaN }) => layers,
 );
 
-export const stopped = mean("stopped", "Share of completions that the recipe ended", "lower", (_item, answer) =>
+export const stopped = mean("stopped", "Share of completions that the recipe ended early", "lower", (_item, answer) =>
   Number(answer.stopped === true),
 );

@@ -10,7 +10,7 @@ const ends = "(?!\\d|\\.\\d|,\\d{3}(?!\\d))";
  */
 export const holds = (text: string, answer: string): boolean => placeOf(text, answer) >= 0;
 
-/** The index of the first match of an answer in a text; −1 if there is none. */
+/** The index of an answer's first match in a text; −1 without a match. */
 export function placeOf(text: string, answer: string): number {
   const escaped = answer.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const [before, after] = [/^\d/.test(answer) ? begins : "", /\d$/.test(answer) ? ends : ""];

@@ -21,7 +21,7 @@ export const perplexityOfContinuation: Metric<"continuation"> = {
 export const natsPerToken: Metric<"continuation"> = {
   name: "nats-per-token",
   summary:
-    "Negative log-likelihood of a token, in nats, over all continuations' tokens together: the logarithm of their perplexity",
+    "Mean negative log-likelihood per token, in nats, over the tokens of all continuations: the logarithm of their perplexity",
   better: "lower",
   part: (_item, { logLikelihood, tokens }) => [-logLikelihood, tokens],
   quality: ofSums(([nats, tokens]) => nats! / tokens!),

@@ -24,7 +24,7 @@ function prefixShare(a: string, b: string): number {
 
 export const agreement = withDense(
   "agreement",
-  "Share of texts equal to the dense run's, character by character",
+  "Share of texts that equal the dense run's, character by character",
   (text, dense) => (text === dense ? 1 : 0),
 );
 

@@ -2,8 +2,8 @@ import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
 /**
- * The last number of a text, without `$` and thousands' commas; a true minus counts as a sign. Undefined if there is
- * none.
+ * The last number of a text, without `$` and thousands' commas; a true minus counts as a sign. Undefined if the text
+ * has no number.
  */
 export function lastNumber(text: string): number | undefined {
   const last = text

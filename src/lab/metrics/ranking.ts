@@ -8,10 +8,10 @@ import { meanOfParts } from "./sums.ts";
 const discounted = (grades: readonly number[]): number =>
   grades.reduce((sum, grade, i) => sum + Math.max(0, grade) / Math.log2(i + 2), 0);
 
-/** nDCG over the first k documents; the ideal order is over all judged ones. 0 if none is relevant. */
+/** nDCG over the first k documents; the ideal order is over all judged documents. 0 if no document is relevant. */
 export const ndcg = (k: number): Metric<"ranking"> => ({
   name: `ndcg@${k}`,
-  summary: `Discounted gain of the first ${k} documents, divided by the best order's, grades as gains (trec_eval: ndcg_cut_${k})`,
+  summary: `Discounted gain of the first ${k} documents, divided by the ideal order's gain; grades are gains (trec_eval: ndcg_cut_${k})`,
   better: "higher",
   part({ relevance }, { order }) {
     const best = Object.values(relevance).sort((a, b) => b - a);
@@ -23,7 +23,7 @@ export const ndcg = (k: number): Metric<"ranking"> => ({
 
 export const mrr: Metric<"ranking"> = {
   name: "mrr",
-  summary: "Mean reciprocal rank of the first relevant document, 0 if there is none (trec_eval: recip_rank)",
+  summary: "Mean reciprocal rank of the first relevant document, 0 if no document is relevant (trec_eval: recip_rank)",
   better: "higher",
   part({ relevance }, { order }) {
     const at = order.findIndex((id) => (relevance[id] ?? 0) > 0);

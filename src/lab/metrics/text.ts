@@ -3,7 +3,7 @@ import { ofSums } from "./sums.ts";
 
 export const perplexity: Metric<"text"> = {
   name: "perplexity",
-  summary: "exp of the negative log-likelihood per token, over all texts' tokens together",
+  summary: "exp of the mean negative log-likelihood per token, over the tokens of all texts",
   better: "lower",
   part: (_item, { logLikelihood, tokens }) => [-logLikelihood, tokens],
   quality: ofSums(([nats, tokens]) => Math.exp(nats! / tokens!)),
@@ -11,7 +11,7 @@ export const perplexity: Metric<"text"> = {
 
 export const bitsPerByte: Metric<"text"> = {
   name: "bits-per-byte",
-  summary: "Negative log2-likelihood of all texts per byte of UTF-8; independent of the tokenizer",
+  summary: "Negative log2-likelihood of all texts per UTF-8 byte; independent of the tokenizer",
   better: "lower",
   part: ({ text }, { logLikelihood }) => [-logLikelihood, Buffer.byteLength(text)],
   quality: ofSums(([nats, bytes]) => nats! / bytes! / Math.LN2),

@@ -11,7 +11,7 @@ export type Notice = (sentence: string) => void;
 
 /**
  * Connects to Redis or Valkey, and reports lost and restored connections. Commands wait while it is lost.
- * @throws UserError if it does not answer at first
+ * @throws UserError if the first connection fails
  */
 export async function connect(url: string, notice: Notice): Promise<Redis> {
   if (!/^rediss?:\/\//.test(url)) throw new UserError(`--queue: expected redis://host:port, got "${url}"`, 2);
@@ -42,7 +42,7 @@ export function leave(redis: Redis): void {
   redis.disconnect();
 }
 
-/** Does not keep the process alive. */
+/** Waits without keeping the process alive. */
 export const later = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms).unref());
 
 /** An address without its password. */

@@ -41,7 +41,7 @@ const result = z.strictObject({
 export type AddedFile = Added & { readonly receipt: Receipt };
 
 /**
- * Distributes files through Redis, each to a worker that adds its documents; `onFile` gets each file's changes.
+ * Distributes files through Redis, each to a worker that adds its documents; `onFile` receives each file's changes.
  * @throws UserError if workers cannot share the index, if Redis does not answer, or if a worker fails
  */
 export async function addByQueue(
@@ -79,7 +79,7 @@ export async function addFile(
   const open = async () => {
     if (version !== around.version)
       throw new UserError(`the command needs Modicum ${version}, and this worker has ${around.version}`);
-    if ((await fileHash(file)) !== hash) throw new UserError(`${file} differs here from the command's file`);
+    if ((await fileHash(file)) !== hash) throw new UserError(`${file} on this worker differs from the command's file`);
     return openIndex(name, { store, signal, onNotice: notice, ...fetching });
   };
   await using index = await open().catch((error: unknown) => {

@@ -6,11 +6,11 @@ import { connect, later, leave, type Notice, QUEUE } from "./connection.ts";
 import { refusalOf } from "./refusal.ts";
 import { onceThereIsRoom } from "./room.ts";
 
-/** The interval, in milliseconds, of checks for missed results and for live workers. */
+/** Milliseconds between checks for missed results and live workers. */
 const LOOK = 15_000;
 /** The number of consecutive refusals by workers after which the jobs themselves count as invalid. */
 const ENOUGH = 3;
-/** Milliseconds within which a refusing worker leaves. */
+/** Milliseconds within which a worker that refused a job disconnects. */
 const LEAVING = 2000;
 /** Seconds for which Redis keeps results, for resuming a killed run. */
 const KEEP = 3600;
@@ -141,7 +141,7 @@ export class Round implements AsyncDisposable {
       notice(`a worker leaves: ${refusalOf(data)}`);
       if (this.#refusals >= ENOUGH) void later(LEAVING).then(() => this.#look());
     };
-    // A Redis that comes back may have lost its jobs.
+    // Redis may have lost its jobs while it was unreachable.
     const again = () => this.#again();
     const abort = () => this.#arrivals.fail(signal?.reason);
     const looking = setInterval(() => void this.#look(), LOOK);
@@ -181,10 +181,10 @@ export class Round implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop();
-    // Jobs at a worker are not removed: nobody waits for them.
+    // Jobs that a worker has begun are not removed; their results are ignored.
     await Promise.all([...this.#pending.keys()].map((id) => this.#remove(id)));
   }
 }
 
-/** Long enough for a running Redis. */
+/** A running Redis answers within this time. */
 const soon = () => later(2000);

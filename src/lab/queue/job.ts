@@ -5,7 +5,7 @@ import type { Document, Item } from "../item.ts";
 import { resultSchema } from "../results.ts";
 import type { FileHashes } from "../run/recipe-files.ts";
 
-/** Items that a worker answers in one go, with all their settings. */
+/** Items that a worker answers together, with all their settings. */
 export interface Job {
   /** Modicum's version; the worker must have the same. */
   readonly version: string;
@@ -16,7 +16,7 @@ export interface Job {
   readonly truncate: Setting["truncate"] | null;
   /** The savings in order, with absolute file paths. */
   readonly recipe: readonly string[];
-  /** Hashes of those files, which the worker must also have. */
+  /** Hashes of these files, which the worker must also have. */
   readonly files: FileHashes;
   /** True if the items form one group. */
   readonly together: boolean;
@@ -34,10 +34,10 @@ export const answersSchema = z.array(
 
 export type JobAnswers = (Answered & { ms: number })[];
 
-/** The maximum number of items in a job without a group: the work to repeat when a worker dies. */
+/** The maximum number of items in a job without a group: if its worker dies, these are answered again. */
 const ITEMS = 4;
 
-/** Jobs for all items: one for a group, and one for several independent items. */
+/** Jobs for all items: one job per group, or per few independent items. */
 export function jobsOf(
   groups: readonly (readonly Item[])[],
   setting: Omit<Job, "items" | "documents" | "together">,

@@ -45,7 +45,7 @@ afterAll(() => {
 });
 if (!server) console.info("losses on a queue are not tested: there is neither redis-server nor valkey-server");
 
-/** A tuning in a temporary home. FLOPs are the same in every run. */
+/** A tuning run in a temporary home. FLOPs are the same in every run. */
 async function setupOf(options: { temperature: number }): Promise<Setup> {
   withEnv({ MODICUM_HOME: tempFolder() });
   return await setUp({
@@ -57,7 +57,7 @@ async function setupOf(options: { temperature: number }): Promise<Setup> {
 
 const silent: Watcher = { notice() {}, answered() {}, timed() {} };
 
-/** A tuning's result, without times. */
+/** A tuning run's result, without times. */
 async function outcomeOf(setup: Setup, watcher: Watcher = silent, open?: (local: Losses) => Promise<LossQueue>) {
   using serving = await ModelServing.open(model, setup.request.options.temperature);
   const calls = { local: 0 };
@@ -113,10 +113,10 @@ describe("a worker's side", () => {
   );
 
   test.each<[string, (setting: LossSetting) => LossSetting, string | RegExp]>([
-    ["version", (s) => ({ ...s, version: "0.0.1" }), "the tuning needs Modicum 0.0.1, and this worker has 0.0.0"],
-    ["model", (s) => ({ ...s, modelHash: "f".repeat(64) }), /: [0-9a-f]{12}… here, ffffffffffff… in the tuning$/],
-    ["codes", (s) => ({ ...s, codes: 4 }), /^the codes of .*: none here, 4 bits in the tuning$/],
-    ["sampling", (s) => ({ ...s, sampling: { topK: 3 } }), /^the sampling of .*: greedy here, topK 3 in the tuning$/],
+    ["version", (s) => ({ ...s, version: "0.0.1" }), "tuning needs Modicum 0.0.1, and this worker has 0.0.0"],
+    ["model", (s) => ({ ...s, modelHash: "f".repeat(64) }), /: [0-9a-f]{12}… here, ffffffffffff… in the run$/],
+    ["codes", (s) => ({ ...s, codes: 4 }), /^the codes of .*: none here, 4 bits in the run$/],
+    ["sampling", (s) => ({ ...s, sampling: { topK: 3 } }), /^the sampling of .*: greedy here, topK 3 in the run$/],
     ["adapter", (s) => ({ ...s, adapter: { folder: "/nowhere/adapter", hash: "" } }), "/nowhere/adapter"],
   ])("another %s is refused by name", async (_, change, sentence) => {
     using own = bench();
@@ -200,9 +200,7 @@ describe.skipIf(!server)("with a queue", () => {
     const shared = await outcomeOf(setup, silent, (local) => LossQueue.open(url, setup, local, notice, undefined));
     await broken.close();
     expect({ ...shared, calls: 0 }).toEqual({ ...alone, calls: 0 });
-    expect(notices.some((sentence) => /^a worker returned an answer in a wrong form for item/.test(sentence))).toBe(
-      true,
-    );
+    expect(notices.some((sentence) => /^a worker returned a malformed answer for item/.test(sentence))).toBe(true);
     expect(notices.at(-1)).toBe("a worker failed: out of order; this process continues without the queue");
   }, 300_000);
 

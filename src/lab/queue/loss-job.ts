@@ -15,7 +15,7 @@ import { answerHash, drawingOf, ModelServing, type Served } from "../tune/served
 import type { Notice } from "./connection.ts";
 import { Unfit } from "./refusal.ts";
 
-/** All settings of a tuning that its losses depend on, besides the items and recipes: a worker must have the same. */
+/** All settings that the losses of a tuning run depend on, besides items and recipes: a worker must have the same. */
 export interface LossSetting {
   /** Modicum's version. */
   readonly version: string;
@@ -24,7 +24,7 @@ export interface LossSetting {
   readonly modelHash: string;
   /** The form for loading it. */
   readonly form: Quant;
-  /** Bits per code in which 4-bit types run; absent if the model has none. */
+  /** Bits per code in which 4-bit types run; absent if the model has no such types. */
   readonly codes?: number;
   /** The adapter's absolute path, valid for the worker as well. */
   readonly adapter?: { readonly folder: string; readonly hash: string };
@@ -41,7 +41,7 @@ export interface LossJob {
   readonly recipes: readonly string[];
   /** Hashes of those files. */
   readonly files: FileHashes;
-  /** True if answers are compared by dense's likelihood of their tokens. */
+  /** True if answers are compared by the likelihood that dense assigns to their tokens. */
   readonly scored: boolean;
   /** The hash of dense's answer, which is already scored. */
   readonly known?: string;
@@ -70,7 +70,7 @@ interface Around {
   readonly fetching: Pick<ResolveOptions, "onProgress">;
 }
 
-/** A tuning's model, kept for its next job. */
+/** A tuning run's model, kept for the run's next job. */
 export class LossBench implements Disposable {
   answered = 0;
   #loaded: { readonly key: string; readonly model: Model; readonly serving: ModelServing } | undefined;
@@ -103,8 +103,8 @@ export class LossBench implements Disposable {
   }
 
   /**
-   * Returns the result, or undefined if it failed: the tuning's own machine then tries and judges it. @throws if the
-   * work is stopped
+   * Returns the result, or undefined if the work failed: the tuning run's own process then answers the item. @throws if
+   * the work is stopped
    */
   async #whole<T>(result: Promise<T>): Promise<T | undefined> {
     try {
@@ -117,9 +117,9 @@ export class LossBench implements Disposable {
   }
 
   async #serving({ setting, recipes, files }: LossJob): Promise<ModelServing> {
-    // Jobs of a different version may have a different form.
+    // Jobs of a different version may have a different format.
     if (setting.version !== this.around.version)
-      throw new UserError(`the tuning needs Modicum ${setting.version}, and this worker has ${this.around.version}`);
+      throw new UserError(`tuning needs Modicum ${setting.version}, and this worker has ${this.around.version}`);
     await requireFiles(recipes.flatMap(recipeOf), files);
     const key = JSON.stringify(setting);
     if (this.#loaded?.key === key) return this.#loaded.serving;
@@ -128,7 +128,7 @@ export class LossBench implements Disposable {
     try {
       requireSame(model, setting);
       const serving = await ModelServing.open(model, setting.temperature, this.around.signal);
-      this.around.notice(`${setting.model}: losses of a tuning`);
+      this.around.notice(`${setting.model}: losses for a tuning run`);
       this.#loaded = { key, model, serving };
       return serving;
     } catch (error) {
@@ -169,10 +169,10 @@ export function requireQuant(source: ResolvedModel, quant: Quant): void {
 }
 
 const otherForm = (name: string, here: string, there: Quant): UserError =>
-  new UserError(`the form of ${name} is ${here} here, and the queue's is ${there}${formAdvice(there, here)}`);
+  new UserError(`the form of ${name} is ${here} here, and ${there} in the queue${formAdvice(there, here)}`);
 
 const differs = (what: string, here: string, there: string): UserError =>
-  new UserError(`${what}: ${here} here, ${there} in the tuning`);
+  new UserError(`${what}: ${here} here, ${there} in the run`);
 
 /** @throws UserError if the model runs in a different form here, or samples differently */
 function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {

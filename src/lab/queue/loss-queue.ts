@@ -16,16 +16,16 @@ const AHEAD = 4;
 /** Milliseconds between checks of whether a worker has the awaited item. */
 const LOOK = 1000;
 
-/** The parts of a tuning that its jobs depend on. */
+/** The parts of a tuning run that its jobs depend on. */
 interface Tuning {
   readonly setting: LossSetting;
-  /** True if answers are compared by dense's likelihood of their tokens. */
+  /** True if answers are compared by the likelihood that dense assigns to their tokens. */
   readonly scored: boolean;
 }
 
 /**
- * Supplies a tuning with answers from a queue's workers or, failing that, from this process: whatever happens to the
- * queue, every answer comes from the model.
+ * Supplies a tuning run with answers from a queue's workers or, failing that, from this process: even if the queue
+ * fails, every answer comes from the model.
  */
 export class LossQueue implements Losses, AsyncDisposable {
   readonly #round: Round;
@@ -34,7 +34,7 @@ export class LossQueue implements Losses, AsyncDisposable {
   /** Jobs without a result, by id. */
   readonly #jobs = new Map<string, Handed>();
   #turn: Promise<void> = Promise.resolve();
-  /** Live workers at the last check. */
+  /** The number of live workers at the last check. */
   #workers = 1;
   #failed = false;
 
@@ -92,7 +92,7 @@ export class LossQueue implements Losses, AsyncDisposable {
 
   /** The workers' answers to an item; undefined if no worker has it. */
   async #answersTo(handed: Handed): Promise<LossAnswers | undefined> {
-    // If no worker was there lately, it checks at once.
+    // If no worker was connected recently, this checks at once.
     for (let wait = this.#workers > 0 ? LOOK : 0; ; wait = LOOK) {
       const answers = await Promise.race([handed.answers, later(wait).then(() => "none yet" as const)]);
       if (answers !== "none yet") return answers;
@@ -124,7 +124,7 @@ export class LossQueue implements Losses, AsyncDisposable {
     this.#workers = await this.queue.workers();
   }
 
-  /** Takes back the jobs of all items but some, unless a worker has them. */
+  /** Takes back the jobs of all items except `but`, unless a worker has them. */
   async #withdraw(but: ReadonlySet<string>): Promise<void> {
     const off = [...this.#jobs].filter(([, { id }]) => !but.has(id));
     for (const [job, handed] of off) {
@@ -151,7 +151,7 @@ export class LossQueue implements Losses, AsyncDisposable {
   #checked({ upcoming: { recipes, item } }: Handed, value: unknown): LossAnswers | undefined {
     const parsed = lossAnswers.safeParse(value);
     if (parsed.success && parsed.data.length === recipes.length) return parsed.data;
-    this.notice(`a worker returned an answer in a wrong form for item ${item.id.slice(0, 12)}; it is answered here`);
+    this.notice(`a worker returned a malformed answer for item ${item.id.slice(0, 12)}; it is answered here`);
     return undefined;
   }
 
@@ -173,10 +173,10 @@ export class LossQueue implements Losses, AsyncDisposable {
 
 /** A distributed item. */
 class Handed {
-  /** Undefined: no worker answers. */
+  /** Resolves to undefined if no worker answers. */
   readonly answers: Promise<LossAnswers | undefined>;
   settled = false;
-  /** The id of its job, once that is in the queue. */
+  /** The id of the item's job, once the job is in the queue. */
   job: string | undefined;
   #resolve!: (answers: LossAnswers | undefined) => void;
 

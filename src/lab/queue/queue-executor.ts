@@ -15,7 +15,7 @@ interface Pending {
   readonly items: readonly Item[];
 }
 
-/** Answers items through Redis, by any `lab worker`. */
+/** Distributes items through Redis to any `lab worker`. */
 export class QueueExecutor implements Executor {
   private constructor(
     private readonly queue: JobQueue,
@@ -60,7 +60,7 @@ export class QueueExecutor implements Executor {
 function* answered({ items }: Pending, value: unknown): Generator<Done> {
   const parsed = answersSchema.safeParse(value);
   if (!parsed.success || parsed.data.length !== items.length)
-    throw new UserError("a worker returned an answer in a wrong form; do all run the same version?");
+    throw new UserError("a worker returned a malformed answer; do all run the same Modicum version?");
   const answers = parsed.data as unknown as JobAnswers;
   for (const [i, item] of items.entries()) yield { item, ...answers[i]!, answer: withReals(answers[i]!.answer) };
 }

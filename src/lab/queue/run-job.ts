@@ -94,7 +94,7 @@ export async function runPart(
   if (version !== own) throw new Unfit(new UserError(`the sweep needs Modicum ${version}, and this worker has ${own}`));
   if (!existsSync(markFile(sweep.folder)) || (await markOf(sweep.folder)) !== sweep.mark)
     throw new Unfit(
-      new UserError(`${sweep.folder} is not the sweep's folder here; expected one that all workers share`),
+      new UserError(`${sweep.folder} is not the sweep's folder here; expected a folder that all workers share`),
     );
   process.chdir(directory);
   const resolving = { ...fetching, onNotice: notice, signal };

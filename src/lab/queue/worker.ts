@@ -14,7 +14,7 @@ import { LossBench, type LossJob, requireQuant } from "./loss-job.ts";
 import { giveBack, putBack, Unfit } from "./refusal.ts";
 import { type RunJob, runPart } from "./run-job.ts";
 
-/** Milliseconds of silence after which a worker counts as dead, and its job goes to another worker. */
+/** Milliseconds of silence after which a worker counts as dead and another worker receives its job. */
 const SILENCE = 10_000;
 
 export interface Working {
@@ -87,7 +87,7 @@ const stopped = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", () => resolve());
   });
 
-/** The last job's model stays loaded, with the job's recipe: the next job usually needs the same. */
+/** The last job's model stays loaded, with the job's recipe: the next job usually needs both. */
 class Workbench implements Disposable {
   answered = 0;
   #loaded: { readonly key: string; readonly model: Answering } | undefined;
@@ -107,7 +107,7 @@ class Workbench implements Disposable {
     });
     const items = unpacked(this.#withKnownDocuments(job));
     const long = items.find((item) => answerer.plan(item) === undefined);
-    if (long) throw new UserError(`item ${long.id} does not fit into the context of ${job.model}`);
+    if (long) throw new UserError(`item ${long.id} does not fit in the context of ${job.model}`);
     const answers: JobAnswers = [];
     for (const group of job.together ? [items] : items.map((item) => [item]))
       for (const { item: _, ...done } of await answerGroup(answerer, group)) answers.push(done);
@@ -115,7 +115,7 @@ class Workbench implements Disposable {
     return answers;
   }
 
-  /** A corpus equal to the last one reuses it, with its embeddings. */
+  /** If the corpus equals the last job's, reuses that one, with its embeddings. */
   #withKnownDocuments(job: Job): Job {
     if (job.documents === undefined) return job;
     if (JSON.stringify(job.documents) !== JSON.stringify(this.#documents)) this.#documents = job.documents;

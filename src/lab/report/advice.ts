@@ -6,9 +6,9 @@ export const BOUND = 0.05;
 export const FEWEST = 10;
 
 export interface Advice<R> {
-  /** Saves the most FLOPs of all. */
+  /** The recipe that saves the most FLOPs. */
   readonly most: R;
-  /** The recipe that saves the most within the bound. */
+  /** The recipe that saves the most FLOPs within the bound. */
   readonly best: R | undefined;
   /**
    * True if the run proves `best`: its whole interval is within the bound. Otherwise there are too few items to tell.

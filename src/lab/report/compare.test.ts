@@ -19,7 +19,7 @@ test("a run has no differences from itself", () => {
   expect(recipes.map(({ delta, by_item }) => [delta.mean, by_item])).toEqual(
     Array(3).fill([0, { better: 0, same: 40, worse: 0 }]),
   );
-  // An event that none of 40 items shows may still occur in other items.
+  // An event that does not occur in 40 items may still occur in others.
   for (const { delta } of recipes) expect(delta.ci95).toEqual([-unseen(40), unseen(40)]);
   expect([only_a, only_b]).toEqual([[], []]);
 });

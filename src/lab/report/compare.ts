@@ -36,7 +36,7 @@ interface Side extends Pick<RecipeSummary, "ms_per_item" | "bytes_per_item"> {
   readonly flops_saved: number;
 }
 
-/** The common items of two runs of one task, and those in only one of them. */
+/** The items common to two runs of one task, and the items in only one run. */
 export interface Comparisons {
   readonly metric: Summary["metric"];
   readonly recipes: readonly Comparison[];

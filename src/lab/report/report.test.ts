@@ -76,7 +76,7 @@ describe("what the run says", () => {
     expect(textOf(13)).toContain(
       "xattention:threshold=0.8,stride=16,minLengthForSparse=2048 saves the most: 25.2 % of FLOPs",
     );
-    expect(textOf(13)).toContain("as bad as −0.030 is not excluded");
+    expect(textOf(13)).toContain("as bad as −0.030 cannot be excluded");
     expect(textOf(13)).toContain(
       "exit:layer=20,confidence=0.95 saves the most of all: 33.0 %, contains-answer 0.410, −0.302",
     );
@@ -97,7 +97,7 @@ describe("what the run says", () => {
     const few = ofTwo(4, 0.5, [0, -1, 0.6], [0.75, -0.25, 0.2]);
     expect(few).toContain("Too few items to tell (4).");
     expect(few).toContain("threshold=0.9,stride=8,minLengthForSparse=2048 saves the most: 20.0 %");
-    expect(few).toContain("as bad as −0.250 is not excluded");
+    expect(few).toContain("as bad as −0.250 cannot be excluded");
     expect(ofTwo(9, 0.5, [0.5, 0, 0.6], [0.5, 0, 0.2])).toContain("Too few items to tell (9).");
     expect(ofTwo(40, 0.5, [0.5, -0.03, 0.6], [0.5, -0.02, 0.2])).toMatch(
       /^Of the recipes proven to lose no more than 5.0 % of dense's quality on 40 items, .*saves the most: 20.0 %/,

@@ -46,7 +46,7 @@ export const sampleSummary = (recipes = rows.length): Summary => ({
   created: "2026-11-24T22:00:00.000Z",
 });
 
-/** Every recipe except dense loses every third item; every sixth of those has text with mark-up. */
+/** Every recipe except dense loses every third item; every sixth of these items has text with mark-up. */
 export function sampleReport(recipes = rows.length): Report {
   const summary = sampleSummary(recipes);
   const ids = Array.from({ length: summary.items }, (_, i) => `n${i}`);

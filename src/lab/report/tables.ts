@@ -36,7 +36,7 @@ export interface Listed {
   readonly folder: string;
   /** Undefined for an unfinished run. */
   readonly summary: Summary | undefined;
-  /** Why the summary cannot be read, if it cannot. */
+  /** Why the summary cannot be read; absent if it can. */
   readonly fault?: string;
 }
 

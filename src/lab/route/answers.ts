@@ -67,7 +67,7 @@ export interface Answering {
 }
 
 /**
- * The answers to all items, in order: existing ones from the folder, and new ones, each written as it arrives.
+ * The answers to all items, in order: existing answers from the folder, and new answers, each written as it arrives.
  * @throws UserError
  */
 export async function answersTo({ source, task, items, out, signal, onItem }: Answering): Promise<ItemAnswer[]> {
@@ -77,7 +77,7 @@ export async function answersTo({ source, task, items, out, signal, onItem }: An
   const missing = items.filter(({ id }) => !held.has(id));
   if (missing.length === 0) return items.map(({ id }) => held.get(id)!);
   using model = await openModel(source, [], "auto");
-  if (model.kind !== "decoder") throw new UserError(`${source.name} does not generate; a route needs models that do`);
+  if (model.kind !== "decoder") throw new UserError(`${source.name} does not generate text, as a route's models must`);
   using answerer = await DecoderAnswerer.open(model, [], undefined);
   for (const item of missing) {
     const answer = await answered(model, answerer, task, item, signal);
@@ -140,7 +140,7 @@ async function chosen(
   };
 }
 
-/** Answers by generating text. Scores cover its tokens. */
+/** Answers by generating text. Scores cover the text's tokens. */
 async function generated(
   model: LanguageModel,
   task: Task,
@@ -190,7 +190,7 @@ async function tokens(
       return { scored, text, spent: flops.spent, prefill: ms.prefill, scoring };
     }
   }
-  throw new Error("an answer ended without its bill");
+  throw new Error("an answer ended without its cost");
 }
 
 async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }> {

@@ -7,8 +7,8 @@ export interface Scored {
 }
 
 /**
- * The probability that an input that Swift gets wrong scores lower than one that it gets right, ties counting half; NaN
- * if all its answers are right or all are wrong. An answer is right if its quality is at least a half.
+ * The probability that an input Swift gets wrong scores lower than an input it gets right, ties counting half; NaN if
+ * all its answers are right or all are wrong. An answer is right if its quality is at least a half.
  */
 export const aurocOfWrong = (inputs: readonly Scored[]): number => auroc.quality(inputs.map(wrongPart));
 

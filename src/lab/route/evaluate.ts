@@ -25,9 +25,9 @@ export interface Estimate {
   readonly ci95: Interval;
 }
 
-/** Thresholds from one half of the items, applied to the other, both ways: no item affects its own threshold. */
+/** Results of thresholds found on each half of the items and applied to the other half. */
 export interface Applied {
-  /** For the even and the odd items. */
+  /** The thresholds for the even and the odd items. */
   readonly thresholds: readonly [even: number, odd: number];
   readonly share: number;
   readonly quality: number;
@@ -48,15 +48,13 @@ export interface WayResult {
   readonly cpt50: number;
   readonly cpt80: number;
   readonly aiq: number;
-  /** At every tenth of the items. */
+  /** Points at every tenth of the items. */
   readonly curve: readonly CurvePoint[];
-  /** Thresholds for shares of 10, 20, … %. */
+  /** Results at shares of 10, 20, … %. */
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
-  /** The smallest share that is at most one point worse than Super on the other half. */
+  /** The smallest share whose quality is at most one point below Super's on the other half. */
   readonly by_accuracy: Applied;
-  /**
-   * The least compute at most one point worse than Super, chosen on these items themselves: no threshold can do better.
-   */
+  /** The least compute for a quality at most one point below Super's, with a threshold chosen on these items. */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
 }
 
@@ -93,7 +91,7 @@ export function evaluate(swift: readonly ItemAnswer[], strong: readonly ItemAnsw
   };
 }
 
-/** The same input with both its costs. */
+/** One input's outcome, with its cost in FLOPs and in milliseconds. */
 interface Costed {
   readonly flops: Outcome;
   readonly ms: Outcome;
@@ -158,7 +156,7 @@ function aboveRandom(outcomes: readonly Outcome[], seed: number): Estimate {
   return { mean: quality, ci95 };
 }
 
-/** Finds a threshold on either half, and applies it to the other. */
+/** Finds a threshold on each half, and applies it to the other half. */
 function applied(find: (known: readonly Outcome[]) => number, items: readonly Costed[], seed: number): Applied {
   const half = (parity: number) => items.filter((_, i) => i % 2 === parity).map(({ flops }) => flops);
   const thresholds = [find(half(1)), find(half(0))] as const;

@@ -17,8 +17,8 @@ import { evaluate, type PairResult } from "./evaluate.ts";
 import { resultTable } from "./table.ts";
 
 export const routeRunOptions = z.object({
-  limit: z.int().min(4).default(120).describe("items; each half's thresholds are evaluated on the other half"),
-  seed: z.int().min(0).default(0).describe("seed of item selection and intervals"),
+  limit: z.int().min(4).default(120).describe("number of items; each half's thresholds are judged on the other half"),
+  seed: z.int().min(0).default(0).describe("seed for item selection and intervals"),
 });
 type RouteRunOptions = z.output<typeof routeRunOptions>;
 

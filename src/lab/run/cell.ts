@@ -72,7 +72,7 @@ function free({ model, dense }: Loaded): void {
   model[Symbol.dispose]();
 }
 
-/** Loads the model and reads the items. @throws UserError if there are none, or the model cannot answer their kind */
+/** Loads the model and reads the items. @throws UserError if there are no items, or the model cannot answer them */
 export async function openCell(request: Cell, fetching: Fetching = {}): Promise<OpenCell> {
   const loaded = await loadedOf(request);
   const { dense } = loaded;
@@ -132,7 +132,7 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
   return [...items.values()];
 }
 
-/** A recipe as written in results: savings in order, separated by spaces; `dense` if there are none. */
+/** A recipe as written in results: savings in order, separated by spaces; `dense` for an empty recipe. */
 export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
 
 /** Groups items to answer together, always in the same way, since an answer may depend on its neighbours. */
@@ -166,7 +166,7 @@ export class CellResults {
     this.#known.set(result.recipe, known);
   }
 
-  /** Answers every unanswered item under the recipe, with its group; dense goes first. */
+  /** Answers every unanswered item under the recipe, with its group, dense first. */
   async complete(recipe: Recipe, items: readonly Item[], executor: Executor, on: OnResult, signal?: AbortSignal) {
     const text = recipeText(recipe);
     const files = await this.#sameFiles(recipe);
@@ -177,7 +177,7 @@ export class CellResults {
     const of = items.length - waiting.size + groups.flat().filter(waits).length;
     let done = items.length - waiting.size;
     for await (const answered of executor.answer(recipe, groups, signal)) {
-      // A killed run has stored a part of a group.
+      // A run that was killed may have stored part of a group.
       if (!waits(answered.item)) continue;
       const result = this.#judged(text, files, answered);
       await this.file.add(result);
@@ -186,7 +186,7 @@ export class CellResults {
     }
   }
 
-  /** Hashes of the recipe's files. @throws UserError if stored results came from other contents */
+  /** Hashes of the recipe's files. @throws UserError if stored results were made with different contents */
   async #sameFiles(recipe: Recipe): Promise<FileHashes> {
     const files = await fileHashes(recipe);
     requireUnchanged(this.file.path, files, [...(this.#known.get(recipeText(recipe))?.values() ?? [])]);

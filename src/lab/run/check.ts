@@ -24,7 +24,7 @@ export async function checkAll(grid: Grid, watcher: Watcher, signal?: AbortSigna
 }
 
 /**
- * Opens a cell and checks that its model and data exist, its folder may be used, and its recipes act in the model.
+ * Opens a cell and checks that its model and data exist, its folder may be used, and the model supports its recipes.
  * @throws UserError
  */
 export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {

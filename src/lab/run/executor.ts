@@ -2,7 +2,7 @@ import type { Recipe } from "../../savings/recipe.ts";
 import type { Answered, Answerer, Answering } from "../answer/index.ts";
 import type { Item } from "../item.ts";
 
-/** An answered item, and the model's milliseconds for it. */
+/** An answered item, and the milliseconds that the model took. */
 export interface Done extends Answered {
   readonly item: Item;
   readonly ms: number;
@@ -45,8 +45,8 @@ async function* answerAll(
 }
 
 /**
- * Answers items that fit, together if the model can, and divides the time among them. It excludes work shared with
- * other groups.
+ * Answers items that fit, together if the model can, and divides the time among them. The time excludes work shared
+ * with other groups.
  */
 export async function answerGroup(
   answerer: Answerer,

@@ -115,7 +115,7 @@ function requireSame(folder: string, held: Identity, identity: Identity): void {
   if (differs === undefined) return;
   if (differs === "items_hash")
     throw new UserError(
-      `${folder} holds results of another run: it has as many items, but different ones; the task's data or its prompts have changed`,
+      `${folder} holds results of another run: it has equally many items, but different ones; the task's data or its prompts have changed`,
     );
   const what = differs.replace("_", " ");
   const advice = differs === "quant" ? formAdvice(held.quant, identity.quant) : "";

@@ -156,7 +156,7 @@ describe("a run", () => {
     const task = (await findTask(`text:${written("abc de ".repeat(50))}`)) as Task;
     const texts = [{ ...cell!, task }];
     await expect(runGrid({ ...one, cells: texts, recipes: [[dropping]] }, silent)).rejects.toThrow(
-      /^drop:keep=0.5 drops tokens of the prompt, and a task of the kind text scores them all/,
+      /^drop:keep=0.5 drops tokens of the prompt, but a text task scores all of them/,
     );
     expect(existsSync(one.out)).toBe(false);
     await runGrid({ ...one, out: path.join(one.out, "b@llama-tiny.gguf") }, silent);
@@ -284,7 +284,7 @@ describe("a folder with contents", () => {
         /line 5 is not a result of this run: letters has no item "other"/,
       ],
       [whole.replace(/"item_hash":"\w+"/, '"item_hash":"deadbeef"'), /line 1 .*"q0" is a different question/],
-      [whole.replace('"accuracy":', '"bleu":'), /line 1 .*: it has no part for accuracy; --force/],
+      [whole.replace('"accuracy":', '"bleu":'), /line 1 .*: it has no values for the metric accuracy; --force/],
       [`${whole}${first}\n`, /line 5 .*: item "q0" occurs twice under dense/],
     ] as const)
       await expect(resumed(text)).rejects.toThrow(message);

@@ -41,7 +41,7 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
 const lockOf = (folder: string): string =>
   lockFile(`lab-${createHash("sha256").update(path.resolve(folder)).digest("hex").slice(0, 24)}`);
 
-/** A checked cell's model is loaded again. */
+/** Runs one cell. If the cell was checked before, its model is loaded again. */
 async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
   using open = "items" in cell ? await reopenCell(cell) : await openChecked(grid, cell, watcher, signal);
   const folder = folderOf(grid, cell);
@@ -86,7 +86,7 @@ async function answered({ searches, budget, ...grid }: Grid, run: CellRun): Prom
 }
 
 async function report(folder: string, { cell, results }: CellRun, summary: Summary): Promise<void> {
-  // Loaded at the end: its plotting libraries take a third of a second.
+  // The report's plotting libraries take a third of a second to load, so they are loaded last.
   const { writeReport } = await import("../report/index.ts");
   await writeReport(folder, {
     ...{ summary, items: new Map(cell.items.map((item) => [item.id, item])) },
@@ -94,7 +94,7 @@ async function report(folder: string, { cell, results }: CellRun, summary: Summa
   });
 }
 
-/** Dense first, and each recipe once. */
+/** The recipes without repetition, dense first. */
 function withDense(recipes: readonly Recipe[]): Recipe[] {
   const byText = new Map([[] as Recipe, ...recipes].map((recipe) => [recipeText(recipe), recipe]));
   return [...byText.values()];
@@ -128,7 +128,7 @@ const adapterOf = ({ adapter, identity }: KnownCell): Pick<Summary, "adapter"> =
     ? { adapter: { folder: path.relative("", adapter) || ".", sha256: identity.adapter } }
     : {};
 
-/** A recipe's steps with every option, and as typed if the recipe's text is not enough to run it elsewhere. */
+/** A recipe's steps with every option, and with absolute paths if its text is not enough to run it elsewhere. */
 const stepsOf = (recipe: Recipe): Pick<RecipeSummary, "steps" | "resolved"> => {
   const steps = recipe.map(absoluteText);
   const resolved = recipe.map(resolvedText);

@@ -56,7 +56,7 @@ test("a summary without results, and a folder of runs, are reported as such", as
   await expect(readRun(alone)).rejects.toThrow(/has the run's summary without its results.*results\.jsonl/);
   runFolder("several/x@m", true);
   await expect(requireRun(path.join(root, "several"))).rejects.toThrow(
-    /several holds no lab run itself; name one of those below it: ".*x@m"$/,
+    /several holds no lab run itself; name one of the runs below it: ".*x@m"$/,
   );
 });
 

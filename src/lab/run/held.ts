@@ -27,7 +27,7 @@ export async function requireRun(folder: string): Promise<void> {
   const below = existsSync(folder) ? await findRuns(folder) : [];
   const finished = below.filter(({ summary }) => summary !== undefined).map((run) => run.folder);
   throw new UserError(
-    `${folder} holds no lab run${finished.length > 0 ? ` itself; name one of those below it: ${few(finished)}` : ""}`,
+    `${folder} holds no lab run${finished.length > 0 ? ` itself; name one of the runs below it: ${few(finished)}` : ""}`,
   );
 }
 

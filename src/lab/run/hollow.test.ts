@@ -36,9 +36,9 @@ test.each([
   [summary(), dense({ empty: 0.2 })],
   [summary(), recipe({ acted: { items: 0.1, change: 0.01 } })],
   [summary({ recipes: [dense({ flops_per_item: 100 })] }), recipe({ flops_per_item: 90 })],
-  // The recipe does not claim to save.
+  // A recipe that does not claim to save FLOPs.
   [summary({ recipes: [dense({ flops_per_item: 100 })] }), recipe({ flops_per_item: 105, flops_saved: -0.05 })],
-  // An older summary records none of this.
+  // An older summary does not record these fields.
   [summary(), recipe({})],
 ])("solid evidence %#", (of, each) => expect(hollow(of, each)).toEqual([]));
 

@@ -29,7 +29,7 @@ export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
   return [...notes, ...ofAnswers(recipe)];
 }
 
-/** Savings compare answers of equal length. */
+/** Notes longer answers that cost more than dense's: `flops_saved` compares answers of equal length. */
 function ofLength({ recipes }: Summary, { recipe, flops_saved, flops_per_item: spent }: RecipeSummary): string[] {
   const dense = recipes.find((each) => each.recipe === "dense")?.flops_per_item;
   if (spent === undefined || dense === undefined || flops_saved <= 0 || spent <= dense) return [];

@@ -7,7 +7,7 @@ export type AnyMetric = Omit<Metric<never>, "part"> & { part(item: Item, answer:
 
 export const metricsOf = (task: Task): readonly AnyMetric[] => task.metrics as unknown as readonly AnyMetric[];
 
-/** The item's part in each of the task's metrics. */
+/** The item's part of each of the task's metrics. */
 export function parts(task: Task, item: Item, answer: Answer, dense: Answer): Record<string, number[]> {
   return Object.fromEntries(metricsOf(task).map((m) => [m.name, [...m.part(item, answer, dense)]]));
 }

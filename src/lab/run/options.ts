@@ -8,7 +8,7 @@ export const runOptions = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe("maximum items per task (default: all)")
+    .describe("maximum number of items per task (default: all)")
     .register(flagHelp, { common: true }),
   seed: z.int().min(0).default(0).describe("same seed, same items and intervals"),
   rows: z
@@ -16,7 +16,7 @@ export const runOptions = z.strictObject({
     .min(1)
     .max(BATCH_ROWS)
     .default(1)
-    .describe("answers to generate together; above 1, near ties may resolve differently"),
+    .describe("number of answers to generate together; above 1, near ties may resolve differently"),
   raw: z.boolean().default(false).describe("send a file's prompts without the model's chat template"),
   truncate: z
     .enum(truncations)

@@ -33,6 +33,6 @@ export function requireOwn(path: string, results: readonly Result[], { task, ite
     // Older runs have no hash.
     if (item_hash !== undefined && item_hash !== hash) return `its item "${item}" is a different question`;
     const missing = metrics.find((name) => parts[name] === undefined);
-    return missing && `it has no part for ${missing}`;
+    return missing && `it has no values for the metric ${missing}`;
   }
 }

@@ -73,7 +73,7 @@ describe("pick", () => {
   });
 
   test("if no recipe is proven, the error estimates how many items may be enough, since an interval narrows with their root", () => {
-    // The margin is half the interval's half-width, which takes four times the items.
+    // The margin is half of the interval's half-width, so it takes four times as many items.
     expect(moreItems(wide, -5 / 64)).toMatch(/^about 36 items might be enough for xattention:threshold=0\.9/);
     expect(moreItems(summary, 0.01)).toMatch(/more items are unlikely to change it/);
   });

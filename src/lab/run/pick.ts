@@ -22,8 +22,7 @@ export async function readSummary(folder: string): Promise<Summary> {
 /**
  * The recipe to deploy: the one that saves the most among those proven to be at most `quality` (-0.01) below dense; or
  * the best one among the recipes that save at least `saving` (0.3). A change of quality is judged by the worse end of
- * its interval.
- * @throws UserError if none
+ * its interval. @throws UserError if no recipe qualifies
  */
 export function pick(summary: Summary, goal: Wanted): RecipeSummary {
   const { recipes, metric } = summary;
@@ -52,8 +51,8 @@ function worstGain({ metric, items }: Pick<Summary, "metric" | "items">, { recip
 }
 
 /**
- * How many items might prove that a saving recipe changes quality by `quality` or better: an interval's width falls
- * with the root of the number of items.
+ * Estimates the number of items that might prove that a saving recipe changes quality by `quality` or better: an
+ * interval's width falls with the square root of the number of items.
  */
 export function moreItems({ recipes, metric, items }: Summary, quality: number): string {
   const needs = recipes
@@ -83,9 +82,8 @@ export function fasterWithoutFlops({ recipes, metric }: Summary, quality: number
 }
 
 /**
- * The registration of a picked recipe, with absolute paths so that it means the same everywhere, and the notice for a
- * run older than a changed default: its recipe keeps the measured settings.
- * @throws UserError if a file that it names is missing
+ * Returns the registration of a picked recipe, with absolute paths, and a notice if a default has changed since the
+ * run: the recipe keeps the measured settings. @throws UserError if a file that the recipe names is missing
  */
 export async function evidenced(
   folder: string,
@@ -128,6 +126,6 @@ function stepsOf({ recipe, steps, resolved }: RecipeSummary, folder: string): Ea
 function existingPath(file: string, folder: string): string {
   if (existsSync(file)) return path.resolve(file);
   throw new UserError(
-    `${folder} is a run with ${file}, which is missing; pick in the run's working directory, with its files in place`,
+    `the run in ${folder} needs ${file}, which is missing; pick in the run's working directory, with its files in place`,
   );
 }

@@ -9,7 +9,7 @@ import { isolate } from "./isolate.ts";
 /** The sandbox's limits, for users who allow a model's code to run. */
 export const sandboxSentence =
   "code that the model writes is executed, without network, without your files and only for seconds; " +
-  "you are protected by the Linux kernel's namespaces: a kernel bug is not contained, nor is the use of processor and memory meanwhile " +
+  "the Linux kernel's namespaces protect you, but not from kernel bugs or from heavy use of processor and memory meanwhile " +
   "(1 GB a process; 16 processes, a limit that the kernel does not enforce for root)";
 
 const path = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -19,7 +19,7 @@ const spaces = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc
 const start =
   'import os, sys; os.closerange(3, 1 << 16); exec(compile(sys.stdin.read(), "program", "exec"), {"__name__": "__main__"})';
 
-/** A Python, and the folder of its installation. */
+/** A Python interpreter, and its installation folder. */
 interface Python {
   readonly executable: string;
   readonly prefix: string;
@@ -60,7 +60,7 @@ function askPython(): Python {
   const program = 'import sys; print(sys.executable + "\\n" + sys.base_prefix)';
   const { stdout } = spawnSync("python3", ["-I", "-c", program], { encoding: "utf8" });
   const [executable, prefix] = stdout?.split("\n") ?? [];
-  if (!executable || !prefix) throw new UserError("python3 was not found; it executes the code that a model writes");
+  if (!executable || !prefix) throw new UserError("python3, which runs the code that a model writes, was not found");
   return { executable, prefix };
 }
 

@@ -18,7 +18,7 @@ type AfterTextOptions = z.output<typeof options>;
 
 const metadata = {
   summary:
-    "Likelihood of the last tokens of long windows of your own text: the tokens before them run as a prompt, the last ones as an answer",
+    "Likelihood of the last tokens of long windows of your own text: the tokens before them run as a prompt, the last tokens as an answer",
   kind: "continuation",
   size: undefined,
   metrics: [natsPerToken],

@@ -34,7 +34,7 @@ export const attributes: Family = {
   },
 };
 
-/** Questions of the kind `any` ask about one shape after the other; for other kinds, each picture's first is used. */
+/** Questions of the kind `any` ask about each shape in turn; for other kinds, each picture's first question is used. */
 async function* itemsOf({ ask, side }: AttributesOptions, { seed, limit }: ItemsFor): AsyncGenerator<GenerationItem> {
   const scenes = makeScenes(side, limit ?? USUAL, seed);
   for (const [i, { cells, questions }] of scenes.entries()) {

@@ -27,7 +27,7 @@ describe.skipIf(!works).each(["humaneval", "mbpp"])("%s executed", (name) => {
     const own = await task(`${name}:execute=yes`);
     expect(names(own)).toEqual(["passes", "edit-similarity"]);
     await allItems(own, { limit: 1, onNotice: (sentence) => notices.push(sentence) });
-    expect(notices.at(-1)).toMatch(/code that the model writes is executed, .* a kernel bug is not contained/);
+    expect(notices.at(-1)).toMatch(/code that the model writes is executed, .* but not from kernel bugs/);
   });
 
   test("the authors' solutions pass, and none that returns nothing", async () => {

@@ -10,7 +10,7 @@ export const consistency = (find: (text: string) => Promise<Task>): Family => ({
   name: "consistency",
   summary: "How closely a recipe's answers to another task's prompts match the dense run's, right or wrong",
   kind: "generation",
-  source: "TASK, whose answers are texts",
+  source: "TASK, which must have text answers",
   size: undefined,
   metrics,
   usage: "TASK",
@@ -19,7 +19,7 @@ export const consistency = (find: (text: string) => Promise<Task>): Family => ({
     const task = await find(text);
     if (task.kind !== "generation")
       throw new UserError(
-        `consistency: ${task.name} is of the kind ${task.kind}, expected one whose answers are texts`,
+        `consistency: ${task.name} is of the kind ${task.kind}, expected a task with text answers`,
         2,
       );
     const { chat, ...plain } = task;

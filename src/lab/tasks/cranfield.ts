@@ -18,7 +18,7 @@ const options = z.strictObject({
   top: count(1, 1400).optional(),
   /** The maximum number of words read from each document. */
   words: count(1, 10_000).optional(),
-  /** Whether to keep the documents that a query was taken from, judged −1, which are lexically closest to it. */
+  /** Whether to keep each query's source documents, judged −1, which are lexically closest to the query. */
   source: z.enum(["keep", "drop"], "expected keep or drop").default("keep"),
 });
 type Options = z.output<typeof options>;
@@ -34,7 +34,7 @@ const metadata = {
 export const cranfield: Family = {
   ...metadata,
   name: "cranfield",
-  source: "FOLDER with cran.all.1400, cran.qry and cranqrel, as ir.dcs.gla.ac.uk has them",
+  source: "FOLDER with cran.all.1400, cran.qry and cranqrel, as published on ir.dcs.gla.ac.uk",
   usage: "FOLDER[,candidates=RUN][,top=40][,words=64][,source=drop]",
   make(text): TaskOf<"ranking"> {
     const parsed = readOptions("cranfield", options, text, "folder");

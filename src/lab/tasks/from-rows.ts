@@ -10,7 +10,7 @@ import { drawn } from "./draw.ts";
 /** A row's question; its id defaults to its number. */
 export type Body<K extends ItemKind> = Omit<ItemOf<K>, "kind" | "id"> & { readonly id?: string };
 
-/** A task whose items are rows of a data set; the first of several rows with one id counts. */
+/** A task whose items are rows of a data set; of several rows with the same id, only the first is used. */
 export interface RowsTask<K extends ItemKind, R> extends Omit<TaskOf<K>, "source" | "items"> {
   readonly place: Place;
   readonly row: z.ZodType<R>;

@@ -9,7 +9,7 @@ export interface Hiding {
    * word.
    */
   readonly tokens: number;
-  /** Tokens kept free for the answer; none by default. */
+  /** Tokens kept free for the answer; 0 by default. */
   readonly reserve?: number;
   /** Texts with their depth: 0 before the haystack, 1 after it; texts at the same place keep their order. */
   readonly hidden: readonly { readonly text: string; readonly depth: number }[];
@@ -27,7 +27,7 @@ export interface HiddenIn {
   readonly tokens: number;
 }
 
-/** A prompt of at most `tokens` tokens. @throws UserError if the sentences and the frame alone take more */
+/** A prompt of at most `tokens` tokens. @throws UserError if the sentences and the frame alone need more */
 export function hide(hiding: Hiding): HiddenIn {
   const { haystack, tokens, reserve = 0, random, countTokens } = hiding;
   const { words, starts } = sentences(haystack);
@@ -81,7 +81,8 @@ function sentenceEnd(words: string[], place: number): number {
 }
 
 /**
- * The greatest number of words up to `tokens` for which a prompt fits that many tokens (fewer words need fewer), or -1.
+ * The greatest number of words, at most `tokens`, whose prompt fits in `tokens` tokens; -1 without one. Fewer words
+ * must need fewer tokens.
  */
 function longest(tokens: number, tokensOf: (words: number) => number): number {
   let [low, high, guess] = [-1, tokens + 1, Math.floor(tokens / 1.5)];

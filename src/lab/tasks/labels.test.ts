@@ -16,9 +16,9 @@ test("texts and the labels in use, in alphabetical order, one list for all", asy
     { kind: "label", id: "3", text: "Lost, alas", labels: ["card arrival", "lost card"], gold: 1 },
     { kind: "label", id: "4", text: "And now?", labels: ["card arrival", "lost card"], gold: 0 },
   ]);
-  // Shared, so that they are embedded once.
+  // Items share the list of labels, so that it is embedded once.
   expect(items[1]!.labels).toBe(items[0]!.labels);
-  // All labels, however few items are taken.
+  // All labels are used, however few items are taken.
   expect((await allItems(await task(`banking77:${file}`), { limit: 1 }))[0]!.labels.length).toBe(2);
 });
 

@@ -11,7 +11,7 @@ import { type Family, readOptions } from "./family.ts";
 
 const options = z.strictObject({ file: z.string("expected the file with the texts and their labels") });
 
-/** Texts and their labels in two columns of a table; the labels are all that occur, in alphabetical order. */
+/** Texts and their labels in two columns of a table; the choices are all labels that occur, in alphabetical order. */
 function family(name: string, summary: string, size: number, column: string, from: string): Family {
   const metadata = { summary, kind: "label", size, metrics: [labelAccuracy, auroc] } as const;
   return {
@@ -46,7 +46,7 @@ const readable = (label: string): string => label.replaceAll("_", " ");
 
 export const banking77 = family(
   "banking77",
-  "Which of 77 matters a bank's customer writes about: Banking77, test (arXiv 2003.04807, CC BY 4.0)",
+  "Which of 77 topics a bank customer writes about: Banking77, test (arXiv 2003.04807, CC BY 4.0)",
   3080,
   "category",
   "FILE: banking_data/test.csv of github.com/PolyAI-LDN/task-specific-datasets",

@@ -10,7 +10,7 @@ export interface NeedleOptions {
    * word.
    */
   tokens: number;
-  /** Tokens kept free for the answer; none by default. */
+  /** Tokens kept free for the answer; 0 by default. */
   reserve?: number;
   /** The depth of the needle in question: 0 before the haystack, 1 after it. */
   depth: number;

@@ -30,7 +30,7 @@ export const triviaqa = fromRows({
 export const nqOpen = fromRows({
   name: "nq-open",
   summary:
-    "Questions to a search engine, closed-book: Natural Questions, 1,000 of the open ones (arXiv 1906.00300), after OLMES's 5 examples",
+    "Questions to a search engine, closed-book: Natural Questions, 1,000 open questions (arXiv 1906.00300), after OLMES's 5 examples",
   kind: "generation",
   size: 1000,
   metrics,

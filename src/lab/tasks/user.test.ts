@@ -177,7 +177,7 @@ describe("refused, with the line's number", () => {
     [
       "both",
       [{ ...fine, ...choice }],
-      `line 1: expected an "answer", or "choices" with the right one's place as "gold"`,
+      `line 1: expected an "answer", or "choices" with the index of the right choice as "gold"`,
     ],
     ["no object", [[1]], 'line 1: expected an object with a "prompt" and an "answer" or "choices"'],
     ["no prompt", [{ answer: "b" }], 'line 1: field "prompt": expected a text; there is none, only "answer"'],
@@ -223,17 +223,17 @@ describe("refused, with the line's number", () => {
       [{ ...choice, choices: "bc" }],
       'line 1: field "choices": expected a list of texts, got "bc"',
     ],
-    ["gold outside", [choice, { ...choice, gold: 2 }], 'line 2: field "gold": expected a place from 0 to 1, got 2'],
-    ["gold below", [{ ...choice, gold: -1 }], 'line 1: field "gold": expected a place from 0 to 1, got -1'],
+    ["gold outside", [choice, { ...choice, gold: 2 }], 'line 2: field "gold": expected an index from 0 to 1, got 2'],
+    ["gold below", [{ ...choice, gold: -1 }], 'line 1: field "gold": expected an index from 0 to 1, got -1'],
     [
       "no gold",
       [{ prompt: "a", choices: ["b", "c"] }],
-      'line 1: field "gold": expected the place of the right choice, counted from 0',
+      'line 1: field "gold": expected the index of the right choice, counted from 0',
     ],
     [
       "gold as text",
       [{ ...choice, gold: "b" }],
-      'line 1: field "gold": expected the place of the right choice, counted from 0',
+      'line 1: field "gold": expected the index of the right choice, counted from 0',
     ],
   ])("%s", async (_name, lines, message) => {
     const file = written(...lines);

@@ -59,7 +59,7 @@ const chosen = z
       fromCell,
       z.array(value, "expected a list of texts").min(2, "expected two choices or more").check(differing),
     ),
-    gold: z.preprocess(fromCell, z.int("expected the place of the right choice, counted from 0")),
+    gold: z.preprocess(fromCell, z.int("expected the index of the right choice, counted from 0")),
   })
   .refine(({ choices, gold }) => gold >= 0 && gold < choices.length, {
     path: ["gold"],
@@ -67,7 +67,7 @@ const chosen = z
   });
 
 const outside = ({ choices, gold }: { choices: string[]; gold: number }): string =>
-  `expected a place from 0 to ${choices.length - 1}, got ${gold}`;
+  `expected an index from 0 to ${choices.length - 1}, got ${gold}`;
 
 const own = z.strictObject({ file: z.string("expected a file: FILE,metric=NAME"), metric: z.string().optional() });
 
@@ -202,7 +202,7 @@ function kindOf({ where, value }: Row): keyof typeof words {
   const [answer, choices] = ["answer" in value, "choices" in value];
   if (answer && choices)
     throw new UserError(
-      `${where}: expected an "answer", or "choices" with the right one's place as "gold" (0 is the first), got "answer" and "choices"`,
+      `${where}: expected an "answer", or "choices" with the index of the right choice as "gold" (0 is the first), got "answer" and "choices"`,
     );
   if (!answer && !choices)
     throw new UserError(`${where}: this item has neither an "answer" nor "choices", ${fieldsOf(value)}`);
@@ -231,7 +231,7 @@ function choice(row: Row): Draft<ChoiceItem> {
 type Question = z.output<typeof question>;
 type Conversation = z.output<typeof conversation>;
 
-/** A one-line answer ends at its line. Generated text may be twice as long as the longest answer. */
+/** A one-line answer ends at its line break. Generated text may be twice as long as the longest answer. */
 function generation(id: string, { prompt, answer: answers }: Question): Draft<GenerationItem> {
   const stop = answers.some((answer) => answer.trim().includes("\n")) ? [] : ["\n"];
   return (countTokens) => ({
@@ -240,7 +240,7 @@ function generation(id: string, { prompt, answer: answers }: Question): Draft<Ge
   });
 }
 
-/** The maximum number of tokens in a chat answer, which says more than the right answer. */
+/** The maximum number of tokens in a chat answer, which is longer than the right answer alone. */
 export const CHAT_TOKENS = 128;
 
 /** In chat, the model itself ends its answer. */

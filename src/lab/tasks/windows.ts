@@ -1,12 +1,12 @@
 type Count = (text: string) => number;
 
 /**
- * The end of a window of at most `tokens` tokens from `start`, moved back to the last end of a word, if there is one.
+ * The end of a window of at most `tokens` tokens from `start`, moved back to the end of the last whole word, if any.
  * The window has at least one character.
  */
 export function windowEnd(text: string, start: number, tokens: number, countTokens: Count): number {
   const fits = (end: number) => countTokens(text.slice(start, end)) <= tokens;
-  // Doubles from a guess of a few characters per token, then bisects: few counts, of texts not much longer than the
+  // Extends a guess of a few characters per token, then bisects: this counts few texts, none much longer than the
   // window.
   let [low, high] = [start, Math.min(text.length, start + tokens * 4)];
   while (high < text.length && fits(high)) [low, high] = [high, Math.min(text.length, high + tokens * 2)];
@@ -19,7 +19,7 @@ export function windowEnd(text: string, start: number, tokens: number, countToke
   return wordEnd(text, start, low);
 }
 
-/** The last place up to `end` before a space; if there is none, `end` itself, but not inside a character. */
+/** The last word end up to `end`; without one, `end` itself, moved so that no character is split. */
 function wordEnd(text: string, start: number, end: number): number {
   for (let i = end; i > start; i--) if (/\s/.test(text[i] ?? " ") && !/\s/.test(text[i - 1]!)) return i;
   const whole = /[\uD800-\uDBFF]/.test(text[end - 1] ?? "") ? end - 1 : end;

@@ -82,7 +82,7 @@ async function* itemsOf(options: GridOptions, run: ItemsFor): AsyncGenerator<Gen
   for (let n = 0; n < (run.limit ?? USUAL); n++) yield itemOf(n, options, run);
 }
 
-/** Items ask about one row after the other, so each row is asked about equally often. */
+/** Items ask about each row in turn, so all rows occur equally often. */
 function itemOf(n: number, { ask, side }: GridOptions, { seed, countTokens }: ItemsFor): GenerationItem {
   const random = seededRandom(seed * 1_000_003 + n);
   const words = shuffle([...WORDS], random);

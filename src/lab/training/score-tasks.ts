@@ -25,7 +25,7 @@ interface Questions {
 
 interface OpenTask extends FoundTask {
   readonly plain: Questions;
-  /** For models that read a user's text as a chat. */
+  /** The task's chat form, for models that read a user's text as a chat. */
   readonly chat: Questions | undefined;
 }
 
@@ -82,7 +82,7 @@ async function scored(
     for (const task of tasks) scores[task.name] = await scoreOf(task, answerer, signal);
     return scores;
   } finally {
-    // With a saving, the model is the user's own, whose prepared weights stay.
+    // With a saving, the model is the user's own, so its prepared weights are kept.
     if (!saving) await rm(prepared, { recursive: true, force: true });
   }
 }

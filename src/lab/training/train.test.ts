@@ -97,7 +97,7 @@ test("scoring changes no loss, and is billed", async () => {
 });
 
 test("patience follows the task that best names", async () => {
-  // Without a change of weights the score stays the same.
+  // If the weights do not change, neither does the score.
   const still = { ...options, steps: 20, optimizer: { lr: 1e-30, weightDecay: 0 }, best: task, patience: 2 };
   const { ended, steps } = await train({ ...still, validation: 0 }, { out: outOf("patient") });
   expect({ ended, steps }).toEqual({ ended: "patience", steps: 6 });

@@ -11,16 +11,16 @@ import { version } from "../../util/package-root.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 import { labTasks } from "./lab-tasks.ts";
 
-/** The folder of a run, and its events. */
+/** A run's folder, and callbacks for its events. */
 export interface TrainCall extends Omit<library.TrainCall, "labTasks"> {}
 
-/** The folder of a sweep, and its events. */
+/** A sweep's folder, and callbacks for its events. */
 export interface SweepCall extends Omit<library.SweepCall, "labTasks" | "elsewhere"> {
   /** `redis://host:port`: `modicum lab worker --queue` trains the runs, in a folder that all machines share. */
   readonly queue?: string | undefined;
 }
 
-/** The folders of phases, and their events. */
+/** The phases' folders, and callbacks for their events. */
 export interface PhasesCall extends Omit<SweepCall, "queue"> {}
 
 const withTasks = <C extends ResolveOptions>(call: C): C & { labTasks: LabTasks } => ({
@@ -46,7 +46,7 @@ export const estimateTraining = (options: TrainInput, resolving: ResolveOptions 
 
 /**
  * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within
- * `out`, and writes `report.html` about all of them. A call with the same arguments resumes a stopped one.
+ * `out`, and writes `report.html` about all runs. A call with the same arguments resumes a stopped sweep.
  * @throws UserError for the first combination that cannot begin, before any does
  */
 export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCall): Promise<SweepResult> {
@@ -59,8 +59,8 @@ export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCal
 }
 
 /**
- * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
- * arguments resumes a stopped one.
+ * Trains phase by phase, each in its folder within `out`, from the weights of the previous phase. A call with the same
+ * arguments resumes stopped phases.
  * @throws UserError
  */
 export const trainPhases = (phases: PhasesInput, call: PhasesCall): Promise<PhasesResult> =>

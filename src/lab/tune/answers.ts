@@ -23,14 +23,14 @@ const answerLine = z.strictObject({
   tokens: z.int().min(0),
   /** True if it was cut at its item's token limit. */
   cut: z.literal(true).optional(),
-  /** Milliseconds of the answer. */
+  /** Milliseconds taken by the answer. */
   ms: z.number(),
-  /** Why there is no answer, or no number for it, in which case its loss is 1. */
+  /** Why there is no answer or no value for the loss, which is then 1. */
   failed: z.string().optional(),
 });
 export type AnswerLine = z.infer<typeof answerLine>;
 
-/** The compared values and their range. */
+/** The kind of loss: the compared values and their range. */
 interface Loss {
   readonly name: LossName;
   readonly type: LossType;
@@ -39,7 +39,7 @@ interface Loss {
 /** Called for each new answer. */
 export type OnAnswer = (line: AnswerLine) => void;
 
-/** A tuning's answers, each computed once and stored in a file. */
+/** A tuning run's answers, each computed once and stored in a file. */
 export class KeptAnswers implements AsyncDisposable {
   readonly #known = new Map<string, AnswerLine>();
 
@@ -147,7 +147,7 @@ export class KeptAnswers implements AsyncDisposable {
     return lines;
   }
 
-  /** True if answers are drawn at random, and compared by the log-probabilities of their drawing. */
+  /** True if answers are drawn at random, and compared by the log-probabilities with which they were drawn. */
   get #drawn(): boolean {
     return this.loss.name === "nats" && this.loss.type === "signed";
   }
@@ -176,7 +176,7 @@ export class KeptAnswers implements AsyncDisposable {
 
 const keyOf = (recipe: string, item: string): string => `${item} ${recipe}`;
 
-/** A new answer, or why there is none. */
+/** A new answer, or the reason why it is missing. */
 interface NewAnswer {
   readonly recipe: string;
   readonly outcome: Served | string;

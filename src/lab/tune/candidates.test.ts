@@ -8,7 +8,7 @@ test("savings declare settings that are recipes, none twice, at any depth", () =
   for (const layers of [2, 12, 30]) {
     const texts = declared(layers).map(({ recipe }) => recipe);
     expect(new Set(texts).size).toBe(texts.length);
-    // Their texts have every option, and mean the same when parsed again.
+    // Candidates' texts contain every option, and mean the same when parsed again.
     for (const text of texts) expect(textOf(recipeOf(text))).toBe(text);
   }
 });
@@ -29,7 +29,7 @@ test("every saving is either tried or left out for a reason", () => {
   );
   expect(undeclared(1)).toContainEqual({
     ...{ recipe: "exit", family: "exit" },
-    reason: "it has no settings for a model of 1 layer",
+    reason: "it has no settings for a model with 1 layer",
   });
 });
 
@@ -69,7 +69,7 @@ test("a candidate that cannot act is reported with its reason: short prompts, or
   });
   expect(remaining.map(({ recipe }) => recipe)).toEqual(["lookup:match=3,tokens=8"]);
   expect(excluded.map(({ reason }) => reason)).toEqual([
-    "prompts have a median of 310 tokens; acts from 4,096",
+    "the median prompt has 310 tokens, but it acts only from 4,096",
     "nothing is deeper than layer 99",
   ]);
 });

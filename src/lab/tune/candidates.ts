@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { count } from "../report/format.ts";
 import type { Candidate } from "./problem.ts";
 
-/** A candidate that cannot act here, and why. */
+/** A candidate that cannot act here, and the reason. */
 export interface Excluded {
   readonly recipe: string;
   readonly family: string;
@@ -31,7 +31,7 @@ export const declared = (layers: number): Candidate[] =>
 export const undeclared = (layers: number): Excluded[] =>
   savings
     .filter(({ settings }) => (settings?.(layers) ?? []).length === 0)
-    .map(({ name, untuned = `it has no settings for a model of ${count(layers, "layer")}` }) => ({
+    .map(({ name, untuned = `it has no settings for a model with ${count(layers, "layer")}` }) => ({
       recipe: name,
       family: name,
       reason: untuned,
@@ -67,7 +67,7 @@ async function whyNot(recipe: Recipe, lengths: readonly number[], check: (recipe
   const from = Math.max(0, ...recipe.map(({ saving, options }) => saving.leastPrompt?.tokens(options) ?? 0));
   const sorted = lengths.toSorted((a, b) => a - b);
   if (from > sorted.at(-1)!)
-    return `prompts have a median of ${count(sorted[sorted.length >> 1]!, "token")}; acts from ${from.toLocaleString("en")}`;
+    return `the median prompt has ${count(sorted[sorted.length >> 1]!, "token")}, but it acts only from ${from.toLocaleString("en")}`;
   try {
     await check(recipe);
     return undefined;
@@ -77,7 +77,7 @@ async function whyNot(recipe: Recipe, lengths: readonly number[], check: (recipe
   }
 }
 
-/** Both recipes at once; undefined if they share a saving or a place in the model. */
+/** Combines two recipes; undefined if they share a saving or change the same place in the model. */
 export function union(a: Candidate, b: Candidate): Candidate | undefined {
   const steps = [...recipeOf(a.recipe), ...recipeOf(b.recipe)];
   if (new Set(steps.map(({ saving }) => saving.name)).size < steps.length) return undefined;

@@ -7,7 +7,7 @@ export interface Pair {
   readonly dense: number;
 }
 
-/** Fewer pairs may all lie on one side by chance. */
+/** The minimum number of pairs: fewer may all lie on one side by chance. */
 const FEWEST = 6;
 
 /** True if the 95 % interval of the mean difference lies below 0: the gain exceeds the noise of the clock. */
@@ -18,7 +18,7 @@ export function isSurelyFaster(pairs: readonly Pair[]): boolean {
   return ci95[1] < 0;
 }
 
-/** True if the recipe costs less, for counts, which have no noise. */
+/** True if the recipe costs less; only for counts, which have no noise. */
 export const isCheaper = (pairs: readonly Pair[]): boolean =>
   meanOf(answered(pairs).map(({ saved, dense }) => saved - dense)) < 0;
 

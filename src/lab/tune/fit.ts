@@ -25,10 +25,13 @@ export function costOf(fit: Coefficients, prompt: number, answer: number): numbe
   return TERMS.reduce((sum, term) => sum + fit[term] * terms[term], 0);
 }
 
-/** A term whose share not explained by the others is smaller than this cannot be told from them amid timing noise. */
+/** The minimum share of a term that the other terms do not explain; below it, timing noise hides the term. */
 const DISTINCT = 0.1;
 
-/** The terms that the lengths of dense's observations can separate. Dense and all recipes share them, or their prices would not compare. */
+/**
+ * The terms that the lengths of dense's observations can separate. All recipes share them, so that prices are
+ * comparable.
+ */
 export function distinctTerms(observed: readonly Observed[]): Term[] {
   const usable = observed.filter(({ cost }) => cost > 0);
   const rows = usable.map(({ prompt, answer, cost }) => ({ ...termsOf(prompt, answer), cost }));

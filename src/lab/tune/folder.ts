@@ -7,7 +7,7 @@ import { keepJson } from "../../util/write-whole.ts";
 import { readJson, readKeptJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/home.ts";
 
-/** Everything that determines a tuning's result, except the clock. */
+/** Everything that determines a tuning run's result, except the clock. */
 const identity = z.strictObject({
   model: z.string(),
   model_hash: z.string(),
@@ -39,10 +39,10 @@ const attempt = z.strictObject({
   /** Short hashes of its prompts: a task is defined by its items, whatever its file's name. */
   prompts: z.array(z.string()),
 });
-/** A tuning whose test has begun. */
+/** A tuning run whose test has begun. */
 export type Attempt = z.infer<typeof attempt>;
 
-/** Keyed by model and loss. */
+/** Attempts, keyed by model and loss. */
 const attempts = z.record(z.string(), z.array(attempt));
 
 const tunings = (): string => path.join(home(), "tunings");
@@ -51,8 +51,8 @@ const identityFile = (name: string): string => path.join(tuningFolder(name), "id
 const attemptsFile = (): string => path.join(tunings(), "attempts.json");
 
 /**
- * Checks that a tuning may use this name, without changing anything; true if it resumes one. @throws UserError if a
- * different tuning has the name
+ * Checks that a tuning run may use this name, without changing anything; true if it resumes a run. @throws UserError if
+ * a different run has the name
  */
 export function checkTuning(name: string, identity: Identity, force: boolean): boolean {
   if (force || !existsSync(identityFile(name))) return false;
@@ -63,7 +63,7 @@ export function checkTuning(name: string, identity: Identity, force: boolean): b
   if (differs === undefined) return true;
   const what = differs === "items_hash" ? "as many items, but different ones" : `another ${differs.replace("_", " ")}`;
   throw new UserError(
-    `--name: the tuning ${name} has ${what}${difference(held[differs], identity[differs])}; --force discards it, another name keeps it`,
+    `--name: the tuning run ${name} has ${what}${difference(held[differs], identity[differs])}; --force discards it, another name keeps it`,
   );
 }
 
@@ -72,7 +72,7 @@ const difference = (held: unknown, current: unknown): string => {
   return texts.every((text) => text !== undefined && text.length < 60) ? `: ${texts[0]}, and this one ${texts[1]}` : "";
 };
 
-/** Begins a tuning, or resumes it. */
+/** Begins or resumes a tuning run. */
 export async function beginTuning(name: string, identity: Identity, force: boolean): Promise<void> {
   if (checkTuning(name, identity, force)) return;
   await removeTuning(name);
@@ -81,15 +81,15 @@ export async function beginTuning(name: string, identity: Identity, force: boole
 
 export const removeTuning = (name: string): Promise<void> => rm(tuningFolder(name), { recursive: true, force: true });
 
-/** A tuning's attempt number or, before its test, the number that it would get now. */
+/** A tuning run's attempt number or, before its test, the number that it would have now. */
 export function attemptOf(name: string, identity: Identity, prompts: readonly string[], force: boolean): number {
   const attempt = checkTuning(name, identity, force) ? heldState(name).attempt : undefined;
   return attempt ?? earlierAttempts(identity, prompts).length + 1;
 }
 
 /**
- * Counts a tuning as an attempt on its model, loss and items, as its test begins.
- * @throws UserError if another began after `attempt` was counted, which changes the bound
+ * Counts a tuning run as an attempt on its model, loss and items, as its test begins. @throws UserError if another test
+ * began after `attempt` was counted, which changes the bound
  */
 export async function claimAttempt(name: string, prompts: readonly string[], attempt: number): Promise<void> {
   const held = heldState(name);
@@ -97,7 +97,7 @@ export async function claimAttempt(name: string, prompts: readonly string[], att
   const now = earlierAttempts(held.identity, prompts).length + 1;
   if (now !== attempt)
     throw new UserError(
-      `another tuning of these items began its test meanwhile: this is attempt ${now}, not ${attempt}; the same command continues`,
+      `another tuning run on these items began its test meanwhile: this is attempt ${now}, not ${attempt}; the same command continues`,
     );
   const [all, key] = [heldAttempts(), attemptKey(held.identity)];
   const own = { name, created: held.created, prompts: [...prompts] };
@@ -117,5 +117,5 @@ const heldAttempts = () => readKeptJson(attemptsFile(), attempts) ?? {};
 const attemptKey = ({ swift, model_hash, loss }: Identity): string =>
   `${swift ? `${swift.model}>` : ""}${model_hash} ${loss}`;
 
-/** The confidence of an attempt's test: each has half the error of the one before. */
+/** The confidence of an attempt's test: each attempt has half the error of the previous one. */
 export const confidenceOf = (confidence: number, attempt: number): number => 1 - (1 - confidence) / 2 ** (attempt - 1);

@@ -17,20 +17,20 @@ export interface ServedItem extends TuningItem {
   readonly prompt: string | readonly ChatMessage[];
   readonly stop: readonly string[];
   readonly maxTokens: number;
-  /** The quality of an answer; absent if there are only prompts. */
+  /** Computes the quality of an answer; absent for prompts without answers. */
   readonly quality?: (answer: AnswerOf["generation"]) => number;
 }
 
 /** A metric whose value for one item is in [0, 1]. */
 export type ItemMetric = Metric<"generation"> & Required<Pick<Metric<"generation">, "scale">>;
 
-/** The items of a tuning, in one form. */
+/** The items of a tuning run, in one form. */
 export interface TuningItems {
   readonly task: string;
   readonly items: readonly ServedItem[];
   /** Items whose prompt and answer are longer than the model's context; they are left out. */
   readonly tooLong: number;
-  /** Absent if there are no answers. */
+  /** Absent for prompts without answers. */
   readonly metric: ItemMetric | undefined;
   readonly prompt: PromptForm;
 }
@@ -43,13 +43,13 @@ export interface Wanted extends Pick<ItemsFor, "seed" | "limit" | "signal" | "on
 /** An item before the model's tokens are known. */
 interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxTokens"> {
   readonly group: string | undefined;
-  /** The question with its answers; absent if there are only prompts. */
+  /** The question with its answers; absent for prompts without answers. */
   readonly item?: GenerationItem;
 }
 
 /**
  * Reads the items of a task: one of the lab's that generates, or a user's file, which may have only prompts.
- * @throws UserError if none, or the task does not generate text from text
+ * @throws UserError if there are no items, or the task does not generate text from text
  */
 export async function tuningItems(spec: string, model: LanguageModel, options: Wanted): Promise<TuningItems> {
   const { requests, metrics, task } = isFile(spec)
@@ -129,7 +129,7 @@ function servedItem(
   return { ...request, id, group: shared, tokens, quality };
 }
 
-/** Eight digits per prompt, which identify equal tasks. */
+/** Eight hash digits per prompt, to identify equal tasks. */
 export const promptHashes = (items: readonly ServedItem[]): string[] =>
   items.map(({ prompt }) => createHash("sha256").update(textOf(prompt)).digest("hex").slice(0, 8));
 

@@ -28,7 +28,7 @@ const ALL: Range = [0, null];
 /** The maximum number of length ranges, and the minimum number of items in each. */
 const RANGES = 3;
 const FEWEST = 12;
-/** Fractions of the risk: the maximum loss of a range's recipe on the search items. */
+/** Tolerances, as fractions of the risk: the maximum loss of a range's recipe on the search items. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
 
 /**

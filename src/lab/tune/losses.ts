@@ -73,16 +73,16 @@ export function lossOf(name: LossName, type: LossType, saved: Traits, dense: Tra
 
 const less = (a = Number.NaN, b = Number.NaN): number => a - b;
 
-/** By how many nats per token the likeliest tokens are likelier than an answer's own; NaN without tokens. */
+/** The mean gap, in nats, between the likeliest token's log-probability and the answer token's; NaN without tokens. */
 export const excessOf = (tokens: readonly TokenScore[]): number => mean(tokens.map(({ best, nats }) => best - nats));
 
 /** A loss in words, for reports. */
 export function lossInWords(name: LossName, metric: ItemMetric | undefined, type: LossType): string {
   switch (name) {
     case "harm":
-      return `what an answer loses against dense's ${metric!.name}`;
+      return `an answer's loss of ${metric!.name} relative to dense`;
     case "quality":
-      return `the mean loss of ${metric!.name}, benefits counted against it`;
+      return `the mean loss of ${metric!.name}, net of gains`;
     case "agreement":
       return "share of answers whose text differs from dense's";
     case "nats":

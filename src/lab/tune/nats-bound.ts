@@ -22,7 +22,7 @@ interface Sources {
 }
 
 /**
- * The smallest bound on `nats` that a ladder's test gives; undefined if there is none. Audits use it if the
+ * The smallest bound on `nats` that a ladder's test gives; undefined if it gives no bound. Audits use it if the
  * certificate's own loss needs reference answers, which requests lack. Answers equal to dense's lose nothing and are
  * not scored.
  */

@@ -4,15 +4,16 @@ import type { Rated } from "./ladders.ts";
 /** The maximum number of ladders to test: each may need new answers. */
 const MOST = 8;
 
-/** Ladders cheaper than dense: to test, or with a gain that may be noise. */
+/** Ladders cheaper than dense: the ones to test, and the ones whose gain may be noise. */
 export interface Order {
   readonly order: readonly Rated[];
   readonly unsure: readonly Rated[];
 }
 
 /**
- * The order of the test: ladders provably cheaper than dense from the most to the least expensive, without those that another
- * beats in both loss and price. All ladders of equal loss stay, since a milder one may hold where a bolder one fails.
+ * The order of the test: ladders provably cheaper than dense from the most to the least expensive, without ladders that
+ * another beats in both loss and price. All ladders of equal loss are kept, since a milder one may pass if a bolder one
+ * fails.
  */
 export function testOrder(ladders: readonly Rated[], dense: number, isCheaper: (ladder: Ladder) => boolean): Order {
   const cheaper = ladders.filter(({ price }) => price < dense);

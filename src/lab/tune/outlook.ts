@@ -39,7 +39,7 @@ export function outlookOf(items: readonly TuningItem[], type: LossType, bound: B
 const certifies = (n: number, type: LossType, bound: Bound): boolean =>
   pValue({ type, values: Array<number>(n).fill(0) }, bound) <= 1 - bound.confidence;
 
-/** The least risk that losses certify, to a hundred-thousandth; 1: none. */
+/** The least risk that losses certify, to a hundred-thousandth; 1 if they certify none. */
 export function leastRisk(losses: Losses, confidence: number): number {
   let [low, high] = [0, 1];
   while (high - low > 1e-5) {

@@ -12,7 +12,7 @@ interface Point {
   /** Per cent of dense's cost. */
   readonly cost: number;
   readonly loss: number;
-  /** Its place in the order of the test. */
+  /** The ladder's place in the order of the test. */
   readonly place?: number;
   readonly kind: "searched" | "certified" | "failed" | "dense";
 }

@@ -1,16 +1,16 @@
 import type { Ladder } from "../../savings/auto/ladder.ts";
 import type { Bound, LossType } from "../../util/risk/losses.ts";
 
-/** A recipe that a tuning may choose. */
+/** A recipe that a tuning run may choose. */
 export interface Candidate {
-  /** Its savings as text; candidates with the same text are the same. */
+  /** The recipe's savings as text; candidates with equal texts are equal. */
   readonly recipe: string;
-  /** Settings of one family go from mild to bold: if one loses too much, the bolder ones are dropped with it. */
+  /** Settings of a family go from mild to bold: if one loses too much, the bolder ones are dropped with it. */
   readonly family: string;
   readonly boldness: number;
 }
 
-/** An item as a tuning sees it. */
+/** The fields of an item that tuning uses. */
 export interface TuningItem {
   readonly id: string;
   /** A hash shared by the items of a group; equal prompts form one group. */
@@ -19,15 +19,15 @@ export interface TuningItem {
   readonly tokens: number;
 }
 
-/** Everything that determines a tuning's result, besides the answers. */
+/** Everything that determines a tuning run's result, besides the answers. */
 export interface Problem<T extends TuningItem = TuningItem> {
   readonly items: readonly T[];
   readonly candidates: readonly Candidate[];
-  /** Both at once; undefined if they use the same place in the model. */
+  /** Combines two candidates; undefined if they change the same place in the model. */
   union?(a: Candidate, b: Candidate): Candidate | undefined;
   /** The type of one item's loss, by its definition. */
   readonly type: LossType;
-  /** With the confidence of this attempt. */
+  /** The bound, with the confidence for this attempt. */
   readonly bound: Bound;
 }
 
@@ -36,7 +36,7 @@ export type Price = (item: TuningItem) => number;
 
 /** Answers items under recipes, each once. */
 export interface Answers<T extends TuningItem = TuningItem> {
-  /** The loss of the recipe's answer against dense's; NaN if it has none. */
+  /** The loss of the recipe's answer against dense's; NaN if there is no answer. */
   lossOf(recipe: string, item: T): Promise<number>;
   /** Answers an item under several recipes, if that is cheaper than one by one. */
   answer?(recipes: readonly string[], item: T): Promise<void>;

@@ -5,7 +5,7 @@ import { bet, noWealth, type Wealth } from "../../util/risk/wealth.ts";
 import type { Answers, Candidate, Problem, TuningItem } from "./problem.ts";
 import { grouped } from "./split.ts";
 
-/** The probability that a candidate at exactly the risk is ever dropped for its own losses. */
+/** The probability that a candidate whose expected loss equals the risk is ever dropped for its own losses. */
 const WRONGLY_DROPPED = 0.1;
 
 /** Losses by candidate, in the order of the items. */
@@ -38,7 +38,7 @@ export async function race<T extends TuningItem>(
     for (const [candidate, values] of losses) {
       const after = bet(bets.get(candidate)!, mean(values.slice(-group.length)), type, bound.risk);
       bets.set(candidate, after);
-      // If a loss is NaN, so is the wealth.
+      // If a loss is NaN, the martingale's wealth is also NaN.
       if (!(after.wealth < 1 / WRONGLY_DROPPED)) drop(losses, candidate);
     }
   }

@@ -126,7 +126,7 @@ test("killed anywhere and resumed, it returns the same certificate, answers noth
   const { created: _, ...expected } = whole.certificate!;
   const total = lines(whole.folder, "answers.jsonl").length;
   const name = "part";
-  // The second tuning is a further attempt as long as the first counts.
+  // The second tuning run is a further attempt as long as the first counts.
   withEnv({ MODICUM_HOME: tempFolder() });
   for (const after of [3, 50, 75, 20, 60, 60]) {
     const stop = new AbortController();
@@ -154,7 +154,7 @@ test("another tuning under the name is refused; one that starts over is another 
   await tuned(await setUp(request(task)), serving(), silent);
   expect(await setUp(request(task))).toMatchObject({ attempt: 1 });
   await expect(setUp(request(task, { risk: 0.06 }))).rejects.toThrow(
-    "--name: the tuning mine has another risk: 0.05, and this one 0.06; --force discards it, another name keeps it",
+    "--name: the tuning run mine has another risk: 0.05, and this one 0.06; --force discards it, another name keeps it",
   );
   await expect(setUp(request(task, { limit: 140 }))).rejects.toThrow("another items: 150, and this one 140");
   const other = await setUp(request(task, { name: "other" }));
@@ -221,7 +221,7 @@ test("of two simultaneous tunings, the one whose test begins later is another at
   expect([first.attempt, second.attempt]).toEqual([1, 1]);
   await tuned(first, serving(), silent);
   await expect(tuned(second, serving(), silent)).rejects.toThrow(
-    "another tuning of these items began its test meanwhile: this is attempt 2, not 1; the same command continues",
+    "another tuning run on these items began its test meanwhile: this is attempt 2, not 1; the same command continues",
   );
   const again = await setUp(request(task, { name: "second" }));
   expect(again.earlier.map(({ name }) => name)).toEqual(["mine"]);
@@ -258,7 +258,7 @@ test("a failing recipe keeps cheaper ones from the test, and the report says wha
   const blocked = await tuned(setup, losing, silent);
   expect(blocked.near).toMatchObject({ early: true, next: { attempt: 2, needed: { all: 107, test: 72 } } });
   expect(verdictOf(blocked)).toMatch(
-    /mean loss 1\.000 on 1 group, where the test ended, since p could at best still become 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with only their recipes is attempt 2, at half the error: it needs 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
+    /mean loss 1\.000 on 1 group, where the test ended, since p could not fall below 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with only their recipes is attempt 2, at half the error: it needs 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
   );
   expect(tuningPage(blocked)).toContain("107 groups in the file");
 });
@@ -433,7 +433,7 @@ test("FLOPs have no noise: a hundredth less is a gain", async () => {
 test("the certificate has the least limit at which an answer of the test was cut", async () => {
   const limits = async (cut: (recipe: string, item: ServedItem) => boolean) => {
     const setup = await setUp(request(fileOf(prompts(120))));
-    // Items of one file share a limit; a task's own may have several.
+    // Items of one file share a limit; a task's items may have several.
     const items = setup.problem.items.map((item) => ({ ...item, maxTokens: 8 + (item.tokens % 5) }));
     const ownSetup = { ...setup, problem: { ...setup.problem, items } };
     const cutting: Serving = {
@@ -482,7 +482,7 @@ test("a real model: lookups keep dense's text, an exit does not, and short promp
   const task = fileOf(prompts(100));
   const setup = await setUp(request(task, { temperature: 0, loss: "nats" }, { candidates: undefined }));
   expect(setup.excluded.find(({ family }) => family === "xattention")?.reason).toMatch(
-    /^prompts have a median of \d+ tokens; acts from 4,096$/,
+    /^the median prompt has \d+ tokens, but it acts only from 4,096$/,
   );
   const { folder, dropped } = await runTuning(setup, silent);
   const losses = lines(folder, "answers.jsonl")

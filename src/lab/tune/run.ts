@@ -37,7 +37,7 @@ import { split } from "./split.ts";
 import { Times } from "./times.ts";
 import { type Outcome, tune } from "./tune.ts";
 
-/** A new answer, with the part's losses under its recipe so far, and the number of all its items. */
+/** A new answer, with the part's losses under its recipe so far, and the part's total number of items. */
 export interface Progress {
   readonly part: "search" | "test";
   readonly line: AnswerLine;
@@ -55,7 +55,7 @@ export interface Watcher {
 export interface Tuned {
   readonly setup: Setup;
   readonly outcome: Outcome<ServedItem>;
-  /** Undefined: nothing is certified. */
+  /** Undefined if nothing is certified. */
   readonly certificate: Certificate | undefined;
   /** The measured cost of answers under the certificate. */
   readonly shares: Shares | undefined;
@@ -70,7 +70,7 @@ export interface Tuned {
 /** The ladder that failed the test. */
 export interface NearMiss {
   readonly verdict: Verdict;
-  /** True if some groups were not answered, since the ladder had failed whatever they lost. */
+  /** True if some groups were not answered, since the ladder had failed whatever their losses. */
   readonly early: boolean;
   /** About how many more items it needs in the next attempt; undefined if no number would help. */
   readonly more: number | undefined;
@@ -101,7 +101,7 @@ export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSi
   return await tuned(setup, serving, watcher, signal, losses);
 }
 
-/** The same with any source of answers: `serving` is timed, and losses come from `losses`. */
+/** Like `runTuning`, with any source of answers: `serving` is timed, and losses come from `losses`. */
 export async function tuned(
   setup: Setup,
   serving: Serving,
@@ -218,7 +218,7 @@ export async function tuned(
   return { setup, outcome, certificate, shares: result?.shares, near, rated, dropped, folder };
 }
 
-/** A pair's part of its certificate. */
+/** The fields that only a pair's certificate has. */
 const boundTo = ({ identity }: Setup, routes: Record<string, string>): Certificate["pair"] => ({
   ...{ name: identity.model, swift: identity.swift as Weights, routes },
 });
@@ -236,7 +236,7 @@ async function keepOrder(folder: string, order: readonly Rated[]): Promise<void>
   const held = readOptionalJson(file, orderSchema);
   if (held === undefined) return order.length > 0 ? writeJson(file, order) : undefined;
   if (JSON.stringify(held) !== JSON.stringify(order))
-    throw new UserError(`${file}: the order of the test does not match its answers and times; --force discards it`);
+    throw new UserError(`${file}: the stored test order does not match the answers and times; --force discards it`);
 }
 
 function nearMiss(
@@ -246,7 +246,7 @@ function nearMiss(
 ): NearMiss | undefined {
   const verdict = verdicts.at(-1);
   if (verdict === undefined || verdict.certified) return undefined;
-  // A test that ends early ends on a loss: the search items give a better mean.
+  // A test that ends early always ends with a loss, so the mean also includes the search items.
   const answered = [...search, ...test].filter((item) => {
     const rungs = rungsAt(verdict.ladder, item.tokens).filter((rung) => rung !== "dense");
     return rungs.every((rung) => lossOf(rung, item) !== undefined);

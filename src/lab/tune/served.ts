@@ -36,11 +36,11 @@ export interface Upcoming {
   readonly known?: string;
 }
 
-/** Answers items under recipes, and scores answers by dense. */
+/** Answers items under recipes, and scores answers with dense. */
 export interface Serving extends Disposable {
-  /** Receives the next items, in order, if it can answer several at once; each call replaces the last one's. */
+  /** Receives the next items, in order, if it can answer several at once; each call replaces the previous items. */
   announce?(upcoming: Iterable<Upcoming>): void;
-  /** `scored`: a drawn answer includes its own log-probability. */
+  /** With `scored`, a drawn answer includes its own log-probability. */
   answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served>;
   /**
    * The nats per token by which dense finds each answer less likely than a reference: for a greedy answer, the tokens
@@ -54,7 +54,7 @@ export interface Serving extends Disposable {
 /** Supplies the inputs of losses: answers and their scores, but no times. */
 export type Losses = Pick<Serving, "answer" | "excess" | "announce">;
 
-/** How a model samples; without a temperature, by its own settings. */
+/** How a model samples; without a temperature, its own settings apply. */
 export const drawingOf = ({ sampling }: Pick<Model, "sampling">, temperature: number | undefined): SamplingOptions =>
   samplingOptions.parse(temperature === undefined ? (sampling?.settings ?? {}) : { temperature });
 
@@ -65,7 +65,7 @@ export class ModelServing implements Serving {
   private constructor(
     private readonly model: Model,
     private readonly likelihoods: Likelihoods,
-    /** Undefined: the model's own settings. */
+    /** If undefined, the model's own settings apply. */
     private readonly temperature: number | undefined,
     private readonly signal: AbortSignal | undefined,
   ) {}
@@ -96,12 +96,12 @@ export class ModelServing implements Serving {
     this.model.language.engine.forget();
   }
 
-  /** How an item's answer is sampled: with its own seed. */
+  /** Sampling options for an item's answer, with the item's own seed. */
   #drawing(item: ServedItem): SamplingOptions & { readonly seed: number } {
     return { ...drawingOf(this.model, this.temperature), seed: seedOf(item) };
   }
 
-  /** A recipe stays ready, so switching costs nothing. */
+  /** Prepared recipes are kept, so switching costs nothing. */
   async #prepared(recipe: string) {
     const known = this.#recipes.get(recipe);
     if (known) return known;
@@ -180,7 +180,7 @@ class Drawn {
 
   /** @throws Error if the answer's tokens differ */
   sumOf(tokens: readonly number[]): number {
-    if (tokens.join() !== this.#ids.join()) throw new Error("an answer was not drawn as it was followed");
+    if (tokens.join() !== this.#ids.join()) throw new Error("an answer's tokens differ from the tokens drawn again");
     return this.#sum;
   }
 }
@@ -209,6 +209,6 @@ export function servedOf({ text, tokens, finishReason, receipt }: Completion): S
 /** Identifies a text. */
 export const textHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-/** Identifies an answer's tokens, with any end from a saving, and the log-probability of their drawing. */
+/** Identifies an answer's tokens, with any end from a saving, and the log-probability with which they were drawn. */
 export const answerHash = ({ tokens, reason, own }: Served): string =>
   textHash(`${tokens.join()} ${reason === "stopped"}${own === undefined ? "" : ` ${own}`}`);

@@ -33,7 +33,7 @@ export interface Request {
   readonly version: string;
   /** The address of Redis, through which other processes compute the losses; if undefined, this process does. */
   readonly queue?: string | undefined;
-  /** Its name and first model, if a pair is tuned; `model` is then the second one, which is dense. */
+  /** The pair's name and first model, if a pair is tuned; `model` is then the second model, which is dense. */
   readonly pair?: TunedPair | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface Setup {
   readonly outlook: Outlook;
 }
 
-/** Reads everything that a tuning needs, and runs nothing. @throws UserError */
+/** Reads everything that a tuning run needs, and runs nothing. @throws UserError */
 export async function setUp(request: Request, signal?: AbortSignal): Promise<Setup> {
   const { model, task, options, force, pair } = request;
   const { language } = model;
@@ -129,10 +129,10 @@ export function requireEnough({ outlook, problem, request, candidates, attempt }
     throw new UserError(
       `${request.task}: ${count(groups, what)} leave ${test} for the test, which can certify ${figure(best)} at best; --risk ${problem.bound.risk}${attempt > 1 ? ` in attempt ${attempt}` : ""} needs ${neededText(wanted, what)}`,
     );
-  if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run says why");
+  if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run shows the reasons");
 }
 
-/** A tuning's maximum minutes, from dense's answers to three items. */
+/** Estimates a tuning run's maximum minutes from dense's answers to three items. */
 export async function minutesOf(setup: Setup, signal?: AbortSignal) {
   const { problem, request, items, loss } = setup;
   const parts = split(problem.items, problem.type, problem.bound);

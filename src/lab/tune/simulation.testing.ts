@@ -13,12 +13,12 @@ export interface World {
   readonly type: LossType;
   readonly risk: number;
   readonly items: number;
-  /** True if recipes fail on separate items; otherwise on nested ones, a lossier recipe on more. */
+  /** True if recipes fail on independent items; if not, a lossier recipe also fails on all items of a milder one. */
   readonly independent?: boolean;
   /** Items per group; a group fails as a whole. */
   readonly group?: number;
   readonly candidates: readonly MadeUp[];
-  /** Consecutive tunings of the same recipes, each with this many more items. */
+  /** Tunes the same recipes `count` times, each time with `more` additional items. */
   readonly attempts?: { readonly count: number; readonly more: number };
 }
 
@@ -36,7 +36,7 @@ const LENGTHS = Array.from({ length: 30 }, (_, i) => 100 * (i + 1));
 const CONFIDENCE = 0.95;
 
 interface MadeUpItem extends TuningItem {
-  /** By candidate, or one for all. */
+  /** Random numbers, one per candidate or one for all. */
   readonly us: readonly number[];
 }
 
@@ -98,10 +98,10 @@ function savingOf(ladder: Ladder, { candidates }: World): number {
 export interface Simulated {
   readonly world: string;
   readonly runs: number;
-  /** Share of tunings that certified a ladder with a loss at or above the risk. */
+  /** Share of tuning runs that certified a ladder with a loss at or above the risk. */
   readonly wrong: number;
   readonly certified: number;
-  /** Mean saving over all tunings. */
+  /** Mean saving over all tuning runs. */
   readonly saving: number;
   /** Saving of the cheapest recipe that may be certified. */
   readonly admissible: number;

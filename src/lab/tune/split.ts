@@ -9,8 +9,9 @@ export interface Parts<T> {
 }
 
 /**
- * A third of the groups for the search and the rest for the test, in the order of their hashes: there is no seed to vary.
- * If every loss is 0 or 1, the test part ends at the last size that allows one more loss; the rest joins the search.
+ * Assigns a third of the groups to the search and the rest to the test, in the order of their hashes: there is no seed
+ * to vary. If every loss is 0 or 1, the test part ends at the last size that allows one more loss; the rest joins the
+ * search.
  */
 export function split<T extends TuningItem>(items: readonly T[], type: LossType, bound: Bound): Parts<T> {
   const groups = grouped(items);
@@ -21,14 +22,14 @@ export function split<T extends TuningItem>(items: readonly T[], type: LossType,
   return { search: groups.slice(0, searched).flat(), test: groups.slice(searched).flat() };
 }
 
-/** Items of one group together, in the order of the groups' hashes. */
+/** Groups of items, in the order of the groups' hashes. */
 export function grouped<T extends TuningItem>(items: readonly T[]): T[][] {
   const groups = new Map<string, T[]>();
   for (const item of items) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
   return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-/** The largest size up to `n` at which one more loss than before can still be certified; `n` if none certifies. */
+/** The largest size up to `n` at which one more loss than before can still be certified; `n` if no size certifies. */
 function usefulSize(n: number, { risk, confidence }: Bound): number {
   let useful = n;
   for (let lost = 0, size = 1; size <= n; lost++) {

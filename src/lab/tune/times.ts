@@ -144,7 +144,7 @@ export class Times implements AsyncDisposable {
     return cost / median(denseIn(line.round).map((each) => each[by] / first.get(each.item)!));
   }
 
-  /** Dense's turn in the same round on the same item. */
+  /** Dense's measurement in the same round on the same item. */
   #denseOf({ round, item }: TimeLine): TimeLine {
     return this.#lines.find((each) => each.round === round && each.recipe === "dense" && each.item === item)!;
   }
@@ -154,6 +154,6 @@ export class Times implements AsyncDisposable {
   }
 }
 
-/** True if nothing of the recipe acted: its work is dense's, without overhead. */
+/** True if the recipe had no effect: its work equals dense's, without overhead. */
 const isIdle = (line: TimeLine, dense: TimeLine): boolean =>
   line.flops === dense.flops && line.bytes === dense.bytes && line.answer === dense.answer;

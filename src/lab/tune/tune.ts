@@ -12,7 +12,7 @@ export interface Procedure {
   readonly test: typeof testInOrder;
 }
 
-/** Callbacks for a tuning's progress. */
+/** Callbacks for the progress of a tuning run. */
 export interface Watch {
   /** Called with the order of the test before its first item runs; the order is final. */
   ordered?(order: readonly Rated[]): Promise<void>;

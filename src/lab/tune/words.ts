@@ -112,7 +112,7 @@ function lengthsText({ lengths: [least, most], maxTokens }: NonNullable<Tuned["c
   return `It holds for prompts of ${least} to ${most} tokens${answers}; other prompts run dense.`;
 }
 
-/** Why there was no test; undefined if there was a test. */
+/** Why nothing was tested; undefined if there was a test. */
 function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string | undefined {
   if (order.length > 0) return undefined;
   if (unsure.length === 0 || setup.request.options.cost !== "ms")
@@ -127,20 +127,20 @@ function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): s
 
 function nearText({ verdict, early, more, next }: NearMiss): string {
   const p = verdict.p.toPrecision(2);
-  const missed = `The nearest miss is ${ladderText(verdict.ladder)}: mean loss ${figure(verdict.mean)} on ${count(verdict.groups, "group")}, ${early ? `where the test ended, since p could at best still become ${p}` : `p = ${p}`}`;
+  const missed = `The nearest miss is ${ladderText(verdict.ladder)}: mean loss ${figure(verdict.mean)} on ${count(verdict.groups, "group")}, ${early ? `where the test ended, since p could not fall below ${p}` : `p = ${p}`}`;
   return more === undefined
     ? `${missed}; its loss is too close to the risk for more items to help.`
     : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;
 }
 
-/** The ladders left untested because of a failure; undefined if there are none. */
+/** The ladders left untested because of a failure; undefined if all were tested. */
 function blockedText({ untested, next }: NearMiss): string | undefined {
   if (untested.length === 0) return undefined;
   const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");
   return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with only their recipes is attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
-/** Why `serve --audit` skips a certificate's answers, for a person; undefined if it does not. */
+/** Why `serve --audit` skips a certificate's answers; undefined if it does not. */
 export function auditText(certificate: Certificate): string | undefined {
   const reason = unaudited(certificate);
   if (reason === undefined) return undefined;

@@ -30,7 +30,7 @@ export function readGemma(
 
 /**
  * The factor of attention scores, which a GGUF does not store. Like llama.cpp, this derives it from the model's size:
- * only in the 27B models does it not follow from the head size.
+ * it follows from the head size, except in the 27B models.
  */
 function attentionScale(fields: Fields, config: TransformerConfig): number {
   const { hidden, heads, layers } = config;

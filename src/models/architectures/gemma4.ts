@@ -144,7 +144,7 @@ function configure(whole: Fields, has: (tensor: string) => boolean): Transformer
     layers: fields.number("block_count", "num_hidden_layers"),
   });
   const listed = slidingWindow(fields, slidingPattern(fields, 6));
-  // The last layer has full attention, whatever the list says.
+  // The last layer always has full attention, even if the list differs.
   const window = (layer: number) => (layer === layers - 1 ? undefined : listed(layer));
   const slides = (layer: number) => window(layer) !== undefined;
   const heads = Array.from({ length: layers }, (_, layer) =>

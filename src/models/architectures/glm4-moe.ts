@@ -4,7 +4,7 @@ import { readDeepSeekExperts, readScoredGates } from "../config/experts-config.t
 import { llamaNames, type Scheme, withParts } from "../tensors/names.ts";
 import { qwenExperts } from "./qwen2-moe.ts";
 
-/** DeepSeek's tensor names for a mixture of experts, except those for latent attention. */
+/** DeepSeek's tensor names for a mixture of experts, except the names for latent attention. */
 export const deepSeekMixture: Scheme = {
   ...withParts(llamaNames, {
     ...qwenExperts,

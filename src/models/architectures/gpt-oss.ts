@@ -34,7 +34,7 @@ function configure(fields: Fields): TransformerConfig {
   });
 }
 
-/** The ramp of its YaRN has fractional ends, which a GGUF does not record. */
+/** The model's YaRN ramp has fractional ends, which a GGUF does not record. */
 function readYarn(fields: Fields): RopeConfig {
   if (!fields.gguf && !fields.object("rope_parameters") && !fields.object("rope_scaling"))
     fields.refuse("rope_parameters", undefined, "the parameters of its rotary embedding");

@@ -108,7 +108,7 @@ function layersOf(fields: Fields, layers: number): number {
   const layer = fields.number(undefined, key, -2);
   const depth = layer < 0 ? layers + 1 + layer : layer;
   if (Number.isInteger(depth) && depth >= 0 && depth <= layers) return depth;
-  return fields.refuse(key, layer, `a whole number of −${layers + 1} to ${layers}`);
+  return fields.refuse(key, layer, `a whole number from −${layers + 1} to ${layers}`);
 }
 
 /** The head's name in files of transformers 4.52 and later. */

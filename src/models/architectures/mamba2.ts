@@ -18,7 +18,7 @@ const schema = recurrentSizes.extend({
 });
 type Config = z.infer<typeof schema>;
 
-/** Reads the configuration of a model with these mixers. */
+/** Reads the configuration of a model with Mamba-2 mixers. */
 export function readMamba2(fields: Fields) {
   checkSteps(fields);
   const shared = readRecurrent(fields, 128);

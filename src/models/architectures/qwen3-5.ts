@@ -21,7 +21,7 @@ const traits = {
     ssm_beta: "linear_attn.in_proj_b",
     ssm_alpha: "linear_attn.in_proj_a",
   }),
-  // Layers that predict further tokens, and the image tower.
+  // Multi-token prediction (MTP) layers, and the image tower.
   unread: /^mtp\.|^(model\.)?visual\./,
   moreLayers: true,
 } as const;

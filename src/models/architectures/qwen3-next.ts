@@ -118,7 +118,7 @@ export const deltaTraits: Pick<HybridTraits<DeltaConfig>, "shapes" | "mixer"> = 
 export const qwen3Next = hybrid<DeltaConfig>("qwen3next", {
   ...deltaTraits,
   scheme: withParts(deltaScheme, { ssm_in: "linear_attn.in_proj_qkvz", ssm_ba: "linear_attn.in_proj_ba" }),
-  // Layers that predict further tokens.
+  // Multi-token prediction (MTP) layers.
   unread: /^mtp\./,
   defaults: { ...deltaDefaults, num_experts_per_tok: 10 },
   configure: (fields) =>

@@ -34,7 +34,7 @@ function configure(origin: ConfigSource) {
   const width = text.number(undefined, "projection_size", config.text.hidden);
   if (width !== config.image.hidden)
     throw new UserError(
-      `${source.path}: text vectors have width ${width}, expected that of image vectors, ${config.image.hidden}`,
+      `${source.path}: text vectors have width ${width}, expected the width of image vectors, ${config.image.hidden}`,
     );
   return { ...config, width };
 }

@@ -42,7 +42,7 @@ function readUNet(source: ConfigSource): UNetConfig {
     classes: fields.number(undefined, "num_class_embeds", 0),
   });
   const middleAttends = fields.flag("add_attention", true);
-  // Without it, diffusers omits the norm before the middle attention of a network that scales.
+  // Without this setting, diffusers omits the norm before the middle attention of a network that scales.
   const groups = fields.value("attn_norm_num_groups") ?? (sizes.scales ? undefined : sizes.groups);
   if (middleAttends && groups !== sizes.groups) fields.refuse("attn_norm_num_groups", groups, String(sizes.groups));
   for (const [i, { channels, attends }] of levels.entries())
@@ -79,7 +79,7 @@ const readDenoising = (scheduler: Fields): Denoising =>
     ? { kind: "consistency", noise: readConsistency(scheduler) }
     : { kind: "noise", noise: readNoise(scheduler), sampling: readSampling(scheduler) };
 
-/** diffusers' `UNet2DModel`: an unconditional network, or one with a vector per class. */
+/** diffusers' `UNet2DModel`: an unconditional network, or a network with a vector per class. */
 export const unet2d: ImageGeneratorArchitecture = {
   tensors: () => identity,
   unread: () => [],

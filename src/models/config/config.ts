@@ -66,7 +66,7 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, own: Ow
   return checkConfig(sizes, fields.source, {
     hidden,
     heads,
-    // A GGUF's count includes layers that predict further tokens.
+    // A GGUF's count includes multi-token prediction (MTP) layers.
     layers: fields.number("block_count", "num_hidden_layers") - fields.number("nextn_predict_layers", undefined, 0),
     kvHeads:
       own.kvHeads ?? (latent ? heads : readShared(fields, "attention.head_count_kv", "num_key_value_heads", heads)),

@@ -21,7 +21,7 @@ const CAPACITIES = ["expert_capacity", "capacity_factor", "moe_capacity_factor"]
 
 /**
  * Reads the mixture of a configuration: `count` and `width` are config.json's keys.
- * @throws UserError if more experts are active than there are, or an expert may drop tokens
+ * @throws UserError if more experts are active than exist, or an expert may drop tokens
  */
 export function readExperts(
   fields: Fields,

@@ -50,7 +50,7 @@ export class Fields {
     return huggingface !== undefined && this.value(huggingface) !== undefined;
   }
 
-  /** A flag in config.json; `fallback` if it is absent, and for a GGUF. */
+  /** A flag in config.json; `fallback` if the flag is absent, or for a GGUF. */
   flag(key: string, fallback = false): boolean {
     const value = this.value(key) ?? fallback;
     return typeof value === "boolean" ? value : this.refuse(key, value, "true or false");
@@ -64,13 +64,13 @@ export class Fields {
       : this.flag(huggingface, fallback);
   }
 
-  /** A list in config.json, one value per layer; undefined if it is absent, and for a GGUF. */
+  /** A list in config.json, one value per layer; undefined if the list is absent, or for a GGUF. */
   list(key: string): readonly unknown[] | undefined {
     const value = this.value(key);
     return value === undefined || Array.isArray(value) ? value : this.refuse(key, value, "a list");
   }
 
-  /** An object in config.json; undefined if it is absent, and for a GGUF. */
+  /** An object in config.json; undefined if the object is absent, or for a GGUF. */
   object(key: string): Readonly<Record<string, unknown>> | undefined {
     const value = this.value(key);
     if (value === undefined) return undefined;

@@ -8,7 +8,7 @@ interface LayerTypes {
 }
 
 /**
- * Returns which layers of a hybrid have attention; in a GGUF, those with key–value heads.
+ * Returns which layers of a hybrid have attention; in a GGUF, layers with key–value heads.
  * @throws UserError unless `layer_types` contains one of these names for each layer
  */
 export function readAttending(fields: Fields, layers: number, types: LayerTypes): (layer: number) => boolean {

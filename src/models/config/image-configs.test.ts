@@ -51,7 +51,7 @@ describe("a configuration of images that would change the numbers is refused by 
       "siglip",
       "two widths",
       inside("text_config", { projection_size: 24 }),
-      "have width 24, expected that of image vectors, 40",
+      "have width 24, expected the width of image vectors, 40",
     ],
     [
       "siglip",

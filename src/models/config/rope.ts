@@ -109,7 +109,7 @@ function hubScaling(fields: Fields, parameters: Parameters, span: Span): RopeSca
 /** llama.cpp's divisor for a pair that does not rotate. */
 const STILL = 1e30;
 
-/** The first share of a head's pairs rotates, as fast as if all did; `rotated` counts the elements of all pairs. */
+/** Rotates only a head's first pairs, at the speeds of a full rotation; `rotated` counts the elements of all pairs. */
 function proportional(rotated: number, share: number, factor: number): RopeScaling {
   const turned = Math.floor((share * rotated) / 2);
   const factors = Array.from({ length: rotated / 2 }, (_, pair) => (pair < turned ? factor : STILL));

@@ -17,7 +17,7 @@ export function listedSliding({ source, architecture }: Fields): ((layer: number
   return Array.isArray(listed) ? (layer) => listed[layer] === true : undefined;
 }
 
-/** Returns which layers have a window: all but every `usual`-th, or those with an L in a pattern of L and G. */
+/** Returns which layers have a window: all but every `usual`-th, or layers with an L in a pattern of L and G. */
 export function slidingPattern(fields: Fields, usual: number): (layer: number) => boolean {
   const key = "sliding_window_pattern";
   const letters = fields.value(key);

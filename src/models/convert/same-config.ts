@@ -4,8 +4,8 @@ import type { TransformerConfig } from "../decoder/transformer.ts";
 const OWN = new Set(["pairs", "pairsAsPublished", "biases"]);
 
 /**
- * The first field that differs between two configurations of the same model; undefined if none differs. `ofTensors`:
- * skips the scaling of positions, which tensors contain.
+ * The first field that differs between two configurations of the same model; undefined if the configurations are equal.
+ * `ofTensors`: skips the scaling of positions, which tensors contain.
  */
 export function differingField(
   before: TransformerConfig,

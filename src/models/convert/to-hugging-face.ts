@@ -90,7 +90,7 @@ function hubConfig(gguf: GgufCheckpoint, pair: Pair, config: TransformerConfig, 
   };
 }
 
-/** A GGUF shows by its tensors whether there are biases, a config.json by its flags. */
+/** Sets config.json's flags for biases, which a GGUF shows only by its tensors. */
 function withBiases(
   config: JsonObject,
   biasesOf: (config: JsonObject) => readonly string[],

@@ -38,13 +38,13 @@ export interface DecoderConfig {
    * layer has a window.
    */
   window?(layer: number): number | undefined;
-  /** The width of the output projection's input besides attention's result; absent if there is none. */
+  /** The width of the output projection's extra input, besides attention's result; absent without such an input. */
   readonly beside?: number;
   /** Which elements of a head are rotated together; adjacent ones in a GGUF. Absent without rotary embedding. */
   readonly pairs?: "interleaved" | "half";
-  /** True if Hugging Face's checkpoints store them in the same order of q's and k's rows as a GGUF. */
+  /** True if Hugging Face's checkpoints have the rows of q and k in the same order as a GGUF. */
   readonly pairsAsPublished?: boolean;
-  /** The number of experts in each mixture, and of active ones per token; absent if the model has none. */
+  /** The number of experts in each mixture, and of active experts per token; absent if the model has no experts. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** True if a token's position has a time, a height and a width (M-RoPE). */
   readonly axes?: boolean;
@@ -56,7 +56,7 @@ export interface DecoderConfig {
   readonly denoiser?: DenoiserConfig;
   /**
    * The number of floats in a recurrent layer's state for one sequence; undefined if the layer has attention, absent if
-   * all do.
+   * all layers have.
    */
   recurrent?(layer: number): number | undefined;
   /** Present if recurrent layers also have attention, in parallel. */
@@ -116,7 +116,7 @@ export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfi
 /** One layer of either kind. */
 type Block = AttentionBlock | RecurrentBlock;
 
-/** An attention layer, open at its seams: savings may replace attention or the feed-forward. */
+/** An attention layer in which savings may replace attention or the feed-forward. */
 export interface AttentionBlock {
   readonly kind: "attention";
   /**
@@ -137,9 +137,9 @@ export interface AttentionBlock {
    * @throws UserError if the weights cannot be split: experts, adapted weights, or weights with biases
    */
   feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
-  /** Updates the state like a recurrent layer; absent if the layer keeps none. */
+  /** Updates the state like a recurrent layer; absent if the layer keeps no state. */
   update?(stream: Stream, state: Tensor): Tensor;
-  /** Logits [batch, tokens, experts] of the routers traced so far; absent if the model has none. */
+  /** Logits [batch, tokens, experts] of the routers traced so far; absent if the model has no routers. */
   readonly routers?: readonly Tensor[];
 }
 
@@ -199,17 +199,17 @@ export function attentionBlock(decoder: Decoder, graph: Graph, layer: number, in
   throw new Error(`layer ${layer} is recurrent and has no attention`);
 }
 
-/** Traces the next state of a recurrent layer. @throws Error if the layer keeps none */
+/** Traces the next state of a recurrent layer. @throws Error if the layer keeps no state */
 export function nextState(decoder: Decoder, graph: Graph, layer: number, stream: Stream, state: Tensor): Tensor {
   const next = decoder.block(graph, layer).update?.(stream, state);
   if (next) return next;
   throw new Error(`layer ${layer} is an attention layer and keeps no state`);
 }
 
-/** The first attention layer, or the first layer if there is none. */
+/** The first attention layer, or the first layer if no layer has attention. */
 export const firstAttending = (config: Kinds): number => layersOf(config, "attention")[0] ?? 0;
 
-/** Attention's attributes in the first attention layer. @throws Error if there is none */
+/** Attention's attributes in the first attention layer. @throws Error if no layer has attention */
 export const firstAttention = (decoder: Decoder): ReturnType<Decoder["attention"]> =>
   decoder.attention(firstAttending(decoder.config));
 

@@ -12,7 +12,7 @@ export interface Mixer {
   run(x: Tensor, state: Tensor): { readonly y: Tensor; readonly state: Tensor };
 }
 
-/** A mixer's weights, in which a projection's parts are one product or separate ones. */
+/** A mixer's weights, with a projection's parts as one product or as separate products. */
 export interface LayerWeights {
   readonly together: MixerWeights;
   readonly apart: MixerWeights;

@@ -77,7 +77,7 @@ export interface TransformerConfig extends DecoderConfig {
   keysAsValues?(layer: number): boolean;
   /** Projections in a layer that must have a bias (`attn_q`); others may have one. */
   readonly biases: readonly string[];
-  /** Present if a latent gives keys and values; its norms have this epsilon if it differs from the layers'. */
+  /** Present if keys and values come from a latent; its norms have this epsilon if it differs from the layers'. */
   readonly latent?: LatentSizes & { readonly epsilon?: number };
   /**
    * True if `attn_q` also computes a gate for attention's result, head by head; the gate is passed alongside attention.

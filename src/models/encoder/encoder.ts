@@ -45,7 +45,7 @@ export interface EncoderConfig extends Sizes {
   readonly shifted: boolean;
   /** True if q, k and v are one tensor. */
   readonly fused: boolean;
-  /** False: feed-forwards have no gate; else whether gates and gated values are one tensor ("joined") or two. */
+  /** False if feed-forwards have no gate; else whether gates and gated values are one tensor ("joined") or two. */
   readonly gated: false | "joined" | "apart";
   readonly activation: Activation;
   /** True if the outputs of attention and feed-forward are scaled per element (Touvron et al. 2021, LayerScale). */

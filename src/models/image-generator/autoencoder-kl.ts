@@ -71,7 +71,7 @@ export class Autoencoder {
     return layers.conv("decoder.conv_out", silu(layers.norm("decoder.conv_norm_out", last)), channels, 3);
   }
 
-  /** Encodes pixels as the means of their latent images. */
+  /** Encodes images as the means of their latent distributions. */
   encode(graph: Graph, pixels: Tensor): Tensor {
     const { factor, latentChannels, widths } = this.config;
     const layers = this.#layers(graph);

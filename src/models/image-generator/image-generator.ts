@@ -26,7 +26,7 @@ export interface ImageGenerator {
   readonly denoising: Denoising;
   /** The names of the classes, by index; empty for a network without classes. */
   readonly labels: readonly string[];
-  /** The index of the vector that means no class; undefined if there is none. */
+  /** The index of the vector that means no class; undefined without such a vector. */
   readonly unconditional: number | undefined;
   /** Undefined for a network that draws pixels, with or without a class. */
   readonly prompts?: PromptParts | undefined;

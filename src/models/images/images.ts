@@ -16,7 +16,7 @@ export class Images {
     private readonly read: Read,
   ) {}
 
-  /** The number of classes of the head; 0 if there is none. */
+  /** The number of classes of the head; 0 without a head. */
   get classes(): number {
     return this.weights.has("classifier.weight") ? this.image.config.labels : 0;
   }

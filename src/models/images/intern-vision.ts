@@ -9,8 +9,8 @@ import type { SquareVision } from "./vision.ts";
 const EPSILON = 1e-5;
 
 /**
- * Tiles of an image and the entire image, between two tokens; two layers project normalised squares of neighbouring
- * patches to rows of a decoder's residual stream (Chen et al. 2024, InternVL 1.5, section 3.1).
+ * Encodes an image's tiles and the entire image, between two tokens; two layers project normalised squares of
+ * neighbouring patches to rows of a decoder's residual stream (Chen et al. 2024, InternVL 1.5, section 3.1).
  */
 export class InternVision extends RowsOfSquares<ShuffledVisionConfig> implements SquareVision {
   readonly pictures = "shaped";

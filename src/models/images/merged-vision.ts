@@ -6,7 +6,7 @@ import { Parts } from "../tensors/parts.ts";
 import type { PatchEncoder, Patches } from "./patch-encoder.ts";
 import type { ImagePlace } from "./vision.ts";
 
-/** Images of any size; two layers merge squares of patches into a decoder's rows (Wang et al. 2024, Qwen2-VL). */
+/** Encodes images of any size; two layers merge squares of patches into rows (Wang et al. 2024, Qwen2-VL). */
 export class MergedVision {
   readonly pictures = "patches";
 

@@ -50,7 +50,7 @@ export function tracePatches(g: Graph, { config, patchWidth }: PatchEncoder): Pa
   };
 }
 
-/** The values of those inputs for an image. */
+/** The values of these inputs for an image. */
 export function patchInputs(config: PatchEncoderConfig, picture: PicturePatches): Record<string, PatchInput> {
   const { merge, windows, positionSide } = config;
   const { values, rows, columns, grid } = picture;

@@ -11,8 +11,8 @@ export interface PooledVisionConfig extends ShuffledVisionConfig {
 }
 
 /**
- * An image between two tokens; each row is the mean of a square of patches, normalised and projected (Gemma Team
- * 2025, Gemma 3, section 2.1).
+ * Encodes an image between two tokens; each row is the mean of a square of patches, normalised and projected (Gemma
+ * Team 2025, Gemma 3, section 2.1).
  */
 export class PooledVision extends RowsOfSquares<PooledVisionConfig> implements SquareVision {
   readonly pictures = "framed";

@@ -43,7 +43,7 @@ abstract class Projection implements Omit<SquareVision, "pictures"> {
   }
 }
 
-/** Single images (Liu et al. 2023, LLaVA-1.5). */
+/** Encodes single images (Liu et al. 2023, LLaVA-1.5). */
 export class ProjectedVision extends Projection {
   readonly pictures = "one";
 }
@@ -51,11 +51,11 @@ export class ProjectedVision extends Projection {
 /** The tensor with the row that ends each line of an image's tiles. */
 export const LINE_END = "image_newline";
 
-/** An entire image, and its tiles of the best-fitting size (Liu et al. 2024, LLaVA-NeXT). */
+/** Encodes an entire image, and its tiles of the best-fitting size (Liu et al. 2024, LLaVA-NeXT). */
 export class FittedVision extends Projection {
   readonly pictures = "fitted";
 
-  /** The row that ends each line of the tiles, [hidden]. @throws UserError if the model has none */
+  /** The row that ends each line of the tiles, [hidden]. @throws UserError if the model has no such row */
   get lineEnd(): Float32Array {
     const row = this.weights.values(LINE_END);
     if (row?.length === this.config.hidden) return row;

@@ -30,7 +30,7 @@ export abstract class RowsOfSquares<C extends ShuffledVisionConfig> {
   }
 }
 
-/** Squares of patches, each projected to a row of a decoder's stream (Laurençon et al. 2024, Idefics3, section 4.1). */
+/** Projects squares of patches to rows of a decoder's stream (Laurençon et al. 2024, Idefics3, section 4.1). */
 export class ShuffledVision extends RowsOfSquares<ShuffledVisionConfig> implements SquareVision {
   readonly pictures = "tiles";
 

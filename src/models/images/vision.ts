@@ -13,11 +13,11 @@ export interface ImagePlace {
   readonly hidden: number;
   /** The prompt token that is replaced by an image's rows. */
   readonly imageToken: number;
-  /** The number of leading decoder layers after which an image adds to the stream; absent if it adds to none. */
+  /** The number of leading decoder layers after which an image adds to the stream; absent if it adds to no layer. */
   readonly adding?: number;
 }
 
-/** The width of an image's row: the stream's own values, then those added to it. */
+/** The width of an image's row: the stream's values, then the values to add to it after leading layers. */
 export const rowWidth = ({ hidden, adding = 0 }: ImagePlace): number => hidden * (1 + adding);
 
 /** The part of a vision–language model that turns images into rows of its decoder's residual stream. */
@@ -39,8 +39,8 @@ export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
   /**
-   * How an image becomes square pictures: one; one between two tokens; tiles and the entire image, with tokens around
-   * each or around all of them; or the entire image and tiles of a fitting size.
+   * How to make square pictures of an image: one picture; one picture between two tokens; tiles and the entire image,
+   * with tokens around each or around all of them; or the entire image and tiles of a fitting size.
    */
   readonly pictures: "one" | "framed" | "tiles" | "shaped" | "fitted";
   /** The number of rows of one square image. */

@@ -84,7 +84,7 @@ export class CachedLayers {
     return attended;
   }
 
-  /** A layer's keys and values: those just written by the layer that owns them, if it is in the graph, or its cache. */
+  /** A layer's keys and values: just written, if the layer that owns them is in the graph, or that layer's cache. */
   #entriesOf(layer: number, suffix = String(layer)): Entries {
     const owner = this.decoder.config.keysOf?.(layer);
     const shared = owner === undefined ? undefined : this.#entries.get(owner);

@@ -20,7 +20,7 @@ const tokens = sym("tokens");
 const rows = sym("rows");
 const past = sym("past");
 
-/** What happens to a pass's keys and values: none are kept, all are outputs, or earlier tokens' ones are inputs. */
+/** How a pass treats keys and values: it drops all, outputs all, or reads earlier tokens' as inputs. */
 export type DenoiserCache = "none" | "written" | "read";
 
 /**

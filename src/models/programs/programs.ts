@@ -122,7 +122,7 @@ export class DecoderPrograms implements Disposable {
       .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to, form)) }));
   }
 
-  /** The total cost of those segments. */
+  /** The total cost of these segments. */
   costOf(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Cost {
     const key = [formKey(form), from, to, ...cuts].join(" ");
     const segments = () => this.segments(from, to, cuts, form);
@@ -173,7 +173,7 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Compiles the layers with byte weights, cut at these depths. @throws Error if the decoder has none */
+  /** Compiles the layers with byte weights, cut at these depths. @throws Error if the decoder has no byte weights */
   async prepareBytes(form: ByteForm, cuts: readonly number[]): Promise<void> {
     const spans = spansOf(this.decoder, cuts);
     if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, form)))) return;

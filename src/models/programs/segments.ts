@@ -60,7 +60,7 @@ export function traceEmbedding(decoder: Decoder): Graph {
   return g;
 }
 
-/** How tokens in layers attend. */
+/** How tokens attend in these layers. */
 interface Attending {
   /** True if tokens of one image see each other. */
   readonly images?: boolean;
@@ -110,7 +110,7 @@ export function traceLayers(
   return streamOut(g, stream);
 }
 
-/** A layer's state as the input `state0` [batch, floats], named by layer number; undefined if the layer keeps none. */
+/** A layer's state as the input `state0` [batch, floats], named by layer number; undefined if it keeps no state. */
 function stateIn(g: Graph, { config }: Decoder, layer: number): Tensor | undefined {
   const floats = config.recurrent?.(layer);
   return floats === undefined ? undefined : g.input(`state${layer}`, "f32", [batch, floats]);

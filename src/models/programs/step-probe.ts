@@ -45,6 +45,6 @@ export interface CompiledProbe {
   /** The number of values computed for each token. */
   readonly width: number;
   readonly hasLogits: boolean;
-  /** The size of the state; 0 if there is none. */
+  /** The size of the state; 0 without a state. */
   readonly stateSize: number;
 }

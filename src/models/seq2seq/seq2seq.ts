@@ -30,13 +30,13 @@ export interface Seq2SeqConfig extends Sizes {
   readonly reach: number;
   readonly activation: Activation;
   readonly gated: boolean;
-  /** Multiplies the last hidden states before the head. */
+  /** The factor of the last hidden states before the head. */
   readonly logitScale: number;
   /** The first token of the decoder's input. */
   readonly start: number;
 }
 
-/** The texts of a batch: ids i64 and mask i32 (1 a token, 0 padding, after the tokens) [batch, tokens]. */
+/** The texts of a batch: ids i64 and mask i32 (1 for tokens, 0 for padding at the end) [batch, tokens]. */
 export interface SourceInput {
   readonly ids: Tensor;
   readonly mask: Tensor;
@@ -136,7 +136,7 @@ class Layer {
     return { branch: this.#project(attended, { attn_output: this.config.hidden }), residual };
   }
 
-  /** Attention of the decoder's tokens to earlier, cached ones. */
+  /** Attention of the decoder's tokens to earlier, cached tokens. */
   attendCached(stream: Stream, cache: CacheTensors, bias: Tensor, present: DecoderLayer["present"]): Stream {
     const { heads, headSize, hidden } = this.config;
     const { normed, residual } = this.#enter(stream, "attn_norm");

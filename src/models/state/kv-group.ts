@@ -54,7 +54,7 @@ export interface LayerRange {
 
 /**
  * Keys and values of some layers in one row of a cache. Entries are for all of the sequence's tokens from the first on,
- * or for those that a cut kept. Layers with a window free keys that no later query sees.
+ * or for the tokens that a cut kept. Layers with a window free keys that no later query sees.
  */
 export class KvGroup implements StateGroup {
   #length = 0;

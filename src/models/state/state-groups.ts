@@ -13,7 +13,7 @@ export function groupOf(cache: KvRows): StateGroup {
   return attends ? new MixedGroup(new KvGroup(cache, layers), states) : states;
 }
 
-/** The size of a sequence of `tokens` tokens in all layers, in bytes; windows have freed the first `gone`. */
+/** Bytes of a sequence of `tokens` tokens in all layers, after windows have freed the first `gone` tokens. */
 export function sequenceBytes(config: DecoderConfig, tokens: number, gone = 0): number {
   const layers = { from: 0, to: config.layers };
   return kvBytes(config, layers, tokens, gone) + stateBytes(config, layers);

@@ -37,5 +37,5 @@ export function windowStart(config: Windows, past: number): number {
   return Math.max(0, STEP * Math.floor(first / STEP));
 }
 
-/** The cost symbols for the tokens cached before a run: all of them, and those bound for layers with a window. */
+/** The cost symbols for the tokens cached before a run: all tokens, and the tokens bound for layers with a window. */
 export const pastSizes = (config: Windows, past: number) => ({ past, windowPast: past - windowStart(config, past) });

@@ -50,7 +50,7 @@ const inGguf =
 
 /** Tensor names in an architecture's Hugging Face checkpoints. */
 export interface Scheme {
-  /** Possible prefixes of every name, the first of which that fits the checkpoint is used; or none. */
+  /** Possible prefixes of every name; the first one that fits the checkpoint is used, or else no prefix. */
   readonly prefixes: readonly string[];
   /** The text before a layer's number. */
   readonly layers: string;

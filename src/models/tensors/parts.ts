@@ -19,7 +19,7 @@ import { fnv1a } from "../../util/fnv.ts";
 import type { Matrix, Sizes, WeightSource } from "../../weights/weight-source.ts";
 import { expertName } from "./names.ts";
 
-/** Consecutive outputs or inputs, of which only the first `kept` are used. */
+/** Consecutive outputs or inputs; only the first `kept` are used. */
 interface Piece {
   readonly size: number;
   readonly kept: number;
@@ -117,8 +117,7 @@ export class Parts {
 
   /**
    * A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32, so that its choices do not
-   * change.
-   * @throws UserError if one of them is NaN
+   * change. @throws UserError if a weight is NaN
    */
   router(name: string, x: Tensor, experts: number): Tensor {
     if (this.weights.values(`${name}.weight`)?.some(Number.isNaN))

@@ -2,8 +2,8 @@ import type { MaskRequest } from "./block-sparse/block-mask.ts";
 import type { LastAttention } from "./last-attention.ts";
 
 /**
- * A prompt's last attention rows as columns (heavy keys) and diagonals (heavy distances). MInference (arXiv 2407.02490) and
- * FlexPrefill (arXiv 2502.20766) both extrapolate it to all earlier queries.
+ * A prompt's last attention rows as columns (heavy keys) and diagonals (heavy distances). MInference (arXiv 2407.02490)
+ * and FlexPrefill (arXiv 2502.20766) both extrapolate them to all earlier queries.
  */
 export interface VerticalSlash {
   /** Mean mass of each key, `[keys]`. */

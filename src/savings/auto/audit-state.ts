@@ -85,7 +85,7 @@ export async function switchOn(name: string): Promise<void> {
 
 const TYPE: LossType = "unit";
 
-/** The certificate of an answer, by its SHA-256. @throws UserError if the name now has a different one */
+/** The certificate of an answer, by its SHA-256. @throws UserError if the name now has a different certificate */
 export function requireIssued(name: string, sha256: string): Certificate {
   const certificate = readCertificate(name);
   if (certificateHash(certificate) === sha256) return certificate;

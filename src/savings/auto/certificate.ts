@@ -38,7 +38,7 @@ export const certificateSchema = z.strictObject({
   loss: z.enum(lossNames),
   type: z.enum(["binary", "unit", "signed"]),
   items: z.strictObject({ search: length, test: length, groups: length }),
-  /** The number of tunings for this model, loss and task; each is tested at half the last one's error rate. */
+  /** The number of tuning runs for this model, loss and task; each is tested at half the previous run's error rate. */
   attempt: z.int().min(1),
   p: z.number(),
   /** The mean loss on the test items. */
@@ -64,7 +64,7 @@ export const certificateSchema = z.strictObject({
   /** The lengths, in tokens, of the test's shortest and longest prompts, and the 90th percentile of answer lengths. */
   lengths: z.tuple([length, length]),
   answer: length,
-  /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent if none was cut. */
+  /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent if it cut none. */
   maxTokens: z.int().min(1).optional(),
   model: z.string(),
   form: z.enum(quants),
@@ -106,14 +106,14 @@ export const certificateHash = (certificate: Certificate): string =>
 
 /**
  * Writes a certificate with its hash and switches it on, whatever the state of an earlier one with this name. @throws
- * UserError if the disk refuses it
+ * UserError if writing fails
  */
 export async function keepCertificate(name: string, certificate: Certificate): Promise<void> {
   await keepJson(certificateFile(name), { certificate, sha256: certificateHash(certificateSchema.parse(certificate)) });
   rmSync(switchFile(name), { force: true });
 }
 
-/** Changes whenever the certificate's file does; undefined if there is none. */
+/** A value that changes with the certificate's file; undefined if the file is missing. */
 export function certificateStamp(name: string): string | undefined {
   const stat = statSync(certificateFile(name), { throwIfNoEntry: false, bigint: true });
   return stat && `${stat.mtimeNs} ${stat.ino} ${stat.size}`;

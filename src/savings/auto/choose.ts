@@ -14,9 +14,9 @@ export type Chosen = Pick<Choice, "maxTokens"> & { readonly recipe: string; read
 type CachedUnder = (recipe: string) => number;
 
 /**
- * The recipe for a request under a certificate: the cheapest that the ladder allows at this length. Under a budget, the one
- * with the least loss that fits, else the cheapest. Outside the tested range, dense.
- * @throws UserError if the prompt form or sampling differs from the test's, unless not `strict`
+ * The recipe for a request under a certificate: the cheapest that the ladder allows at this length. Under a budget, the
+ * recipe with the least loss that fits, else the cheapest. Outside the tested range, dense. @throws UserError if
+ * `strict` and the prompt form or sampling differs from the test's
  */
 export function choose(
   name: string,
@@ -53,7 +53,7 @@ export function choose(
   return { ...best!, reason: undefined, ...(limited !== facts && { maxTokens: limited.maxTokens }) };
 }
 
-/** A request's facts with the certificate's token limit, if that is lower and the request has none. */
+/** Applies the certificate's token limit to a request that sets no limit, if the default is higher. */
 const limitedBy = ({ maxTokens: cutAt }: Certificate, facts: RequestFacts): RequestFacts =>
   facts.defaultLength && cutAt !== undefined && cutAt < facts.maxTokens ? { ...facts, maxTokens: cutAt } : facts;
 

@@ -11,7 +11,7 @@ export const budget = z
     flops: most.optional().describe("FLOPs of prompt and answer"),
   })
   .refine(({ ms, flops }) => (ms ?? flops) !== undefined, "expected ms, flops or both")
-  // The same check in JSON Schema.
+  // The same check, as JSON Schema.
   .meta({ minProperties: 1 });
 export type Budget = z.infer<typeof budget>;
 
@@ -25,8 +25,8 @@ export const guarantee = z.strictObject({
 type Guarantee = z.infer<typeof guarantee>;
 
 /**
- * Why an answer lacks a guarantee although a certificate was requested: it is dense, or, for `degraded`, from a Swift whose
- * Super failed.
+ * Why an answer lacks a guarantee although a certificate was requested: it is dense or, for `degraded`, Swift's,
+ * because Super failed.
  */
 export const unguaranteed = z.enum([
   "length",
@@ -47,7 +47,7 @@ export type Unguaranteed = z.infer<typeof unguaranteed>;
 export interface RequestFacts {
   /** The prompt's form; undefined for token ids. */
   readonly form: PromptForm | undefined;
-  /** Sampling settings, without those that have no effect. */
+  /** The sampling settings that have an effect. */
   readonly sampling: Readonly<Record<string, number>>;
   /** True if the answer is constrained by tools or a format. */
   readonly constrained: boolean;
@@ -67,9 +67,9 @@ export interface RequestFacts {
 export interface Turn {
   /** Hashes of the prompts of the conversation's earlier answers, oldest first. */
   readonly earlier: readonly string[];
-  /** The hash of its own prompt. */
+  /** The hash of the request's own prompt. */
   readonly prompt: string;
-  /** Its arrival time, the same for all answers of one request. */
+  /** The request's arrival time, the same for all its answers. */
   readonly arrived: number;
 }
 
@@ -81,10 +81,10 @@ export interface Cost {
 
 /** The recipe that a certificate chose for a request. */
 export interface Choice {
-  /** Its savings with every option; empty for dense. */
+  /** The recipe's savings with every option; empty for dense. */
   readonly recipe: readonly string[];
   readonly guarantee: Guarantee | null;
-  /** The token limit for a request without one, if the certificate has one. */
+  /** The certificate's token limit, if any, for a request without a limit. */
   readonly maxTokens?: number | undefined;
   /** SHA-256 of the certificate; absent if no audit can bet against it. */
   readonly audited?: string;

@@ -13,13 +13,13 @@ export interface Rungs {
  */
 export type Ladder = readonly Rungs[];
 
-/** The allowed recipes for a prompt of `tokens` tokens; none beyond the ladder. */
+/** The allowed recipes for a prompt of `tokens` tokens; empty beyond the ladder. */
 export const rungsAt = (ladder: Ladder, tokens: number): readonly string[] =>
   ladder.find(({ tokens: range }) => covers(range, tokens))?.rungs ?? [];
 
 export const covers = ([from, to]: Range, tokens: number): boolean => tokens >= from && (to === null || tokens <= to);
 
-/** The recipe other than dense that is allowed at a length; dense if there is none. */
+/** The recipe other than dense that is allowed at a length; dense if no other recipe is. */
 export const savingAt = (ladder: Ladder, tokens: number): string => savingOf(rungsAt(ladder, tokens));
 
 export const savingOf = (rungs: readonly string[]): string => rungs.find((rung) => rung !== "dense") ?? "dense";

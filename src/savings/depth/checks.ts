@@ -23,7 +23,7 @@ export function requireExits(saving: string, decoder: Decoder): void {
   if (why !== undefined) throw new UserError(`${saving} does not support this model: it has ${why}`, 2);
 }
 
-/** The exits of `all` at or after layer `from`, ascending. @throws UserError if none */
+/** The exits of `all` at or after layer `from`, ascending. @throws UserError if there is no such exit */
 export function exitsFrom(saving: string, all: readonly number[], from = 1): readonly number[] {
   const layers = all.filter((layer) => layer >= from);
   if (layers.length > 0) return layers;
@@ -36,13 +36,12 @@ const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute
 /** Fills for layers of either kind. */
 const SHARED_FILLS: readonly StateFill[] = ["recompute", "none"];
 
-/** The option `fill` as chains of fills, of which the model uses the first that its layers support. */
+/** The option `fill` as chains of fills; the model uses the first fill in a chain that its layers support. */
 export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**
  * The fill of layers from `layer` on for a token that exited after `layer` layers: the first option that these layers
- * support, or one per kind of layer.
- * @throws UserError if none
+ * support, or one per kind of layer. @throws UserError if these layers support no option
  */
 export function fillFor(
   saving: string,
@@ -67,7 +66,7 @@ export function checkFill(saving: string, fill: StateFill, layer: number, decode
   if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
 }
 
-/** The layers from `layer` on, or only the last layer if there are none. */
+/** The layers from `layer` on; at least the last layer. */
 function deeperLayers(layer: number, { config }: Decoder): number[] {
   const first = Math.min(layer, config.layers - 1);
   return Array.from({ length: config.layers - first }, (_, i) => first + i);
@@ -134,7 +133,7 @@ function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): s
 function unsupportedCopy(layer: number, decoder: Decoder): string | undefined {
   const attending = layersOf(decoder.config, "attention");
   const source = attending.findLast((l) => l < layer);
-  if (source === undefined) return `exits after an attention layer, but the first one is layer ${attending[0]! + 1}`;
+  if (source === undefined) return `exits after an attention layer, but the first such layer is ${attending[0]! + 1}`;
   const kind = attentionKind(decoder, source);
   const other = attending.find((l) => l >= layer && keepsKeys(decoder.config, l) && attentionKind(decoder, l) !== kind);
   return other === undefined

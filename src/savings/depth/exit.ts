@@ -9,7 +9,7 @@ import { exitUnsupported, fillFor, fillLists, requireExits } from "./checks.ts";
 
 const options = z
   .strictObject({
-    layer: optionalInteger(1).describe("layers that a token runs before it exits, counted from the first"),
+    layer: optionalInteger(1).describe("layers that process a token before it exits, counted from the first"),
     mode: choice(["fixed", "random"])
       .default("fixed")
       .describe("fixed: every generated token exits; random: each exits with the probability rate"),
@@ -39,7 +39,7 @@ function checkExit({ layer, mode, fill: option }: ExitOptions, decoder: Decoder)
 
 /**
  * Makes every generated token, or a random share, exit after a layer, as a control for savings that choose the tokens.
- * Prompts run through all layers.
+ * All layers process the prompt.
  */
 export const exit: Saving<ExitOptions> = {
   name: "exit",

@@ -82,7 +82,7 @@ exact("rotated, logits are as near, and the rotation is overhead beside dense's 
   const [one, other] = [await logitsUnder(plain), await logitsUnder(turned)];
   expect(error(other.logits, dense.logits)).toBeLessThan(0.05);
   expect(other.logits).not.toEqual(one.logits);
-  // qkv, the attention output, gate with up, and down; none of them after the last layer's attention.
+  // qkv, the attention output, gate with up, and down; no products after the last layer's attention.
   const { hidden, layers } = model.decoder.config;
   const inputs = 3 * hidden + FFN;
   const rotation = 2 * 32 * text.length * (layers * inputs - 2 * hidden - FFN);

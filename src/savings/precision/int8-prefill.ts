@@ -23,7 +23,7 @@ function partOf(bytes: ByteForm): PlanPart {
   return { bytes, state: { prompt: state, answer: state } };
 }
 
-/** Why a model's prompts cannot run in bytes separately from its steps; undefined if they can. */
+/** Why a model cannot run its prompts, but not its decoding steps, in bytes; undefined if it can. */
 const unsupported = ({ config }: Decoder, form?: ModelForm): string | undefined =>
   unsupportedInBytes(config) ?? (form?.quant === "q8r" ? "weights that are already bytes (q8r)" : undefined);
 
@@ -39,7 +39,7 @@ const idle = (form: ModelForm | undefined): string | undefined =>
 export const int8Prefill: Saving<Int8PrefillOptions> = {
   name: "int8-prefill",
   group: "precision",
-  summary: "a prompt's matrix products in bytes, on CPUs built for it",
+  summary: "a prompt's matrix products in bytes, on CPUs that support it",
   needs: ["tokens in"],
   options,
   unsupported,

@@ -38,7 +38,7 @@ export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Gr
 
 /** How to compute the scores. */
 export interface ScoreOptions {
-  /** If true, scores as in the layer's own attention; if false, without rotary embedding. */
+  /** If true, scores include rotary embedding, as in the layer's own attention. */
   readonly rotary: boolean;
   /** If true, the softmax covers only some keys. */
   readonly some: boolean;

@@ -9,8 +9,8 @@ import { unsupportedCut } from "./unsupported.ts";
 
 const options = z
   .strictObject({
-    after: optionalInteger(1).describe("layers that all tokens of the prompt run, counted from the first"),
-    keep: fraction(0.5).describe("share of the prompt's tokens that run deeper layers; 1 is dense"),
+    after: optionalInteger(1).describe("layers that process all tokens of the prompt, counted from the first"),
+    keep: fraction(0.5).describe("share of the prompt's tokens that deeper layers process; 1 is dense"),
     by: choice(["uniform", "recent", "random", "attention"])
       .default("attention")
       .describe(
@@ -46,14 +46,14 @@ function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
 }
 
 /**
- * Lets only some tokens of a long prompt run the layers after a given layer. The criterion of `by=attention` is the
- * last query's attention, averaged over heads. FEATHER (arXiv 2412.13180) studies it on visual tokens; here it applies
- * to text.
+ * Drops some tokens of a long prompt after a layer: deeper layers process only the others. The criterion of
+ * `by=attention` is the last query's attention, averaged over heads. FEATHER (arXiv 2412.13180) studies it on visual
+ * tokens; here it applies to text.
  */
 export const prune: Saving<PruneOptions> = {
   name: "prune",
   group: "tokens",
-  summary: "only the most attended prompt tokens run deeper layers",
+  summary: "deeper layers process only the most attended prompt tokens",
   needs: ["between layers"],
   options,
   withoutPreset:
@@ -105,8 +105,8 @@ const partOf = (options: PruneOptions, probe: Probe | undefined) => ({
 });
 
 /**
- * Indices of the tokens that run deeper layers, in order: the sinks, the last tokens, and the best of the others by the
- * criterion, up to the share.
+ * Indices of the tokens that deeper layers process, in order: the sinks, the last tokens, and the best other tokens by
+ * the criterion, up to the share.
  */
 export function keptOf(options: PruneOptions, tokens: number, scores: Float32Array): Int32Array {
   const { keep, sinks, last } = options;

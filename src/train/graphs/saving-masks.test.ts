@@ -223,7 +223,7 @@ test.each([
   [{ save: "yopo:layers=9" }, "yopo: there is no layer 9; the model has 3"],
   [
     { save: "yopo:heads=heads.json" },
-    "yopo: heads: the file holds only for a model's current weights, which training changes",
+    "yopo: heads: the file is valid only for a model's current weights, which training changes",
   ],
   [{ save: CUTS, packing: true }, "packing: savings do not support samples that share a row"],
   [{ save: CUTS, method: "ul2r:mask=prefix" }, "which savings do not support; omit save"],

@@ -3,7 +3,7 @@ import * as words from "./words.ts";
 
 /** The number of digits in the strip. */
 const STRIP = 3;
-/** The number of shapes a picture's objects may have: half of all, so a random shape is often absent. */
+/** The number of shapes that one picture uses: half of all shapes, so a random shape is often absent. */
 const SHAPES = words.shapes.length / 2;
 /** Share of blank cells that always have the ground's colour; the others have random colours. */
 const GROUND = 0.6;
@@ -19,21 +19,21 @@ export interface Question {
   readonly kind: QuestionKind;
   readonly words: readonly string[];
   readonly answer: readonly string[];
-  /** The row of the answer, counted from 0; absent if it is in several. */
+  /** The answer's row, counted from 0; absent if several rows have the answer. */
   readonly row?: number;
 }
 
 /** A picture of side × side cells and all its questions. */
 export interface Scene {
   readonly side: number;
-  /** Words, row by row: the row's word, then a word per cell: side × (side + 1) words. */
+  /** Words, row by row: each row's word, then a word per cell; side × (side + 1) words in all. */
   readonly cells: readonly string[];
   readonly questions: readonly Question[];
 }
 
 /**
- * A random picture. Its questions: `where` for every object, `any` for every shape, and one each about the strip and
- * the ground.
+ * Makes a random picture, and its questions: `where` for every object, `any` for every shape, and one each about the
+ * strip and the ground.
  */
 export function makeScene(side: number, random: () => number): Scene {
   const below = (n: number) => Math.floor(random() * n);

@@ -7,16 +7,16 @@ export const shapes = list("star ring cross square");
 export const digits = list("zero one two three four five six seven eight nine");
 const letters = list("a b c d e f g h i j k l");
 
-/** The largest grid's rows and columns, as answers name them. A row in the picture also begins with its word. */
+/** Names of the largest grid's rows and columns, used in answers. Each row of a picture also begins with its name. */
 export const rowWords = letters.map((letter) => `row${letter}`);
 export const columnWords = letters.map((letter) => `col${letter}`);
 
-/** Blank cells of a colour are randomly one of these. */
+/** Variants of a blank cell's word, chosen at random. */
 export const looks = list("a b");
 
 export const blankCell = (colour: string, look: string): string => `${colour}blank${look}`;
 
-/** An object, in its cell and in questions. */
+/** The word for an object, in its cell and in questions. */
 export const objectWord = (colour: string, shape: string): string => `${colour}${shape}`;
 
 /** Begins a picture. */

@@ -22,9 +22,9 @@ export interface CodeFile {
 const MOST: Readonly<Record<Split, number>> = { test: 120_000, validation: 150_000, train: 400_000 };
 
 /**
- * Files of a language's packages, from the test split up to the requested one; a later split's files have no duplicate
- * in an earlier one. Packages are fetched once.
- * @throws UserError if a package's content or licence differs from the list's
+ * Files of a language's packages in the test split and later splits up to the requested one. No file has a duplicate in
+ * an earlier split. Packages are fetched once. @throws UserError if a package's content or licence differs from the
+ * list
  */
 export async function codeFiles(
   language: Language,

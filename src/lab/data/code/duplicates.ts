@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** The maximum share of a file's lines in earlier files. */
+/** The maximum share of a file's lines that earlier files may contain. */
 const SHARE = 0.5;
 
 /**

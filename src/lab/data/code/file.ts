@@ -11,7 +11,7 @@ const names: Readonly<Record<Language, RegExp>> = {
   python: /\.py$/,
 };
 
-/** Declarations, third-party code, compiled code and wheel metadata. */
+/** Excluded paths: declarations, third-party code, compiled code and wheel metadata. */
 const aside = /\.d\.ts$|(^|\/)(node_modules|_?vendor(ed)?|_?third_party|__pycache__|[^/]+\.(dist-info|data))\//;
 
 /** True for the path of a source file of the language within its package. */

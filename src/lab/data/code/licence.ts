@@ -9,14 +9,14 @@ const PERMISSIVE = ["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", 
 export const isMetadata = (kind: DataPackage["kind"], path: string): boolean =>
   kind === "npm" ? /^(package\/)?package\.json$/.test(path) : /^[^/]+\.dist-info\/METADATA$/.test(path);
 
-/** The licence in a package's metadata; undefined if none. */
+/** The licence that a package's metadata names, if any. */
 export const licenceIn = (kind: DataPackage["kind"], metadata: string): string | undefined =>
   kind === "npm" ? inManifest(metadata) : inMetadata(metadata);
 
 const manifest = z.object({ license: z.string() });
 const inManifest = (text: string): string | undefined => manifest.safeParse(JSON.parse(text)).data?.license;
 
-/** PyPI's classifiers, for packages without an expression. */
+/** PyPI's classifiers, for packages without a licence expression. */
 const classifiers: Readonly<Record<string, string>> = {
   "MIT License": "MIT",
   "Apache Software License": "Apache-2.0",
@@ -43,5 +43,5 @@ export const isPermissive = (expression: string): boolean =>
 /** @throws UserError if the licence differs from the expected one, or is not permissive */
 export function checkLicence(name: string, expected: string, actual: string | undefined): void {
   if (actual === expected && isPermissive(actual)) return;
-  throw new UserError(`${name}: expected the licence ${expected}, a permissive one, got ${actual ?? "none"}`);
+  throw new UserError(`${name}: expected the licence ${expected}, which must be permissive, got ${actual ?? "none"}`);
 }

@@ -1,7 +1,7 @@
 import type { DataPackage } from "../../../weights/sources/data-package.ts";
 import type { Language, Split } from "./file.ts";
 
-/** A package of permissively licensed source code, and the split that all of it belongs to. */
+/** A package of permissively licensed source code, and the split of all its files. */
 export interface CodePackage extends DataPackage {
   readonly language: Language;
   readonly split: Split;

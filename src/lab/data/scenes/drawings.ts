@@ -121,7 +121,7 @@ export const drawings: readonly (readonly [name: string, file: string])[] = [
   ] as const),
 ];
 
-/** Endings with an irregular plural, or none. */
+/** Name endings whose plural is irregular or the same as the singular. */
 const irregular: readonly (readonly [ending: RegExp, plural: string])[] = [
   [/(sheep|fish|deer|shrimp|bison|trout)$/, "$1"],
   [/(kni|lea|wol|loa|shel|scar)fe?$/, "$1ves"],

@@ -13,7 +13,7 @@ import { captionOf, questionsOf } from "./words.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-drawings-"));
 const stamps = path.join(folder, "stamps");
 
-/** Writes a square of one colour with a transparent margin of two pixels, and its text. */
+/** Writes a one-colour square with a transparent two-pixel margin, and optionally the text file with its name. */
 async function stamp(file: string, colour: readonly number[], text?: string): Promise<void> {
   const target = path.join(folder, file);
   mkdirSync(path.dirname(target), { recursive: true });
@@ -68,7 +68,7 @@ const options = sceneOptions.parse({ drawings: "0", folder: stamps, digits: 0, l
 test("a folder's scenes have its drawings, whole masks and questions about them; nothing is fetched", async () => {
   const notices: string[] = [];
   const pictures = await openPictures("train", options, { onNotice: (sentence) => notices.push(sentence) });
-  expect(notices).toEqual([`${stamps}: drawings 3, names 2; 1 left out, without a name of one or two words`]);
+  expect(notices).toEqual([`${stamps}: drawings 3, names 2; 1 skipped: no name of one or two words`]);
   const names = namesOf(pictures);
   const kinds = new Set<string>();
   for (let seed = 0; seed < 20; seed++) {

@@ -11,8 +11,8 @@ export interface FolderDrawings {
 
 /**
  * Reads the PNG files of a folder and its subfolders. NAME.txt beside NAME.png holds the drawing's name ("A cat."), as
- * in Tux Paint's stamps; without a text, it is the file's own.
- * @throws UserError if the folder or a drawing cannot be read, or none has a name
+ * in Tux Paint's stamps; without NAME.txt, the name is NAME. @throws UserError if the folder or a drawing cannot be
+ * read, or no drawing has a name
  */
 export async function readFolder(folder: string): Promise<FolderDrawings> {
   const files = await drawingsIn(folder);

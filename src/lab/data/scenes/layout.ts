@@ -43,7 +43,7 @@ function inCell(size: number, cell: number, random: () => number): Place {
   return { x: along((cell % GRID) * width), y: along(Math.floor(cell / GRID) * width), side, cell };
 }
 
-/** Free positions; the more objects, the smaller the largest of them. */
+/** Random positions and sizes; the more objects, the smaller the maximum size. */
 export function freePlaces({ size }: SceneOptions, count: number, random: () => number): Place[] {
   const largest = size * Math.min(0.9, 1.1 / Math.sqrt(count));
   return Array.from({ length: count }, () => {

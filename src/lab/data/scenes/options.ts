@@ -13,12 +13,12 @@ export const sceneOptions = z.strictObject({
     .min(0)
     .max(drawings.length)
     .default(40)
-    .describe("number of named emoji to use, from the start of the list; 0: only the folder's drawings"),
+    .describe("number of named emoji to use, from the start of the list; 0: only drawings from the folder"),
   folder: z
     .string()
     .min(1)
     .optional()
-    .describe("a folder of further PNG drawings; NAME.txt beside NAME.png holds the name, else it is the file's"),
+    .describe("a folder of further PNG drawings; NAME.txt beside NAME.png holds the name; the default is NAME"),
   layout: z
     .enum(["grid", "free"])
     .default("grid")
@@ -32,6 +32,6 @@ export const sceneOptions = z.strictObject({
     .default(0.3)
     .describe("share of scenes with a number, a row of 1 to 3 digits"),
   clutter: z.coerce.number().min(0).max(1).default(0.5).describe("share of scenes with a cluttered background"),
-  tints: z.coerce.number().min(0).max(1).default(0).describe("share of drawings in one colour, stated in their name"),
+  tints: z.coerce.number().min(0).max(1).default(0).describe("share of tinted drawings, whose label names the tint"),
 });
 export type SceneOptions = z.output<typeof sceneOptions>;

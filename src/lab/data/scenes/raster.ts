@@ -24,7 +24,7 @@ export interface Canvas {
 /** The maximum number of pixels in a file. */
 const MOST_PIXELS = 2 ** 24;
 
-/** Reads a picture's file. @throws Error if it cannot be decoded */
+/** Reads a picture file. @throws Error if it cannot be decoded */
 export async function readRaster(file: string): Promise<Raster> {
   const { default: sharp } = await import("sharp");
   const picture = sharp(file, { limitInputPixels: MOST_PIXELS }).toColourspace("srgb").ensureAlpha();
@@ -32,7 +32,7 @@ export async function readRaster(file: string): Promise<Raster> {
   return { width: info.width, height: info.height, data };
 }
 
-/** Crops a picture to its visible part. @throws Error if none */
+/** Crops a picture to its visible part. @throws Error if nothing is visible */
 export function trimmed({ width, height, data }: Raster): Raster {
   let [left, top, right, bottom] = [width, height, 0, 0];
   for (let y = 0; y < height; y++)

@@ -7,7 +7,7 @@ import { namesOf, openPictures, type Pictures, type SceneSplit } from "./picture
 import { drawScene, labelsOf, type Scene } from "./scene.ts";
 import { captionOf, questionsOf, type SceneQuestion } from "./words.ts";
 
-/** A line of `scenes.jsonl`; paths are relative to its folder. */
+/** A line of `scenes.jsonl`; paths are relative to the file's folder. */
 export interface SceneRow {
   readonly image: string;
   /** A grey picture: each pixel is its object's number, from 1 on; 0 for the background. */

@@ -26,7 +26,7 @@ export function question(item: Item): Html {
 const oneContext = ({ choices }: ItemOf<"choice">): boolean =>
   choices.every(({ context }) => context === choices[0]!.context);
 
-/** The common text of an item's choices: their context, or the text after each (Winogrande). */
+/** The text that an item's choices share: their context, or the text after each choice (Winogrande). */
 const commonOf = (item: ItemOf<"choice">): string => {
   const { context, continuation } = item.choices[0]!;
   return oneContext(item) ? context : `…${continuation}`;

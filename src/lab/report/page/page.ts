@@ -14,7 +14,7 @@ import { verdict } from "./verdict.ts";
 export interface Report {
   readonly summary: Summary;
   readonly results: readonly Result[];
-  /** Items with results, by id. */
+  /** The items that have results, by id. */
   readonly items: ReadonlyMap<string, Item>;
 }
 
@@ -47,7 +47,7 @@ ${origin(summary)}</main></body></html>
 
 const lead = ({ metric, items, too_long, cut_texts: cut = 0, recipes }: Summary): string =>
   `${count(items, "item")}, ${count(recipes.length, "recipe")}; quality is ${metric.name}, ${metric.better} is better; ` +
-  `intervals are 95\u00a0% bootstrap intervals over items, Wilson's where all items are alike${too_long > 0 ? `; ${count(too_long, "item")} longer than the model's context left out` : ""}${cut > 0 ? `; ${count(cut, "text")} longer than the model reads cut at the end` : ""}.`;
+  `intervals are 95\u00a0% bootstrap intervals over items, Wilson's where all items are alike${too_long > 0 ? `; ${count(too_long, "item")} longer than the model's context left out` : ""}${cut > 0 ? `; ${count(cut, "text")} cut at the end to the model's maximum length` : ""}.`;
 
 /** The plot twice, for wide and narrow screens; the table below has its numbers. */
 const figure = (summary: Summary): Html => html`<figure>

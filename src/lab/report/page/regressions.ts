@@ -17,7 +17,7 @@ export interface ByItem {
   readonly items: ReadonlyMap<string, Item>;
 }
 
-/** The number of items that each recipe improved or worsened against dense, and the worst ones side by side. */
+/** The number of items that each recipe improved or worsened against dense, and the worst items side by side. */
 export function itemByItem({ metric, points, resultsOf, items }: ByItem): Html {
   const rows = points
     .filter(({ kind }) => kind !== "dense")

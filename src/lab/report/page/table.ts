@@ -16,6 +16,6 @@ export const recipeCell = ({ key, kind, recipe }: PlotPoint): Html[] => [
   html`<th scope="row">${recipeName(recipe)}</th>`,
 ];
 
-/** A recipe that may wrap after its commas and colons. */
+/** A recipe's text, which may wrap after commas and colons. */
 export const recipeName = (recipe: string): Html =>
   html`<code>${recipe.split(/(?<=[,:])/).map((piece, i) => html`${i === 0 ? "" : html`<wbr>`}${piece}`)}</code>`;

@@ -5,7 +5,7 @@ import { figure, percent, range, signed } from "../format.ts";
 import type { PlotPoint } from "../plot/points.ts";
 import { recipeName } from "./table.ts";
 
-/** The end of the difference's interval on the metric's bad side. */
+/** The worse end of the difference's interval, for this metric. */
 const worstEnd = (metric: Summary["metric"], { delta }: PlotPoint): number =>
   metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
 
@@ -18,7 +18,7 @@ export function verdict(summary: Summary, points: readonly PlotPoint[]): Html {
   const bound = whole(percent(BOUND));
   if (best === undefined)
     return html`<p>Every recipe that saves FLOPs loses more than ${bound} of dense's quality on these ${items} items. ${mostOf(metric, most)}</p>`;
-  const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, best))} is not excluded`;
+  const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, best))} cannot be excluded`;
   const which = shown
     ? html`Of the recipes proven to lose no more than ${bound} of dense's quality on ${items} items, `
     : html`<strong>Too few items to tell (${items}).</strong> Of the recipes that lose no more than ${bound} of dense's quality on average, `;

@@ -80,7 +80,7 @@ function row(
   );
 }
 
-/** Lines of at most `most` characters, broken after a space, comma or colon if there is one. */
+/** Lines of at most `most` characters, broken after a space, comma or colon if possible. */
 export function wrapped(text: string, most: number): string[] {
   if (text.length <= most) return [text];
   const at = Math.max(...[" ", ",", ":"].map((mark) => text.lastIndexOf(mark, most - 1)));

@@ -34,17 +34,14 @@ export const overlap = (a: Box, b: Box): boolean =>
 const within = (a: Box, b: Box): boolean =>
   a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
 
-/**
- * True if the line from a point to the middle of a box passes through another box: it is inside both of its slabs at
- * once.
- */
+/** True if the line from a point to the middle of a box crosses another box (the slab method). */
 function crosses({ x, y }: Labelled, to: Box, box: Box): boolean {
   const across = inside(x, (to.left + to.right) / 2 - x, box.left, box.right);
   const along = inside(y, (to.top + to.bottom) / 2 - y, box.top, box.bottom);
   return Math.max(0, across[0], along[0]) < Math.min(1, across[1], along[1]);
 }
 
-/** The part of a way from `from`, in shares of its length, that lies between two bounds. */
+/** The part of a path from `from` that lies between two bounds, as fractions of the path. */
 function inside(from: number, way: number, low: number, high: number): [number, number] {
   if (way === 0) return from > low && from < high ? [0, 1] : [1, 0];
   const [a, b] = [(low - from) / way, (high - from) / way];

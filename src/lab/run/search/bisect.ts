@@ -6,7 +6,7 @@ import type { SearchSpec } from "./spec.ts";
 
 /** Neighbours closer than this share of the whole range, in quality and saving, are not split. */
 const NEAR = 0.1;
-/** Nor are values that differ by less than this share of the range. */
+/** Values that differ by less than this share of the range are not split either. */
 const FINEST = 1 / 64;
 
 /** The number of pieces that a gap is cut into if the saving refuses its middle. */
@@ -30,7 +30,7 @@ export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
     if (tried.length > 0 && !prober.budget.allows) break;
     tried.push({ value, point: await prober.measure(range.at(value), prober.items) });
   }
-  /** Values with no accepted value between them and the next tried one. */
+  /** Tried values without an acceptable value before the next tried value. */
   const closed = new Set<number>();
   for (let gap = widest(tried, closed, range); gap && prober.budget.allows; gap = widest(tried, closed, range)) {
     const middle = await between(gap.a.value, gap.b.value, range, prober);
@@ -54,7 +54,7 @@ function widest(tried: readonly Tried[], closed: ReadonlySet<number>, { low, hig
   return open.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
 }
 
-/** The measured value nearest to the middle that the saving and the model accept; undefined if none. */
+/** Measures the value nearest to the middle that the saving and the model accept; undefined if they accept no value. */
 async function between(a: number, b: number, range: Range, prober: Prober): Promise<Tried | undefined> {
   for (const value of outwards(a, b, range.whole)) {
     const tried = await unlessRefused(async () => ({
@@ -66,7 +66,7 @@ async function between(a: number, b: number, range: Range, prober: Prober): Prom
   return undefined;
 }
 
-/** Undefined if a setting is not valid; other errors are rethrown. */
+/** Returns undefined if a setting is not valid; rethrows other errors. */
 async function unlessRefused<T>(measure: () => Promise<T>): Promise<T | undefined> {
   try {
     return await measure();
@@ -85,7 +85,7 @@ function* outwards(a: number, b: number, whole: boolean): Generator<number> {
     for (const value of [middle - away, middle + away]) if (a < value && value < b) yield value;
 }
 
-/** The middle in few digits, if that keeps it distinct from both. */
+/** The middle, rounded to six digits if it then still lies between both. */
 function middleOf(a: number, b: number, whole: boolean): number {
   const middle = (a + b) / 2;
   const short = whole ? Math.round(middle) : Number(middle.toPrecision(6));

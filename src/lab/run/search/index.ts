@@ -11,7 +11,7 @@ export interface Prober {
   readonly better: "higher" | "lower";
   readonly budget: Budget;
   measure(recipe: Recipe, items: number): Promise<Point>;
-  /** Estimates the cost of measuring the recipe on `items` items, from one item and dense's cost of all. */
+  /** Estimates the recipe's cost on `items` items from its cost on one item and dense's cost on all items. */
   estimate(recipe: Recipe, items: number): Promise<Estimate>;
 }
 

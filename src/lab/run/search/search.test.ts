@@ -116,7 +116,7 @@ describe("successive halving", () => {
     const result = await search(parseSearch(grid), p);
     const sizes = calls.map(({ items }) => items);
     expect([8, 16, 32, 64].map((n) => sizes.filter((s) => s === n).length)).toEqual([8, 4, 2, 1]);
-    // No setting at stride 16 beats another; each at stride 8 is beaten by one at stride 16.
+    // No setting at stride 16 beats another; each setting at stride 8 is beaten by a setting at stride 16.
     expect(result.map(([s]) => s!.options)).toEqual([expect.objectContaining({ stride: 16 })]);
     expect(p.budget.spent.flops).toBe(8 * 8 + 4 * 8 + 2 * 16 + 32);
   });

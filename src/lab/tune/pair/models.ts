@@ -9,10 +9,10 @@ import type { ServedItem } from "../items.ts";
 import { ModelServing, optionsOf, type Served, servedOf } from "../served.ts";
 import { type TunedName, type Way, wayText } from "./ways.ts";
 
-/** Which of a pair's two models. */
+/** The role of a model in a pair. */
 export type Role = "swift" | "super";
 
-/** A model's own answer, and for Swift, how easy the item is by each score; NaN: it goes to Super. */
+/** A model's own answer, and for Swift, how easy the item is by each score; if NaN, Super answers. */
 export type Alone = Served & { readonly scores: Readonly<Record<string, number>> };
 
 /** Two models that answer items, alone and with a route between them. */
@@ -24,7 +24,7 @@ export interface PairModels extends Disposable {
   excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
 }
 
-/** A pair to tune: its name, and its first model; the second one is the tuning's model. */
+/** A pair to tune: its name, and its first model; the second model is the model being tuned. */
 export interface TunedPair {
   readonly name: TunedName;
   readonly swift: Model;

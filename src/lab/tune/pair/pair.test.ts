@@ -68,8 +68,8 @@ interface MadeUp extends PairModels {
 }
 
 /**
- * A Super that is always right and costs ten times Swift; Swift's score says whether it is wrong or, with `shuffled`,
- * carries no information.
+ * A Super that is always right and costs ten times Swift; Swift's score shows whether Swift is wrong or, with
+ * `shuffled`, carries no information.
  */
 function madeUp({ shuffled = false, onCall = () => {} }: { shuffled?: boolean; onCall?: () => void } = {}): MadeUp {
   const calls: string[] = [];
@@ -135,7 +135,7 @@ test("killed anywhere and resumed, it returns the same certificate, and answers 
   const task = fileOf(300);
   const whole = await tuned(await setUp(request(task, { name: "whole" })), new PairServing(madeUp()), silent);
   const { created: _, ...expected } = whole.certificate!;
-  // The second tuning is a further attempt as long as the first counts.
+  // The second tuning run is a further attempt as long as the first counts.
   withEnv({ MODICUM_HOME: tempFolder() });
   const calls: string[] = [];
   for (const after of [3, 150, 80, 60, 40]) {
@@ -159,7 +159,7 @@ test("killed anywhere and resumed, it returns the same certificate, and answers 
   expect(certificate).toEqual(expected);
   const records = lines(again.folder, "pair.jsonl").map((line) => JSON.parse(line));
   expect(new Set(records.map(({ role, item }) => `${role} ${item}`)).size).toBe(records.length);
-  // Only timing runs Super again.
+  // Super runs again only for timing.
   const swifts = [...calls, ...last.calls].filter((call) => call.startsWith("swift"));
   expect(new Set(swifts).size).toBe(swifts.length);
 });
@@ -227,7 +227,7 @@ test("a model with a recipe, and models that sample differently, are refused", a
   using exiting = await load(TINY, { quant: "f32", save: ["exit:layer=1"] });
   const task = fileOf(300);
   const pair = { name: parsePair("tiny>untied")!, swift: exiting };
-  await expect(setUp({ ...request(task), pair })).rejects.toThrow("a pair's tuning needs two models without recipes");
+  await expect(setUp({ ...request(task), pair })).rejects.toThrow("tuning a pair needs two models without recipes");
   const sampled = { ...pair, swift: withOther(swift, { sampling: { settings: { temperature: 0.7 } } }) };
   await expect(setUp({ ...request(task), pair: sampled })).rejects.toThrow(
     "by their own settings tiny samples with temperature 0.7 and untied with off; --temperature 0 makes both greedy",
@@ -249,7 +249,7 @@ test("nats score Swift's tokens by Super, whose tokenizer has to be the same", a
   const language = withOther(swift.language, { tokenizer: words });
   const other = { name: parsePair("tiny>untied")!, swift: withOther(swift, { language }) };
   await expect(setUp({ ...request(rows, { risk: 0.1 }), pair: other })).rejects.toThrow(
-    "--loss nats scores tiny's tokens by untied, and the two have different tokenizers; use another loss",
+    "--loss nats scores tiny's tokens with untied, and the two have different tokenizers; use another loss",
   );
 });
 

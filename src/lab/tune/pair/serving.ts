@@ -132,5 +132,5 @@ const keyOf = (role: Role, item: string): string => `${role} ${item}`;
 
 const scoreOf = ({ scores }: AnswerLine, recipe: string): number => scores[wayIn(recipe)] ?? Number.NaN;
 
-/** Returns Swift's answer; if the score is NaN, Super's. */
+/** Returns Swift's answer, or Super's if the score is NaN. */
 const isEasy = (line: AnswerLine, recipe: string, threshold: number): boolean => scoreOf(line, recipe) >= threshold;

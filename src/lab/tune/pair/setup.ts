@@ -22,12 +22,12 @@ export const weightsOf = async ({ source, form }: LanguageModel): Promise<Weight
 /** @throws UserError if a model of the pair has its own recipe: dense is Super without one */
 export function requirePlain({ name, swift }: TunedPair, strong: Model): void {
   const recipe = [swift, strong].find(({ recipe }) => recipe.length > 0);
-  if (recipe) throw new UserError(`--model: ${name.name}: a pair's tuning needs two models without recipes`, 2);
+  if (recipe) throw new UserError(`--model: ${name.name}: tuning a pair needs two models without recipes`, 2);
 }
 
 type Sampling = Readonly<Record<string, number>>;
 
-/** How both models sample. @throws UserError if they differ, since a tuning has only one way of sampling */
+/** How both models sample. @throws UserError if they differ, since a tuning run samples in only one way */
 export function commonSampling({ name }: TunedPair, swift: Sampling, strong: Sampling): Record<string, number> {
   const settings = [...new Set([...Object.keys(swift), ...Object.keys(strong)])];
   const other = settings.find((setting) => swift[setting] !== strong[setting]);
@@ -55,10 +55,10 @@ export function forBoth({ name }: TunedPair, items: TuningItems, strong: Languag
 
 /** @throws UserError if Super cannot score Swift's tokens */
 export function requireScored({ name, swift }: TunedPair, strong: Model, greedy: boolean): void {
-  if (!greedy) throw new UserError("--loss nats of a pair needs greedy answers; --temperature 0 makes them greedy", 2);
+  if (!greedy) throw new UserError("--loss nats for a pair needs greedy answers; --temperature 0 makes them greedy", 2);
   if (isSame(swift.language.tokenizer, strong.language.tokenizer)) return;
   throw new UserError(
-    `--loss nats scores ${name.swift}'s tokens by ${name.super}, and the two have different tokenizers; use another loss`,
+    `--loss nats scores ${name.swift}'s tokens with ${name.super}, and the two have different tokenizers; use another loss`,
     2,
   );
 }
@@ -69,10 +69,10 @@ function isSame(a: Tokenizer, b: Tokenizer): boolean {
   return [...a.stopIds].join() === [...b.stopIds].join();
 }
 
-/** Timed items: dense, and both ends of each route. */
+/** The number of items that are timed with dense and both ends of each route. */
 const TIMED = 12;
 
-/** A tuning's maximum minutes, from both models' answers to three items. */
+/** Estimates a tuning run's maximum minutes from both models' answers to three items. */
 export async function pairMinutes(
   { pair, model, options }: { readonly pair: TunedPair; readonly model: Model; readonly options: TuneOptions },
   { search, test, loss }: Parts<ServedItem> & { readonly loss: string },

@@ -18,7 +18,7 @@ const USUAL = [
   { score: "margin", aggregate: "min" },
 ] as const satisfies readonly Partial<Way>[];
 
-/** A score of an item's ease for Swift. */
+/** A score of how easy an item is for Swift. */
 export type Way = Pick<RouteOptions, "score" | "temperature" | "aggregate" | "labels" | "seed">;
 
 /** A pair's name, without its options and with them as written. */
@@ -33,7 +33,7 @@ export function waysOf({ name, optionText }: TunedName): Way[] {
   return optionText === "" ? USUAL.map((usual) => ({ ...way, ...usual })) : [way];
 }
 
-/** The shares of each score; a score is a family. */
+/** One candidate per score and share; each score is a family. */
 export const routeCandidates = (ways: readonly Way[]): Candidate[] =>
   ways.flatMap((way) =>
     SHARES.map((share, boldness) => ({ recipe: shareText(way, share), family: wayText(way), boldness })),

@@ -26,7 +26,7 @@ export const width = (heads + 2 * kvHeads) * headSize;
 
 const rope = { theta: 10000, headSize, positions: config.context };
 
-/** A decoder of which only the attention is used. */
+/** A decoder whose attention alone is used. */
 export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] = "none"): Decoder {
   const absent = (): never => {
     throw new Error("the fake decoder has no layers");

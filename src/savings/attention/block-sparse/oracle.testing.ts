@@ -119,7 +119,7 @@ export function exactBlockMass(head: Head, blockSize: number): BlockScores {
   return mass;
 }
 
-/** True if entry (r, c) of a tile in the given row of tiles is sampled. */
+/** True if entry (r, c) is sampled in tiles of this row. */
 function isSampled(options: ScoringOptions, tileRow: number, r: number, c: number): boolean {
   const { stride, select } = options;
   switch (select) {

@@ -27,7 +27,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
   readonly chunk: number;
   /** Reports on the last prompt's chunks. */
   report: ChunkReport[] = [];
-  /** The end of the report's last chunk. */
+  /** The prompt's length and the end of its last reported chunk. */
   #reported = { prompt: 0, end: 0 };
   /** Resolves when the current chunk ends: concurrent prompts take turns, because they share the kernels' buffers. */
   #turn: Promise<void> = Promise.resolve();

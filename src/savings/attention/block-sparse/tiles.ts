@@ -145,8 +145,8 @@ function costOfTile(graph: Parameters<typeof graphCost>[0]): TileCost {
 const blocksOf = ({ tiles }: Run): number => tiles.reduce((sum, { kept }) => sum + kept.length, 0);
 
 /**
- * Runs of one head's tiles, longest first: tiles with their own block in groups as large as a program takes, the
- * others one by one.
+ * Runs of one head's tiles, longest first: tiles with their own block in groups as large as a program accepts, other
+ * tiles one by one.
  */
 function runsOf(tiles: Tile[]): Tile[][] {
   const sorted = tiles.sort((a, b) => b.kept.length - a.kept.length);

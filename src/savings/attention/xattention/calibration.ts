@@ -5,8 +5,8 @@ import { mergeProfiles, type ThresholdProfile } from "./thresholds.ts";
 
 const options = z
   .strictObject({
-    stride: z.int().min(1).default(8).describe("the stride of the thresholds"),
-    blockSize: z.int().min(1).default(128).describe("the block size of the thresholds"),
+    stride: z.int().min(1).default(8).describe("the stride that the thresholds are for"),
+    blockSize: z.int().min(1).default(128).describe("the block size that the thresholds are for"),
     coverage: z.number().min(0).max(1).default(0.9).describe("share of the exact attention mass to keep"),
   })
   .refine(({ stride, blockSize }) => blockSize % stride === 0, {

@@ -11,7 +11,7 @@ export const denseAttentionFlops = (length: number, headDim: number) => 2 * leng
 /** Strided scoring: half of (L/S)^2 inner products of S*d numbers. */
 export const scoringFlops = (length: number, headDim: number, stride: number) => (length ** 2 * headDim) / stride;
 
-/** Scoring as executed: every group of queries is multiplied with its own group of keys and all earlier groups. */
+/** Scoring as executed: every group of queries is multiplied by its own group of keys and all earlier groups. */
 export function countedScoringFlops(shape: { queries: number; past: number; headDim: number; stride: number }): number {
   const groups = Math.ceil(shape.queries / shape.stride);
   const pairs = groups * (shape.past / shape.stride) + (groups * (groups + 1)) / 2;

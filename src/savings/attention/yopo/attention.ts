@@ -208,11 +208,11 @@ async function inOrder(
   await programs.order.bind({ ...views, attended: attended.view([1, tokens, heads * headSize]) }).run();
 }
 
-/** The tiles of a layer, and the slot of each token's result: visual ones come first, then text. */
+/** The tiles of a layer, and the slot of each token's result: visual tokens come first, then text. */
 interface LayerTiles {
   readonly visual: Tiles;
   readonly text: Tiles;
-  /** Tiles for text that does not see visual tokens. */
+  /** Tiles for text that does not attend to visual tokens. */
   readonly textAlone: Tiles;
   readonly visualSlots: number;
   readonly slots: number;

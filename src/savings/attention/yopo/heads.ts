@@ -9,7 +9,7 @@ const headMask = z.strictObject({
   keep: z.number().min(0).max(1),
   /** SHA-256 of the texts' token ids. */
   textsSha256: z.string().optional(),
-  /** For each layer and head, attention on visual tokens divided by that on text: the ratio that the required share of texts exceeds. */
+  /** The ratio of attention to visual tokens to attention to text, by layer and head, that enough texts exceed. */
   ratios: z.array(z.array(z.number().min(0)).min(1)).min(1),
   kept: z.array(z.array(z.boolean()).min(1)).min(1),
 });
@@ -52,6 +52,6 @@ export async function loadHeads(
       `${file} is for the model ${mask.modelSha256.slice(0, 12)}…, but this model is ${modelSha256.slice(0, 12)}…`,
     );
   if (mask.kept.length !== layers || mask.kept.some((row) => row.length !== heads))
-    throw new UserError(`${file}: expected kept to list ${layers} layers of ${heads} heads`);
+    throw new UserError(`${file}: expected "kept" to list ${layers} layers with ${heads} heads each`);
   return mask;
 }

@@ -13,7 +13,7 @@ export function yopoMasks(options: YopoOptions, depth: number): LayerMask[] {
   const { heads, layers = depth, radius, ffn } = options;
   if (heads !== undefined)
     throw new UserError(
-      "yopo: heads: the file holds only for a model's current weights, which training changes; use layers, radius, causal and ffn",
+      "yopo: heads: the file is valid only for a model's current weights, which training changes; use layers, radius, causal and ffn",
       2,
     );
   const reach = reachOf(options);
@@ -26,7 +26,7 @@ export function yopoMasks(options: YopoOptions, depth: number): LayerMask[] {
 const neighbours = (visual: readonly VisualSpan[], tokens: number, reach: Reach): Sees =>
   new Entries(visual, [...Array(tokens).keys()]).sees(reach);
 
-/** A mask in which text sees no image; the images' own results are unused. */
+/** A mask in which text does not attend to images; the images' own results are unused. */
 function textAlone(visual: readonly VisualSpan[]): Sees {
   const isVisual = (position: number) => visual.some((span) => isIn(span, position));
   return (query, key) => key <= query && (!isVisual(key) || isVisual(query));

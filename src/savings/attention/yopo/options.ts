@@ -9,12 +9,12 @@ const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
 export type HeadDrop = (typeof headDrops)[number];
 
 export const yopoOptions = z.strictObject({
-  layers: optionalInteger(1).describe("layers that visual tokens run, counted from the first; default: all"),
+  layers: optionalInteger(1).describe("layers that process visual tokens, counted from the first; default: all"),
   radius: optionalInteger(0).describe(
     "rows and columns within which a visual token attends to others; default: to all tokens before it",
   ),
   causal: flag(false).describe("with radius: attend only to earlier neighbours instead of all"),
-  ffn: fraction(1).describe("share of a feed-forward's neurons that visual tokens run, counted from the first; 1: all"),
+  ffn: fraction(1).describe("share of a feed-forward's neurons that visual tokens use, counted from the first; 1: all"),
   heads: file().describe(
     "a file from `savings calibrate yopo`: key–value heads that visual tokens skip; only for the paper's comparison, since it saves no FLOPs and is slower than dense",
   ),

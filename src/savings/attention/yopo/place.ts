@@ -2,7 +2,7 @@ import { Buffer } from "../../../runtime/buffer.ts";
 import type { AttentionCall } from "../../seams.ts";
 import type { VisualPrograms } from "./attention.ts";
 
-/** Writes a prompt's rotated queries into `q` [heads, tokens, d], its rotated keys and values into the cache. */
+/** Writes a prompt's rotated queries into `q` [heads, tokens, d], and its rotated keys and values into the cache. */
 export async function placeChunk({ shape, programs }: VisualPrograms, call: AttentionCall, q: Buffer): Promise<void> {
   const { tokens, qkv, positions, axes, cache, layer } = call;
   const { heads, kvHeads, headSize } = shape;

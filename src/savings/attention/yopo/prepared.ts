@@ -41,7 +41,7 @@ export class PreparedYopo implements PreparedSaving {
   }
 }
 
-/** A cut after which only text and the prompt's last token run the deeper layers. */
+/** A cut after which the layers process only text and the prompt's last token. */
 const cutOf = (after: number, visual: readonly VisualSpan[]): PromptCut => ({
   ...{ after, scope: "prompt" },
   decide: ({ positions = [] }) => ({

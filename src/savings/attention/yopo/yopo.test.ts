@@ -341,7 +341,7 @@ describe("heads", () => {
     writeFileSync(other, JSON.stringify({ ...mask, modelSha256: "cd".repeat(32), kept }));
     await expect(of(`yopo:heads=${other}`)).rejects.toThrow("is for the model cdcdcdcdcdcd…, but this model is");
     writeFileSync(other, JSON.stringify({ ...mask, modelSha256: await modelHash(model.source), kept: [[true]] }));
-    await expect(of(`yopo:heads=${other}`)).rejects.toThrow("expected kept to list");
+    await expect(of(`yopo:heads=${other}`)).rejects.toThrow('expected "kept" to list');
   });
 });
 

@@ -5,7 +5,7 @@ import { calibrationOptions, type DynamaxOptions, dynamaxOptions } from "./optio
 
 /** Exit thresholds, each certified for a risk. */
 export const thresholdCalibration: Calibration<typeof calibrationOptions> = {
-  summary: "exit thresholds that keep a risk, certified on documents outside all training",
+  summary: "exit thresholds that keep a risk, certified on documents not used in training",
   options: calibrationOptions,
   learn: async (...call) => (await import("./calibration.ts")).learnThresholds(...call),
 };

@@ -12,7 +12,7 @@ import type { DynamaxOptions, Rule } from "./options.ts";
 import { classifierRule, confidenceRule, type ExitRule, randomRule, streamProbe } from "./rules.ts";
 import { certifiedThreshold } from "./thresholds.ts";
 
-/** Exits for a model without trained ones: every fourth layer of the second half (DYNAMAX b.2). */
+/** Exits for a model without trained exits: every fourth layer of the second half (DYNAMAX b.2). */
 function usualExits({ config: { layers } }: Decoder): number[] {
   const first = Math.ceil(layers / 2);
   return Array.from({ length: Math.ceil((layers - first) / 4) }, (_, i) => first + 4 * i);

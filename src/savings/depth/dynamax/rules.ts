@@ -7,8 +7,8 @@ import { deciderProbe } from "../exits/exit-heads.ts";
 import { traceExitHead, usesModelHead } from "../exits/heads.ts";
 
 /**
- * An exit's rule: it scores each token. The token exits if its score reaches the threshold, and runs deeper layers if
- * the score is NaN.
+ * An exit's rule: it scores each token. The token exits if its score reaches the threshold; if the score is NaN, the
+ * token continues.
  */
 export interface ExitRule {
   readonly probe?: StepProbe;
@@ -31,7 +31,7 @@ const numbers = { "softmax-max": 0, "softmax-margin": 1, entropy: 2 } as const;
 /** The model's own head; it needs no extra weights. */
 const MODEL_HEAD = { mode: "shared" } as const;
 const noWeights = (name: string): never => {
-  throw new Error(`the model's own head has no weight ${name} of exits`);
+  throw new Error(`the model's own head has no exit weight ${name}`);
 };
 
 /** The confidence of the exit's own head, which runs at every exit that a token reaches. */

@@ -10,7 +10,8 @@ export const thresholdGrid: readonly number[] = [
 ];
 
 /**
- * A classifier's threshold that is certified for a risk, in the form in which the model runs. @throws UserError if none
+ * A classifier's threshold that is certified for a risk, in the form in which the model runs. @throws UserError if
+ * there is no such threshold
  */
 export function certifiedThreshold(
   folder: string,

@@ -18,7 +18,7 @@ const share = z.number().min(0).max(1);
 /** A decider's accuracy on held-out tokens, at one layer. */
 const accuracy = z.strictObject({
   auc: z.number(),
-  /** The share of tokens with the label. */
+  /** The share of tokens with a positive label. */
   positiveRate: share,
   /** Expected calibration error of its probabilities, in 15 bins, after temperature scaling. */
   ece: share,

@@ -5,7 +5,7 @@ import type { SavingHost } from "../../seams.ts";
 import { type Exits, type ExitsFile, exitsFile, exitsJson, openExits } from "./artefact.ts";
 
 /**
- * Finds the exits in the user's folder, or the exits that the package ships for the model; undefined if none.
+ * Finds the exits in the user's folder, or the exits that the package ships for the model, if any.
  * @throws UserError if they are damaged or for another model
  */
 export async function findExits(
@@ -23,7 +23,7 @@ export async function findExits(
 }
 
 /**
- * The folder of exits that the package ships for a saving and a model hash; undefined if none.
+ * The folder of exits that the package ships for a saving and a model hash, if any.
  * @throws UserError if a file is damaged
  */
 const bundledExits = (saving: ExitsFile["saving"], sha256: string): string | undefined =>

@@ -6,10 +6,10 @@ import { exitUnsupported, fillLists } from "../checks.ts";
 
 const secOptions = z.strictObject({
   exit: fraction(0.9).describe(
-    "a token exits if that is the likeliest action and more probable than this; 1: no token exits",
+    "a token exits if exiting is the likeliest action and more probable than this; 1: no token exits",
   ),
   stop: fraction(0.8).describe(
-    "the answer ends if that is the likeliest action and more probable than this; 1: it never ends early",
+    "the answer ends if ending is the likeliest action and more probable than this; 1: it never ends early",
   ),
   fill: choice([...stateFills, ...fillLists])
     .default("copy-hidden/ssm-partial")

@@ -7,7 +7,7 @@ import { unsupportedDrafts } from "../lookup/lookup.ts";
 const options = z.strictObject({
   tokens: integerBetween(0, 4, 2).describe("maximum number of tokens per draft; 0 is dense"),
   confidence: fraction(0.4).describe(
-    "a draft ends before the probability that all its tokens are right, by the draft network, falls below this",
+    "a draft ends before the draft network's probability that all its tokens are right falls below this",
   ),
   match: integer(0, 3).describe("last tokens to find earlier in the text, as in `lookup`; 0: text is never quoted"),
   file: file().describe("folder of a draft network; default: the one shipped for the model"),

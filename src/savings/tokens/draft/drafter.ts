@@ -62,7 +62,7 @@ export class NetworkDrafter implements Drafter {
   #guessed(tokens: readonly number[], next: number, most: number): number[] {
     const streams = this.#waiting.slice(-WAITING);
     if (streams.length === 0) return [];
-    // If positions were skipped, or do not fit the network's cache, it starts over.
+    // If positions were skipped, or do not fit the network's cache, the network starts over.
     if (streams.length < this.#waiting.length || this.#past + streams.length + most > CAPACITY) this.#past = 0;
     this.#waiting = [];
     const behind = [...tokens, next].slice(-streams.length);

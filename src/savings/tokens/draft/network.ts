@@ -81,7 +81,7 @@ export class DraftNetwork implements Disposable {
     };
   }
 
-  /** `model`: the decoder that it drafts for. @throws UserError if the file has other sizes */
+  /** `model` is the decoder that the network drafts for. @throws UserError if the file has other sizes */
   static async open({ weights: file, tokens }: StoredDraft, model: Decoder): Promise<DraftNetwork> {
     const network = await openDecoder(openCheckpoint(file), preparedFolder(file));
     const [layer] = prepare(network.weights, () => [traceLayer(network)]);

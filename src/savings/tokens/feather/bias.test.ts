@@ -1,6 +1,6 @@
 /**
  * Tests rotary embedding's bias towards late tokens without training: queries and keys are drawn around a common
- * direction (FEATHER, arXiv 2412.13180, predicts the result; the construction is this project's).
+ * direction. FEATHER (arXiv 2412.13180) predicts the result; the construction is this project's own.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { normals } from "../../../util/normals.ts";

@@ -4,7 +4,7 @@ import type { FeatherOptions } from "./options.ts";
 
 /** A prompt's tokens at a cut. */
 export interface AtCut {
-  /** Their positions in the prompt, in order. */
+  /** The tokens' positions in the prompt, in order. */
   readonly positions: readonly number[];
   /** One score per token; only visual tokens' scores are read. */
   readonly scores: Float32Array;
@@ -25,7 +25,7 @@ export function tokensOf({ first, grid }: VisualSpan, positions: readonly number
   return { indices, cells: indices.map((i) => positions[i]! - first) };
 }
 
-/** The cells in every `stride`-th row and column: ⌈rows/stride⌉ · ⌈columns/stride⌉; none if `stride` is 0. */
+/** The cells in every `stride`-th row and column: ⌈rows/stride⌉ · ⌈columns/stride⌉; no cells if `stride` is 0. */
 export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): Set<number> {
   const cells = new Set<number>();
   if (stride === 0) return cells;
@@ -34,7 +34,7 @@ export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): 
   return cells;
 }
 
-/** Indices of the tokens that run deeper layers: text, the last token, and the image tokens that the mode keeps. */
+/** Indices of the tokens that deeper layers process: text, the last token, and the image tokens that the mode keeps. */
 export function keptTokens(
   options: FeatherOptions,
   stage: Stage,

@@ -3,7 +3,7 @@ import { choice, flag, fraction, integer, optionalInteger } from "../../option-s
 
 export const featherOptions = z
   .strictObject({
-    after: optionalInteger(1).describe("layers that all visual tokens run, counted from the first"),
+    after: optionalInteger(1).describe("layers that process all visual tokens, counted from the first"),
     ratio: fraction(0.7).describe("share of an image's tokens to drop there; 0 is dense"),
     second: optionalInteger(2).describe(
       "layers before a second cut, which keeps the share (1 - ratio)² of the remaining visual tokens; default: no second cut",

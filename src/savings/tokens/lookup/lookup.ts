@@ -101,8 +101,8 @@ export class Seen {
   constructor(private readonly match: number) {}
 
   /**
-   * The index in `tokens` after the previous occurrence of their last `match` tokens; undefined if none.
-   * Each call's tokens begin with the previous call's.
+   * The index in `tokens` after the previous occurrence of their last `match` tokens, if any. Each call's tokens begin
+   * with the previous call's.
    */
   after(tokens: readonly number[]): number | undefined {
     // The last tokens are looked up before they are recorded, so that they do not match themselves.
