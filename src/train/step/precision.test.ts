@@ -71,7 +71,7 @@ test("a state space that leaves its bound is reported", async () => {
   biases!.fill(Math.log(Math.expm1(0.001)));
   expect(stabilityWarning(store, "amp-bf16")).toBeUndefined();
   expect(stabilityWarning(store, "pure-bf16")).toBe(
-    "layer 0: 100 % of the decays at rest round to 1 in bf16: such channels never forget",
+    "layer 0: 100 % of the decays round to 1 in bf16 when at rest: such channels never forget",
   );
   rates![1] = -800;
   expect(stabilityWarning(store, "fp32")).toBe(
