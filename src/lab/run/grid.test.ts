@@ -264,7 +264,7 @@ describe("a folder with contents", () => {
     await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(/its model hash is zz/);
     writeFileSync(file, own.replace(/"items_hash": "../, '"items_hash": "zz'));
     await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(
-      /has as many items, but different ones/,
+      /has equally many items, but different ones/,
     );
   });
 
