@@ -7,7 +7,7 @@ export type Family = Omit<Task, "items" | "kind"> & {
   readonly kind: Task["kind"] | "that of TASK";
   /** The options as a user writes them: `FILE,tokens=1024`. */
   readonly usage: string;
-  /** @param text the part after the name and a colon; empty if none. @throws UserError */
+  /** @param text the part after the name and a colon; empty if absent. @throws UserError */
   make(text: string): Task | Promise<Task>;
 };
 
