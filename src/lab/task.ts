@@ -2,7 +2,7 @@ import type { PullOptions } from "../weights/sources/plan.ts";
 import type { ItemKind, ItemOf } from "./item.ts";
 import type { Metric } from "./metric.ts";
 
-/** Token ids of a text, without the model's own start token, and the text of ids. */
+/** Converts texts to token ids, without the model's own start token, and ids to text. */
 export interface TokenCodec {
   encode(text: string): number[];
   decode(ids: readonly number[]): string;

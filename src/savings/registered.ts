@@ -137,7 +137,7 @@ export function listedSteps(entry: Registered): string[] {
   try {
     return earlierRecipe(entry.model, entry).steps.map(({ text }) => text);
   } catch (error) {
-    // One removed saving must not hide the list.
+    // A recipe with a removed saving must not hide the whole list.
     if (error instanceof UserError) return entry.recipe;
     throw error;
   }
@@ -226,7 +226,7 @@ export function requireForm(
   { recipe, evidence }: Registered,
   form: PromptForm | undefined,
 ): string | undefined {
-  // Dense is the same in any form.
+  // Dense recipes fit prompts of any form.
   if (evidence === undefined || recipe.length === 0) return undefined;
   const { prompt, task } = evidence;
   if (prompt === undefined)

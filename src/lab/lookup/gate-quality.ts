@@ -36,7 +36,7 @@ export interface GateResult {
   readonly by_rate: readonly (Applied & { readonly wanted: number })[];
   /** Results at the lowest retrieval rate that matches the accuracy of always retrieving, chosen on the other half. */
   readonly by_accuracy: Applied;
-  /** The lowest rate that matches always retrieving on these questions: no threshold can do better. */
+  /** The lowest rate as accurate as always retrieving on these questions: no threshold can do better. */
   readonly least_rate: number;
 }
 

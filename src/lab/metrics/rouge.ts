@@ -21,7 +21,7 @@ function commonSubsequence<T>(a: readonly T[], b: readonly T[]): number {
 /** ROUGE-L's F-measure of two texts (Lin 2004, β = 1), in [0, 1]; 0 if either has no word. */
 export const rougeLOf = (text: string, reference: string): number => rougeLOfList(words(text), words(reference));
 
-/** The same for two lists of words or of token ids. */
+/** ROUGE-L's F-measure of two lists of words or token ids. */
 export function rougeLOfList<T>(a: readonly T[], b: readonly T[]): number {
   if (a.length === 0 || b.length === 0) return 0;
   return (2 * commonSubsequence(a, b)) / (a.length + b.length);

@@ -93,7 +93,7 @@ export class LossBench implements Disposable {
     });
   }
 
-  /** Scores by the answers' hashes, without dense's, which is already scored. */
+  /** Scores by the answers' hashes, except dense's answer, which is already scored. */
   async #scores(serving: ModelServing, { item, known }: LossJob, answers: readonly (Served | undefined)[]) {
     const fresh = new Map(answers.flatMap((served) => (served ? [[answerHash(served), served] as const] : [])));
     if (known !== undefined) fresh.delete(known);

@@ -35,7 +35,7 @@ function section(report: RouteReport): string {
   return lines.join("\n\n");
 }
 
-/** One random control is enough to read; the files have all of them. */
+/** The table shows one random control; the files contain all. */
 const shown = ({ way }: WayResult): boolean => !/^(mean|min|q.*)\/random$/.test(way);
 
 function row({ way, auroc, above_random, apgr, by_accuracy, best }: WayResult): string[] {

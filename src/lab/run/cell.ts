@@ -29,7 +29,7 @@ export interface Cell {
   readonly adapter?: string | undefined;
   /** The listwise reranker to load. */
   readonly first?: NamedRank | undefined;
-  /** The pipeline in which the model is dense. */
+  /** The pipeline whose dense baseline is the model. */
   readonly pipeline?: NamedText | undefined;
 }
 

@@ -45,7 +45,7 @@ const lockOf = (folder: string): string =>
 async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
   using open = "items" in cell ? await reopenCell(cell) : await openChecked(grid, cell, watcher, signal);
   const folder = folderOf(grid, cell);
-  // Opened before the folder is written to: if the queue does not answer, the folder is unchanged.
+  // The queue is opened before the folder is written to: if it does not answer, the folder is unchanged.
   await using executor = await executorOf(grid, open, watcher);
   await claimFolder(folder, { ...open.identity, version: grid.version }, grid.reuse, watcher.notice);
   watcher.begin(open);

@@ -5,9 +5,9 @@ import type { Task } from "../task.ts";
 /** Tasks with options, such as a length or a file: their common description, and a maker from a user's options. */
 export type Family = Omit<Task, "items" | "kind"> & {
   readonly kind: Task["kind"] | "that of TASK";
-  /** The task's options as a user writes them: `FILE,tokens=1024`. */
+  /** The options as a user writes them: `FILE,tokens=1024`. */
   readonly usage: string;
-  /** @param text the part after the name and a colon; empty if none. @throws UserError */
+  /** @param text the part after the name and a colon; empty if absent. @throws UserError */
   make(text: string): Task | Promise<Task>;
 };
 

@@ -24,7 +24,7 @@ const options = z.strictObject({
 
 type NextOptions = z.output<typeof options>;
 
-/** The number of tokens to predict, and the minimum number before them, if the file has as many. */
+/** The number of tokens to predict, and the minimum number before them in files that are long enough. */
 const [ANSWER, LEAST] = [10, 50];
 
 const metadata = {

@@ -11,7 +11,7 @@ export type AtPlace = (text: string, random: () => number) => Omit<GenerationIte
 
 /**
  * Yields one item per file of a corpus, in an order determined by the seed, then further items from the same files.
- * @throws UserError if there are no items: `there is no source file in it` and `lacking`
+ * @throws UserError if there are no items, with a message that ends with `lacking`
  */
 export async function* itemsAtPlaces(
   corpus: string,

@@ -61,7 +61,7 @@ export function checkTuning(name: string, identity: Identity, force: boolean): b
     (key) => JSON.stringify(held[key]) !== JSON.stringify(identity[key]),
   );
   if (differs === undefined) return true;
-  const what = differs === "items_hash" ? "as many items, but different ones" : `another ${differs.replace("_", " ")}`;
+  const what = differs === "items_hash" ? "different items" : `another ${differs.replace("_", " ")}`;
   throw new UserError(
     `--name: the tuning run ${name} has ${what}${difference(held[differs], identity[differs])}; --force discards it, another name keeps it`,
   );

@@ -119,7 +119,7 @@ function servedItem(
   const { prompt, stop, maxTokens } = request;
   const text = textOf(prompt);
   const tokens = model.encode(prompt).length;
-  // The id comes from the question, whatever its id in the file.
+  // The id is derived from the question, not from the file's id.
   const id = itemHash({ kind: "generation", id: "", prompt: text, stop, maxTokens, answers: item?.answers ?? [] });
   const shared = createHash("sha256")
     .update(group ?? text)

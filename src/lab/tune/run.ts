@@ -223,7 +223,7 @@ const boundTo = ({ identity }: Setup, routes: Record<string, string>): Certifica
   ...{ name: identity.model, swift: identity.swift as Weights, routes },
 });
 
-/** True if the certificate exists already: a new one with the same contents would restart its audit. */
+/** True if the certificate already exists with these contents: writing it again would restart its audit. */
 function isKept(name: string, certificate: Certificate): boolean {
   if (!existsSync(certificateFile(name))) return false;
   const { created } = certificate;

@@ -28,7 +28,7 @@ export interface Served {
   readonly own?: number | undefined;
 }
 
-/** An item that is answered soon, under some recipes. */
+/** An item to be answered soon, under some recipes. */
 export interface Upcoming {
   readonly item: ServedItem;
   readonly recipes: readonly string[];

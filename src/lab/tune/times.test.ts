@@ -56,7 +56,7 @@ test("recipes take turns with dense, and a busier round does not make its recipe
   expect(price("a")).toBeCloseTo(210, 6);
   expect(price("b")).toBeCloseTo(210, 6);
   expect(times.costs(() => "b", "ms")[0]).toBeCloseTo(110, 6);
-  // Stored times are the measured ones.
+  // Stored times equal the measured times.
   const lines = readFileSync(join(folder, "times.jsonl"), "utf8").trim().split("\n");
   expect(lines.map((line) => JSON.parse(line)).filter(({ recipe }) => recipe === "b")[0].ms).toBeCloseTo(330, 6);
   calls.length = 0;

@@ -10,7 +10,7 @@ import type { ServedItem } from "./items.ts";
 import type { Serving } from "./served.ts";
 
 const timeLine = z.strictObject({
-  /** The recipes that one round times, alternating with dense. */
+  /** The recipes timed in one round, alternating with dense. */
   round: z.int().min(1),
   recipe: z.string(),
   item: z.string(),
@@ -93,7 +93,7 @@ export class Times implements AsyncDisposable {
       if (recipe === "dense" || this.signal?.aborted) throw error;
       return undefined;
     });
-    // The recipe has already lost the item.
+    // A failed answer already counts as a loss.
     if (served === undefined) return;
     const { ms, flops, bytes, tokens } = served;
     const line = { round, recipe, item: item.id, prompt: item.tokens, answer: tokens.length, ms, flops, bytes };
@@ -133,7 +133,7 @@ export class Times implements AsyncDisposable {
     });
   }
 
-  /** A cost as if measured in the first round, since the machine may be busier in a later one, for dense as well. */
+  /** A cost as if measured in the first round, since the machine may be busier in a later round, also for dense. */
   #cost(line: TimeLine, by: Cost): number {
     const dense = this.#denseOf(line);
     // An idle recipe ran as dense: a separate time would add only noise.

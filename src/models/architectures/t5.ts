@@ -63,7 +63,7 @@ type Form = Pick<Seq2SeqConfig, "activation" | "gated">;
 /** True if a checkpoint holds a tensor. A GGUF shows its form and its head only by the tensors that it holds. */
 type Has = (tensor: string) => boolean;
 
-/** Reads `feed_forward_proj`. Gated GELU always uses the tanh approximation, whatever its name. */
+/** Reads `feed_forward_proj`. Gated GELU always uses the tanh approximation, even if its name differs. */
 function readForm(fields: Fields, has: Has): Form {
   const form = fields.gguf ? formOf(has) : (fields.value("feed_forward_proj") ?? "relu");
   if (form === "relu") return { activation: "relu", gated: false };

@@ -33,7 +33,7 @@ export function modelTensors(architecture: TransformerArchitecture, checkpoint: 
   };
 }
 
-/** Divisors of rotary frequencies, tensors in a GGUF; a config.json contains them as numbers. */
+/** Divisors of rotary frequencies: tensors in a GGUF, numbers in a config.json. */
 export const ROPE = ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"];
 
 class CheckpointShapes extends CountedWeights {

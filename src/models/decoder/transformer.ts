@@ -75,7 +75,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly valueNorm?: true;
   /** True for layers whose values are the keys before the keys' norm. */
   keysAsValues?(layer: number): boolean;
-  /** Projections in a layer that must have a bias (`attn_q`); others may have one. */
+  /** Projections in a layer that must have a bias (`attn_q`); in others, it is optional. */
   readonly biases: readonly string[];
   /** Present if keys and values come from a latent; its norms have this epsilon if it differs from the layers'. */
   readonly latent?: LatentSizes & { readonly epsilon?: number };

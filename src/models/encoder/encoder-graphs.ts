@@ -55,8 +55,8 @@ export function traceTokens(encoder: TextEncoder, dense: readonly DenseLayer[]):
 }
 
 /**
- * … → `embedding` [batch, width]: one vector per text, from all layers or the first `layers`, after the model's
- * linear layers, with length 1 if `normalise`.
+ * The same inputs → `embedding` [batch, width]: one vector per text, from all layers or the first `layers`, after the
+ * model's linear layers, with length 1 if `normalise`.
  */
 export const traceEmbedding = (
   encoder: TextEncoder,
@@ -77,10 +77,10 @@ export const traceEmbedding = (
   return traced(encoder, "embedding", finish, layers);
 };
 
-/** … → `scores` [batch, labels], before any softmax or sigmoid. */
+/** The same inputs → `scores` [batch, labels], before any softmax or sigmoid. */
 export const traceScores = (encoder: Encoder): Graph =>
   traced(encoder, "scores", (g, hidden, mask) => encoder.classify(g, hidden, mask));
 
-/** … → `logits` [batch, tokens, vocabulary] of a masked language model. */
+/** The same inputs → `logits` [batch, tokens, vocabulary] of a masked language model. */
 export const tracePredictions = (encoder: Encoder): Graph =>
   traced(encoder, "logits", (g, hidden) => encoder.predict(g, hidden));

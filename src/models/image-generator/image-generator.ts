@@ -7,7 +7,7 @@ import type { ConsistencyConfig } from "./consistency-schedule.ts";
 import type { NoiseConfig, SamplingConfig } from "./noise-schedule.ts";
 import type { UNet } from "./unet.ts";
 
-/** The parts around a network that draws from a text, in a latent space. */
+/** The parts around a network that draws images from texts in a latent space. */
 export interface PromptParts {
   /** The text encoder, whose hidden states the network attends to. */
   readonly texts: Encoder;

@@ -22,7 +22,7 @@ export interface UNetConfig extends ImageLayerSettings {
   /** The number of residual blocks per level on the way down; there is one more on the way up. */
   readonly blocks: number;
   /**
-   * True if a residual block changes the size, not a convolution after the blocks; on the way down, and on the way up.
+   * True if a residual block, not a convolution after the blocks, changes the size; on the way down, and on the way up.
    */
   readonly resamples?: { readonly down: boolean; readonly up: boolean };
   /** True if the middle has attention. */

@@ -24,7 +24,7 @@ const windowPast = sym("windowPast");
 /** The keys and values that a layer's attention reads. */
 type Entries = Pick<CacheTensors, "pastKey" | "pastValue">;
 
-/** The same entries, followed by the new tokens' entries. */
+/** The cached entries, followed by the new tokens' entries. */
 interface Present {
   readonly presentKey: Tensor;
   readonly presentValue: Tensor;

@@ -93,7 +93,7 @@ export function requireIssued(name: string, sha256: string): Certificate {
 }
 
 /**
- * Bets one more loss (undefined if the answer could not be replayed), and writes the state before acting on it.
+ * Bets on one more loss (undefined if the answer could not be replayed), and writes the state before acting on it.
  * @returns true if this switched the certificate off
  * @throws UserError if the name now has a different certificate
  */

@@ -64,7 +64,7 @@ export const certificateSchema = z.strictObject({
   /** The lengths, in tokens, of the test's shortest and longest prompts, and the 90th percentile of answer lengths. */
   lengths: z.tuple([length, length]),
   answer: length,
-  /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent if it cut none. */
+  /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent without a cut. */
   maxTokens: z.int().min(1).optional(),
   model: z.string(),
   form: z.enum(quants),

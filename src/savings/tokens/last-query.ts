@@ -124,7 +124,7 @@ export class LastQueryScores implements Probe, Disposable {
   }
 }
 
-/** Whole numbers in a buffer. */
+/** Puts whole numbers into a new buffer. */
 function longs(values: ArrayLike<number>, of: (value: number) => bigint): Buffer {
   const buffer = new Buffer("i64", values.length);
   new BigInt64Array(buffer.memory).set(Array.from(values, of));

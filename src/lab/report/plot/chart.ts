@@ -84,7 +84,7 @@ const layer = (point: PlotPoint): number => (isDense(point) ? 2 : Number(point.o
 
 const strokeOf = ({ kind }: PlotPoint): string => colour(kind);
 
-/** Shown when the pointer rests on a point. */
+/** The text shown when the pointer rests on a point. */
 const hint = ({ recipe, quality, ci95, flops_saved }: PlotPoint): string =>
   `${recipe}\nquality ${figure(quality)} ${range(ci95)}\nFLOPs saved ${percent(flops_saved)}`;
 

@@ -10,7 +10,7 @@ export interface BlockChooser extends Disposable {
   choose(placed: PlacedChunk, denseFrom: number): Promise<BlockMask>;
 }
 
-/** A chunk with rotated and stored queries and keys. */
+/** A chunk whose queries and keys are rotated and stored. */
 export interface PlacedChunk {
   readonly chunk: Chunk;
   /** The chunk's queries, [heads, rows · blockSize, d]. */

@@ -9,7 +9,7 @@ const headMask = z.strictObject({
   keep: z.number().min(0).max(1),
   /** SHA-256 of the texts' token ids. */
   textsSha256: z.string().optional(),
-  /** The ratio of attention to visual tokens to attention to text, by layer and head, that enough texts exceed. */
+  /** The ratio of visual to text attention, by layer and head, that the required share of texts exceeds. */
   ratios: z.array(z.array(z.number().min(0)).min(1)).min(1),
   kept: z.array(z.array(z.boolean()).min(1)).min(1),
 });

@@ -26,8 +26,8 @@ const accuracy = z.strictObject({
 export type DeciderQuality = z.output<typeof accuracy>;
 
 /**
- * A threshold with a certificate: with probability `confidence`, an answer's expected loss is at most `risk` on documents
- * like the tested ones, in this form of the model's weights.
+ * A threshold with a certificate: with probability `confidence`, an answer's expected loss is at most `risk` on
+ * documents like the tested documents, in this form of the model's weights.
  */
 const certifiedThreshold = z.strictObject({
   risk: share,
