@@ -75,9 +75,9 @@ test("a state space that leaves its bound is reported", async () => {
   );
   rates![1] = -800;
   expect(stabilityWarning(store, "fp32")).toBe(
-    "layer 0: A has become 0 in a channel, whose state never forgets (λ = 0)",
+    "layer 0: A has become 0 in a channel, so its state never forgets (λ = 0)",
   );
   rates![1] = 100;
   biases![1] = Number.NaN;
-  expect(stabilityWarning(store, "fp32")).toContain("layer 0: A_log or the bias of the steps is not finite");
+  expect(stabilityWarning(store, "fp32")).toContain("layer 0: A_log or the step sizes' bias is not finite");
 });

@@ -92,7 +92,7 @@ test.each([{ form: "LoRA" }, { form: "DoRA", use_dora: true }])(
     expect(() => narrow.startFrom!(path.join(folder, form))).toThrow(/^start: .*has rank 4; expected lora.rank=4$/);
     using fewer = await other({ targets: "attn_q" });
     expect(() => fewer.startFrom!(path.join(folder, form))).toThrow(
-      /^start: .*has LoRA layers for different matrices; set lora.targets=q_proj,k_proj,o_proj,down_proj$/,
+      /^start: .*has LoRA layers for other matrices; set lora.targets=q_proj,k_proj,o_proj,down_proj$/,
     );
   },
 );

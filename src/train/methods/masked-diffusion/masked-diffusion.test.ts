@@ -97,7 +97,7 @@ test("answers are padded with end tokens, and longer ones refused", () => {
   expect([...ids]).toEqual([1, 2, 3, END, END, END]);
   expect([...labels]).toEqual([-1, -1, 3, END, END, END]);
   expect(() => arrange([1, 2, 3, 4, 5, END], [false, true, true, true, true, true])).toThrow("5 tokens");
-  expect(() => aligned(4, undefined)([1], [true])).toThrow("no token that ends texts");
+  expect(() => aligned(4, undefined)([1], [true])).toThrow("the tokenizer has no end token");
 });
 
 const architecture = {
@@ -125,5 +125,5 @@ test("a causal model is refused, and so is a masked model under another method",
   await expect(run({ method: "masked-diffusion", architecture: gpt2 }, "causal")).rejects.toThrow(
     "the model is causal",
   );
-  await expect(run({ architecture }, "plain")).rejects.toThrow("only masked-diffusion trains");
+  await expect(run({ architecture }, "plain")).rejects.toThrow("only masked-diffusion can train");
 });
