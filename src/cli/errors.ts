@@ -25,7 +25,7 @@ export function usage(command: Command): string {
 export const callOf = (command: Command): string =>
   command.parent ? `${callOf(command.parent)} ${command.name()}` : command.name();
 
-/** The subcommand of `command` that `words` call. */
+/** The subcommand of `command` that `words` name. */
 export function calledBy(words: readonly string[], command: Command): Command {
   const inner = command.commands.find((c) => c.name() === words[0]);
   return inner ? calledBy(words.slice(1), inner) : command;

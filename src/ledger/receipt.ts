@@ -37,7 +37,7 @@ export const receiptSchema = z
       total: amount.describe("the sum of the others"),
     }),
     estimated: z.boolean(),
-    purpose: z.literal("audit").optional().describe("an audit of another request's answer; sums leave it out"),
+    purpose: z.literal("audit").optional().describe("an audit of another request's answer; not included in sums"),
     server: z.string().optional().describe("the other server that ran it"),
     cut: z.enum(cutReasons).optional().describe("why an answer was cut"),
     key: z.string().optional().describe("the id of the key"),

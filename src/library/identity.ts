@@ -14,7 +14,7 @@ export async function identityOf(name: string, model: Model, quant: string | und
   };
 }
 
-/** The part of a model's form that is recorded with its scores: the codes in which a decoder's 4-bit types run, or rotated bytes. */
+/** The part of a model's weight form that is recorded with its scores: a decoder's code width for 4-bit types, or rotated bytes. */
 export const formIn = ({ loaded }: Model): Pick<ModelIdentity, "codes" | "form"> =>
   loaded.kind === "decoder" ? recordedForm(loaded.form) : {};
 

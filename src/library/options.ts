@@ -20,7 +20,7 @@ import type { ResolveOptions } from "../weights/sources/index.ts";
 import type { Json, Mode } from "../weights/tokenizer/index.ts";
 
 export interface LoadOptions extends ResolveOptions {
-  /** The default savings of calls, each `name` or `name:key=value,…`, in order; none is dense. */
+  /** The default savings of calls, in order, each `name` or `name:key=value,…`; an empty list means dense. */
   save?: readonly string[] | Recipe;
   /**
    * `auto` (the default, unless a registered recipe sets it): weights in the fastest form of their type; `f32`:

@@ -34,7 +34,8 @@ test("prepared weights with non-finite results are removed, and made again by th
   spoilPrepared();
   {
     using loaded = await load(tiny);
-    const sentence = /logit NaN .*; its prepared weights were damaged and are removed: load it again$/;
+    const sentence =
+      /logit NaN .*; the model's prepared weights were damaged and have been removed; load the model again$/;
     await expect(loaded.complete("abc", options)).rejects.toThrow(sentence);
     expect(loaded.unsound).toBe(true);
   }
@@ -51,7 +52,9 @@ test.each<[string, string, (model: Model) => Promise<unknown>]>([
   (await load(file)).dispose();
   spoilPrepared();
   using loaded = await load(file);
-  await expect(ask(loaded)).rejects.toThrow(/its prepared weights were damaged and are removed: load it again$/);
+  await expect(ask(loaded)).rejects.toThrow(
+    /prepared weights were damaged and have been removed; load the model again$/,
+  );
 });
 
 test("a damaged download behind such numbers is reported with its remedy", async () => {

@@ -60,7 +60,7 @@ const termsOf = ({ terms }: Pick<Key, "terms">): string =>
     .flatMap(([term, value]) => (Array.isArray(value) ? value : [value]).flatMap((one) => flagsOf(term, one)))
     .join(" ");
 
-/** A term that is true by default has no flag unless a flag negates it. */
+/** A term with the value true has no flag; false is written as the negated flag. */
 function flagsOf(term: string, value: string | number | boolean | undefined): string[] {
   if (value === undefined || value === true) return [];
   return [value === false ? flagOf(term).replace("--", "--no-") : `${flagOf(term)} ${value}`];

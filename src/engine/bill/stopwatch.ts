@@ -4,7 +4,7 @@ export interface Times {
   readonly queue: number;
   /** Reading images: files, scaling and encoder. */
   readonly encode: number;
-  /** Reading the prompt, from its text on. */
+  /** Processing the prompt, including tokenization. */
   readonly prefill: number;
   readonly decode: number;
 }

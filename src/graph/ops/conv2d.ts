@@ -33,7 +33,7 @@ const strides = ({ stride, padding }: Conv2dAttrs) => ({
   pads: { ints: [padding, padding, padding, padding] },
 });
 
-/** One multiplication in a convolution, by the indices of its image, kernel and result elements. */
+/** One multiplication in a convolution, given as the indices of its image, kernel and result elements. */
 type Product = (image: number, kernel: number, result: number) => void;
 
 /** Calls `each` for every multiply of a convolution. */

@@ -90,7 +90,7 @@ const toExpertsOp: Op<{ slots: number }> = {
   },
 };
 
-/** x [..., width] with each row once per slot, grouped by expert: [rows, width]. */
+/** The rows of x [..., width], each repeated once per slot and grouped by expert: [rows, width]. */
 export const toExperts = (x: Tensor, { order, places }: Omit<ExpertOrder, "sizes">, slots: number): Tensor =>
   apply1(toExpertsOp, [x, order, places], { slots });
 

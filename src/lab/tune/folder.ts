@@ -105,7 +105,7 @@ export async function claimAttempt(name: string, prompts: readonly string[], att
   await keepJson(identityFile(name), { ...held, attempt });
 }
 
-/** Attempts on the same model, loss and task: more than half of the smaller set of prompts is in both. */
+/** Attempts on the same model, loss and task. Tasks are the same if they share more than half of the smaller one's prompts. */
 export const earlierAttempts = (identity: Identity, prompts: readonly string[]): Attempt[] =>
   (heldAttempts()[attemptKey(identity)] ?? []).filter((earlier) => overlap(new Set(earlier.prompts), new Set(prompts)));
 

@@ -47,7 +47,7 @@ export interface SquareVision {
   readonly tokens: number;
   /** The numbers of rows and columns, if an image's rows form a grid, row by row. */
   readonly grid: readonly [rows: number, columns: number] | undefined;
-  /** Computes rows [pictures, rows, hidden] from pixels [pictures, channels, side, side]. `pictures` is a number. */
+  /** Computes rows [pictures, rows, hidden] from pixels [pictures, channels, side, side]. `pictures` is fixed, not symbolic. */
   rows(graph: Graph, pixels: Tensor): Tensor;
 }
 

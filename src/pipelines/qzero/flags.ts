@@ -11,7 +11,7 @@ import type { Contribution } from "./scorer.ts";
 export { labelWordsOfFlags } from "./labels.ts";
 export const options = qzeroOptions;
 
-/** Flags besides the options'. */
+/** Flags other than the options. */
 export const flags = {
   "index <name>": "qzero: the index to search",
   "store <address>": "qzero: where the index is: postgres://user@host/database (default: files in MODICUM_HOME)",

@@ -73,7 +73,7 @@ class RankingHead implements Head {
     return sum;
   }
 
-  /** Runs the language model's loss first, which writes the stream's gradient. */
+  /** Runs the language model's loss first, because it overwrites the stream's gradient. */
   async #written(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
     if (this.parts.term.languageModel) return await this.lm.backward(batch, weight, tensors, spent);
     if (this.parts.before) new Float32Array(tensors.gradient.buffer.memory).fill(0);

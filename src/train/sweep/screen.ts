@@ -100,9 +100,8 @@ export function checkEvaluations(
 }
 
 /**
- * Scores by early loss and gradient norm, the lowest first: the sum of a run's weighted ranks, by loss from the highest
- * and by norm from the lowest. arXiv 2412.13337 observes that better runs begin with higher losses and lower norms, but
- * gives no rule; the sum of ranks is ours. Runs with a fault score infinitely.
+ * Scores runs by early loss and gradient norm; lower is better. The score is the weighted sum of a run's ranks by loss, the highest first, and by norm, the lowest first. arXiv 2412.13337 observes that better runs begin with higher losses and lower norms, but
+ * gives no rule; the sum of ranks is ours. The score of a faulty run is Infinity.
  */
 function paperScores(runs: readonly Early[], { lossWeight, normWeight }: ScreenOptions): number[] {
   const sound = runs.filter(({ fault }) => fault === undefined);

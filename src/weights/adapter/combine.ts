@@ -99,7 +99,7 @@ function pruned(values: Float32Array, { type, mask }: Combination, place: MaskPl
   return values.map((value, i) => (isKept(i) ? value / density : 0));
 }
 
-/** The `count` values largest by magnitude, the first among equals; the others become 0. */
+/** Keeps the `count` values of the largest magnitude (of equal ones, the earlier) and sets the others to 0. */
 function largest(values: Float32Array, count: number): Float32Array {
   const order = Uint32Array.from(values.keys()).sort((i, j) => Math.abs(values[j]!) - Math.abs(values[i]!) || i - j);
   const out = new Float32Array(values.length);

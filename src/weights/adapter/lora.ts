@@ -149,6 +149,6 @@ export const variantOf = (folder: string): string =>
 export function refuseDora({ folder, updates }: Lora, what: string): void {
   if ([...updates.values()].some(({ magnitude }) => magnitude))
     throw new UserError(
-      `${folder}: this adapter is a DoRA, whose updates are not sums of factors, so ${what}; use export --format safetensors --adapter to add it to its model's weights`,
+      `${folder}: this adapter is a DoRA, whose updates are not plain low-rank products, so ${what}; use export --format safetensors --adapter to merge it into its model's weights`,
     );
 }

@@ -15,7 +15,7 @@ const ON_DISK = 300;
 
 const below = (random: () => number, n: number): number => Math.floor(random() * n);
 
-/** Small, so that mutations often hit a field; the bodies deflate well, so false sizes stay plausible for a while. */
+/** Small, so that mutations often hit a field; the bodies compress well, so a corrupted size is not rejected at once. */
 const originals = [
   zip([{ name: "a/m.gguf", data: Buffer.from("weights ".repeat(20)) }]),
   zip([

@@ -41,7 +41,7 @@ export interface TokenizerSource {
   addSpacePrefix?: boolean | undefined;
   /** True if spaces at the ends of a text are removed, and runs of spaces become one ("t5"). */
   removeExtraWhitespaces?: boolean | undefined;
-  /** SentencePiece's own normalisation, compiled ("t5"). */
+  /** SentencePiece's own normalisation in its precompiled form, as in T5. */
   charsmap?: Uint8Array | undefined;
   /** Jinja source. */
   chatTemplate?: string | undefined;

@@ -204,7 +204,7 @@ function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead
   return all;
 }
 
-/** Runs a row's token and the guesses after it in one pass, as in steps; `Engine.keep` decides which are kept. */
+/** Runs a row's token and the guesses after it in one pass, bit-equal to separate steps; `Engine.keep` keeps the right guesses. */
 async function runAhead(step: Step): Promise<Stepped> {
   const { slot, meter, ahead = [] } = step;
   const { programs } = slot;

@@ -185,7 +185,7 @@ export class Engine implements Disposable {
     return run.rows(run.tokens - count, count);
   }
 
-  /** Like `prefill`, but yields each run of some tokens with its residual stream. */
+  /** Like `prefill`, but yields after each run, with the residual stream of its tokens. */
   async *runs(slot: Slot, prompt: readonly number[], terms: RunTerms): AsyncGenerator<Run> {
     for await (const run of new PromptRun(slot, prompt, terms).runs()) {
       this.#check();

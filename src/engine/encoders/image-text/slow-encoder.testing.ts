@@ -1,7 +1,7 @@
 import { vi } from "vitest";
 import { ImageRunner } from "./image-runner.ts";
 
-/** Makes each image take `ms` on a stopped clock, until mocks are restored. */
+/** Makes each image take `ms` of fake time, until mocks are restored. */
 export function slowEncoder(clock: { advance(ms: number): void }, ms: number): void {
   const { run } = ImageRunner.prototype;
   vi.spyOn(ImageRunner.prototype, "run").mockImplementation(function (this: ImageRunner, pixels) {

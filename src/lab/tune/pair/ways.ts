@@ -21,7 +21,7 @@ const USUAL = [
 /** A score of how easy an item is for Swift. */
 export type Way = Pick<RouteOptions, "score" | "temperature" | "aggregate" | "labels" | "seed">;
 
-/** A pair's name, without its options and with them as written. */
+/** A pair's name in two forms: without its options, and with the options as written. */
 export type TunedName = Omit<PairName, "options">;
 
 /** The scores in a pair's name. @throws UserError if it already has a threshold */

@@ -34,8 +34,7 @@ async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsK
 
 /**
  * Reduces computation on visual tokens (YOPO, arXiv 2410.06169): they attend to their neighbours, skip some heads and
- * neurons, and stop at a layer. Text's attention to visual tokens of dropped heads is renormalised, or zeroed after the
- * softmax.
+ * neurons, and stop at a layer. In dropped heads, text's attention to visual tokens is masked before the softmax, or zeroed after it.
  */
 export const yopo: Saving<YopoOptions> = {
   name: "yopo",

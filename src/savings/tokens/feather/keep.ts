@@ -87,7 +87,7 @@ function secondOf({ mode, ratio, seed }: FeatherOptions, indices: readonly numbe
   }
 }
 
-/** The indices with the best scores; the first of equal scores. */
+/** The indices with the best scores; of equal scores, the lower indices. */
 export const top = (indices: readonly number[], scores: Float32Array, count: number): number[] =>
   indices.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count);
 
