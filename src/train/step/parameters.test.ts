@@ -39,6 +39,6 @@ test("trained matrices come first, then vectors, then frozen parameters, which h
 
 test("the tensors of one input are all trained, or none", () => {
   expect(() => new ParameterStore([qkv], (name) => name === "q")).toThrow(
-    "q, k, v are multiplied as one matrix: expected all of them to be trained, or none",
+    "q, k, v are multiplied as one matrix: expected either all or none of them to be trained",
   );
 });

@@ -71,11 +71,11 @@ test("a state space that leaves its bound is reported", async () => {
   biases!.fill(Math.log(Math.expm1(0.001)));
   expect(stabilityWarning(store, "amp-bf16")).toBeUndefined();
   expect(stabilityWarning(store, "pure-bf16")).toBe(
-    "layer 0: 100 % of the decays at rest round to 1 in bf16: such channels never forget",
+    "layer 0: 100 % of the decays round to 1 in bf16 when at rest: such channels never forget",
   );
   rates![1] = -800;
   expect(stabilityWarning(store, "fp32")).toBe(
-    "layer 0: A has become 0 in a channel, whose state never forgets (λ = 0)",
+    "layer 0: A has become 0 in a channel, so its state never forgets (λ = 0)",
   );
   rates![1] = 100;
   biases![1] = Number.NaN;

@@ -51,7 +51,7 @@ async function natsOf(stack: Stack, { ids, labels } = batch): Promise<number> {
 test("modules of a GGUF are not trained whole", async () => {
   const lora = loraOptions.parse({ modules_to_save: "lm_head" });
   await expect(loraSubject(lora, base, { quant: "f32", seed: 0 })).rejects.toThrow(
-    "lora.modules_to_save: expected safetensors (see modicum export) without new tokens",
+    "lora.modules_to_save: expected a model in safetensors (see modicum export) and no new tokens",
   );
 });
 
@@ -92,7 +92,7 @@ test.each([{ form: "LoRA" }, { form: "DoRA", use_dora: true }])(
     expect(() => narrow.startFrom!(path.join(folder, form))).toThrow(/^start: .*has rank 4; expected lora.rank=4$/);
     using fewer = await other({ targets: "attn_q" });
     expect(() => fewer.startFrom!(path.join(folder, form))).toThrow(
-      /^start: .*has LoRA layers for different matrices; set lora.targets=q_proj,k_proj,o_proj,down_proj$/,
+      /^start: .*has LoRA layers for other matrices; set lora.targets=q_proj,k_proj,o_proj,down_proj$/,
     );
   },
 );
