@@ -36,7 +36,7 @@ test("an architecture's fields may be in a grid", () => {
 });
 
 test.each([
-  [[1, 2], "expected a sweep's options by name, got [1,2]"],
+  [[1, 2], "expected an object with a sweep's options, got [1,2]"],
   [{ ...base }, '"grid": expected lists of values by option, got nothing'],
   [{ ...base, grid: {} }, '"grid": expected lists of values by option, got {}'],
   [{ ...base, grid: { seed: 3 } }, '"grid.seed": expected a list of values, got 3'],

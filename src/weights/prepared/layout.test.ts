@@ -12,7 +12,7 @@ import { Rounding } from "./quantize.ts";
 describe("a minimum", () => {
   const random = seededRandom(5);
   const codes = () => Uint8Array.from({ length: 32 }, () => 16 * random());
-  // The largest errors, as fractions of a block's largest weight.
+  // The largest allowed errors, as fractions of a block's largest weight.
   const bounds = { 4: 1 / 238, 8: 1 / 248 };
   const odd: [string, scale: number, min: number][] = [
     ["scale 0", 0, 1],
@@ -39,7 +39,7 @@ describe("a minimum", () => {
     const loose = Uint8Array.from([...codes(), ...codes(), ...codes()]);
     const expected = Float32Array.from(loose, (code, i) => scale[i >> 5]! * code + min[i >> 5]!);
     const matrix = fromMinimum(8, { rows: 1, codeBits: 4, codes: loose.slice(), scale, min });
-    // 6.6 is 99 fifteenths, and 0.2 three.
+    // 6.6 is 99 fifteenths, and 0.2 is three.
     expect([...matrix.zero]).toEqual([99, 17, 0]);
     expectWeights(weightsOf(matrix), expected, 32, 1e-6);
   });

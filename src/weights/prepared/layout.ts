@@ -12,7 +12,7 @@ import {
 export interface KernelMatrix {
   rows: number;
   block: Block;
-  /** The number of bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
+  /** The number of bits per code and per zero point; two 4-bit values share a byte, the first in its low half. */
   bits: CodeBits;
   corrected: boolean;
   /** [rows × columns·bits/8]; the codes of a correction follow the other codes of its row. */
@@ -24,8 +24,8 @@ export interface KernelMatrix {
 }
 
 /**
- * Packs a matrix with one byte per code and zero point, all below 2^bits, into that many bits. Takes ownership of its
- * arrays.
+ * Packs a matrix with one byte per code and zero point, all below 2^bits, so that each takes `bits` bits. Takes
+ * ownership of its arrays.
  */
 export function packed(bits: CodeBits, matrix: Omit<KernelMatrix, "bits" | "corrected">): KernelMatrix {
   const { rows, codes, zero } = matrix;
@@ -45,7 +45,7 @@ function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** Every `of`-th row, starting at row `at`. */
+/** Selects every `of`-th row, starting at row `at`. */
 export function everyRow(matrix: KernelMatrix, { at, of }: { readonly at: number; readonly of: number }): KernelMatrix {
   const rows = matrix.rows / of;
   const pick = <T extends Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(all: T): T => {
