@@ -48,7 +48,7 @@ test("models with other tensors are refused, and so are GGUFs", async () => {
   );
   const gguf = openCheckpoint(fixture("llama-tiny.gguf"));
   await expect(interpolateModels({ base: gguf, tuned }, 0.5, at("x"))).rejects.toThrow(
-    /llama-tiny\.gguf: the weights of a GGUF/,
+    /llama-tiny\.gguf: cannot interpolate the weights of a GGUF/,
   );
 });
 

@@ -98,7 +98,7 @@ test("the whole chat is there, once", () => {
 test("a template that rewrites the past once there is an answer: one sentence", () => {
   const template = CHATML.replace("{{ m.role }}", "{{ messages | length }}");
   expect(() => labelled(withTemplate(template), { messages: chat })).toThrow(
-    /^messages\[2\]: the chat template writes/,
+    /^messages\[2\]: the chat template renders/,
   );
 });
 

@@ -79,5 +79,5 @@ test("a state space that leaves its bound is reported", async () => {
   );
   rates![1] = 100;
   biases![1] = Number.NaN;
-  expect(stabilityWarning(store, "fp32")).toContain("layer 0: A_log or the bias of the steps is not finite");
+  expect(stabilityWarning(store, "fp32")).toContain("layer 0: A_log or the step sizes' bias is not finite");
 });

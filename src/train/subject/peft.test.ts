@@ -109,7 +109,7 @@ test.each([
   [
     "lm_haed",
     "llama-biased",
-    /modules_to_save: the model has no module "lm_haed" \(there are .*embed_tokens, lm_head\)$/,
+    /modules_to_save: the model has no module "lm_haed" \(known modules: .*embed_tokens, lm_head\)$/,
   ],
   [
     "lm_head",

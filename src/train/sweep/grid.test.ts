@@ -44,7 +44,7 @@ test.each([
   [{ ...base, grid: { "lora.rank": [4, 4] } }, "grid: lora.rank has 4 twice"],
   [
     { ...base, grid: { seed: [0, 1] }, screen: "halving" },
-    "screen: only runs with the same seed are compared; remove seed from the grid",
+    "screen: only runs with the same seed can be compared; remove seed from the grid",
   ],
   [{ ...base, grid: { seed: [0, 1] }, screen: { window: 2 } }, '"screen.window": must be at most 0.5 (got 2)'],
   [{ ...base, grid: { seed: [0, "one"] } }, 'run seed=one: "seed": expected number, got "one"'],

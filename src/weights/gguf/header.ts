@@ -57,7 +57,7 @@ function readVersion(cursor: Cursor): number {
   const version = cursor.uint32();
   if (version !== 0 && version % 2 ** 16 === 0)
     cursor.fail("is big-endian; only little-endian GGUF files are supported");
-  if (version !== 2 && version !== 3) cursor.fail(`has the GGUF version ${version}, expected 2 or 3`);
+  if (version !== 2 && version !== 3) cursor.fail(`says GGUF version ${version}, expected 2 or 3`);
   return version;
 }
 

@@ -43,7 +43,7 @@ function openPart(first: GgufFile, open: (path: string) => GgufFile, path: strin
     const [actual, expected] = [part.metadata.integer(key), key === "split.no" ? index : count(key)];
     if (actual === expected) continue;
     throw new UserError(
-      `${path}: this file is not ${name} of ${first.path}: its ${key} is ${actual}, expected ${expected}`,
+      `${path}: this is not ${name} of ${first.path}: its ${key} is ${actual}, expected ${expected}`,
     );
   }
   return part;

@@ -152,8 +152,8 @@ const refused = (data: object, options: object = {}) =>
 
 test.each([
   ["throw new Error('no way')", String.raw`failed \(\S+bad\.mjs: line 1\): no way`],
-  ["return Number.NaN", "is NaN; expected a number"],
-  ["return 'good'", 'is "good"; expected a number'],
+  ["return Number.NaN", "returned NaN; expected a number"],
+  ["return 'good'", 'returned "good"; expected a number'],
 ])("a reward that would %s ends the run with the row", async (body, sentence) => {
   const bad = fileOf("bad.mjs", `export default (prompt) => { if (prompt === "Bad ") ${body}; return 1; };`);
   await refused({ prompt: "Bad " }, { method: { ...method, reward_funcs: [bad] } }).toThrow(

@@ -251,7 +251,7 @@ test("a mask is bound to a model's values, whatever the order of its tensors", a
   await writeTensors(path.join(changed, "model.safetensors"), new Map(stored));
   await expect(estimateTraining({ ...run, model: changed })).rejects.toThrow(/but this model's have [0-9a-f]{12}…/);
   await expect(estimateTraining({ ...run, model: fixture("unet-plain") })).rejects.toThrow(
-    /the mask is for .*network: .* not of both/,
+    /the mask is for .*network: .* not in both/,
   );
   await expect(estimateTraining({ ...short, data: a, freezeMask: mask, architecture: {} })).rejects.toThrow(
     "freezeMask needs an existing model: name one as model",
