@@ -10,17 +10,17 @@ export interface OpenFile {
   readonly path: string;
   readonly size: number;
   /**
-   * Reads bytes into a separate buffer.
-   * @throws UserError if they are too many (`what` names them), or the file was shortened
+   * Reads bytes into a separate buffer. @throws UserError for too many bytes (`what` names them), or a file that was
+   * truncated
    */
   read(offset: number, length: number, what?: string): Buffer<ArrayBuffer>;
 }
 
-/** Opens a file while `use` runs. @throws UserError if it is missing or cannot be read */
+/** Opens a file for as long as `use` runs. @throws UserError if it is missing or cannot be read */
 export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   let fd: number | undefined;
   try {
-    // Checked before opening, because opening a pipe would wait for a writer.
+    // This is checked before opening, because opening a pipe would wait for a writer.
     if (!statSync(path).isFile()) throw new UserError(`${path}: this is not a file`);
     const opened = openSync(path, "r");
     fd = opened;

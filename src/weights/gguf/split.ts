@@ -42,9 +42,7 @@ function openPart(first: GgufFile, open: (path: string) => GgufFile, path: strin
   for (const key of ["split.no", "split.count", "split.tensors.count"]) {
     const [actual, expected] = [part.metadata.integer(key), key === "split.no" ? index : count(key)];
     if (actual === expected) continue;
-    throw new UserError(
-      `${path}: this is not ${name} of ${first.path}: its ${key} is ${actual}, expected ${expected}`,
-    );
+    throw new UserError(`${path}: this is not ${name} of ${first.path}: its ${key} is ${actual}, expected ${expected}`);
   }
   return part;
 }

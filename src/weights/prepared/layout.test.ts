@@ -121,11 +121,11 @@ describe("stacking", () => {
 
   test("matrices of different bits or blocks are refused", () => {
     const parts = [example("Q4_1", 3, 4).matrix, example("Q4_1", 3, 8).matrix];
-    expect(() => stack(parts)).toThrow(new RangeError("matrices of 4 and of 8 bits cannot be stacked"));
+    expect(() => stack(parts)).toThrow(new RangeError("matrices of 4 and 8 bits cannot be stacked"));
     const rounding = new Rounding(8, 3, COLS, 64);
     rounding.add(new Float32Array(3 * COLS), 0);
     expect(() => stack([parts[1]!, rounding.matrix(8)])).toThrow(
-      new RangeError("matrices in blocks of different sizes cannot be stacked"),
+      new RangeError("matrices with different block sizes cannot be stacked"),
     );
   });
 });
