@@ -15,7 +15,9 @@ const ON_DISK = 300;
 
 const below = (random: () => number, n: number): number => Math.floor(random() * n);
 
-/** Small, so that mutations often hit a field; the bodies deflate well, so false sizes stay plausible for a while. */
+/**
+ * Small archives, so that mutations often hit a field; bodies deflate well, so false sizes stay plausible for longer.
+ */
 const originals = [
   zip([{ name: "a/m.gguf", data: Buffer.from("weights ".repeat(20)) }]),
   zip([
@@ -25,7 +27,7 @@ const originals = [
   ]),
 ];
 
-/** Numbers of 2 and 4 bytes at the limits of zip's fields, and the signatures of its records. */
+/** Numbers of 2 and 4 bytes at the limits of zip's fields, and zip's record signatures. */
 const extremes = [
   "0000",
   "ffff",
@@ -55,7 +57,7 @@ function mutate(random: () => number): Buffer {
   return bytes;
 }
 
-/** True if everything could be read; otherwise it was refused in one sentence that names the file. */
+/** Returns whether everything could be read; otherwise, it must be refused in one sentence that names the file. */
 async function readAll(archive: Archive): Promise<boolean> {
   try {
     const sizes = await archive.sizes();
