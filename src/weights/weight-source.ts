@@ -11,16 +11,16 @@ export type Matrix =
   | { readonly kind: "float32"; readonly weight: Tensor }
   | { readonly kind: "float32 rows"; readonly weight: Tensor };
 
-/** The outermost sizes of tensors by canonical name, in the order of concatenation. */
+/** The sizes of tensors' outermost dimension, by canonical name, in the order of concatenation. */
 export type Sizes = Readonly<Record<string, number>>;
 
 /** The two factors of a low-rank matrix: [inputs, rank] and [rank, outputs]. */
 export interface LowRank {
   readonly down: Tensor;
   readonly up: Tensor;
-  /** DoRA's factors of the updated product, [outputs]. */
+  /** DoRA's factors for the updated product, [outputs]. */
   readonly gain?: Tensor | undefined;
-  /** In training, the change to the input of the first factor. */
+  /** In training, a change to the input of the first factor, such as dropout. */
   readonly dropout?: (x: Tensor) => Tensor;
 }
 
@@ -32,8 +32,7 @@ export type LowRankUpdate =
   | { readonly kind: "apart"; readonly factors: Readonly<Record<string, LowRank>> };
 
 /**
- * An adapter's float32 rows of single tokens, separate from a table or a head: they replace the table's rows, or add
- * new tokens after it.
+ * An adapter's float32 rows of individual tokens, separate from a table or a head, whose rows they replace or extend.
  */
 export interface TokenRows {
   /** The tokens, ascending. */
@@ -55,10 +54,10 @@ export interface WeightSource {
   /** The configuration that the model is read from. */
   readonly config: ConfigSource;
 
-  /** True if there is a tensor with this name. */
+  /** True if a tensor with this name exists. */
   has(name: string): boolean;
 
-  /** The numbers of a small tensor that changes the trace, such as LongRoPE's divisors; undefined if it is absent. */
+  /** The numbers of a small tensor that affects tracing, such as LongRoPE's divisors; undefined if absent. */
   values(name: string): Float32Array | undefined;
 
   /** Matrices [outputs, inputs], given as names with numbers of outputs, stacked for a single product. */

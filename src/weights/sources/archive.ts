@@ -8,9 +8,7 @@ import { nearest, UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { ensureSpace, makeFolder } from "./disk.ts";
 
-/**
- * A package from a registry, as an archive of files. An archive with a path that leads outside is rejected as a whole.
- */
+/** A package from a registry, as an archive; rejected as a whole if one of its paths leads outside. */
 export interface Archive {
   path: string;
   /** The kind of archive in error messages, such as `wheel`. */

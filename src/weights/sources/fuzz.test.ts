@@ -15,9 +15,7 @@ const ON_DISK = 300;
 
 const below = (random: () => number, n: number): number => Math.floor(random() * n);
 
-/**
- * Small archives, so that mutations often hit a field; bodies deflate well, so false sizes stay plausible for longer.
- */
+/** Small archives, so that mutations often hit a field; bodies deflate well, so false sizes stay plausible. */
 const originals = [
   zip([{ name: "a/m.gguf", data: Buffer.from("weights ".repeat(20)) }]),
   zip([

@@ -51,10 +51,7 @@ async function failure(attempt: Promise<unknown>): Promise<string> {
   return (error as UserError).message;
 }
 
-/**
- * Checks that neither Modicum nor other readers find a model or a model file in the cache; complete contents may
- * remain.
- */
+/** Checks that no reader finds a model or a model file in the cache; complete contents may remain. */
 function expectNothing(): void {
   expect(existsSync(join(repoFolder(), "snapshots"))).toBe(false);
   expect(existsSync(join(repoFolder(), "refs"))).toBe(false);

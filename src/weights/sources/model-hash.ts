@@ -21,9 +21,7 @@ export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<
   }
 }
 
-/**
- * Selects weights, configurations, tokenizers and templates, including sentence-transformers' modules (`1_Pooling`).
- */
+/** Selects weights, configurations, tokenizers and templates, also in sentence-transformers' modules (`1_Pooling`). */
 const isRead = (name: string): boolean =>
   /^(\d+_\w+[\\/])?[^\\/]+\.(safetensors|gguf|onnx|json|jinja|txt|model|metadata)$/.test(name) &&
   name !== "receipt.json";
