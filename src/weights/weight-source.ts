@@ -96,6 +96,8 @@ export interface WeightSource {
   /** Tokens with rows outside the token table, ascending; undefined if there are none. */
   readonly tokens?: readonly number[] | undefined;
 
-  /** Rows of width `width` that extend or replace rows of `token_embd` or `output`; undefined if none. */
+  /**
+   * Rows of width `width` that extend or replace rows of `token_embd` or `output`; undefined if there are no such rows.
+   */
   tokenRows?(graph: Graph, name: string, width: number): TokenRows | undefined;
 }

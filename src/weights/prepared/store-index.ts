@@ -103,7 +103,7 @@ export function discard(folder: string): void {
   for (const name of [INDEX, STATE, FILE]) rmSync(path.join(folder, name), { force: true });
 }
 
-/** The SHA-256 of bytes `from` to `end` − 1 of a file, which were written together. */
+/** Bytes `from` to `end` − 1 of a file, which were written in one go, and their SHA-256. */
 interface Seal {
   readonly from: number;
   readonly end: number;
