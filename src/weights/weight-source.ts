@@ -93,7 +93,7 @@ export interface WeightSource {
   /** An adapter's addition to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined;
 
-  /** Tokens with rows outside the token table, ascending; undefined if there are none. */
+  /** The tokens that have rows outside the token table, ascending; undefined for models without such tokens. */
   readonly tokens?: readonly number[] | undefined;
 
   /**
