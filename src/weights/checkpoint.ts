@@ -10,7 +10,7 @@ import { isPickle, pickleError } from "./safetensors/folder.ts";
 import { isPipeline, pipelineCheckpoint } from "./safetensors/pipeline.ts";
 
 /**
- * The configuration that an architecture reads, from a GGUF's metadata or `config.json`. `path` names the file in
+ * The configuration that an architecture reads, from a GGUF's metadata or from `config.json`. `path` names the file in
  * errors.
  */
 export type ConfigSource =
@@ -24,7 +24,7 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /** The storage type's name in the format, such as `Q4_1` or `BF16`. */
   readonly type: string;
-  /** Length in the file, in bytes. */
+  /** The tensor's length in the file, in bytes. */
   readonly bytes: number;
 }
 
@@ -35,17 +35,17 @@ export type Rows = readonly [from: number, to: number];
 export interface Checkpoint {
   /** The name of the model in errors. */
   readonly path: string;
-  /** All files that its contents depend on. */
+  /** All files that determine the model. */
   readonly files: readonly string[];
-  /** Identifies a change to a model, such as a merged adapter, for separate prepared weights. */
+  /** Identifies a change to the model, such as a merged adapter, whose prepared weights must be separate. */
   readonly variant?: string;
   readonly config: ConfigSource;
   /** `general.architecture` of a GGUF, `model_type` of a `config.json`. */
   readonly architecture: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /**
-   * Weights as float32, row-major, for rows of the given tensor, whose shape may be a flattened one. @throws UserError
-   * if they cannot be read
+   * Reads rows of a tensor as float32, row-major; the given shape may be a flattened one. @throws UserError if they
+   * cannot be read
    */
   floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
   /** The form that kernels use for a matrix of the tensor's type; undefined for floats. */

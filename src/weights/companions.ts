@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** Files beside the weights in a Hugging Face folder that programs need to run the model; a GGUF has none. */
+/** The files beside a Hugging Face model's weights that programs need to run the model; a GGUF has none. */
 export function companions({ config }: Checkpoint): string[] {
   switch (config.kind) {
     case "gguf":

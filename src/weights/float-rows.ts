@@ -35,7 +35,7 @@ export abstract class FloatRows implements WeightSource {
   }
 
   rowsInBlocks(): QuantizedMatrix {
-    throw new Error("float32 rows are not stored in blocks");
+    throw new Error("float32 rows have no block form");
   }
 
   computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {

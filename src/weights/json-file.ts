@@ -5,18 +5,18 @@ import { inFile, KeptFault, UserError } from "../util/errors.ts";
 import { isObject, type JsonObject, parseJson } from "./json.ts";
 import { withFile } from "./read-file.ts";
 
-/** An index of 100,000 tensors takes about 10 MB. */
+/** The maximum size of a JSON file; an index of 100,000 tensors takes about 10 MB. */
 const MOST_BYTES = 2 ** 25;
 
 /** Accepts any object. */
 export const jsonObject = z.custom<JsonObject>(isObject, "expected an object");
 
-/** The SHA-256 of an artefact's files. */
+/** The schema of an artefact's SHA-256. */
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
 /**
- * Reads a JSON file with `schema`. `what` describes the expected content if the file is missing.
- * @throws UserError that names the file: missing, unreadable, too large, not JSON, or the invalid field
+ * Reads a JSON file and validates it against `schema`. `what` describes the expected file if it is missing. @throws
+ * UserError that names the file, if it is missing, unreadable, too large, not JSON, or has an invalid field
  */
 export function readJson<S extends z.ZodType>(file: string, schema: S, what: string, most = MOST_BYTES): z.output<S> {
   if (!existsSync(file)) throw new UserError(`${file}: there is no such file, expected ${what}`);

@@ -1,9 +1,9 @@
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Configurations nest about four levels deep; each level costs the parser memory. */
+/** The maximum depth: configurations nest about four levels deep, and each level costs the parser memory. */
 const MAX_DEPTH = 64;
 
-/** Python writes numbers that JSON lacks: infinity is replaced by a number too large for a double, NaN by null. */
+/** Numbers that Python writes but JSON lacks: infinity becomes a number too large for a double, NaN becomes null. */
 const STRING_OR_CONSTANT = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
 const constants: Readonly<Record<string, string>> = { Infinity: "1e999", "-Infinity": "-1e999", NaN: "null" };
 
@@ -19,14 +19,14 @@ export function utf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The value of UTF-8 `bytes`, parsed like Python's JSON; undefined if invalid or nested too deeply. */
+/** Parses UTF-8 `bytes` like Python's JSON; undefined if invalid or nested too deeply. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = utf8(bytes);
   if (text === undefined || isDeep(bytes)) return undefined;
   return jsonIn(text) ?? jsonIn(text.replace(STRING_OR_CONSTANT, (constant) => constants[constant] ?? constant));
 }
 
-/** The value of a JSON text; undefined if the text is not JSON. */
+/** Parses a JSON text; undefined if the text is not JSON. */
 export function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,10 +1,10 @@
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** A model's files are missing, damaged or in an unsupported form: the request is not at fault. */
+/** An error for a model whose files are missing, damaged or unsupported, so that the request is not at fault. */
 export class ModelFault extends UserError {}
 
-/** A folder has a configuration but no readable weights. */
+/** An error for a folder that has a configuration but no readable weights. */
 export class MissingWeights extends ModelFault {
   constructor(
     message: string,

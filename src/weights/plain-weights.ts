@@ -6,7 +6,7 @@ import type { SafeTensor } from "./safetensors/header.ts";
 import { readFloats } from "./safetensors/read.ts";
 import type { Sizes } from "./weight-source.ts";
 
-/** The tensors of a small safetensors file as float32 constants in memory, under the names in the file. */
+/** Loads a small safetensors file's tensors as float32 constants, under the names in the file. */
 export class PlainWeights extends FloatRows {
   constructor(
     readonly config: ConfigSource,

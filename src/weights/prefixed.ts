@@ -2,7 +2,7 @@ import type { Graph } from "../graph/index.ts";
 import type { Sizes, TableShape, WeightSource } from "./weight-source.ts";
 
 /**
- * The weights of one part of a model under the part's own names: `name` means `prefix` + name in `whole`. Adapters do
+ * The weights of one part of a model, under the part's own names: `name` is `prefix` + `name` in `whole`. Adapters do
  * not apply to it.
  */
 export function prefixed(whole: WeightSource, prefix: string): WeightSource {

@@ -16,11 +16,11 @@ export interface OpenFile {
   read(offset: number, length: number, what?: string): Buffer<ArrayBuffer>;
 }
 
-/** Opens a file while `use` runs. @throws UserError if it is missing or cannot be read */
+/** Opens a file for as long as `use` runs. @throws UserError if it is missing or cannot be read */
 export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   let fd: number | undefined;
   try {
-    // Checked before opening, because opening a pipe would wait for a writer.
+    // This is checked before opening, because opening a pipe would wait for a writer.
     if (!statSync(path).isFile()) throw new UserError(`${path}: this is not a file`);
     const opened = openSync(path, "r");
     fd = opened;

@@ -11,16 +11,16 @@ export type Matrix =
   | { readonly kind: "float32"; readonly weight: Tensor }
   | { readonly kind: "float32 rows"; readonly weight: Tensor };
 
-/** The outermost sizes of tensors by canonical name, in the order of concatenation. */
+/** The sizes of tensors' outermost dimension, by canonical name, in the order of concatenation. */
 export type Sizes = Readonly<Record<string, number>>;
 
 /** The two factors of a low-rank matrix: [inputs, rank] and [rank, outputs]. */
 export interface LowRank {
   readonly down: Tensor;
   readonly up: Tensor;
-  /** DoRA's factors of the updated product, [outputs]. */
+  /** DoRA's factors for the updated product, [outputs]. */
   readonly gain?: Tensor | undefined;
-  /** In training, the change to the input of the first factor. */
+  /** In training, a change to the input of the first factor, such as dropout. */
   readonly dropout?: (x: Tensor) => Tensor;
 }
 
@@ -32,8 +32,7 @@ export type LowRankUpdate =
   | { readonly kind: "apart"; readonly factors: Readonly<Record<string, LowRank>> };
 
 /**
- * An adapter's float32 rows of single tokens, separate from a table or a head: they replace the table's rows, or add
- * new tokens after it.
+ * An adapter's float32 rows of individual tokens, separate from a table or a head, whose rows they replace or extend.
  */
 export interface TokenRows {
   /** The tokens, ascending. */
@@ -55,10 +54,10 @@ export interface WeightSource {
   /** The configuration that the model is read from. */
   readonly config: ConfigSource;
 
-  /** True if there is a tensor with this name. */
+  /** True if a tensor with this name exists. */
   has(name: string): boolean;
 
-  /** The numbers of a small tensor that changes the trace, such as LongRoPE's divisors; undefined if it is absent. */
+  /** The numbers of a small tensor that affects tracing, such as LongRoPE's divisors; undefined if absent. */
   values(name: string): Float32Array | undefined;
 
   /** Matrices [outputs, inputs], given as names with numbers of outputs, stacked for a single product. */
@@ -94,9 +93,11 @@ export interface WeightSource {
   /** An adapter's addition to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined;
 
-  /** Tokens with rows outside the token table, ascending; undefined if there are none. */
+  /** The tokens that have rows outside the token table, ascending; undefined for models without such tokens. */
   readonly tokens?: readonly number[] | undefined;
 
-  /** Rows of width `width` that extend or replace rows of `token_embd` or `output`; undefined if none. */
+  /**
+   * Rows of width `width` that extend or replace rows of `token_embd` or `output`; undefined if there are no such rows.
+   */
   tokenRows?(graph: Graph, name: string, width: number): TokenRows | undefined;
 }

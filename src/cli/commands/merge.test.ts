@@ -60,7 +60,7 @@ test.each([
   },
   {
     words: ["--adapter", classifier],
-    says: /bert-head: .*modules trained whole \(classifier, score\).*export MODEL DIR/,
+    says: /bert-head: .*fully trained modules \(classifier, score\).*export MODEL DIR/,
   },
   { words: ["--adapter", root], says: /there is no adapter_config\.json/ },
   { words: [], says: /required option '--adapter/ },
@@ -90,7 +90,7 @@ test("one adapter with a trained head goes into its model, whose texts have one 
   expect(Object.values(config.id2label)).toEqual(labels);
   expect(process.stderr.write).not.toHaveBeenCalledWith(expect.stringContaining("--raw"));
   await expect(run(path.join(root, "none"), "--adapter", own, "--weights", "2", "--model", base)).rejects.toThrow(
-    /modules trained whole/,
+    /fully trained modules/,
   );
 });
 

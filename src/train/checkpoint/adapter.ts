@@ -28,7 +28,7 @@ export interface TrainedRows {
   values(): Float32Array;
 }
 
-/** A tensor whose every value is trained, in float32. */
+/** A tensor that is trained in full, in float32. */
 export interface SavedTensor {
   /** Its canonical name. */
   readonly name: string;

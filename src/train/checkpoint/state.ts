@@ -112,7 +112,7 @@ async function removeOthers(folder: string, step: number): Promise<void> {
   const retained = steps.filter((other) => other <= step).slice(0, KEPT);
   const others = steps.filter((other) => !retained.includes(other)).map(nameOf);
   const parts = readdirSync(folder).filter((name) => name.endsWith(".part"));
-  // A folder that could not be removed is tried again in the next call.
+  // If a removal fails, the next call tries again.
   for (const name of [...others, ...parts])
     await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => {});
 }

@@ -97,9 +97,9 @@ export function sizesOf(batch: Batch): Bindings {
 
 /** Training or evaluation data, in batches. */
 export interface TrainingData {
-  /** Maximum rows of a batch. */
+  /** The maximum number of rows per batch. */
   readonly rows: number;
-  /** Maximum tokens of a row. */
+  /** The maximum number of tokens per row. */
   readonly tokens: number;
   /** Batches per epoch. */
   readonly batches: number;

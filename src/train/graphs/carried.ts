@@ -83,7 +83,9 @@ export class Carried {
     return owner === undefined ? qkv : concat([qkv, this.#keys.get(owner)!], 2);
   }
 
-  /** The tensors carried on after a layer with these queries, keys and values; undefined if nothing is carried. */
+  /**
+   * The tensors to carry into the next layer, from this layer's queries, keys and values; undefined if none are needed.
+   */
   next(qkv: Tensor): Tensor | undefined {
     const { owners } = layoutAt(this.config, this.layer + 1);
     const own = (width: number) => split(qkv, 2, [Number(qkv.shape[2]) - width, width])[1]!;

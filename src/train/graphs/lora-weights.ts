@@ -70,7 +70,7 @@ export class LoraWeights implements TrainableWeights {
   /** The matrices that have a LoRA layer in use, by name without `.weight`. */
   readonly adapted = new Map<string, AdaptedMatrix>();
 
-  /** Tensors of which all values are trained. */
+  /** Tensors that are trained in full. */
   readonly saved: readonly string[];
   private readonly served: boolean;
 

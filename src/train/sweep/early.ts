@@ -4,15 +4,15 @@ import type { StepReport } from "../session/run.ts";
 
 /** Statistics of a run's first steps. */
 export interface Early {
-  /** Mean loss, nats per label. */
+  /** The mean loss in nats per label. */
   readonly loss: number;
-  /** Median gradient norm before clipping. */
+  /** The median gradient norm before clipping. */
   readonly norm: number;
   /** Why the run is ranked last: its loss did not fall, or its held-out loss rose. */
   readonly fault?: "flat" | "worse";
 }
 
-/** Computes the figures from at least four steps. */
+/** Computes the statistics of at least four steps. */
 export function earlyOf(steps: readonly StepReport[]): Early {
   const losses = steps.map(({ loss }) => loss);
   const heldOut = steps.flatMap(({ validation }) => validation ?? []);
@@ -28,7 +28,7 @@ function falls(losses: readonly number[]): boolean {
   return mean(first) - mean(second) > 2 * Math.sqrt(squaredError(first) + squaredError(second));
 }
 
-/** The square of a mean's standard error. */
+/** The squared standard error of the mean. */
 function squaredError(values: readonly number[]): number {
   const centre = mean(values);
   const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);

@@ -36,7 +36,7 @@ test("an architecture's fields may be in a grid", () => {
 });
 
 test.each([
-  [[1, 2], "expected a sweep's options by name, got [1,2]"],
+  [[1, 2], "expected an object with a sweep's options, got [1,2]"],
   [{ ...base }, '"grid": expected lists of values by option, got nothing'],
   [{ ...base, grid: {} }, '"grid": expected lists of values by option, got {}'],
   [{ ...base, grid: { seed: 3 } }, '"grid.seed": expected a list of values, got 3'],
@@ -44,7 +44,7 @@ test.each([
   [{ ...base, grid: { "lora.rank": [4, 4] } }, "grid: lora.rank has 4 twice"],
   [
     { ...base, grid: { seed: [0, 1] }, screen: "halving" },
-    "screen: only runs with the same seed are compared; remove seed from the grid",
+    "screen: only runs with the same seed can be compared; remove seed from the grid",
   ],
   [{ ...base, grid: { seed: [0, 1] }, screen: { window: 2 } }, '"screen.window": must be at most 0.5 (got 2)'],
   [{ ...base, grid: { seed: [0, "one"] } }, 'run seed=one: "seed": expected number, got "one"'],

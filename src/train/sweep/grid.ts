@@ -15,10 +15,10 @@ const sweepOptions = z.looseObject(
       .refine((grid) => Object.keys(grid).length > 0, GRID),
     screen: screenOptions.default(screenOptions.parse("off")),
   },
-  "expected a sweep's options by name",
+  "expected an object with a sweep's options",
 );
 
-/** A run's options, with values to try for some of them, keyed by path such as `optimizer.lr`. */
+/** A run's options, and values to try for some of them, keyed by path, such as `optimizer.lr`. */
 export type SweepInput = Partial<TrainInput> & {
   readonly grid: Readonly<Record<string, readonly unknown[]>>;
   /** A mode, or a mode with its options; if absent, no run is stopped early. */
@@ -27,7 +27,7 @@ export type SweepInput = Partial<TrainInput> & {
 
 /** One run of a sweep. */
 export interface Setting {
-  /** The run's name, made of its values, such as `lr=0.001,rank=4`; unique, and valid on every file system. */
+  /** The run's name, made from its values, such as `lr=0.001,rank=4`; unique, and valid on every file system. */
   readonly name: string;
   readonly options: TrainOptions;
 }
@@ -40,7 +40,7 @@ export interface Settings {
   readonly screen: ScreenOptions;
 }
 
-/** Options that determine what a run reads, and in which order: losses are comparable only if these are equal. */
+/** Options that determine what a run reads and in which order; losses are comparable only if these are equal. */
 const READING =
   /^(data|validation|labels|model|architecture(\..+)?|tokenizer|tokens|packing|seed|start|method(\..+)?)$/;
 
@@ -50,7 +50,7 @@ export function readSweep(sweep: unknown): Settings {
   for (const [path, values] of Object.entries(grid)) checkAxis(path, values);
   const reading = Object.keys(grid).find((path) => READING.test(path));
   if (screen.mode !== "off" && reading !== undefined)
-    throw new UserError(`screen: only runs with the same ${reading} are compared; remove ${reading} from the grid`);
+    throw new UserError(`screen: only runs with the same ${reading} can be compared; remove ${reading} from the grid`);
   return { settings: settingsOf(grid, rest), screen };
 }
 
@@ -98,17 +98,17 @@ function optionsWith(rest: unknown, choices: readonly Choice[], name: string): T
   }
 }
 
-/** A copy of `into` with the value at a path replaced. */
+/** Copies `into` and replaces the value at a path. */
 function placed(into: unknown, [key, ...inner]: readonly string[], value: unknown): unknown {
   if (key === undefined) return value;
   const fields = typeof into === "object" && into !== null && !Array.isArray(into) ? into : {};
   return { ...fields, [key]: placed(Object.entries(fields).find(([name]) => name === key)?.[1], inner, value) };
 }
 
-/** File systems allow 255 bytes; a number may follow the name. */
+/** The maximum length of a name: file systems allow 255 bytes, and a number may follow the name. */
 const MOST_CHARACTERS = 200;
 
-/** The last word of an option's path names it, unless another path ends in the same word. */
+/** Names options by the last word of their path, or by the whole path if another path ends in the same word. */
 function nameOf(choices: readonly Choice[], all: readonly string[]): string {
   const last = (path: string) => path.slice(path.lastIndexOf(".") + 1);
   const named = (path: string) => (all.filter((other) => last(other) === last(path)).length > 1 ? path : last(path));
@@ -120,7 +120,7 @@ function nameOf(choices: readonly Choice[], all: readonly string[]): string {
     .slice(0, MOST_CHARACTERS);
 }
 
-/** Adds numbers to equal names; case is ignored, because some file systems ignore it. */
+/** Adds numbers to equal names, ignoring case, as some file systems do. */
 function unlike(names: readonly string[]): string[] {
   const small = names.map((name) => name.toLowerCase());
   return names.map((name, i) => (small.indexOf(small[i]!) === i ? name : `${name}~${i + 1}`));

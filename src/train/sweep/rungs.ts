@@ -9,9 +9,7 @@ export interface Rung {
   readonly keep: number;
 }
 
-/**
- * The share of each run's steps before the first cut. @throws UserError if that would not shorten even the shortest run
- */
+/** The share of each run's steps before the first cut. @throws UserError if the shortest run is too short to be cut */
 export function windowOf({ window }: ScreenOptions, steps: readonly number[]): number {
   const least = Math.min(...steps);
   if (least < 2 * LEAST_STEPS)
@@ -46,7 +44,7 @@ function halvings(shares: readonly number[], runs: number, keep: number): Rung[]
   return shares.map((share, i) => ({ share, keep: Math.min(runs, survivorsAt(i)) }));
 }
 
-/** The share of all runs' steps that are run if runs stop at rungs: (k + (K − k)·φ) / K for one rung. */
+/** The share of all steps that run if runs stop at rungs: (k + (K − k)·φ) / K for one rung. */
 export function costOf(rungs: readonly Rung[], runs: number): number {
   const stopped = rungs.map(({ share, keep }, i) => share * ((rungs[i - 1]?.keep ?? runs) - keep));
   const whole = rungs.at(-1)?.keep ?? runs;

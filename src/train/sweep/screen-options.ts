@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The minimum number of steps of every run before runs are compared. */
+/** The minimum number of steps that every run takes before runs are compared. */
 export const LEAST_STEPS = 20;
 
 /** How a sweep stops runs early. */
@@ -8,7 +8,7 @@ export const screenFields = z.strictObject({
   mode: z
     .enum(["halving", "paper", "report", "off"])
     .default("halving")
-    .describe("halving: by the measure of best; paper: one cut by early loss and gradient norm; report: only rank"),
+    .describe("halving: by the measure best; paper: one cut, by early loss and gradient norm; report: only rank"),
   window: z
     .number()
     .gt(0)
@@ -21,7 +21,7 @@ export const screenFields = z.strictObject({
 });
 export type ScreenOptions = z.output<typeof screenFields>;
 
-/** A mode without options has the defaults. */
+/** A mode, with default options, or an object of options. */
 export const screenOptions = z.preprocess(
   (value) => (typeof value === "string" ? { mode: value } : value),
   screenFields,

@@ -23,13 +23,13 @@ export interface Measure {
   readonly tasks: readonly ScoredTask[];
 }
 
-/** A run's step at a share of its length. */
+/** The step that a run has reached at a share of its length. */
 export const stepAt = (share: number, steps: number): number => Math.ceil(share * steps - 1e-9);
 
 const until = ({ done, steps }: Watched, share: number): StepReport[] =>
   done.filter(({ step }) => step <= stepAt(share, steps));
 
-/** The best (lowest) measure over a run's first steps; undefined without an evaluation. */
+/** A run's best (lowest) measure up to a share of its steps; undefined without an evaluation. */
 export function measured(run: Watched, share: number, { best, tasks }: Measure): number | undefined {
   const all = until(run, share).flatMap((report) => measureOf(report, best, tasks) ?? []);
   return all.length > 0 ? Math.min(...all) : undefined;
@@ -38,7 +38,7 @@ export function measured(run: Watched, share: number, { best, tasks }: Measure):
 /** A run ranked by the rule of arXiv 2412.13337. */
 export interface RankedRun extends Early {
   readonly out: string;
-  /** The weighted sum of its ranks, lower is better; null if the run has a fault. */
+  /** The weighted sum of the run's ranks, lower is better; null if the run has a fault. */
   readonly score: number | null;
 }
 
@@ -73,10 +73,7 @@ export function survivors(
   return runs.toSorted((a, b) => compare(measures.get(a)!, measures.get(b)!)).slice(0, keep);
 }
 
-/**
- * Checks that the measure exists by a rung.
- * @throws UserError if no run has it
- */
+/** Checks that a rung can compare runs. @throws UserError if the measure exists for no run by then */
 export function checkMeasured(runs: readonly Watched[], { share }: Rung, measure: Measure): void {
   if (runs.length === 0 || runs.some((run) => measured(run, share, measure) !== undefined)) return;
   const step = stepAt(share, runs[0]!.steps);

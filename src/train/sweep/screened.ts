@@ -10,17 +10,17 @@ import type { ScreenOptions } from "./screen-options.ts";
 /** A screen's findings, and the compute that it saved. */
 export interface Screened {
   readonly mode: ScreenOptions["mode"];
-  /** Share of each run's steps in the first window. */
+  /** The share of each run's steps in the first window. */
   readonly window: number;
-  /** All runs, ranked by early loss and gradient norm, the most promising first, whichever rule stopped them. */
+  /** All runs, ranked by early loss and gradient norm, the most promising first, regardless of the rule in use. */
   readonly ranking: readonly RankedRun[];
-  /** Rank correlations with the best measure of the completed runs; null for fewer than three. */
+  /** Rank correlations with the best measure of completed runs; null for fewer than three runs. */
   readonly agreement: { readonly loss: number | null; readonly norm: number | null; readonly measure: number | null };
-  /** The cost, as shares of the cost of running all runs to the end. */
+  /** The cost, as a share of the cost of running all runs to the end. */
   readonly cost: {
-    /** Computed only from the rungs, as if runs had equal cost: (k + (K − k)·φ) / K for one rung. */
+    /** From the rungs alone, as if runs had equal cost: (k + (K − k)·φ) / K for one rung. */
     readonly planned: number;
-    /** By FLOPs; a stopped run's remaining steps are estimated from its first ones. */
+    /** In FLOPs; a stopped run's remaining steps are estimated from the steps that it ran. */
     readonly flops: number;
   };
 }

@@ -31,7 +31,7 @@ export interface RunPart {
   readonly options: TrainOptions;
   /** The folder; an existing run in it continues. */
   readonly out: string;
-  /** Absent: the run's last step. */
+  /** The step to stop at; by default, the run's last step. */
   readonly until?: number;
 }
 
@@ -57,18 +57,18 @@ export async function advanceRun(
 
 /** A run of a sweep: its folder and its progress. */
 export class SweepRun {
-  /** Why it does not continue, such as a loss that is not finite. */
+  /** Why the run cannot continue, such as a loss that is not finite. */
   fault: string | undefined;
 
   constructor(
     readonly folder: string,
-    /** The steps of all stages. */
+    /** The total number of steps of all stages. */
     readonly steps: number,
     readonly options: Setting["options"],
     readonly place: { readonly name: string; readonly index: number; readonly of: number },
   ) {}
 
-  /** The part of the run that remains until a step, or until its end; undefined if none does. */
+  /** The part of the run that remains up to a step, or to the run's end; undefined if nothing remains. */
   part(until?: number): RunPart | undefined {
     if (existsSync(receiptFile(this.folder)) || this.fault !== undefined) return undefined;
     if (until !== undefined && this.#done >= until) return undefined;
@@ -98,7 +98,7 @@ const stepsOfSetting = (name: string, run: Parameters<typeof checkOptions>[0], {
     throw error instanceof UserError ? new UserError(`run ${name}: ${error.message}`) : error;
   });
 
-/** Advances runs up to a step, or to their end: on other machines in parallel, here one after the other. */
+/** Advances runs up to a step, or to their end: on other machines in parallel, or here one after another. */
 export async function advanceRuns(
   runs: readonly SweepRun[],
   around: Around,

@@ -24,7 +24,7 @@ const sweepOf = (name: string, grid: object, changed: object = {}) => ({
   ...{ sweep: { ...options, ...changed, grid }, out: path.join(folder, name) },
 });
 
-/** Events that record the runs and the steps. */
+/** Events that record which runs and steps they report. */
 function followed(): { seen: string[]; events: SweepEvents } {
   const seen: string[] = [];
   const events: SweepEvents = {

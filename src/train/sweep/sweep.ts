@@ -13,11 +13,11 @@ import { reasonOf, type Screened, screenedOf } from "./screened.ts";
 import { type Around, advanceRuns, planned, type SweepEvents, type SweepRun } from "./sweep-run.ts";
 
 /**
- * The runs of a sweep, the best first, by their best held-out loss or by the last score of the task that `best` names.
+ * A sweep's runs, the best first, ranked by the best held-out loss, or by the last score of the task that `best` names.
  */
 export interface SweepResult extends TrainingReport {
   readonly out: string;
-  /** Runs that were screened out, or whose loss or gradient was not finite. */
+  /** Runs that were screened out, and runs whose loss or gradient was not finite. */
   readonly stopped: readonly Stopped[];
   /** Absent without a screen. */
   readonly screen?: Screened;
@@ -81,7 +81,7 @@ async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, meas
   return { remaining, stopped, screened: (all: Watched[]) => screenedOf(screen, window, rungs, all, measure) };
 }
 
-/** The measure that all runs name. */
+/** The option `best`, which is the same for all runs. */
 async function measureIn(settings: readonly Setting[], labTasks: LabTasks | undefined): Promise<Measure> {
   const { best } = settings[0]!.options;
   return { best, tasks: best === "loss" ? [] : await labTasks!.find([best]) };

@@ -20,7 +20,7 @@ const IMAGE_TOKEN = "<image>";
 export const imageTokensOf = (options: TrainOptions): string[] =>
   seesImages(bare(configOf(options, 1))) ? [IMAGE_TOKEN] : [];
 
-/** A new model's options: if it reads images, with its decoder's vocabulary and the image token. */
+/** The options of a new model; if it reads images, with its decoder's vocabulary and the image token. */
 export function withImageToken(options: TrainOptions, tokenizer: Tokenizer): TrainOptions {
   const { architecture } = options;
   if (imageTokensOf(options).length === 0) return options;
@@ -37,7 +37,7 @@ const asObject = (value: unknown): object => (typeof value === "object" && value
 
 /**
  * Reads the pictures of a run's data with the processor in the base's folder, or with CLIP's, which is written into
- * `out`; undefined if the model or its data have none.
+ * `out`; undefined if the model reads no images or the data have none.
  * @throws UserError
  */
 export async function openSeen(
@@ -67,7 +67,8 @@ async function trainedReader(
   tokenizer: Tokenizer,
 ): Promise<SeenReader> {
   const vision = await visionOf(checkpoint);
-  if (vision.pictures !== "one") throw new Error("only an encoder that reads one picture at a time can be trained");
+  if (vision.pictures !== "one")
+    throw new Error("only an image encoder that reads one picture at a time can be trained");
   if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.checkpoint.config.path) : out, vision.encoder.config);
   const pictures = await readPictures(picturesIn(files), processor);
@@ -75,7 +76,7 @@ async function trainedReader(
   throw new UserError(`${options.data[0]}: the model reads images; expected lines with "image", "prompt" and "answer"`);
 }
 
-/** A chat in the form of a new model's samples: images, prompts, and answers followed by the end token. */
+/** A new model's chat template: images, then prompts, and answers followed by the end token. */
 const TEMPLATE = `{%- for message in messages -%}
 {%- if message.content is string -%}{{ message.content }}
 {%- else -%}

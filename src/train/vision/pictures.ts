@@ -7,7 +7,7 @@ import { recordsIn, type SeenRecord } from "../data/records.ts";
 import { framed, type Sample, shifted } from "../data/samples.ts";
 import type { DataFile } from "../data/source.ts";
 
-/** The number of pictures decoded at the same time. */
+/** How many pictures are decoded at the same time. */
 const AT_ONCE = 16;
 
 /** The paths of all pictures in data files. @throws UserError */
@@ -29,8 +29,8 @@ export async function readPictures(paths: readonly string[], processor: ImagePro
 }
 
 /**
- * Reads questions about a picture as a sample: the picture's tokens, then each prompt and its answer, whose tokens are
- * labels.
+ * Makes a sample from questions about a picture: the picture's tokens, then each prompt and its answer, whose tokens
+ * are labels.
  */
 export const seenReader =
   (tokenizer: Tokenizer, vision: SquareVision, pictures: ReadonlyMap<string, Pixels>, processor: ImageProcessor) =>

@@ -20,7 +20,7 @@ const scratch = mkdtempSync(path.join(tmpdir(), "modicum-seen-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 const norm = (values: Float32Array): number => Math.hypot(...values);
-/** A key's bias never changes attention's output: its gradient is rounding noise. */
+/** A key's bias never changes attention's output, so its gradient is only rounding noise. */
 const LEAST = 0.01;
 const apart = (a: Float32Array, b: Float32Array): number => norm(a.map((v, i) => v - b[i]!)) / Math.max(norm(b), LEAST);
 
@@ -45,13 +45,13 @@ describe.each(names)("%s", (name) => {
     const place = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
     const part = new Part(expected, place, weight, shape);
     if (!part.exists) return undefined;
-    // A gain stored as its value minus 1 has the same gradient.
+    // A gain that is stored minus 1 has the same gradient.
     const stored = place(weight);
     const plus = typeof stored === "string" ? 0 : (stored.plus ?? 0);
     return part.floats().map((v) => v - plus);
   }
 
-  /** Runs the two rows forward and backward, and returns the loss and all gradients. */
+  /** Runs the two rows forward and backward; returns the loss and all gradients. */
   async function run({ subject, data: { training, encoded } }: OpenedRun) {
     const batch = training.batch(0);
     for (const [i, labels] of (reference.labels as number[][]).entries()) {
@@ -105,7 +105,7 @@ describe.each(names)("%s", (name) => {
       if (!whole) continue;
       compared++;
       const factors = store.valuesOf(down);
-      // The second factor is 0: its gradient is alpha / rank · downᵀ · dWᵀ.
+      // The second factor is 0, so its gradient is alpha / rank · downᵀ · dWᵀ.
       const wanted = Float32Array.from({ length: rank * outputs }, (_, at) => {
         const [r, o] = [Math.floor(at / outputs), at % outputs];
         let sum = 0;

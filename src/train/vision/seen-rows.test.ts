@@ -32,7 +32,7 @@ beforeEach(() => {
   machine.memory = ROOM;
 });
 
-/** The size of the computed rows, in bytes. */
+/** The size in bytes of the embedding rows computed for images. */
 async function bytesOfRows(): Promise<number> {
   const { read } = (await encodeImages([data], base, "auto"))!;
   const samples = images.map((image) => read({ image, questions: [{ prompt: "a", answer: "b" }] }));

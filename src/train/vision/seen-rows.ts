@@ -14,14 +14,14 @@ import type { TrainOptions } from "../options.ts";
 import { type Base, sourceOf } from "../subject/subject.ts";
 import { picturesIn } from "./pictures.ts";
 
-/** The reader of samples with images, and the cost of reading the images. */
+/** Reads samples with images; `flops` is the cost of encoding the images. */
 export interface ReadImages {
   readonly read: SeenReader;
   /** FLOPs of the image encoder. */
   readonly flops: number;
 }
 
-/** Encodes all pictures of a run's data once: the encoder is frozen. @throws UserError */
+/** Encodes all pictures of a run's data once, because the encoder is frozen. @throws UserError */
 export async function encodeImages(
   files: readonly DataFile[],
   base: Base,
@@ -53,7 +53,7 @@ export function checkRows(rows: number, width: number, memory: number): void {
 
 type Placing = Pick<ImageReader, "vision" | "gap">;
 
-/** Questions about a picture as the model reads them in a chat: answers are the labels. @throws UserError */
+/** Makes a chat sample from questions about a picture; answers are the labels. @throws UserError */
 function sampleOf(record: SeenRecord, image: SeenImage, tokenizer: Tokenizer, { vision, gap }: Placing): Sample {
   const { imageToken } = vision.config;
   const written =

@@ -9,14 +9,14 @@ import type { SavingMasks } from "../graphs/saving-masks.ts";
 import type { BatchInput, Shape } from "../graphs/stack.ts";
 import { languageModel } from "../heads/language-model.ts";
 
-/** A score term that hides a key. */
+/** The score term that hides a key. */
 const HIDDEN = -1e9;
 
-/** A decoder's layers over rows of tokens and images; a frozen encoder has read the images. */
+/** A decoder's layers over rows of tokens and images that a frozen encoder has read. */
 class SeenStack extends DecoderStack {
   constructor(
     decoder: Decoder,
-    /** The number of first layers after which an image term is added to the stream. */
+    /** How many of the first layers are followed by an added image term. */
     private readonly adding: number,
     saving?: SavingMasks,
   ) {
@@ -36,7 +36,7 @@ class SeenStack extends DecoderStack {
     return layer < this.adding ? plus(y, g.input(seen(layer + 1), "f32", y.shape)) : y;
   }
 
-  /** Tokens of an image see its later tokens, whatever the window. */
+  /** Lets an image's tokens attend to its later tokens, whatever the window. */
   protected override hiddenPairs(g: Graph, layer: number, shape: Shape): Tensor | undefined {
     const { config } = this.decoder;
     if (!config.wholeImages) return super.hiddenPairs(g, layer, shape);
@@ -58,7 +58,7 @@ class SeenStack extends DecoderStack {
     };
   }
 
-  /** The image rows added at a depth; zeros for text tokens. */
+  /** The image rows to add at a depth; zeros for text tokens. */
   #rowsAt({ rows, tokens, seen = [] }: Batch, depth: number): BatchInput {
     const values = new Float32Array(rows * tokens * this.hidden);
     for (const [row, image] of seen.entries())
@@ -77,7 +77,7 @@ class SeenStack extends DecoderStack {
   }
 }
 
-/** The input for the image rows added at a depth. */
+/** The name of the input for the image rows added at a depth. */
 const seen = (depth: number): string => `seen:${depth}`;
 
 const hiddenIn = (window: number | undefined): string => `hidden:${window ?? "none"}`;
@@ -96,7 +96,7 @@ function positionsOf({ rows, tokens, seen = [] }: Batch): Record<string, BatchIn
   return { positions: of("positions"), positionsHeight: of("height"), positionsWidth: of("width") };
 }
 
-/** Hides keys before a query's window, and later keys outside its image. */
+/** A mask that hides keys before a query's window, and later keys outside the query's image. */
 function hiddenBy({ rows, tokens, seen = [] }: Batch, window = Number.POSITIVE_INFINITY): BatchInput {
   const values = new Float32Array(rows * tokens ** 2).fill(HIDDEN);
   const places = Array.from({ length: tokens }, (_, at) => at);
@@ -111,7 +111,7 @@ function hiddenBy({ rows, tokens, seen = [] }: Batch, window = Number.POSITIVE_I
   return { dtype: "f32", shape: [rows, tokens, tokens], values };
 }
 
-/** A decoder as a language model that reads a frozen encoder's image rows. */
+/** A language model whose decoder reads image rows from a frozen encoder. */
 export const seenLanguageModelOf = (
   decoder: Decoder,
   adding: number,

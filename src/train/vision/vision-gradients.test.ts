@@ -34,7 +34,7 @@ function batch(): Batch {
   return { ...shape, ids: Int32Array.from(rows.flat()), labels: flat, labelled, images };
 }
 
-/** A model with its stored weights, as in training. */
+/** Opens a model with its stored weights, as in training. */
 async function traineeOf(checkpoint: Checkpoint) {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const has = (name: string) => new Part(checkpoint, names, name).exists;
@@ -44,7 +44,7 @@ async function traineeOf(checkpoint: Checkpoint) {
   return { names, trainee, store };
 }
 
-/** A key's bias never changes attention's output: its gradient is rounding noise. */
+/** A key's bias never changes attention's output, so its gradient is only rounding noise. */
 const LEAST = 0.01;
 
 const norm = (values: Float32Array): number => Math.hypot(...values);

@@ -13,16 +13,14 @@ import { picturesIn } from "./pictures.ts";
 import { seenLanguageModelOf } from "./seen-stack.ts";
 import { visionLanguageModelOf } from "./vision-stack.ts";
 
-/**
- * True for a decoder that is trained on images; a decoder that also loads without its image part is trained on texts.
- */
+/** True for models trained on images; a model whose decoder also loads without its image part is trained on texts. */
 export const seesImages = (checkpoint: Checkpoint): boolean =>
   isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 
-/** Either the image encoder is trained with its decoder, or it is frozen and reads the images before the first step. */
+/** Whether the image encoder is trained with its decoder, or frozen: then it reads the images before the first step. */
 type Sight = "trained" | "frozen";
 
-/** How a run's model reads images; undefined if it does not. @throws UserError if it cannot be trained that way */
+/** How a run's model reads images; undefined if it does not. @throws UserError for a model that cannot be trained */
 export async function sightOf(
   { lora, data = [] }: Partial<Pick<TrainOptions, "lora" | "data">>,
   checkpoint: Checkpoint,
@@ -43,7 +41,7 @@ export const visionOf = async (checkpoint: Checkpoint): Promise<Vision> =>
   (await visionArchitecture(checkpoint)).vision(new TracedWeights(checkpoint.config, () => false));
 
 /**
- * A decoder as a language model, with its image part if it has one; `has` says which optional tensors exist.
+ * Opens a decoder as a language model, with its image part, if any; `has` tells which optional tensors exist.
  * @throws UserError
  */
 export async function modelOf(
@@ -69,7 +67,8 @@ async function seeingModelOf(
   switch (sight) {
     case "trained": {
       const vision = (await visionArchitecture(checkpoint)).vision(weights);
-      if (vision.pictures !== "one") throw new Error("only an encoder that reads one picture at a time can be trained");
+      if (vision.pictures !== "one")
+        throw new Error("only an image encoder that reads one picture at a time can be trained");
       return visionLanguageModelOf(decoder, vision, saving);
     }
     case "frozen":
@@ -77,16 +76,16 @@ async function seeingModelOf(
   }
 }
 
-/** The number of a decoder's first layers after which an image term is added to the stream. */
+/** How many of the decoder's first layers are followed by an added image term. */
 export const addingOf = async (checkpoint: Checkpoint): Promise<number> =>
   (await visionOf(checkpoint)).config.adding ?? 0;
 
-/** True for the optional tensors in a new model's image part. */
+/** Returns which optional tensors a new model's image part has. */
 export async function newVisionTensors(checkpoint: Checkpoint): Promise<(name: string) => boolean> {
   if (!seesImages(checkpoint)) return () => false;
   const { hasNewTensor } = await visionArchitecture(checkpoint);
   return (name) => hasNewTensor(checkpoint.config, name);
 }
 
-/** One graph has all layers of the image encoder, so its inputs keep the layers' numbers. */
+/** Keeps layer numbers in the image encoder's input names, because a single graph contains all of its layers. */
 const inputName = (name: string): string => (name.startsWith("v.") ? name : withoutLayer(name));

@@ -9,8 +9,8 @@ import type { BatchInput, Shape } from "../graphs/stack.ts";
 import { languageModel } from "../heads/language-model.ts";
 
 /**
- * A decoder's layers over rows of tokens, each with at most one image. The image's encoder runs before the first layer
- * and is also trained.
+ * A decoder's layers over rows of tokens, each with at most one image. The image encoder runs before the first layer,
+ * and is trained as well.
  */
 class VisionStack extends DecoderStack {
   constructor(
@@ -21,7 +21,7 @@ class VisionStack extends DecoderStack {
     super(decoder, saving);
   }
 
-  /** Places rows of the token table and of images as the batch determines. */
+  /** Arranges rows of the token table and of images as the batch specifies. */
   override embed(g: Graph, shape: Shape): Tensor {
     const { rows, tokens } = shape;
     const { channels, imageSize } = this.vision.encoder.config;
@@ -54,7 +54,7 @@ class VisionStack extends DecoderStack {
   }
 }
 
-/** A decoder with its image part, trained together as a language model. */
+/** A decoder and its image encoder, trained together as a language model. */
 export const visionLanguageModelOf = (
   decoder: Decoder,
   vision: SquareVision,

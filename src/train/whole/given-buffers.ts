@@ -1,7 +1,7 @@
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import type { Binding } from "../../runtime/program.ts";
 
-/** A tensor that comes with a batch. */
+/** A tensor that is part of a batch. */
 export interface DataInput {
   readonly dtype: "f32" | "i64" | "i32";
   readonly shape: readonly number[];
@@ -9,7 +9,7 @@ export interface DataInput {
 }
 export type DataInputs = Readonly<Record<string, DataInput>>;
 
-/** Buffers of inputs and outputs by name; they grow with their contents. */
+/** Buffers of inputs and outputs, by name, which grow as needed. */
 export class GivenBuffers implements Disposable {
   readonly #buffers = new Map<string, Buffer>();
 
@@ -58,6 +58,6 @@ function fill({ dtype, memory }: Buffer, values: DataInput["values"]): void {
       break;
     }
     default:
-      throw new Error(`inputs are f32, i32 or i64, not ${dtype}`);
+      throw new Error(`inputs must be f32, i32 or i64, not ${dtype}`);
   }
 }

@@ -10,35 +10,35 @@ import { Optimizer } from "../step/optimizer.ts";
 import { ParameterStore } from "../step/parameters.ts";
 import { type DataInputs, GivenBuffers } from "./given-buffers.ts";
 
-/** A model that is small enough for a step to be one program, and its loss. */
+/** A model and its loss, small enough for a step to run as one program. */
 export interface WholeModel {
-  /** The weights, as inputs with their full names. */
+  /** The weights, as inputs under their full names. */
   readonly weights: TracedWeights;
-  /** A batch's loss, f32 [], from the batch's inputs. */
+  /** Traces the loss, f32 [], of a batch's inputs. */
   loss(g: Graph): Tensor;
 }
 
 /** A step's batch. */
 export interface WholeBatch {
   readonly inputs: DataInputs;
-  /** The graph's symbolic dimensions. */
+  /** The values of the graph's symbolic dimensions. */
   readonly sizes?: Bindings;
   readonly tokens: number;
   readonly samples: number;
 }
 
-/** The data, batches and judge of such a model. */
+/** The data, batches and evaluation of such a model. */
 export interface WholeData {
   /** SHA-256 of the data. */
   readonly hash: string;
   readonly steps: number;
-  /** Endless batches from a step on. */
+  /** Yields batches endlessly, starting at a step. */
   batches(from: number): AsyncGenerator<WholeBatch, never>;
-  /** Judges the current weights. */
+  /** Evaluates the current weights. */
   evaluate?(store: ParameterStore): Promise<Evaluation>;
 }
 
-/** Trains a model whose loss and gradients are one program. */
+/** Trains a model whose loss and gradients run as one program. */
 export class WholeStage extends GradientStage {
   readonly head = "own";
   readonly #buffers = new GivenBuffers();
@@ -88,7 +88,7 @@ export class WholeStage extends GradientStage {
     return { loss, labelled: samples, tokens, samples };
   }
 
-  /** Leaves a batch's gradients in the store, and returns its loss. */
+  /** Computes a batch's gradients in the store; returns the batch's loss. */
   async #run({ inputs, sizes = {} }: WholeBatch): Promise<number> {
     const program = this.#program!;
     this.store.zeroGradients();

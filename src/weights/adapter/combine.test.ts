@@ -23,7 +23,7 @@ const result = (name: string): Float32Array => results.floats(results.tensors.ge
 describe.each(merges)("$name", (merge) => {
   const loras = merge.adapters.map((name) => openLora(path.join(folder, name)));
   const modules = [...new Set(loras.flatMap(({ updates }) => [...updates.keys()]))];
-  /** The masks that torch drew. */
+  /** The masks drawn by torch. */
   const mask: Mask = ({ module, factor, adapter }) => {
     const drawn = result(`${merge.name}/${module}/${factor}/${adapter}`);
     return (i) => drawn[i] === 1;

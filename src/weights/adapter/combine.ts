@@ -1,17 +1,17 @@
 import { fnv1a } from "../../util/fnv.ts";
 import { seededRandom } from "../../util/random.ts";
 
-/** Ways to combine adapters, by PEFT's names (`combination_type` of `add_weighted_adapter`). */
+/** Methods of combining adapters, under PEFT's names (`combination_type` of `add_weighted_adapter`). */
 export const combinationTypes = ["cat", "linear", "ties", "dare_linear", "dare_ties"] as const;
 export type CombinationType = (typeof combinationTypes)[number];
 
-/** How TIES elects a sign: by the sum of the values, or by the number of values on each side. */
+/** How TIES elects a sign: by the sum of values, or by the number of values of each sign. */
 export const signMethods = ["total", "frequency"] as const;
 
-/** True if DARE keeps the adapter's value at an index. */
+/** Returns whether DARE keeps the adapter's value at an index. */
 export type Mask = (place: MaskPlace) => (index: number) => boolean;
 
-/** One factor of one adapter. */
+/** Identifies one factor of one adapter. */
 interface MaskPlace {
   readonly module: string;
   readonly factor: "A" | "B";
@@ -40,7 +40,7 @@ export const seededMask =
 interface WeightedUpdate {
   /** The adapter's index in the list. */
   readonly adapter: number;
-  /** Its weight times its scale. */
+  /** The adapter's weight times the update's scale. */
   readonly weight: number;
   readonly rank: number;
   /** [rank, inputs] */
@@ -49,7 +49,7 @@ interface WeightedUpdate {
   readonly b: Float32Array;
 }
 
-/** The two factors of a sum with scale 1. */
+/** The two factors of a combined update, whose scale is 1. */
 export interface CombinedFactors {
   readonly rank: number;
   readonly a: Float32Array;
@@ -57,9 +57,9 @@ export interface CombinedFactors {
 }
 
 /**
- * The updates of one module as one, in float32 like PEFT. `cat` is the exact sum; its rank is the sum of the updates'
- * ranks. The other methods mix the factors themselves (Yadav et al. 2023, TIES; Yu et al. 2024, DARE), which must have
- * equal ranks.
+ * Combines one module's updates into one, in float32, like PEFT. `cat` is the exact sum; its rank is the sum of the
+ * updates' ranks. The other methods mix the factors themselves (Yadav et al. 2023, TIES; Yu et al. 2024, DARE), which
+ * must have equal ranks.
  */
 export function combined(module: string, updates: readonly WeightedUpdate[], how: Combination): CombinedFactors {
   if (how.type === "cat") return concatenated(updates);
@@ -90,7 +90,7 @@ function concatenated(updates: readonly WeightedUpdate[]): CombinedFactors {
   return { rank, a, b };
 }
 
-/** Sets all values to 0 except for a fraction of them. */
+/** Keeps a fraction of the values, and sets the others to 0. */
 function pruned(values: Float32Array, { type, mask }: Combination, place: MaskPlace): Float32Array {
   const { density } = place;
   if (type === "linear" || density >= 1) return values;
@@ -107,7 +107,7 @@ function largest(values: Float32Array, count: number): Float32Array {
   return out;
 }
 
-/** The weighted sum; for TIES, the mean of the values with the elected sign. */
+/** The weighted sum; for TIES, the mean of the values that have the elected sign. */
 function summed(all: readonly Float32Array[], weights: readonly number[], { type, signs }: Combination): Float32Array {
   const elects = type === "ties" || type === "dare_ties";
   const f32 = Math.fround;

@@ -6,7 +6,7 @@ interface Stacked {
   floats(): Float32Array;
 }
 
-/** The factors that give rows of updated, stacked matrices the norms of DoRA; 1 for rows without a norm. */
+/** Factors that give the rows of updated, stacked matrices DoRA's norms; 1 for rows without a norm. */
 export function doraGains(
   { rank, down, up, magnitude }: LoraLayer,
   inputs: number,

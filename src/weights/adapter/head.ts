@@ -13,18 +13,18 @@ export interface HeadModules {
   readonly all: readonly string[];
   /** An encoder's classifier. */
   readonly classifier?: {
-    /** Its class in transformers. */
+    /** The classifier's class in transformers. */
     readonly className: string;
-    /** The name of its last module, whose outputs are the scores. */
+    /** The name of the last module, whose outputs are the scores. */
     readonly output: string;
-    /** The start of its other tensors' names, which a base model's file may omit. */
+    /** The prefix of its other tensors' names, which a base model's file may omit. */
     readonly prefix: string;
   };
 }
 
 /**
- * A checkpoint with an adapter's trained head (PEFT's `modules_to_save`) instead of its own. If it has no head of its
- * own, it becomes a classifier with as many labels as the head has outputs.
+ * Replaces a checkpoint's head by an adapter's trained head (PEFT's `modules_to_save`). A checkpoint without a head
+ * becomes a classifier with as many labels as the new head has outputs.
  */
 export function withHead(base: Checkpoint, lora: Lora, { classifier }: HeadModules): Checkpoint {
   const own = new Map([...lora.head].map(([name, tensor]) => [nameIn(base.tensors, name), tensor]));
@@ -55,7 +55,7 @@ function requireSame({ tensors, path }: Checkpoint, lora: Lora, own: ReadonlyMap
   if (problems.length > 0) throw doesNotFit(lora, path, problems);
 }
 
-/** A checkpoint with an adapter's head under the names of the classifier's class, which a base model's file may shorten. */
+/** Renames tensors as in the classifier's class, where a base model's file has shorter names. */
 export function underClassNames(whole: Checkpoint, lora: Lora, { classifier }: HeadModules): Checkpoint {
   const { prefix = "" } = classifier ?? {};
   if (lora.head.size === 0 || [...whole.tensors.keys()].some((name) => name.startsWith(prefix))) return whole;
@@ -69,7 +69,7 @@ export function underClassNames(whole: Checkpoint, lora: Lora, { classifier }: H
   };
 }
 
-/** A base checkpoint may leave out the outermost module's name. */
+/** The name in a base checkpoint, which may omit the outermost module's name. */
 function nameIn(tensors: Checkpoint["tensors"], name: string): string {
   const inner = name.replace(/^[^.]+\./, "");
   return !tensors.has(name) && tensors.has(inner) ? inner : name;

@@ -3,13 +3,13 @@ import type { Lora } from "./lora.ts";
 import type { SavedRows } from "./token-rows.ts";
 import type { Update } from "./updates.ts";
 
-/** Maps a model's matrices, by canonical name without `.weight`, to the modules that adapters change. */
+/** Maps a model's matrices, named canonically without `.weight`, to the modules that adapters change. */
 export interface Layout {
-  /** The names that PEFT may give a matrix's module. */
+  /** The possible PEFT names of a matrix's module. */
   modules(name: string): readonly string[];
-  /** The index of a matrix among the equal parts of its module; absent or undefined if it is the only one. */
+  /** The index of a matrix among its module's equal parts, and their number; undefined if it is the only part. */
   part?(name: string): readonly [at: number, of: number] | undefined;
-  /** The module's output that corresponds to a matrix's output `row`. */
+  /** The index of the module's output that corresponds to a matrix's output `row`. */
   row(name: string, row: number): number;
 }
 
@@ -18,7 +18,7 @@ export interface LoraLayer {
   readonly rank: number;
   readonly down: Float32Array<ArrayBuffer>;
   readonly up: Float32Array<ArrayBuffer>;
-  /** DoRA's norms of the rows, [outputs]; NaN for rows that keep their norm. */
+  /** DoRA's row norms, [outputs]; NaN for rows that keep their norm. */
   readonly magnitude?: Float32Array;
 }
 
@@ -31,8 +31,8 @@ interface Piece {
 }
 
 /**
- * An adapter separate from the weights of its base: one update per product of the model. The base may have any form,
- * since its weights do not change.
+ * An adapter that stays separate from its base's weights, with one update per matrix product of the model. The base may
+ * have any form, since its weights do not change.
  */
 export class LoraLayers {
   readonly #requested = new Set<string>();
@@ -43,7 +43,7 @@ export class LoraLayers {
     private readonly layout: Layout,
   ) {}
 
-  /** The update of stacked matrices, given as names with their numbers of outputs; undefined if there is none. */
+  /** The update of stacked matrices, given by name and number of outputs; undefined if the adapter has none. */
   matrix(inputs: number, outputs: Readonly<Record<string, number>>): LoraLayer | undefined {
     const pieces: Piece[] = [];
     let first = 0;
@@ -55,18 +55,18 @@ export class LoraLayers {
     return pieces.length > 0 ? this.#stacked(pieces, inputs, first) : undefined;
   }
 
-  /** The update of a table [rows, width] whose rows are looked up; rows of `down` are then looked up as well. */
+  /** The update of a table [rows, width] whose rows are looked up, as are then the rows of `down`. */
   table(name: string, [rows, width]: readonly [rows: number, width: number]): LoraLayer | undefined {
     const update = this.#find(name, "table", rows, width);
     return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);
   }
 
-  /** Tokens with separate rows in the token table; undefined if there are none. */
+  /** The tokens with separate rows in the token table, if any. */
   get tokens(): readonly number[] | undefined {
     return this.#rows("token_embd")?.ids;
   }
 
-  /** Separate rows of single tokens for a table or a head, of width `width`. */
+  /** The separate rows of single tokens for a table or head of width `width`. */
   rows(name: string, width: number): SavedRows | undefined {
     const rows = this.#rows(name);
     if (rows && rows.width !== width)
@@ -93,7 +93,7 @@ export class LoraLayers {
     return undefined;
   }
 
-  /** One product down and one up for all pieces; each piece uses its own ranks. */
+  /** Combines all pieces into one product down and one up; each piece uses its own ranks. */
   #stacked(pieces: readonly Piece[], inputs: number, outputs: number): LoraLayer {
     const rank = pieces.reduce((sum, { update }) => sum + update.rank, 0);
     const down = new Float32Array(inputs * rank);
@@ -113,7 +113,7 @@ export class LoraLayers {
     return { rank, down, up, ...(magnitude && { magnitude }) };
   }
 
-  /** Ignores updates of a matrix that no program of this model uses. */
+  /** Accepts that updates of a matrix go unused, because no program of this model uses it. */
   passOver(name: string): void {
     for (const module of this.layout.modules(name)) this.#requested.add(module);
   }
@@ -131,7 +131,7 @@ export class LoraLayers {
   }
 }
 
-/** The error for a mismatch: the first of `problems`, and the number of affected modules. */
+/** An error that names the first of `problems` and the number of other affected modules. */
 export function doesNotFit({ folder, updates }: Lora, model: string, problems: readonly string[]): UserError {
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more of its ${updates.size} modules)` : "";
   return new UserError(`${folder}: the adapter does not fit ${model}: ${problems[0]}${more}`);

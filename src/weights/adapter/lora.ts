@@ -12,13 +12,13 @@ import { type AdapterRecord, readRecord } from "./record.ts";
 import { rowsOf, type SavedRows } from "./token-rows.ts";
 import { savedOf, type Update, updatesOf } from "./updates.ts";
 
-/** The settings that change results; other settings concern only training, or can be read from the tensors' names. */
+/** The settings that affect results; other settings concern only training, or follow from the tensors' names. */
 const settings = z.object({
   peft_type: z.literal("LORA"),
   lora_alpha: z.number().positive(),
   use_rslora: z.boolean().nullish(),
   use_dora: z.boolean().nullish(),
-  /** Separate alphas for single modules. */
+  /** Alphas of individual modules. */
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   /** Tokens with saved rows. */
   trainable_token_indices: z.union([z.array(z.int()), z.record(z.string(), z.array(z.int()))]).nullish(),
@@ -35,21 +35,21 @@ const variants = [
 /** A LoRA adapter in PEFT's format. */
 export interface Lora {
   readonly folder: string;
-  /** All files that its contents depend on. */
+  /** All files that determine the adapter. */
   readonly files: readonly string[];
   /** Updates by module name in the base model's code (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`). */
   readonly updates: ReadonlyMap<string, Update>;
-  /** Rows of single tokens, by the module that holds their table. */
+  /** Rows of individual tokens, keyed by the module of their table. */
   readonly rows: ReadonlyMap<string, SavedRows>;
-  /** Tensors of a classifier's head that replace the base's, by name in its code (`classifier.weight`). */
+  /** A classifier head's tensors that replace the base's, by name in the base's code (`classifier.weight`). */
   readonly head: ReadonlyMap<string, SafeTensor>;
   /** The adapter's record; undefined if the folder contains none. */
   readonly record: AdapterRecord | undefined;
 }
 
 /**
- * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`. `head`: modules of a
- * classifier's head that it may replace entirely.
+ * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`. `head` names the
+ * modules that it may replace entirely.
  * @throws UserError if a file is missing or malformed, or the adapter is not a plain LoRA or DoRA (trained biases,
  * other modules saved whole)
  */
@@ -80,7 +80,7 @@ export function readAdapter(folder: string) {
   return { config, weights, settings: readSettings(config), tensors: withFile(weights, parseHeader) };
 }
 
-/** Training writes the adapter at its end. */
+/** A hint for a folder without an adapter, which training writes only at its end. */
 const trainingHint = (folder: string): string =>
   existsSync(path.join(folder, "run.json"))
     ? `; if it holds a stopped training, \`modicum train --resume ${folder}\` continues it`
@@ -111,9 +111,8 @@ const SIMPLE_PATTERN = /^(?:[\w.|^$()*+?:-]|\\[dw.])+$/;
 const REPEATED_GROUP = /\)[*+?]/;
 
 /**
- * PEFT's `alpha_pattern`: an alpha for each regular expression that matches a module's name, or the end of its name
- * after a dot. The first match wins; undefined if none matches.
- * @throws UserError if one is not a valid expression
+ * Reads PEFT's `alpha_pattern`: alphas for modules whose name, or its end after a dot, matches a regular expression.
+ * The first match wins; undefined without a match. @throws UserError for an invalid expression
  */
 function alphaPattern(
   file: string,
@@ -134,7 +133,7 @@ function expression(file: string, pattern: string): RegExp {
   );
 }
 
-/** A checkpoint that also depends on an adapter's files: its prepared weights are separate. */
+/** A checkpoint that depends on an adapter's files as well, so that its prepared weights are separate. */
 export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint => ({
   ...base,
   files: [...new Set([...base.files, ...files])],

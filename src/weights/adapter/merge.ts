@@ -5,8 +5,8 @@ import { doesNotFit, isMissing } from "./lora-layers.ts";
 import type { Update } from "./updates.ts";
 
 /**
- * True if the adapter can be merged into the weights: they must be floats with a single use, unlike an embedding table
- * that is also the head.
+ * True if the adapter can be merged into the weights, which must be floats and have a single use, unlike an embedding
+ * table that is also the head.
  */
 export const isMergeable = ({ config, tensors }: Checkpoint, { updates, rows }: Lora): boolean =>
   config.kind === "huggingface" &&
@@ -16,8 +16,8 @@ export const isMergeable = ({ config, tensors }: Checkpoint, { updates, rows }: 
   );
 
 /**
- * A checkpoint with a LoRA adapter merged into it: every tensor that the adapter updates reads as the sum. The files of
- * both identify its prepared weights.
+ * Merges a LoRA adapter into a checkpoint: tensors that the adapter updates read as sums. The files of both identify
+ * the prepared weights.
  * @throws UserError if the adapter is for another model
  */
 export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
@@ -35,7 +35,7 @@ export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
   };
 }
 
-/** Updates, by the checkpoint's names of the tensors that they change. */
+/** The updates, keyed by the checkpoint's names of the tensors that they change. */
 function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update> {
   const updates = new Map<string, Update>();
   const problems: string[] = [];
@@ -51,7 +51,7 @@ function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update>
 
 /**
  * Some checkpoints omit the outermost module's name, like GPT-2's; others have one that the adapter's model lacks, like
- * BERT's. Published decoders of models with images use older names, as does Nemotron-H.
+ * BERT's. Published vision models' decoders use older names, as does Nemotron-H.
  */
 const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | undefined =>
   tensors.get(`${module}.weight`) ??
@@ -60,14 +60,14 @@ const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | 
   OLDER_LANGUAGE.map((older) => tensors.get(`${module.replace(LANGUAGE, older)}.weight`)).find((found) => found) ??
   [...tensors.values()].find(({ name }) => withoutOuter(name) === `${module}.weight`);
 
-/** The module names of a decoder in a model with images: since transformers 4.52, and before. */
+/** Prefixes of a vision model's decoder modules: since transformers 4.52, and before. */
 const LANGUAGE = /^model\.language_model\.|^(?=lm_head$)/;
 const OLDER_LANGUAGE = ["language_model.model.", "language_model.", "model."];
 
 const withoutOuter = (name: string): string => name.replace(/^[^.]+\./, "");
 
 const isPlain = ({ shape }: StoredTensor, { outputs, inputs }: Update) => shape.join() === `${outputs},${inputs}`;
-/** GPT-2's Conv1D stores [inputs, outputs]. For a square matrix, the name decides. */
+/** True for GPT-2's Conv1D, stored as [inputs, outputs]. For a square matrix, the name decides. */
 const isTurned = ({ name, shape }: StoredTensor, { outputs, inputs }: Update) =>
   shape.join() === `${inputs},${outputs}` && (inputs !== outputs || /\.c_(attn|proj|fc)\.weight$/.test(name));
 
@@ -91,7 +91,7 @@ function add(values: Float32Array, update: Update, tensor: StoredTensor, rows: R
     }
 }
 
-/** Scales rows of outputs to the norms of DoRA. */
+/** Scales rows to DoRA's norms. */
 function rescale(values: Float32Array, { inputs, magnitude }: Update, [from]: Rows = [0, 0]): void {
   const norms = magnitude!();
   for (let at = 0; at < values.length; at += inputs) {

@@ -18,7 +18,7 @@ const how = (type: Combination["type"], density = 1): Combination => ({
 });
 const adapters = (...names: string[]) => names.map((name) => ({ folder: merges(name), weight: 1 }));
 
-/** A copy of an adapter with other settings. */
+/** Copies an adapter with other settings. */
 function changed(name: string, from: string, settings: object): string {
   const folder = path.join(root, name);
   cpSync(from, folder, { recursive: true });
@@ -27,7 +27,7 @@ function changed(name: string, from: string, settings: object): string {
   return folder;
 }
 
-/** A copy of an adapter with a prompt record, as training writes it. */
+/** Copies an adapter and adds a prompt record, such as training writes. */
 function recorded(name: string, from: string, record: object): string {
   const folder = changed(name, from, {});
   writeFileSync(path.join(folder, "modicum.json"), JSON.stringify(record));

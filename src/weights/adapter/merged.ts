@@ -52,7 +52,7 @@ const configOf = (folder: string): JsonObject =>
 function plainLora(folder: string, { modules_to_save: whole }: JsonObject): Lora {
   if (Array.isArray(whole) && whole.length > 0)
     throw new UserError(
-      `${folder}: the adapter also has modules trained whole (${whole.join(", ")}), which have no weighted sum; export MODEL DIR --format safetensors --adapter puts it into its model`,
+      `${folder}: the adapter also has fully trained modules (${whole.join(", ")}), which have no weighted sum; export MODEL DIR --format safetensors --adapter puts it into its model`,
     );
   const lora = openLora(folder);
   refuseDora(lora, "it cannot be merged with others");
@@ -60,7 +60,7 @@ function plainLora(folder: string, { modules_to_save: whole }: JsonObject): Lora
   throw new UserError(`${folder}: an adapter with rows of single tokens cannot be merged with others`);
 }
 
-/** The base's name; null if no adapter has one. @throws UserError if there are two */
+/** The base's name; null if no adapter names one. @throws UserError for adapters of different bases */
 function baseOf(read: readonly { readonly folder: string; readonly config: JsonObject }[]): unknown {
   const named = read.flatMap(({ folder, config: { base_model_name_or_path: name } }) =>
     name ? [{ folder, name }] : [],
@@ -74,14 +74,14 @@ function baseOf(read: readonly { readonly folder: string; readonly config: JsonO
   return first?.name ?? null;
 }
 
-/** The record of the adapters' prompts; undefined if an adapter has none. @throws UserError if two differ */
+/** The adapters' common prompt record; undefined if an adapter has none. @throws UserError if records differ */
 function recordOf(loras: readonly Lora[]): AdapterRecord | undefined {
   const recorded = loras.flatMap(({ folder, record }) => (record ? [{ folder, ...record }] : []));
   const [first] = recorded;
   for (const { folder, prompt, template } of recorded) {
     if (prompt !== first!.prompt)
       throw new UserError(
-        `${folder}: this adapter was trained on ${formNames[prompt]}, but ${first!.folder} on ${formNames[first!.prompt]}; only adapters of the same form can be merged`,
+        `${folder}: this adapter was trained on ${formNames[prompt]}, but ${first!.folder} on ${formNames[first!.prompt]}; only adapters with the same prompt form can be merged`,
       );
     if (template !== first!.template)
       throw new UserError(
@@ -138,8 +138,8 @@ function requireMixable(module: string, parts: readonly Found[], { type }: Combi
 }
 
 /**
- * Computes both factors at once. The second factor is kept until it is read, and neither is kept afterwards, because
- * all factors together may exceed memory.
+ * Computes both factors at once. Keeps the second until it is read, and neither afterwards, because all factors
+ * together may exceed memory.
  */
 function readInTurn(compute: () => CombinedFactors): Pick<Update, "a" | "b"> {
   let unread: Partial<CombinedFactors> = {};
@@ -162,7 +162,7 @@ function settingsOf(base: unknown, configs: readonly JsonObject[], updates: Read
     ...{ r: most, lora_alpha: most, use_rslora: false, rank_pattern: ranks, alpha_pattern: ranks },
     ...{ lora_dropout: 0, bias: "none", init_lora_weights: true, inference_mode: true },
     fan_in_fan_out: configs.some(({ fan_in_fan_out }) => fan_in_fan_out === true),
-    // Full names: PEFT would also match name endings in other modules.
+    // Full names, because PEFT would match endings of names in other modules.
     ...{ target_modules: [...updates.keys()], exclude_modules: null },
     ...{ layers_to_transform: null, layers_pattern: null },
   };

@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 import type { SafeTensor } from "../safetensors/header.ts";
 import { readFloats } from "../safetensors/read.ts";
 
-/** Rows of single tokens, which replace a table's rows or extend the table, like PEFT's trainable tokens. */
+/** Rows of individual tokens that replace or extend a table's rows, like PEFT's trainable tokens. */
 export interface SavedRows {
   /** The tokens, ascending. */
   readonly ids: readonly number[];
@@ -11,7 +11,7 @@ export interface SavedRows {
   values(): Float32Array<ArrayBuffer>;
 }
 
-/** Tokens by the end of a module's name; a bare list applies to the token table. */
+/** Token ids, keyed by the end of a module's name; a plain list applies to the token table. */
 export type TokenIndices = readonly number[] | Readonly<Record<string, readonly number[]>>;
 
 const ROWS = /^base_model\.model\.(.+)\.token_adapter\.trainable_tokens_delta$/;
@@ -19,7 +19,7 @@ const ROWS = /^base_model\.model\.(.+)\.token_adapter\.trainable_tokens_delta$/;
 export const isRows = (name: string): boolean => ROWS.test(name);
 
 /**
- * The rows in an adapter's tensors, by module name in the base's code.
+ * Reads the token rows in an adapter's tensors, keyed by module name in the base's code.
  * @throws UserError if the settings do not list one token per row
  */
 export function rowsOf(

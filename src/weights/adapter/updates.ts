@@ -6,7 +6,7 @@ import { isRows } from "./token-rows.ts";
 /** A low-rank update (Hu et al. 2021) to a matrix [outputs, inputs]: + scale · B · A. */
 export interface Update {
   /**
-   * `matrix`: the module multiplies by the matrix. `table`: it looks up columns by token, and `inputs` is the
+   * `matrix` if the module multiplies by the matrix; `table` if it looks up columns by token: `inputs` is then the
    * vocabulary size.
    */
   readonly kind: "matrix" | "table";
@@ -27,10 +27,10 @@ type Tensors = ReadonlyMap<string, SafeTensor>;
 const PREFIX = "base_model.model.";
 const FACTOR = /^base_model\.model\.(.+)\.lora_(embedding_)?([AB])(\.weight)?$/;
 const MAGNITUDE = /^base_model\.model\.(.+)\.lora_magnitude_vector$/;
-/** PEFT also saves the updated table or head, unchanged. */
+/** The updated table or head, which PEFT also saves, unchanged. */
 const COPY = /^base_model\.model\.(.+)\.base_layer\.weight$/;
 
-/** Tensors of `modules` that the adapter stores whole, by name in the base's code. */
+/** Tensors of `modules` that the adapter stores in full, by name in the base's code. */
 export function savedOf(tensors: Tensors, modules: readonly string[]): Map<string, SafeTensor> {
   const names = modules.flatMap((module) => [`${module}.weight`, `${module}.bias`]);
   return new Map(
@@ -42,8 +42,8 @@ export function savedOf(tensors: Tensors, modules: readonly string[]): Map<strin
 }
 
 /**
- * The updates in an adapter's tensors, except `saved` modules, by module; `scale` receives the module and its rank.
- * `dora`: true if each has a magnitude.
+ * The updates in an adapter's tensors, except `saved` modules, keyed by module; `scale` receives a module and its rank.
+ * `dora` is true if each update has a magnitude.
  * @throws UserError if a tensor is missing or unknown
  */
 export function updatesOf(
@@ -62,7 +62,7 @@ export function updatesOf(
     saved.has(name.slice(PREFIX.length));
   const others = [...tensors.keys()].filter((name) => !isKnown(name));
   if (others.length > 0) throw new UserError(`${file}: tensors that do not belong to a plain LoRA: ${few(others)}`);
-  if (modules.size === 0) throw new UserError(`${file}: there are no tensors in this adapter`);
+  if (modules.size === 0) throw new UserError(`${file}: the adapter has no tensors`);
   return new Map(
     [...modules].map(([module, kind]) => [
       module,

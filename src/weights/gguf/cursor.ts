@@ -10,7 +10,7 @@ export interface ByteSource {
   read(offset: number, length: number): Buffer;
 }
 
-/** Longer than most headers (SmolLM2's is 1.8 MB long), so that one read is usually enough. */
+/** More than most headers take (SmolLM2's takes 1.8 MB), so that one read is usually enough. */
 const FIRST_READ = 2 * 2 ** 20;
 /** The largest vocabularies take about 30 MB; a larger claim indicates damage and must not fill memory. */
 const MAX_HEADER = 128 * 2 ** 20;
@@ -71,7 +71,7 @@ export class Cursor {
     return this.view.getInt32(at, true);
   }
 
-  /** Above 2^53, rounded to the nearest double; this is exact enough, because such sizes are refused anyway. */
+  /** Rounded to the nearest double above 2^53, which is exact enough, because such sizes are rejected anyway. */
   uint64(): number {
     const at = this.take(8);
     return this.view.getUint32(at + 4, true) * 2 ** 32 + this.view.getUint32(at, true);
@@ -144,7 +144,7 @@ export class Cursor {
     return this.bytes.toString("utf8", at, at + length);
   }
 
-  /** Skips `length` loaded bytes, and returns their offset. */
+  /** Skips `length` loaded bytes; returns their offset. */
   private take(length: number): number {
     const at = this.position;
     if (at + length > this.bytes.length) this.load(at + length);

@@ -11,7 +11,7 @@ export function isDequantizable(type: GgmlType): boolean {
 }
 
 /**
- * `count` weights of `type` as float32, equal to the last bit to `gguf.quants.dequantize` of the gguf Python package.
+ * Converts `count` weights of `type` to float32, bit for bit like `gguf.quants.dequantize` in the gguf Python package.
  * @throws UserError for an unsupported type; RangeError if `bytes` has the wrong length for `count` weights
  */
 export function dequantize(type: GgmlType, bytes: Uint8Array, count: number): Float32Array<ArrayBuffer> {
@@ -38,7 +38,7 @@ function decodeBlocks(form: BlockForm, chunkBytes: number, bytes: Uint8Array, ou
   }
 }
 
-/** Scales have at most 19 bits and codes 8, so double is exact: only storing rounds, as in float32. */
+/** Scales have at most 19 bits and codes 8, so doubles are exact: only storing rounds, as in float32. */
 function combine({ group, zero, hasMin }: BlockForm, { codes, scale, min }: Groups, out: Float32Array): void {
   for (let g = 0, i = 0; i < out.length; g++) {
     const s = scale[g]!;

@@ -6,13 +6,13 @@ import { type GgufValue, TYPED_ARRAYS, VALUE_TYPES, type ValueType } from "./val
 
 type Scalar = number | bigint | boolean | string;
 
-/** A key's value to write, with its type; for an array, its items and their type. */
+/** A metadata value to write, with its type; for an array, its items and their type. */
 export type Field =
   | [type: Exclude<ValueType, "array">, value: Scalar]
   | [type: "array", item: Exclude<ValueType, "array">, values: readonly Scalar[]]
   | [type: "array", item: "array", values: readonly Field[]];
 
-/** Converts a file's value to the form for writing; undefined for a missing key. */
+/** Converts a value read from a file to its form for writing; undefined for a missing key. */
 export function fieldOf(metadata: Metadata, key: string): Field | undefined {
   const [value, type] = [metadata.get(key), metadata.types.get(key)];
   return value === undefined || type === undefined ? undefined : asField(value, type);

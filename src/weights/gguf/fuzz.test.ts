@@ -30,7 +30,7 @@ function tensor(name: string, type: GgmlType, shape: number[]): TensorSpec {
   return { name, type, shape, data: new Uint8Array(byteLength(type, product(shape))).fill(7) };
 }
 
-/** Every kind of field, in small files, so mutations often hit one. */
+/** Small files with every kind of field, so that mutations often hit one. */
 const originals = [
   writeGguf({}),
   writeGguf({ tensors: (Object.keys(GGML_TYPES) as GgmlType[]).map((type) => tensor(type, type, [2, 256])) }),
@@ -100,7 +100,7 @@ function mutate(files: readonly Buffer[], random: Random): Buffer {
   return bytes;
 }
 
-/** Reads everything that the header provides, as a model loader would. */
+/** Reads everything in the header, as a model loader would. */
 function use(file: GgufFile): void {
   for (const value of file.metadata.values()) if (value instanceof GgufStrings) value.toArray();
   for (const { name, offset, bytes, shape } of file.tensors.values()) {
@@ -127,7 +127,7 @@ function checkSizes(tensor: GgufTensor): void {
     expect.fail(`${type} [${shape}]: ${sizes}`);
 }
 
-/** True if `read` succeeded; otherwise it must throw one sentence that begins with a file's name. */
+/** Returns whether `read` succeeded; otherwise, it must throw one sentence that begins with a file's name. */
 function attempt(paths: readonly string[], read: () => void): boolean {
   try {
     read();

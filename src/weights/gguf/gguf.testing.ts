@@ -15,7 +15,7 @@ export interface TensorSpec {
 
 export interface GgufSpec {
   version?: number;
-  /** Written as metadata as well, if it is not the default of 32. */
+  /** Also written as metadata, if it differs from the default of 32. */
   alignment?: number;
   metadata?: Record<string, Field>;
   tensors?: TensorSpec[];
@@ -51,7 +51,7 @@ export function finiteBlocks(type: GgmlType, blocks: number, random: () => numbe
   for (let i = 0; i < blocks; i++) {
     const pair = [FINITE[i % FINITE.length]!, FINITE[Math.floor(i / FINITE.length) % FINITE.length]!];
     for (const [field, at] of (HALVES[type] ?? []).entries()) out.set(u16(pair[field]!), i * bytes + at);
-    // MXFP4 begins with an exponent instead of halves.
+    // MXFP4 blocks begin with an exponent instead of halves.
     if (type === "MXFP4") out[i * bytes] = 110 + (i % 20);
   }
   return out;
@@ -61,7 +61,7 @@ function u16(value: number): Buffer {
   return u32(value).subarray(0, 2);
 }
 
-/** A buffer as a file named `test.gguf`. */
+/** Presents a buffer as a file named `test.gguf`. */
 export function memorySource(bytes: Buffer): ByteSource {
   return { path: "test.gguf", size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }

@@ -1,6 +1,6 @@
 let table: Uint32Array<ArrayBuffer> | undefined;
 
-/** The float32 bits of each of the 65,536 halves, computed on first use. Bits instead of floats preserve NaN payloads. */
+/** The float32 bits of all 65,536 halves, computed on first use; bits, unlike floats, preserve NaN payloads. */
 export function halfBits(): Uint32Array<ArrayBuffer> {
   table ??= Uint32Array.from({ length: 65_536 }, (_, half) => floatBits(half));
   return table;
@@ -28,7 +28,7 @@ const LARGEST = 65_504;
 const single = new Float32Array(1);
 const bitsOfSingle = new Uint32Array(single.buffer);
 
-/** The nearest half, ties to even; numbers beyond the largest half become that half, and NaN stays NaN. */
+/** Rounds to the nearest half, ties to even; larger numbers become the largest half, and NaN stays NaN. */
 export function toHalf(value: number): number {
   single[0] = Math.min(LARGEST, Math.max(-LARGEST, value));
   const bits = bitsOfSingle[0]!;

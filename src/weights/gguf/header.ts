@@ -2,13 +2,13 @@ import { type ByteSource, Cursor } from "./cursor.ts";
 import { type Metadata, readMetadata } from "./metadata.ts";
 import { type GgufTensor, placeTensors, readTensors } from "./tensors.ts";
 
-/** A file, or the first part of a split file with the tensors of all parts. */
+/** The header of a file, or of a split file's first part, with the tensors of all parts. */
 export interface GgufFile {
   path: string;
-  /** `path` and, for a split file, the other parts. */
+  /** The paths of the file and, if it is split, of the other parts. */
   files: string[];
   version: number;
-  /** Length of the file in bytes. */
+  /** The file's length in bytes. */
   size: number;
   metadata: Metadata;
   /** Tensors by name, in the order of the file and of its parts. */
@@ -23,7 +23,7 @@ const DEFAULT_ALIGNMENT = 32;
 const MIN_ENTRY = 8 + 4 + 1;
 /** The size of a name length, a number of dimensions, a type and an offset. */
 const MIN_TENSOR = 8 + 4 + 4 + 8;
-/** More than a hundred times the entries of any model; a damaged count must not fill memory. */
+/** A limit of over a hundred times any model's entries, so that a damaged count cannot fill memory. */
 const MAX_ENTRIES = 2 ** 20;
 
 /**

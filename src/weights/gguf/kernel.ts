@@ -12,7 +12,7 @@ export interface KernelForm {
   readonly block: Block;
   /** True if a block has a minimum. It is rounded to two digits for 4-bit codes, to integer steps for 8-bit codes. */
   readonly minimum: boolean;
-  /** The number of bits of rounded weights, if a type has no exact kernel form; else absent. */
+  /** The number of bits that weights are rounded to if the type has no exact kernel form; else absent. */
   readonly rounded?: CodeBits;
 }
 
@@ -26,12 +26,12 @@ export function kernelForm(type: GgmlType): KernelForm | undefined {
   return form && { bits: fewestBits(form), block: form.group, minimum: form.hasMin };
 }
 
-/** The kernels' 4-bit codes suit only types with exactly 4 bits, in blocks of 32. */
+/** True if codes fit in 4 bits: only for types with exactly 4 bits, in blocks of 32. */
 const fewestBits = ({ bits }: BlockForm): CodeBits => (bits === 4 ? 4 : 8);
 
 /**
- * A matrix [rows, cols] in the kernel's form with `bits`; its weights equal `dequantize`'s, except for a rounded
- * minimum.
+ * Converts a matrix [rows, cols] to the kernel's form with `bits` bits; its weights equal `dequantize`'s, except for a
+ * rounded minimum.
  * @throws RangeError if `bytes` has the wrong length for rows × cols weights, or `type` does not support this form
  */
 export function toKernelMatrix(

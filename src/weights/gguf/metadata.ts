@@ -8,7 +8,7 @@ import { type GgufValue, type IntegerArray, type NumberArray, readType, readValu
  * a `UserError` that names the file and the key.
  */
 export class Metadata extends Map<string, GgufValue> {
-  /** The types that the values have in the file. */
+  /** The types of the values in the file. */
   readonly types = new Map<string, ValueType>();
 
   constructor(readonly path: string) {

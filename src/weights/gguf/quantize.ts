@@ -13,7 +13,7 @@ type BlockEncoder = (values: Float32Array, from: number, out: Uint8Array, at: nu
 const encoders = { Q8_0: q8, Q4_0: q4, Q4_1: q4Minimum };
 
 /**
- * Float32 weights in a storage type, equal to the last bit to `gguf.quants.quantize` of the gguf Python package.
+ * Quantises float32 weights to a storage type, bit for bit like `gguf.quants.quantize` in the gguf Python package.
  * @throws RangeError if they are not whole blocks
  */
 export function quantize(type: WrittenType, values: Float32Array): Uint8Array {

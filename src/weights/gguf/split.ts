@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import { quote } from "./cursor.ts";
 import type { GgufFile } from "./header.ts";
 
-/** An unsplit file unchanged; or the first part of a split file, with the tensors of all parts, read by `open`. */
+/** Returns an unsplit file unchanged; to a split file's first part, adds the tensors of all parts, read by `open`. */
 export function joinParts(first: GgufFile, open: (path: string) => GgufFile): GgufFile {
   const count = first.metadata.integer("split.count", 1);
   if (count <= 1) return first;
@@ -18,7 +18,7 @@ export function joinParts(first: GgufFile, open: (path: string) => GgufFile): Gg
   return file;
 }
 
-/** Parts are in one folder, `…-00001-of-0000N.gguf` and so on, named like llama.cpp's gguf-split. */
+/** The suffix of a part's name, `-00001-of-0000N.gguf`, as in llama.cpp's gguf-split; parts share a folder. */
 function stemOf({ path, metadata }: GgufFile, count: number): string {
   const index = metadata.integer("split.no");
   const own = ending(index, count);

@@ -16,7 +16,7 @@ export interface GgufTensor {
 
 const MAX_DIMENSIONS = 4;
 
-/** Reads the tensors in the file's order; `offset` still counts from the start of the data section. */
+/** Reads tensors in the file's order; `offset` is still relative to the start of the data section. */
 export function readTensors(cursor: Cursor, count: number): GgufTensor[] {
   return Array.from({ length: count }, (_, i) => readTensorInfo(cursor, i));
 }

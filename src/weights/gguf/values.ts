@@ -22,7 +22,7 @@ export type ValueType = (typeof VALUE_TYPES)[number];
 export type IntegerArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 export type NumberArray = IntegerArray | Float32Array | Float64Array;
 
-/** 64-bit integers are numbers if that is exact. Arrays of booleans and of arrays are plain arrays. */
+/** Converts 64-bit integers to numbers if that is exact. Arrays of booleans and of arrays are plain arrays. */
 export type GgufValue =
   | number
   | bigint
@@ -49,8 +49,8 @@ export const TYPED_ARRAYS = {
 
 const MAX_DEPTH = 4;
 /**
- * A boolean takes one byte in the file and eight in memory; an inner array takes 12 in the file and about 200 in
- * memory. The file's size alone is therefore not a sufficient limit.
+ * A boolean takes one byte in the file and eight in memory; an inner array takes 12 and about 200. The file's size
+ * alone is therefore not a sufficient limit.
  */
 const MAX_BOXED = 2 ** 20;
 

@@ -21,7 +21,7 @@ export interface WritableGguf {
   readonly tensors: ReadonlyMap<string, GgufTensorToWrite>;
 }
 
-/** The header of a GGUF before it is written, parsed from its bytes. `file` names the GGUF in errors. */
+/** Parses the header of a GGUF that is about to be written, from its bytes. `file` names the GGUF in errors. */
 export function plannedGguf(file: string, gguf: WritableGguf): GgufFile {
   const { bytes, size } = headerOf(gguf);
   return parseGguf({ path: file, size, read: (offset, length) => padded(bytes, offset, length) });

@@ -13,7 +13,7 @@ const home = mkdtempSync(path.join(tmpdir(), "modicum-onnx-"));
 afterAll(() => rmSync(home, { recursive: true }));
 let folders = 0;
 
-/** Opens a model's folder with these bytes as its ONNX file. */
+/** Opens a model's folder whose ONNX file has these bytes. */
 function opened(bytes: Uint8Array, config: string = at("../../models/fixtures/bert/config.json")): Checkpoint {
   const folder = mkdtempSync(path.join(home, `${folders++}-`));
   copyFileSync(config, path.join(folder, "config.json"));
@@ -79,7 +79,7 @@ test("an export with matrices in bytes is the same within a step of their scale"
   expect(rounded).toBe(17);
 });
 
-/** Two inputs, three outputs. */
+/** A model with two inputs and three outputs. */
 const BYTES = Int8Array.of(1, 2, 3, -4, 5, -6);
 const matrix: TestTensor = { name: "onnx::MatMul_1", type: 3, shape: [2, 3], raw: BYTES };
 const scales: TestTensor = { name: "s", type: 1, shape: [3], raw: Float32Array.of(1, 10, 100) };

@@ -10,8 +10,8 @@ import { type Initializer, readGraph } from "./graph.ts";
 import { type OnnxTensor, type Stored, tensorsOf } from "./tensors.ts";
 
 /**
- * The ONNX file of a model: the path itself, or the only ONNX file in a folder without safetensors; undefined if there
- * is none.
+ * The ONNX file of a model: the path itself, or the only ONNX file in a folder without safetensors; undefined if
+ * neither exists.
  */
 export function onnxFile(model: string): string | undefined {
   if (/\.onnx$/i.test(model)) return model;
@@ -41,7 +41,7 @@ export function onnxCheckpoint(model: string, file: string): Checkpoint {
     floats: ({ name, shape }, rows) => readFloats(file, { ...tensors.get(name)!, shape }, rows),
     form: () => undefined,
     blocks: ({ name }) => {
-      throw new Error(`${model}: tensor ${name} is not in blocks`);
+      throw new Error(`${model}: tensor ${name} has no block form`);
     },
   };
 }
@@ -72,7 +72,7 @@ function joined(parts: readonly Float32Array<ArrayBuffer>[]): Float32Array<Array
   return all;
 }
 
-/** A matrix [inputs, outputs] as [outputs, inputs]. */
+/** Transposes a matrix [inputs, outputs] to [outputs, inputs]. */
 function turned(file: string, stored: Stored): Float32Array<ArrayBuffer> {
   const values = floatsOf(file, stored);
   const [inputs, outputs] = stored.data.shape as [number, number];

@@ -13,7 +13,7 @@ interface Place {
 /** A tensor stored in a graph. */
 export interface Initializer {
   readonly name: string;
-  /** Undefined for a type that weights do not have. */
+  /** Undefined for a type that weights cannot have. */
   readonly type: Dtype | undefined;
   readonly shape: readonly number[];
   /**
@@ -59,7 +59,7 @@ export function readGraph(path: string): OnnxGraph {
   throw new UserError(`${path}: expected an ONNX model with one graph, got ${graphs.length}`);
 }
 
-/** An export of this project has kernels' weights under other names. @throws UserError */
+/** Rejects this project's own exports, in which kernels' weights have other names. @throws UserError */
 function refuseOwn(path: string, producer: string): void {
   if (producer === "modicum")
     throw new UserError(`${path}: this export of modicum is for other programs; expected the model before its export`);
@@ -162,7 +162,7 @@ function entryOf(bytes: Uint8Array): [key: string, value: string] {
   return entry;
 }
 
-/** A range in a file in the model's own folder; a path that leads elsewhere is refused. */
+/** A range in a file in the model's own folder. @throws UserError for a path that leads elsewhere */
 function placeOf(path: string, entries: ReadonlyMap<string, string>): Place {
   const beside = entries.get("location") ?? "";
   if (!/^[^/\\]+$/.test(beside) || beside === "..")

@@ -3,7 +3,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 /** A tensor for a hand-written model; without `raw`, its elements are `int32_data`. */
 export interface TestTensor {
   readonly name: string;
-  /** ONNX's code for the type. */
+  /** ONNX's code for the tensor's type. */
   readonly type: number;
   readonly shape: readonly number[];
   readonly raw?: Float32Array | Int8Array | Uint8Array;

@@ -1,7 +1,7 @@
 import type { StoredTensor } from "../checkpoint.ts";
 import type { Initializer, OnnxGraph, OnnxNode } from "./graph.ts";
 
-/** An initializer. It may consist of bytes, with one scale and zero point for all, or one for each index of an axis. */
+/** An initializer, which may consist of bytes with one scale and zero point for all, or one per index of an axis. */
 export interface Stored {
   readonly data: Initializer;
   readonly scale?: Initializer | undefined;
@@ -11,7 +11,7 @@ export interface Stored {
   readonly transposed: boolean;
 }
 
-/** A tensor of the exported model: one initializer, or several joined in sequence. */
+/** A tensor of the exported model: one initializer, or several concatenated ones. */
 export interface OnnxTensor extends StoredTensor {
   readonly pieces: readonly Stored[];
 }
@@ -32,7 +32,7 @@ const [BYTES, SCALE, ZERO] = ["_quantized", "_scale", "_zero_point"] as const;
 /** ONNX Runtime's suffix for a matrix [outputs, inputs] stored as [inputs, outputs]. */
 const TURNED = "_Transposed";
 
-/** The length of the longest chain of nodes to follow, because a malformed graph may have a cycle. */
+/** The maximum number of nodes to follow in a chain, because a malformed graph may have a cycle. */
 const LONGEST = 8;
 
 class Names {
@@ -57,8 +57,8 @@ class Names {
   }
 
   /**
-   * DINOv2's table of positions, which exporters divide in two: the row of the first token, and the rows of the
-   * patches, which are resized to the image's grid.
+   * DINOv2's position table, which exporters split in two: the first token's row, and the patches' rows, which are
+   * resized to the image's grid.
    */
   positions(): OnnxTensor[] {
     return this.graph.nodes.flatMap(({ op, name, inputs: [first = "", rest = ""] }) => {

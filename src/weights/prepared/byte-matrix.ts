@@ -11,7 +11,7 @@ import { rotated } from "./hadamard.ts";
 import type { Part } from "./part.ts";
 import type { PreparedStore, Span } from "./store.ts";
 
-/** Where the parts of a byte matrix are in the prepared file. */
+/** The locations of a byte matrix's parts in the prepared file. */
 export interface StoredBytes {
   readonly scale: Span;
   readonly digits: readonly Span[];
@@ -43,7 +43,7 @@ export function keepBytes(store: PreparedStore, name: string, parts: readonly Pa
   };
 }
 
-/** A matrix [inputs, rows] as constants of a graph; `data` describes a range of the prepared file. */
+/** A matrix [inputs, rows] as graph constants; `data` describes a range of the prepared file. */
 export function byteMatrix(
   graph: Graph,
   name: string,
@@ -59,7 +59,7 @@ export function byteMatrix(
   return { codes: codes!, scale: scales, low, block: blockOf(graph, rotation) };
 }
 
-/** The block that rotates a product's inputs, to match the rotated weights. */
+/** The size of the blocks in which a product's inputs are rotated, to match the rotated weights. */
 function blockOf(graph: Graph, rotation: number): Tensor | undefined {
   if (rotation === 0) return undefined;
   const unit = Float32Array.from({ length: rotation ** 2 }, (_, i) => Number(i % (rotation + 1) === 0));
@@ -72,7 +72,7 @@ function blockOf(graph: Graph, rotation: number): Tensor | undefined {
  * a step.
  */
 export class ByteRounding {
-  /** The step of each row's first digit. */
+  /** The step of the first digit, for each row. */
   readonly scale: Float32Array<ArrayBuffer>;
   /** [inputs, rows] each. */
   readonly digits: readonly Int8Array<ArrayBuffer>[];
@@ -86,7 +86,7 @@ export class ByteRounding {
     this.digits = Array.from({ length: form.digits }, () => new Int8Array(inputs * rows));
   }
 
-  /** Records rows, starting at `first`; returns the values to round, which are rotated if the form is rotated. */
+  /** Records rows, starting at row `first`; returns the values to round, rotated if the form requires it. */
   add(values: Float32Array, first: number): Float32Array {
     const { rotation } = this.form;
     const turned = rotation === 0 ? values : rotated(values, rotation);
@@ -111,7 +111,7 @@ export class ByteRounding {
     }
   }
 
-  /** The value of a number after rounding; it is still rotated if the form is. */
+  /** A number's value after rounding; still rotated if the form is rotated. */
   at(row: number, column: number): number {
     const [high, low = 0] = this.digits.map((digit) => digit[column * this.rows + row]!);
     return this.scale[row]! * (high! + low / LOW_STEPS);

@@ -13,7 +13,7 @@ import { ByteWeights } from "./byte-weights.ts";
 import { rotated } from "./hadamard.ts";
 import { identity } from "./names.ts";
 
-/** Other x86 processors add pairs of products in 16 bits, which these codes overflow. */
+/** Other x86 processors add pairs of products in 16 bits, which overflow with these codes. */
 const exact = test.skipIf(!multipliesBytes());
 
 const [TOKENS, INPUTS, OUTPUTS, ODD] = [40, 96, 64, 40];
@@ -43,7 +43,7 @@ const home = () => path.join(folder, "prepared");
 const open = (form: ByteForm) => new ByteWeights(openCheckpoint(folder), home(), form, identity);
 const form = (rotation: ByteForm["rotation"]): ByteForm => ({ digits: 1, rotation });
 
-/** Multiplies x by the matrix in bytes; `change` may remove a part of the matrix. */
+/** Multiplies x by the matrix in byte form; `change` may remove a part of that form. */
 async function product(form: ByteForm, change = (matrix: ByteMatrix): ByteMatrix => matrix): Promise<Float32Array> {
   const graph = new Graph();
   const weights = open(form);
@@ -59,7 +59,7 @@ async function product(form: ByteForm, change = (matrix: ByteMatrix): ByteMatrix
   return new Float32Array(output.memory).slice();
 }
 
-/** The norm of the difference from the float64 product, divided by its norm. */
+/** The norm of the difference from the float64 product, relative to that product's norm. */
 function errorOf(y: Float32Array): number {
   const expected = Float64Array.from({ length: TOKENS * OUTPUTS }, (_, at) => {
     const [token, output] = [Math.floor(at / OUTPUTS), at % OUTPUTS];

@@ -31,6 +31,6 @@ export class ByteWeights extends Weights {
 
   override review(): void {}
 
-  /** Checks nothing: an adapter may also change layers after the last attention, which are not stored in bytes. */
+  /** Checks nothing, because an adapter may also change layers after the last attention, which have no byte form. */
   override checkAdapter(): void {}
 }

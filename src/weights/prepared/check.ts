@@ -10,7 +10,7 @@ export interface CheckedWeights {
   readonly removed: readonly string[];
 }
 
-/** Reads all prepared weights under a folder, and removes damaged ones; ignores weights of other versions. */
+/** Reads all prepared weights under a folder and removes damaged ones; ignores weights of other versions. */
 export function checkPrepared(folder: string): CheckedWeights {
   const all = indexed(folder).map((each) => ({ folder: each, sound: isFolderSound(each) }));
   const damaged = all.filter(({ sound }) => sound === false).map((each) => each.folder);

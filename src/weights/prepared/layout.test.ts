@@ -12,7 +12,7 @@ import { Rounding } from "./quantize.ts";
 describe("a minimum", () => {
   const random = seededRandom(5);
   const codes = () => Uint8Array.from({ length: 32 }, () => 16 * random());
-  // The largest errors, as fractions of a block's largest weight.
+  // The largest allowed errors, as fractions of a block's largest weight.
   const bounds = { 4: 1 / 238, 8: 1 / 248 };
   const odd: [string, scale: number, min: number][] = [
     ["scale 0", 0, 1],
@@ -39,7 +39,7 @@ describe("a minimum", () => {
     const loose = Uint8Array.from([...codes(), ...codes(), ...codes()]);
     const expected = Float32Array.from(loose, (code, i) => scale[i >> 5]! * code + min[i >> 5]!);
     const matrix = fromMinimum(8, { rows: 1, codeBits: 4, codes: loose.slice(), scale, min });
-    // 6.6 is 99 fifteenths, and 0.2 three.
+    // 6.6 is 99 fifteenths, and 0.2 is three.
     expect([...matrix.zero]).toEqual([99, 17, 0]);
     expectWeights(weightsOf(matrix), expected, 32, 1e-6);
   });
@@ -121,11 +121,11 @@ describe("stacking", () => {
 
   test("matrices of different bits or blocks are refused", () => {
     const parts = [example("Q4_1", 3, 4).matrix, example("Q4_1", 3, 8).matrix];
-    expect(() => stack(parts)).toThrow(new RangeError("matrices of 4 and of 8 bits cannot be stacked"));
+    expect(() => stack(parts)).toThrow(new RangeError("matrices of 4 and 8 bits cannot be stacked"));
     const rounding = new Rounding(8, 3, COLS, 64);
     rounding.add(new Float32Array(3 * COLS), 0);
     expect(() => stack([parts[1]!, rounding.matrix(8)])).toThrow(
-      new RangeError("matrices in blocks of different sizes cannot be stacked"),
+      new RangeError("matrices with different block sizes cannot be stacked"),
     );
   });
 });

@@ -12,7 +12,7 @@ import {
 export interface KernelMatrix {
   rows: number;
   block: Block;
-  /** The number of bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
+  /** The number of bits per code and per zero point; two 4-bit values share a byte, the first in its low half. */
   bits: CodeBits;
   corrected: boolean;
   /** [rows × columns·bits/8]; the codes of a correction follow the other codes of its row. */
@@ -24,8 +24,8 @@ export interface KernelMatrix {
 }
 
 /**
- * Packs a matrix with one byte per code and zero point, all below 2^bits, into that many bits. Takes ownership of its
- * arrays.
+ * Packs a matrix with one byte per code and zero point, all below 2^bits, so that each takes `bits` bits. Takes
+ * ownership of its arrays.
  */
 export function packed(bits: CodeBits, matrix: Omit<KernelMatrix, "bits" | "corrected">): KernelMatrix {
   const { rows, codes, zero } = matrix;
@@ -45,7 +45,7 @@ function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** Every `of`-th row, starting at row `at`. */
+/** Selects every `of`-th row, starting at row `at`. */
 export function everyRow(matrix: KernelMatrix, { at, of }: { readonly at: number; readonly of: number }): KernelMatrix {
   const rows = matrix.rows / of;
   const pick = <T extends Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(all: T): T => {
@@ -67,9 +67,9 @@ export interface MinimumMatrix extends Pick<KernelMatrix, "rows" | "codes" | "sc
 }
 
 /**
- * The kernels support only integer zero points. 4-bit codes stay unchanged, and a correction stores the distance from
- * the nearest zero point; 8-bit codes leave room for a factor that makes the minimum nearly an integer number of steps.
- * Takes ownership of `codes` and `scale`.
+ * Converts minima to integer zero points, which the kernels require. 4-bit codes are unchanged, and a correction stores
+ * the distance from the nearest zero point; 8-bit codes leave room for a factor that makes the minimum nearly an
+ * integer number of steps. Takes ownership of `codes` and `scale`.
  */
 export const fromMinimum = (bits: CodeBits, matrix: MinimumMatrix): KernelMatrix =>
   bits === 8 ? inWholeSteps(matrix) : withDigits(matrix);
@@ -98,7 +98,7 @@ function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): Ker
   return packed(8, { rows, block: CORRECTED_BLOCK, codes, scale, zero });
 }
 
-/** The factor for codes up to `most` that brings `minimum`, in steps, nearest to an integer; 0 if none fits a byte. */
+/** The factor for codes up to `most` that brings `minimum`, in steps, closest to an integer; 0 if no factor fits. */
 function nearestFactor(minimum: number, most: number): number {
   const largest = Math.floor(255 / Math.max(most, -minimum, most + minimum));
   let [best, off] = [0, Number.POSITIVE_INFINITY];
@@ -110,7 +110,7 @@ function nearestFactor(minimum: number, most: number): number {
   return best;
 }
 
-/** Respreads nearly equal weights of one sign over the codes from zero on; returns the step. */
+/** Spreads nearly equal weights of one sign over the codes from zero on; returns the step. */
 function respread(codes: Uint8Array, step: number, min: number, most: number): number {
   const furthest = Math.abs(min + step * most) > Math.abs(min) ? min + step * most : min;
   const wide = furthest / 255;
@@ -120,10 +120,10 @@ function respread(codes: Uint8Array, step: number, min: number, most: number): n
 
 /** The number of steps of a correction digit on each side of its zero point. */
 const HALF = 8;
-/** The largest count of units that fits in two digits. */
+/** The largest value, in units of the first digit, that two digits can represent. */
 const LARGEST = (HALF - 1) * (1 + 1 / DIGITS);
 
-/** The error is at most 1/238 of the largest correction among the blocks that share digits. */
+/** Corrects minima with digits: the error is at most 1/238 of the largest correction among blocks that share digits. */
 function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
   const most = 2 ** codeBits - 1;
   const blocks = scale.length / rows;
@@ -141,14 +141,14 @@ function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): Kerne
       const shared = lacking.subarray(row * blocks + first, row * blocks + Math.min(blocks, first + SHARING));
       const unit = shared.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / LARGEST;
       matrix.scale[row * stored + to] = unit;
-      // Two digits are two 4-bit codes: one byte.
+      // Two digits are two 4-bit codes, in one byte.
       const digits = matrix.codes.subarray(row * bytes + (to * CORRECTED_BLOCK) / 2);
       for (const [i, value] of shared.entries()) digits[i] = inDigits(unit === 0 ? 0 : value / unit);
     }
   return matrix;
 }
 
-/** Writes a number of units as two digits, the first in the low half of a byte. */
+/** Encodes a number of units as two digits, the first in the low half of a byte. */
 function inDigits(units: number): number {
   // The second digit covers one step less upwards than downwards.
   const first = Math.round(units + 0.5 / DIGITS);
@@ -156,7 +156,7 @@ function inDigits(units: number): number {
   return first + HALF + ((second + HALF) << 4);
 }
 
-/** A 4-bit matrix with a correction of zero. */
+/** Adds a correction of zero to a 4-bit matrix. */
 function withRoom(matrix: KernelMatrix): KernelMatrix {
   const { rows, block, codes, scale, zero } = matrix;
   const blocks = scale.length / rows;
@@ -181,13 +181,13 @@ function widened<T extends Uint8Array | Float32Array>(values: T, longer: T, rows
   return longer;
 }
 
-/** Stacks matrices; all are corrected if one is. @throws RangeError unless columns, bits and blocks are equal */
+/** Stacks matrices, corrected if one of them is. @throws RangeError unless columns, bits and blocks are equal */
 export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   if (matrices.length === 1) return matrices[0]!;
   const { bits, block } = matrices[0]!;
-  if (matrices.some((m) => m.bits !== bits)) throw new RangeError("matrices of 4 and of 8 bits cannot be stacked");
+  if (matrices.some((m) => m.bits !== bits)) throw new RangeError("matrices of 4 and 8 bits cannot be stacked");
   if (matrices.some((m) => m.block !== block))
-    throw new RangeError("matrices in blocks of different sizes cannot be stacked");
+    throw new RangeError("matrices with different block sizes cannot be stacked");
   const corrected = matrices.some((m) => m.corrected);
   const parts = matrices.map((m) => (corrected && !m.corrected ? withRoom(m) : m));
   return {

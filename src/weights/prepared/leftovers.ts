@@ -2,15 +2,15 @@ import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { VERSION } from "./store-index.ts";
 
-/** The contents of the prepared weights folder. */
+/** What the folder of prepared weights contains. */
 export interface Held {
-  /** The total number of bytes. */
+  /** The folder's total number of bytes. */
   readonly bytes: number;
-  /** Folders with another version's layout, which this version does not use. */
+  /** Folders in another version's layout, which this version does not use. */
   readonly stale: readonly { readonly folder: string; readonly bytes: number }[];
 }
 
-/** Inspects the folder that holds one folder per model, each with one folder per form of its weights. */
+/** Inspects the folder that contains a folder per model, each with a folder per form of its weights. */
 export function preparedHeld(programs: string): Held {
   const models = foldersIn(programs);
   const old = models.flatMap((model) => (isOldModel(model) ? [model] : foldersIn(model).filter(isOldForm)));
@@ -20,7 +20,7 @@ export function preparedHeld(programs: string): Held {
 /** Older versions did not store each form in a separate folder. */
 const isOldModel = (model: string): boolean => entriesOf(model).some((entry) => entry.isFile());
 
-/** Weights being written for the first time have no index yet, and are ignored. */
+/** Ignores weights without an index, which are being written for the first time. */
 function isOldForm(form: string): boolean {
   try {
     return JSON.parse(readFileSync(path.join(form, "weights.json"), "utf8")).version !== VERSION;

@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 /** The number of bytes per weight in 8-bit blocks: a code, plus a scale and a zero point per 32 weights. */
 const BLOCK_BYTES = 1 + 5 / 32;
 
-/** The memory available to this process, in bytes: the machine's, or its container's limit. */
+/** The memory available to this process, in bytes: the machine's memory, or its container's limit. */
 export function memoryLimit(): number {
   const share = process.constrainedMemory?.() ?? 0;
   return share > 0 ? Math.min(share, os.totalmem()) : os.totalmem();

@@ -1,28 +1,28 @@
 import type { Rows } from "../checkpoint.ts";
 
-/** Where a checkpoint stores a tensor with a canonical name, that is, GGUF's (`blk.0.attn_q.weight`). */
+/** Where a checkpoint stores a tensor. Canonical names are GGUF's (`blk.0.attn_q.weight`). */
 export interface Stored {
   readonly name: string;
   /**
-   * True if stored as [inputs, outputs], as in GPT-2's Conv1D, for a model that expects [outputs, inputs]; for a stack,
-   * it applies to each matrix.
+   * True if stored as [inputs, outputs], as in GPT-2's Conv1D, for a model that expects [outputs, inputs]; in a stack,
+   * this applies to each matrix.
    */
   readonly transposed?: true;
   /** The outputs to take from a fused tensor. */
   readonly rows?: Rows;
   /** The shape in the checkpoint, if it differs and has the same number of elements. */
   readonly shape?: readonly number[];
-  /** One matrix of a stack [matrices, rows, columns], or one of `of` equally high blocks of a matrix. */
+  /** Selects one matrix of a stack [matrices, rows, columns], or one of `of` blocks of equal height in a matrix. */
   readonly block?: StackBlock;
-  /** A selection of its rows or columns; in a stack, of each matrix's. */
+  /** Selects rows or columns of the tensor; in a stack, of each matrix. */
   readonly every?: Every;
-  /** Added to every element: Gemma's gains are stored minus one. */
+  /** A number to add to every element: Gemma's gains are stored minus one. */
   readonly plus?: number;
 }
 
 /**
- * Row or column `at` of every `of`, for interleaved matrices of equal size. For "blocks of columns", the `at`-th of
- * `of` adjacent blocks.
+ * Selects row or column `at` of every `of`, for interleaved matrices of equal size; with "blocks of columns", the
+ * `at`-th of `of` adjacent blocks.
  */
 export interface Every {
   readonly at: number;
@@ -38,7 +38,7 @@ export interface StackBlock {
   readonly matrices?: number;
 }
 
-/** Canonical name → the checkpoint's name. A GGUF's names are canonical. */
+/** Maps canonical names to the checkpoint's names; a GGUF's names are canonical. */
 export type Names = (canonical: string) => string | Stored;
 
 export const identity: Names = (canonical) => canonical;

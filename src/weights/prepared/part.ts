@@ -5,7 +5,7 @@ import { everyRow, type KernelMatrix } from "./layout.ts";
 import { type Every, keyOf, type Names, type StackBlock, type Stored } from "./names.ts";
 import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 
-/** The number of weights converted to float32 at a time while a matrix is rounded. */
+/** How many weights are converted to float32 at a time while a matrix is rounded. */
 const CHUNK = 2 ** 22;
 
 /** One tensor in the model's shape: a stored tensor or a slice of it, transposed if necessary. */
@@ -16,7 +16,7 @@ export class Part {
   readonly #matrix: Rows | undefined;
   /** The shape that the model expects. */
   readonly shape: readonly number[];
-  /** The tensor's fault in the checkpoint: "is missing", or its shape if that is wrong. */
+  /** What is wrong with the tensor in the checkpoint: "is missing", or a wrong shape. */
   readonly problem: string | undefined;
 
   constructor(
@@ -61,7 +61,7 @@ export class Part {
     return this.#tensor !== undefined;
   }
 
-  /** Identifies the part within its checkpoint. */
+  /** A key that identifies the part within its checkpoint. */
   get key(): string {
     const rows = this.#matrix ?? this.#stored.rows;
     return keyOf({ ...this.#stored, ...(rows && { rows }) });
@@ -112,7 +112,7 @@ export class Part {
     for (let row = 0; row < rows; row += step) yield [this.floats(row, Math.min(rows, row + step)), row];
   }
 
-  /** The weights as float32, row-major in `shape`, for indices `from` to `to` − 1 of the outermost dimension. */
+  /** Reads weights as float32, row-major in `shape`, for indices `from` to `to` − 1 of the outermost dimension. */
   floats(from = 0, to = this.shape[0]!): Float32Array<ArrayBuffer> {
     const { transposed, rows, plus } = this.#stored;
     if (this.#stored.shape) return this.#reshaped(from, to);
@@ -124,7 +124,7 @@ export class Part {
     return plus ? values.map((v) => v + plus) : values;
   }
 
-  /** Reads rows of a matrix that is transposed in a stack, or interleaved with others, with strides. */
+  /** Reads rows, using strides, of a matrix that is transposed in a stack or interleaved with others. */
   #strided(from: number, to: number): Float32Array<ArrayBuffer> {
     const { transposed, every = WHOLE } = this.#stored;
     const [height, width] = asInFile(this.shape, this.#stored) as [number, number];
@@ -163,7 +163,7 @@ const WHOLE: Every = { at: 0, of: 1, side: "rows" };
 
 const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
-/** The number of rows in a block. */
+/** The number of rows in each block of a stack. */
 const heightOf = ({ shape }: StoredTensor, { of }: StackBlock): number => volume(shape.slice(0, -1)) / of;
 
 /** Reshapes a stack of matrices to one matrix. */
@@ -172,7 +172,7 @@ const flattened = (tensor: StoredTensor): StoredTensor => ({
   shape: [volume(tensor.shape.slice(0, -1)), tensor.shape.at(-1)!],
 });
 
-/** A message with both shapes, if a stack's shape does not match its blocks of `rows` rows. */
+/** Describes how a stack's shape differs from what its blocks of `rows` rows require; undefined if it does not. */
 function misstacked(
   shape: readonly number[],
   { of, matrices, rows }: StackBlock & { readonly rows: number },
@@ -183,14 +183,14 @@ function misstacked(
   return `has shape [${shape.join(", ")}], expected [${expected.join(", ")}]`;
 }
 
-/** The model's shape for a stored tensor, or for one matrix of a stack. */
+/** The shape that a stored tensor, or one matrix of a stack, has in the model. */
 function turned(shape: readonly number[], { transposed, rows, every }: Stored): readonly number[] {
   const own = every ? scaledSide(shape, every, 1 / every.of) : shape;
   const whole = transposed ? own.toReversed() : own;
   return rows ? whole.with(0, rows[1] - rows[0]) : whole;
 }
 
-/** The shape of a tensor in the file if it interleaves matrices of this shape. */
+/** The shape in the file of a tensor that interleaves matrices of this shape. */
 function asInFile(shape: readonly number[], { transposed, every }: Stored): readonly number[] {
   const own = transposed ? shape.toReversed() : shape;
   return every ? scaledSide(own, every, every.of) : own;
@@ -199,7 +199,7 @@ function asInFile(shape: readonly number[], { transposed, every }: Stored): read
 const scaledSide = (shape: readonly number[], { side }: Every, factor: number): readonly number[] =>
   side === "rows" ? shape.with(0, shape[0]! * factor) : shape.with(-1, shape.at(-1)! * factor);
 
-/** A message with both shapes, in the checkpoint's form, if a stored tensor does not have the `expected` shape. */
+/** Describes how a stored tensor's shape differs from `expected`, in the checkpoint's form; undefined if equal. */
 function misfit(shape: readonly number[], stored: Stored, expected: readonly number[]): string | undefined {
   const { transposed, rows } = stored;
   if (stored.shape) {

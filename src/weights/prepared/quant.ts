@@ -14,7 +14,7 @@ import type { Bits } from "./quantize.ts";
 export const quants = ["auto", "f32", "q8", "q4", "q8r"] as const;
 export type Quant = (typeof quants)[number];
 
-/** The option of every command that loads a model. */
+/** The schema of the option for commands that load a model. */
 export const quantOptions = z.object({
   quant: z
     .enum(quants)
@@ -24,16 +24,16 @@ export const quantOptions = z.object({
     ),
 });
 
-/** The form in which a model's weights run, as far as results depend on it; stored with calibrations. */
+/** The form in which a model's weights run, to the extent that results depend on it; stored with calibrations. */
 export const modelForm = z.object({
   /** Absent in older files. */
   quant: z.enum(quants).optional(),
-  /** The code width of the 4-bit types; absent if there are none, and in older files. */
+  /** The code width of 4-bit types; absent for models without such types, and in older files. */
   codes: z.literal([4, 8]).optional(),
 });
 export type ModelForm = Readonly<z.output<typeof modelForm>>;
 
-/** The form of a checkpoint's weights; `codes` is the chosen width for 4-bit types. */
+/** The form of a checkpoint's weights; `codes` is the width chosen for 4-bit types. */
 export function formOfModel(checkpoint: Checkpoint, quant: Quant, codes: CodeBits): ModelForm {
   const rounded = quant === "auto" && roundedBits(quant, checkpoint) === 8 ? "q8" : quant;
   return { quant: rounded, ...(mayHaveFourBits(checkpoint, quant) && { codes }) };
@@ -67,11 +67,11 @@ export type Form = { readonly kind: "float32" } | BlockForm | BytesForm;
 /** Codes in blocks that share a scale. */
 export interface BlockForm extends KernelForm {
   readonly kind: "blocks";
-  /** The number of bits after rounding; absent if the file's own codes are used. */
+  /** The number of bits that weights were rounded to; absent if the file's own codes are used. */
   readonly rounded?: Bits;
 }
 
-/** Rounded to bytes, with a scale for each output. */
+/** Weights rounded to bytes, with one scale per output. */
 export interface BytesForm extends ByteForm {
   readonly kind: "bytes";
 }
@@ -79,7 +79,7 @@ export interface BytesForm extends ByteForm {
 export const FLOAT32: Form = { kind: "float32" };
 
 /**
- * The form of stacked matrices: blocks if all have blocks, with 8 bits if any needs 8; else the form of the first
+ * The form of stacked matrices: blocks if all have blocks, with 8 bits if one needs them; else the form of the first
  * matrix without blocks.
  */
 export function stackedForm(forms: readonly Form[]): Form {
@@ -143,7 +143,7 @@ export function formName(form: Form): string {
 /** The form in which a matrix runs, with codes of at least `fewest` bits. */
 export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form {
   if (quant === "f32") return FLOAT32;
-  // A head that is also the token table shares its codes.
+  // A head that is also the token table shares the table's codes.
   if (quant === "q8r" && part.blockable && !part.ofTokens) return ROTATED;
   const form =
     storedForm(part) ??

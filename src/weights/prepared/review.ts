@@ -18,7 +18,7 @@ import {
 import { Rounding } from "./quantize.ts";
 import type { Span, StoredFloats, StoredMatrix } from "./store.ts";
 
-/** The tensors that have one storage type and one form. */
+/** Totals of the tensors with the same storage type and form. */
 export interface Holding {
   readonly type: string;
   readonly form: string;
@@ -33,7 +33,7 @@ export interface Holding {
   bytes: number;
 }
 
-/** Replaces the store while a model is traced to find its tensors: reads no weights, and collects all faults. */
+/** Stands in for the store while a model is traced to find its tensors: reads no weights, and collects all faults. */
 export class Review {
   readonly #problems = new Map<string, string>();
   readonly #used = new Set<string>();
@@ -54,7 +54,7 @@ export class Review {
     this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, own, form });
   }
 
-  /** The tensors by storage type and form; reads a sample of the rounded tensors. */
+  /** Totals by storage type and form; reads a sample of the rounded tensors. */
   get holdings(): Holding[] {
     const rows = new Map<string, Holding>();
     const counted = new Set<string>();
@@ -72,7 +72,7 @@ export class Review {
     return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
   }
 
-  /** Describes a matrix [rows, cols] in blocks, with its final size. */
+  /** Describes a matrix [rows, cols] in block form, with its final size. */
   matrix(name: string, [rows, cols]: readonly [number, number], form: BlockForm): StoredMatrix {
     const { codes, scale, zero } = partBytes(form, [rows, cols]);
     const spans = { codes: span(codes), scale: span(scale), zero: span(zero) };
@@ -80,7 +80,7 @@ export class Review {
     return { rows, cols, bits: form.bits, corrected: isCorrected(form), ...spans };
   }
 
-  /** Like `matrix`, in bytes. */
+  /** Like `matrix`, for the byte form. */
   bytesMatrix(name: string, [rows, cols]: readonly [number, number], form: BytesForm): StoredBytes {
     this.#bytes.set(name, bytesIn(form, [rows, cols]));
     return { scale: span(4 * rows), digits: Array.from({ length: form.digits }, () => span(rows * cols)) };
@@ -92,7 +92,7 @@ export class Review {
     return { shape: [...shape], data };
   }
 
-  /** The number of bytes of all requested tensors. */
+  /** The total number of bytes of all requested tensors. */
   get bytes(): number {
     return [...this.#bytes.values()].reduce((a, b) => a + b, 0);
   }
@@ -119,7 +119,7 @@ const span = (bytes: number): Span => ({ offset: 0, bytes });
 /** The maximum number of sampled rows per matrix. */
 const ROWS = 64;
 
-/** The relative error of a matrix's weights in a form, over its first rows; undefined if the form is exact. */
+/** The relative error of a form for a matrix's first rows; undefined if the form is exact. */
 function errorOf(part: Part, own: Form, form: Form): number | undefined {
   const exact = form.kind === "float32" || (own.kind === "blocks" && !own.rounded && !own.minimum);
   if (exact) return undefined;
@@ -127,7 +127,7 @@ function errorOf(part: Part, own: Form, form: Form): number | undefined {
   const values = part.floats(0, rows);
   if (form.kind === "bytes") {
     const rounding = new ByteRounding(form, rows, cols);
-    // A rotation preserves norms.
+    // A rotation preserves norms, so rotated weights have the same error.
     return relativeError(rounding.add(values, 0), (i) => rounding.at(Math.floor(i / cols), i % cols));
   }
   const rounding = form.rounded && new Rounding(form.rounded, rows, cols, form.block);
@@ -142,7 +142,7 @@ function relativeError(values: Float32Array, back: (i: number) => number): numbe
   return Math.sqrt(squares((i) => back(i) - values[i]!) / (squares((i) => values[i]!) || 1));
 }
 
-/** The weights of a matrix, row by row. */
+/** Yields a matrix's weights row by row. */
 function weightsIn({ rows, codes, scale, zero, ...form }: KernelMatrix): Float64Array[] {
   const blocks = scale.length / rows;
   const parts = [
@@ -154,8 +154,8 @@ function weightsIn({ rows, codes, scale, zero, ...form }: KernelMatrix): Float64
 }
 
 /**
- * Unused tensors that would change a model's results: tensors of layers beyond the last, tensors beside a used one in
- * its module (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) are ignored.
+ * Unused tensors that would change a model's results: those of layers beyond the last, those in the same module as a
+ * used tensor (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) are ignored.
  */
 export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): string[] {
   const kinds = new Set([...used].map(kindOf));
@@ -170,7 +170,7 @@ export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): 
   );
 }
 
-/** The name with its numbers replaced, so that it is the same for all layers. */
+/** A name in which numbers are replaced, so that it is the same for all layers. */
 const kindOf = (name: string): string => name.replace(/\d+/g, "*");
 
 /** `model.layers.0.self_attn.q_proj` of `model.layers.0.self_attn.q_proj.weight`. */

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { unopened } from "../../util/system-errors.ts";
 import { fileState } from "../file-state.ts";
 
-/** The files in a folder: the weights, their index, and (below) the state in which they were last known to be sound. */
+/** The files in a folder: the weights, their index, and (below) the state in which they were last verified. */
 export const [FILE, INDEX] = ["weights.bin", "weights.json"] as const;
 const STATE = "weights.state";
 
@@ -25,12 +25,12 @@ const indexSchema = z.object({
   source: z.string(),
   matrices: z.record(z.string(), matrix),
   floats: z.record(z.string(), floats),
-  /** Seals that cover the whole file in order, each for the bytes that one process appended. */
+  /** Seals that together cover the file, in order; each covers the bytes that one process appended. */
   seals: z.array(z.object({ from: z.number(), end: z.number(), sha256: z.string() })),
 });
 
 export type Span = z.infer<typeof span>;
-/** Where the parts of a quantised matrix are in the prepared file. */
+/** The locations of a quantised matrix's parts in the prepared file. */
 export type StoredMatrix = z.infer<typeof matrix>;
 export type StoredFloats = z.infer<typeof floats>;
 export type Index = z.infer<typeof indexSchema>;
@@ -54,8 +54,8 @@ const spans = ({ matrices, floats }: Index): Span[] => [
 export const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
 /**
- * The index of sound weights made from `source` in a folder; undefined if there is none. Weights that changed are
- * verified in full, except in a read-only folder, where every start would verify them again.
+ * The index of sound weights made from `source` in a folder, if any. Weights that changed are verified in full, except
+ * in a read-only folder, where every start would verify them again.
  */
 export function soundIndex(folder: string, source: string): Index | undefined {
   const index = readIndex(folder);
@@ -103,7 +103,7 @@ export function discard(folder: string): void {
   for (const name of [INDEX, STATE, FILE]) rmSync(path.join(folder, name), { force: true });
 }
 
-/** Bytes `from` to `end` − 1 of a file, which were written together, and their SHA-256. */
+/** Bytes `from` to `end` − 1 of a file, which were written in one go, and their SHA-256. */
 interface Seal {
   readonly from: number;
   readonly end: number;
@@ -113,7 +113,7 @@ interface Seal {
 /** The number of bytes read at a time. */
 const PIECE = 2 ** 20;
 
-/** Reads an entire file: true if the bytes match all its seals. */
+/** Reads an entire file; returns true if its bytes match all its seals. */
 function isSound(file: string, seals: readonly Seal[]): boolean {
   const fd = openSync(file, "r");
   try {

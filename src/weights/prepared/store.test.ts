@@ -214,7 +214,7 @@ test("a disk that refuses what is appended is one sentence, and what was there b
   const store = new PreparedStore(folder, "a model");
   fill(store);
   store.commit();
-  // A limit on file size simulates a full disk.
+  // A file-size limit simulates a full disk.
   const words = [process.execPath, script, folder, "commit"].map((word) => `'${word}'`).join(" ");
   const { status, stderr } = spawnSync("sh", ["-c", `ulimit -f 8; exec ${words}`], { encoding: "utf8" });
   expect(status).toBe(1);

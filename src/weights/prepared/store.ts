@@ -24,7 +24,7 @@ const ALIGNMENT = 64;
 
 /**
  * Weights in the kernels' layout, written once into the model's cache folder; the runtime maps them at every later
- * start. Missing weights are appended to a draft file, which `commit` renames: a kill leaves nothing half-written. A
+ * start. Missing weights are appended to a draft file, which `commit` renames, so a kill leaves nothing half-written. A
  * file that changed since its last check is verified in full before use; a damaged file is prepared again.
  */
 export class PreparedStore {
@@ -48,7 +48,7 @@ export class PreparedStore {
     return this.#known;
   }
 
-  /** The number of bytes prepared earlier. */
+  /** The number of bytes that were prepared before. */
   get bytes(): number {
     return endOf(this.#index);
   }
@@ -104,7 +104,7 @@ export class PreparedStore {
     return { fd, from: end, end, hash: createHash("sha256") };
   }
 
-  /** Runs a write; a full disk or another failure becomes a UserError, and nothing half-written remains. */
+  /** Runs a write; if it fails, for example on a full disk, leaves nothing half-written and throws a UserError. */
   #guarded<T>(write: () => T): T {
     try {
       return write();

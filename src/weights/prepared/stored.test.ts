@@ -3,7 +3,7 @@ import type { WritableTensor } from "../safetensors/write.ts";
 import type { Names } from "./names.ts";
 import { asStored } from "./stored.ts";
 
-/** q, k and v of two rows each, which the checkpoint stores in one tensor. */
+/** q, k and v, two rows each, stored in one tensor of the checkpoint. */
 const names: Names = (canonical) => {
   const from = 2 * "qkv".indexOf(canonical);
   return { name: "in_proj", rows: [from, from + 2] };

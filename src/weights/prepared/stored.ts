@@ -3,7 +3,7 @@ import type { WritableTensor } from "../safetensors/write.ts";
 import type { Every, Names, Stored } from "./names.ts";
 
 /**
- * Converts tensors with canonical names to a checkpoint's names and layout, which `names` defines: the inverse of
+ * Converts canonically named tensors to the checkpoint's names and layout, as `names` defines them; the inverse of
  * reading a `Part`. Matrices are given as [outputs, inputs]; slices of a stored tensor are joined. @throws Error if
  * blocks, earlier rows or interleaved matrices are missing
  */
@@ -52,7 +52,7 @@ function joined(name: string, slices: readonly Slice[]): WritableTensor {
   const parts = slices.toSorted((a, b) => a.rows[0] - b.rows[0]);
   const height = parts.reduce((end, { rows: [from, to] }) => {
     if (from !== end)
-      throw new Error(`${name}: rows ${Math.min(from, end)} to ${Math.max(from, end)} are missing or given twice`);
+      throw new Error(`${name}: rows ${Math.min(from, end)} to ${Math.max(from, end)} are missing or occur twice`);
     return to;
   }, 0);
   const [, ...inner] = parts[0]!.tensor.shape;

@@ -1,4 +1,4 @@
-/** The models that run in rotated bytes by default are those measured, with their results. */
+/** Checks that exactly the measured models run in rotated bytes by default, with the measured results. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { rotatedLosses } from "./tuning.ts";

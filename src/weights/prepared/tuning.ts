@@ -12,7 +12,7 @@ import { readJson } from "../json-file.ts";
 import { preparedFolder, type ResolvedModel } from "../sources/store.ts";
 import { formOfModel, type ModelForm, type Quant } from "./quant.ts";
 
-/** Milliseconds for the timed products: with one row, and per row of a prompt. */
+/** Milliseconds for the timed products with one row, and per row of a prompt. */
 const times = z.object({ decode: z.number(), prefill: z.number() });
 
 const codesTuning = z.object({
@@ -58,7 +58,7 @@ const fileOf = (folder: string): string => path.join(folder, "tuning.json");
 /** False if MODICUM_TUNE is `off`, so that the processor's instructions decide the forms. */
 export const tunes = (): boolean => process.env["MODICUM_TUNE"] !== "off";
 
-/** Everything on this machine that affects times, and the last digits of results. */
+/** Identifies everything on this machine that affects times and the last digits of results. */
 export const processorKey = (): string =>
   [
     os.cpus()[0]?.model.trim() ?? "unknown",
@@ -67,12 +67,12 @@ export const processorKey = (): string =>
   ].join(" ");
 
 /**
- * The choice stored on this machine for a model with this folder of prepared weights; undefined if there is none, or
- * tuning is off.
+ * The choice stored on this machine for a model with this folder of prepared weights; undefined if no choice is stored,
+ * or tuning is off.
  */
 export function tuningOf(folder: string): Tuning | undefined {
   const all = tunes() ? readTunings(folder) : {};
-  // Computing the key loads the runtime's library.
+  // Computed late, because computing the key loads the runtime's library.
   return Object.keys(all).length > 0 ? all[processorKey()] : undefined;
 }
 
@@ -89,7 +89,7 @@ function readTunings(folder: string): z.infer<typeof tunings> {
   }
 }
 
-/** The code width for 4-bit types: the width chosen for the model, or else the processor's default. */
+/** The code width of 4-bit types: the width chosen for the model, or else the processor's default. */
 export const chosenBits = (folder: string): CodeBits => tuningOf(folder)?.bits ?? processorBits();
 
 /**
@@ -108,7 +108,7 @@ export const rotatedLosses: Readonly<Record<string, number>> = {
   a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818: 0.00324,
 };
 
-/** The largest loss allowed by default. */
+/** The largest loss that a default form may cause. */
 const MOST_NATS = 0.005;
 
 /** A bound on the nats per token that a model loses in rotated bytes; undefined if it is unknown or too large. */
@@ -117,7 +117,7 @@ export function rotatedLoss({ sha256 }: Pick<ResolvedModel, "sha256">): number |
   return loss !== undefined && loss <= MOST_NATS ? loss : undefined;
 }
 
-/** The form of a model's weights on this machine: `auto` selects rotated bytes if timing chose them. */
+/** The form of a model's weights on this machine; `auto` means rotated bytes if timing chose them. */
 export function quantHere(source: Pick<ResolvedModel, "path" | "sha256">, quant: Quant, device: Device = "cpu"): Quant {
   if (quant !== "auto" || device !== "cpu" || rotatedLoss(source) === undefined) return quant;
   const found = tuningOf(preparedFolder(source.path));

@@ -27,7 +27,7 @@ const f32 = (shape: number[], first = 0) => ({
   data: new Uint8Array(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => first + i).buffer),
 });
 
-/** Two layers of one matrix and bias, a fused and a transposed matrix, and gains stored minus one. */
+/** Tensors of two layers with one matrix and bias each, a fused and a transposed matrix, and gains stored minus one. */
 const tensors = {
   "m.layers.0.w.weight": f32([2, 32]),
   "m.layers.0.w.bias": f32([2], 70),
@@ -114,7 +114,7 @@ const blocks = (m: Matrix): QuantizedMatrix => {
   return m.matrix;
 };
 
-/** A committed matrix's weights, row by row. */
+/** Reads a committed matrix's weights, row by row. */
 function weightsIn({ bits, corrected, codes, scale, zero }: QuantizedMatrix): Float64Array {
   const [rows, , bytes] = codes.shape as number[];
   const of = (t: Tensor) => {
@@ -142,7 +142,7 @@ test.each<[Quant, number, CodeBits, CodeBits]>([
     expect(weights.inBlocks("turned.weight")).toBe(true);
     const matrix = blocks(weights.matrix(new Graph(), 32, { "turned.weight": 3 }));
     expect(matrix.bits).toBe(bits);
-    // One block of weights; with 4 bits, also one block of the correction.
+    // One block of weights and, with 4 bits, one block of the correction.
     const stored = bits === 4 ? 2 : 1;
     expect([matrix.codes.shape, matrix.scale.shape, matrix.zero.shape]).toEqual([
       [3, stored, 4 * bits],

@@ -23,7 +23,7 @@ import { chosenBits } from "./tuning.ts";
 export { type Quant, quantOptions } from "./quant.ts";
 export type { Holding } from "./review.ts";
 
-/** A checkpoint's tensors as constants of graphs, in the kernels' layout. `names` maps to the checkpoint's names. */
+/** A checkpoint's tensors as graph constants, in the kernels' layout. `names` maps to the checkpoint's names. */
 export class Weights implements WeightSource {
   private readonly store: PreparedStore;
   #review: Review | undefined;
@@ -34,9 +34,9 @@ export class Weights implements WeightSource {
     folder: string,
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
-    /** The smallest code width to use: the fastest on this machine, not the smallest possible. */
+    /** The code width to use at least, which is the fastest on this machine. */
     private readonly fewestBits: CodeBits = quant === "q8r" ? 8 : chosenBits(folder),
-    /** An adapter that is separate from the weights. */
+    /** An adapter kept separate from the weights. */
     readonly loraLayers?: LoraLayers,
   ) {
     if (!quants.includes(quant)) throw new UserError(`quant is "${quant}", expected one of ${quants.join(", ")}`, 2);
@@ -90,11 +90,11 @@ export class Weights implements WeightSource {
     return this.#joined(graph, this.#parts({ [name]: rows }, [width]), [width]);
   }
 
-  /** Shares codes with `matrix`; if both are used, the codes are stored once. */
+  /** Shares codes with `matrix`, so that they are stored only once if both are used. */
   rowsInBlocks(graph: Graph, name: string, [rows, width]: TableShape): QuantizedMatrix {
     const part = this.#part(name, [rows, width]);
     const form = this.form(part);
-    if (form.kind !== "blocks") throw new Error(`${name} is not held in blocks`);
+    if (form.kind !== "blocks") throw new Error(`${name} is not stored in blocks`);
     this.#review?.hold(part, "product", form, form);
     return this.#blocks(graph, [part], form, "rows");
   }
@@ -149,8 +149,8 @@ export class Weights implements WeightSource {
   }
 
   /**
-   * Before any read, checks the tensors that `trace` requests, unless they are prepared, and that all of them fit in
-   * memory.
+   * Before any read, checks that the tensors that `trace` requests exist with the right shapes, unless they are
+   * prepared, and that all of them fit in memory.
    * @throws UserError that lists missing, misshapen or unexpected tensors, or states the memory needed
    */
   review(trace: () => unknown): void {
@@ -299,7 +299,7 @@ export class Weights implements WeightSource {
   }
 }
 
-/** Identifies the state and location of files. */
+/** A key for the state and location of files. */
 function stateOf(files: readonly string[]): string {
   const state = createHash("sha256");
   for (const file of files.map((f) => realpathSync(f))) {
@@ -309,13 +309,13 @@ function stateOf(files: readonly string[]): string {
 }
 
 /**
- * Each code width has a separate folder, if the form depends on it. So does each version, because two versions in use
- * must not keep replacing each other's files.
+ * Each code width has a separate folder if the form depends on it, and so does each version, because two versions in
+ * use must not keep replacing each other's files.
  */
 const folderName = (quant: Quant, fewest: CodeBits): string =>
   `${quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`}.v${VERSION}`;
 
-/** Converts a part of a stack, with its own rounding, to the stack's codes and blocks. */
+/** Converts a stack's part, which has its own rounding, to the stack's codes and blocks. */
 const inForm = (part: Part, own: Form, { bits, block }: BlockForm): KernelMatrix =>
   own.kind === "blocks" && own.rounded ? part.rounded(own.rounded, bits, block) : part.blocks(bits);
 

@@ -33,7 +33,7 @@ function weightsOf(path: string): WeightFiles {
   }
 }
 
-/** Opens a folder's configuration as a model without weights; undefined if it cannot be read. */
+/** Opens a folder's configuration as a model without weights; undefined if unreadable. */
 function configAlone(folder: string): Checkpoint | undefined {
   const none = () => {
     throw new Error(`${folder} has no weights`);
@@ -57,12 +57,12 @@ function configAlone(folder: string): Checkpoint | undefined {
   }
 }
 
-/** A checkpoint that stores nothing in blocks. */
+/** A checkpoint without block forms. */
 const plain = (weights: WeightFiles, path: string): ReturnType<typeof readablePacked> => ({
   ...readable(readTensors(weights)),
   form: () => undefined,
   blocks: ({ name }) => {
-    throw new Error(`${path}: tensor ${name} is not in blocks`);
+    throw new Error(`${path}: tensor ${name} is not stored in blocks`);
   },
 });
 
@@ -84,7 +84,7 @@ function readTensors({ files, index }: WeightFiles): ReadonlyMap<string, SafeTen
 export function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
   const file = path.join(folder, "config.json");
   const config = readJson(file, jsonObject, "the model's configuration beside its weights");
-  // diffusers names the network's class instead.
+  // diffusers stores the name of the network's class instead.
   const architecture = config["model_type"] ?? config["_class_name"] ?? originalMamba(config);
   if (typeof architecture !== "string")
     throw new UserError(`${file}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
@@ -92,7 +92,7 @@ export function readConfig(folder: string): { path: string; config: JsonObject; 
   return { path: file, config, architecture };
 }
 
-/** The architecture's name for Mamba's original configurations, which do not name it (state-spaces/mamba). */
+/** The name of Mamba's architecture, which its original configurations omit (state-spaces/mamba). */
 function originalMamba(config: JsonObject): string | undefined {
   if (!("d_model" in config && "ssm_cfg" in config)) return undefined;
   return (config["ssm_cfg"] as JsonObject | null)?.["layer"] === "Mamba2" ? "mamba2" : "mamba";
@@ -101,7 +101,7 @@ function originalMamba(config: JsonObject): string | undefined {
 /** The supported quantisation method. */
 const MXFP4 = "mxfp4";
 
-/** A model's quantisation method; undefined if there is none. */
+/** A model's quantisation method, if any. */
 function methodOf({ quantization_config: quantisation }: JsonObject): unknown {
   if (quantisation === undefined || quantisation === null) return undefined;
   return (quantisation as JsonObject)["quant_method"] ?? null;

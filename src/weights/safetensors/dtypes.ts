@@ -1,6 +1,6 @@
 import { floatDecoder } from "../gguf/floats.ts";
 
-/** Element types of the format, with their bytes (safetensors' README and its `Dtype`). */
+/** The format's element types, with their sizes in bytes (safetensors' README and its `Dtype`). */
 const BYTES = {
   BOOL: 1,
   U8: 1,
@@ -37,7 +37,7 @@ const decoders: Partial<Record<Dtype, Decode>> = {
   F8_E4M3: (buffer) => Float32Array.from(new Uint8Array(buffer), (byte) => e4m3(byte)),
   F16: decodeFloats("F16"),
   BF16: decodeFloats("BF16"),
-  // A view of the file; float32 needs no copy.
+  // float32 needs no copy: this is a view of the file.
   F32: (buffer) => new Float32Array(buffer),
   F64: decodeFloats("F64"),
 };
@@ -55,8 +55,8 @@ function decodeFloats(type: "F16" | "BF16" | "F64"): Decode {
 }
 
 /**
- * 8-bit float of "FP8 Formats for Deep Learning" (Micikevicius et al. 2022): bias 7, no infinities, NaN if all bits
- * except the sign are set.
+ * The 8-bit float format of "FP8 Formats for Deep Learning" (Micikevicius et al. 2022): bias 7, no infinities, NaN if
+ * all bits except the sign are set.
  */
 function e4m3(byte: number): number {
   const sign = byte & 0x80 ? -1 : 1;

@@ -10,19 +10,19 @@ export interface WeightFiles {
   /** The folder with `config.json`. */
   readonly folder: string;
   readonly files: readonly string[];
-  /** The index, if there is one: its path, and the files that it names. */
+  /** The index, if any: its path, and the files that it names. */
   readonly index?: { readonly path: string; readonly files: ReadonlyMap<string, string> };
 }
 
 const WHOLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
-/** The same file in diffusers, whose folders also hold files of other precisions. */
+/** The index's name in diffusers, whose folders also contain files of other precisions. */
 const NETWORK = "diffusion_pytorch_model.safetensors";
 const indexSchema = z.looseObject({ weight_map: z.custom<JsonObject>(isObject, "expected the file of each tensor") });
 
 /**
- * The weight files of a folder in Hugging Face's layout, or of one safetensors file.
- * @throws UserError if one is missing
+ * Finds the weight files of a folder in Hugging Face's layout, or of a single safetensors file. @throws UserError if a
+ * file is missing
  */
 export function findWeights(model: string): WeightFiles {
   if (!statSync(model, { throwIfNoEntry: false })?.isDirectory())
@@ -50,7 +50,7 @@ function nothing(folder: string, names: readonly string[]): UserError {
   return new NoWeights(`${folder}: there are no weights in this folder, expected ${WHOLE} or ${INDEX}`);
 }
 
-/** Thrown if a folder holds no weights in any format. */
+/** An error for a folder without weights in any format. */
 export class NoWeights extends UserError {}
 
 /** True if the name is that of a Python pickle, the format of PyTorch checkpoints. */
@@ -76,7 +76,7 @@ function sharded(folder: string, index: string): WeightFiles {
   };
 }
 
-/** The name of a file beside the index; a path that leads elsewhere is refused. */
+/** Checks the name of a file beside the index; rejects a path that leads elsewhere. */
 function shardName(index: string, name: unknown): string {
   if (typeof name === "string" && /^[^/\\]+\.safetensors$/.test(name)) return name;
   throw new UserError(`${index}: ${JSON.stringify(name)} is not the name of a safetensors file in the same folder`);

@@ -85,7 +85,7 @@ function mutate(random: Random): Buffer {
   return bytes;
 }
 
-/** True if the header was read and matches the file; otherwise it must be refused in one short sentence. */
+/** Returns whether the header was read and matches the file; otherwise, it must be refused in one short sentence. */
 function attempt(bytes: Buffer): boolean {
   try {
     const tensors = parseHeader(memoryFile(bytes));

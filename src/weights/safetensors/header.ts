@@ -20,9 +20,9 @@ interface Entry {
   data_offsets?: number[];
 }
 
-/** The limit that the format itself sets. */
+/** The maximum header size, which the format itself sets. */
 const MAX_HEADER = 100_000_000;
-/** The header length, a little-endian u64. */
+/** The size of the header's length, a little-endian u64. */
 const LENGTH_BYTES = 8;
 
 /**

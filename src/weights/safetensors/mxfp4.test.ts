@@ -30,7 +30,7 @@ describe.each(Object.entries(reference.sha256))("%s", (name, digest) => {
   });
 });
 
-/** The values of a matrix in the kernels' codes. */
+/** Computes a matrix's values from the kernels' codes. */
 function numbersOf(part: Part): Float32Array {
   const { codes, scale, zero, block } = part.blocks(8);
   return Float32Array.from(codes, (code, i) => {
@@ -59,7 +59,7 @@ test("experts' matrices have the same numbers in both formats, as floats and as 
       }
 });
 
-/** A folder with the fixture's configuration and these tensors. */
+/** Writes a folder with the fixture's configuration and these tensors. */
 function withTensors(tensors: Record<string, TensorSpec>): string {
   const to = mkdtempSync(path.join(folder, "model-"));
   writeFileSync(path.join(to, "config.json"), readFileSync(path.join(fixture, "config.json")));

@@ -9,13 +9,13 @@ import { readBytes, readFloats } from "./read.ts";
 const BLOCK = 32;
 const BYTES = BLOCK / 2;
 
-/** An MXFP4 tensor, stored as two: `…_blocks` u8 [..., blocks, 16] and `…_scales` u8 [..., blocks]. */
+/** An MXFP4 tensor, stored as two tensors: `…_blocks` u8 [..., blocks, 16] and `…_scales` u8 [..., blocks]. */
 interface Packed {
   readonly blocks: SafeTensor;
   readonly scales: SafeTensor;
 }
 
-/** Tensors, and functions that read them. An MXFP4 pair appears as one tensor, under its common name. */
+/** Tensors, with functions that read them. An MXFP4 pair appears as one tensor, under its common name. */
 export function readablePacked(
   tensors: ReadonlyMap<string, SafeTensor>,
 ): Pick<Checkpoint, "tensors" | "floats" | "form" | "blocks"> {
@@ -62,8 +62,8 @@ function asOne(name: string, { blocks, scales }: Packed): StoredTensor {
 }
 
 /**
- * Rows of blocks in ggml's layout: each block begins with its scale, and a byte holds two weights that are 16 apart,
- * not neighbours.
+ * Converts rows of blocks to ggml's layout, in which each block begins with its scale, and each byte holds two weights
+ * that are 16 apart, not neighbours.
  */
 function inGgmlBlocks({ blocks, scales }: Packed, [from, to]: Rows, each: number): Uint8Array {
   const codes = readBytes(blocks, from * each * BYTES, to * each * BYTES);

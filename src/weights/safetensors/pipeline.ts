@@ -9,16 +9,16 @@ import { safetensorsCheckpoint } from "./checkpoint.ts";
 const INDEX = "model_index.json";
 const SCHEDULER = "scheduler_config.json";
 
-/** The networks of a pipeline, each a folder with weights. */
+/** The names of a pipeline's networks, each a folder with weights. */
 const networks = ["text_encoder", "unet", "vae"] as const;
 
 /** True for a diffusers folder with several networks. */
 export const isPipeline = (folder: string): boolean => existsSync(path.join(folder, INDEX));
 
 /**
- * A pipeline's networks as one checkpoint: tensor names begin with the network's name (`unet.conv_in.weight`), and the
- * configuration holds the configurations of the networks and the scheduler, by name. `architecture` is the pipeline's
- * class.
+ * Opens a pipeline's networks as one checkpoint: tensor names begin with the network's name (`unet.conv_in.weight`),
+ * and the configuration contains the networks' and the scheduler's configurations, by name. `architecture` is the
+ * pipeline's class.
  * @throws UserError
  */
 export function pipelineCheckpoint(folder: string): Checkpoint {
@@ -43,7 +43,7 @@ export function pipelineCheckpoint(folder: string): Checkpoint {
     },
     form: () => undefined,
     blocks: ({ name }) => {
-      throw new Error(`${folder}: tensor ${name} is not in blocks`);
+      throw new Error(`${folder}: tensor ${name} is not stored in blocks`);
     },
   };
 }

@@ -13,7 +13,7 @@ export function withHeader(header: string | Uint8Array, data: number, claimed?: 
 export interface TensorSpec {
   dtype: Dtype;
   shape: number[];
-  /** The bytes in the file; zeros by default. */
+  /** The tensor's bytes in the file; zeros by default. */
   data?: Uint8Array;
 }
 
@@ -32,7 +32,7 @@ export function writeSafetensors(tensors: Record<string, TensorSpec>, metadata?:
   return file;
 }
 
-/** A buffer as a file named `test.safetensors`. */
+/** Presents a buffer as a file named `test.safetensors`. */
 export function memoryFile(bytes: Buffer): OpenFile {
   const read = (offset: number, length: number) =>
     Buffer.from(new Uint8Array(bytes.subarray(offset, offset + length)).buffer);

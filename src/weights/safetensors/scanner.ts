@@ -4,12 +4,12 @@ import { jsonIn } from "../json.ts";
 
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-/** The lists in real headers are less than a tenth of this long. */
+/** The maximum length of a list; real headers' lists are less than a tenth as long. */
 const MAX_LIST = 64;
 
 /**
- * Reads JSON of a known form, and refuses any deviation where it starts, so that nothing else in a hostile header is
- * built in memory.
+ * Reads JSON of a known form, and rejects any deviation at its start, so that a hostile header cannot build anything
+ * else in memory.
  */
 export class Scanner {
   #at = 0;

@@ -17,7 +17,7 @@ const expected = JSON.parse(readFileSync(fixture("types.json"), "utf8")) as Reco
 const tensors = withFile(fixture("types.safetensors"), parseHeader);
 
 const floatsOf = (base64: string) => new Float32Array(new Uint8Array(Buffer.from(base64, "base64")).buffer);
-/** NaNs are equal; zeros keep their sign. */
+/** Equality in which all NaNs are equal, and zeros differ by sign. */
 const same = (a: number, b: number) => Object.is(a, b);
 
 test("the file has the fixture's tensors", () => {

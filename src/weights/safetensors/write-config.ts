@@ -2,12 +2,12 @@ import path from "node:path";
 import { writeWhole } from "../../util/write-whole.ts";
 import type { JsonObject } from "../json.ts";
 
-/** Keys whose values, numbers or lists of numbers, transformers accepts only as floats. */
+/** Keys for which transformers accepts only floats, or lists of floats. */
 const FLOAT =
   /^( *"(?!floor_scale)\w*(?:softcapping|multipliers?|scaling|scale|factor|eps|theta|freq|alpha|limit|noise|dropout)": )(\[[^\]]*\]|-?\d+)(?=,?$)/gm;
 const WHOLE = /(?<![\d.e-])-?\d+(?![\d.e])/g;
 
-/** A placeholder for infinity, which a limit may be and JSON lacks; Python reads and writes the word. */
+/** A placeholder for infinity, which some limits are and JSON lacks; Python reads and writes the word. */
 const INFINITY = "\0";
 const marked = (_: string, value: unknown): unknown => (value === Number.POSITIVE_INFINITY ? INFINITY : value);
 

@@ -7,14 +7,14 @@ import { bytesOf } from "./dtypes.ts";
 export interface WritableTensor {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
-  /** The type in the file; default: float32. */
+  /** The element type in the file; default: float32. */
   readonly type?: "F16" | "BF16" | undefined;
   values(): Float32Array;
 }
 
 const NARROWED = { F16: toHalves, BF16: toBrainFloats };
 
-/** Data begins at a multiple of this many bytes. */
+/** The alignment of the data, in bytes. */
 const ALIGNMENT = 8;
 
 /**
@@ -49,7 +49,7 @@ function headerOf(tensors: ReadonlyMap<string, WritableTensor>): Buffer {
     end += sizeOf(shape) * bytesOf(dtype);
     return [name, { dtype, shape, data_offsets: [begin, end] }] as const;
   });
-  // transformers opens a file only if its metadata names the framework of its tensors.
+  // transformers opens only files whose metadata names the tensors' framework.
   const text = Buffer.from(JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) }));
   const length = Math.ceil(text.length / ALIGNMENT) * ALIGNMENT;
   const header = Buffer.alloc(8 + length, " ");

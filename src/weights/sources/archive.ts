@@ -8,24 +8,24 @@ import { nearest, UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { ensureSpace, makeFolder } from "./disk.ts";
 
-/** A package from a registry: many files in one. If a path leads outside, the whole archive is refused. */
+/** A package from a registry, as an archive; rejected as a whole if one of its paths leads outside. */
 export interface Archive {
   path: string;
-  /** The name of the kind in error messages, such as `wheel`. */
+  /** The kind of archive in error messages, such as `wheel`. */
   kind: string;
   /** The number of bytes of every plain file in the archive, by path. @throws UserError */
   sizes(): Promise<ReadonlyMap<string, number>>;
-  /** Passes the contents of the named files to `visit`, once each, in the archive's order. @throws UserError */
+  /** Passes the contents of each named file to `visit`, in the archive's order. @throws UserError */
   read(names: readonly string[], visit: (name: string, content: Readable) => Promise<void>): Promise<void>;
 }
 
 /** A file to extract from an archive. */
 export interface Member {
-  /** Its path in the archive. */
+  /** The file's path in the archive. */
   name: string;
   /** The target path; the contents are written to a temporary file, checked, then renamed. */
   to: string;
-  /** Its required SHA-256, in hex. */
+  /** The required SHA-256 of the file, in hex. */
   sha256?: string | undefined;
 }
 
@@ -65,7 +65,7 @@ export async function extractMembers(archive: Archive, members: Member[], signal
   return members.map(({ name }) => done.get(name)!);
 }
 
-/** Joins one member of each archive, in order, into one file. @throws UserError like `extractMembers` */
+/** Concatenates one member of each archive, in order, into one file. @throws UserError, as `extractMembers` */
 export async function joinMembers(
   pieces: readonly { archive: Archive; name: string }[],
   { to, sha256 }: Omit<Member, "name">,
@@ -99,7 +99,7 @@ function find(archive: Archive, sizes: ReadonlyMap<string, number>, name: string
   throw new UserError(`${basename(archive.path)} has no file ${name}; ${nearby(name, sizes)}`);
 }
 
-/** Lists names by size, the largest first, because users look for a model's file. */
+/** Lists names by size, the largest first, because users usually look for a model's file. */
 function nearby(name: string, sizes: ReadonlyMap<string, number>): string {
   const near = nearest(name, sizes.keys());
   if (near !== undefined) return `did you mean ${near}?`;
@@ -127,7 +127,7 @@ async function writeAside(
       try {
         await pipeline(content, (chunks) => hashed(chunks, hash), sink, { ...(signal && { signal }) });
       } finally {
-        // If stopped early, the file could otherwise still be created after its removal.
+        // Otherwise, a file whose writing stopped early could still be created after its removal.
         await closed;
       }
     });

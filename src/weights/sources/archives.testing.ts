@@ -3,13 +3,13 @@ import { deflateRawSync, gzipSync } from "node:zlib";
 export interface ZipMember {
   name: string;
   data: Buffer;
-  /** Unix mode with file type. */
+  /** The Unix mode, including the file type. */
   mode?: number;
-  /** A false size, stated in the directory. */
+  /** A false size to state in the directory. */
   claimed?: number;
 }
 
-/** A zip of deflated members (APPNOTE 4.3.7, 4.3.12, 4.3.16); CRCs stay 0, since wheels are checked by SHA-256. */
+/** Makes a zip of deflated members (APPNOTE 4.3.7, 4.3.12, 4.3.16) with CRCs of 0, since wheels' SHA-256 is checked. */
 export function zip(members: ZipMember[]): Buffer {
   const locals: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -42,14 +42,14 @@ export function zip(members: ZipMember[]): Buffer {
 export interface TarMember {
   name: string;
   data: Buffer;
-  /** `0` a file, `2` a symbolic link, `5` a folder (POSIX ustar). */
+  /** `0` for a file, `2` for a symbolic link, `5` for a folder (POSIX ustar). */
   type?: string;
   link?: string;
-  /** A false size, stated in the header. */
+  /** A false size to state in the header. */
   claimed?: number;
 }
 
-/** A gzipped tar (POSIX ustar), like npm's. */
+/** Makes a gzipped tar (POSIX ustar), like npm's. */
 export function tgz(members: TarMember[]): Buffer {
   const blocks = members.flatMap(({ name, data, type = "0", link = "", claimed = data.length }) => {
     const header = Buffer.alloc(512);

@@ -6,7 +6,7 @@ import { bundled } from "../../util/bundled.testing.ts";
 export interface Child {
   /** The printed lines, one per event. */
   lines: string[];
-  /** Resolves at the first matching line; fails if the process ends without one. */
+  /** Resolves when a line matches; fails if the process ends without a match. */
   until(fits: (line: string) => boolean): Promise<string>;
   /** Kills the process with a signal and waits for its end. */
   kill(signal: NodeJS.Signals): Promise<void>;

@@ -3,7 +3,7 @@ import { suggest, UserError } from "../../util/errors.ts";
 
 /** A model's files in a repository or a package. */
 export interface Choice {
-  /** The folder of the files; `""` is the root. */
+  /** The folder that contains the files; `""` is the root. */
   folder: string;
   /** The paths of the files. */
   files: readonly string[];
@@ -51,7 +51,7 @@ const pickle = (what: string): UserError =>
 
 const splitName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/i;
 
-/** All parts of a split file, of which the first is opened. @throws UserError if some are missing */
+/** The names of all parts of a split file; the first is opened. @throws UserError if some are missing */
 function ofGguf(names: readonly string[], file: string, where: string): Choice {
   const [, stem, , count] = splitName.exec(file) ?? [];
   if (stem === undefined) return { folder: folderOf(file), files: [file], file };
@@ -109,7 +109,7 @@ function companions(names: readonly string[], folder: string): string[] {
 
 const inFolder = (names: readonly string[], folder: string): string[] => names.filter((name) => isUnder(name, folder));
 
-/** The single file of weights, else the shards, else any safetensors: the same weights are never taken twice. */
+/** The single weight file, else the shards, else all safetensors, so that the same weights are never used twice. */
 function weights(names: readonly string[], folder: string): string[] {
   const files = names.filter((name) => isSafetensors(name) && folderOf(name) === folder);
   const local = (pattern: RegExp) => files.filter((name) => pattern.test(posix.basename(name)));

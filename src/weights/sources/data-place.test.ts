@@ -42,7 +42,7 @@ describe("a package's files", () => {
       "set/a",
       "set/a/requests.jsonl",
     ]);
-    // A different member is read from the cached package.
+    // Another member is read from the cached package.
     const calls = () => readText(join(pip, "calls")).trim().split("\n").length;
     expect(readText((await filesOf("pypi:tiny==1.0:set/b/requests.jsonl"))[0]!)).toBe('{"b": 1}\n');
     expect([server.starts.length, calls()]).toEqual([1, 1]);

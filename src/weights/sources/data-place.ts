@@ -13,11 +13,11 @@ interface PackagePlace {
   readonly members: readonly string[];
 }
 
-/** The text by which a place can be looked up. */
+/** The text with which a place can be looked up again. */
 export const placeName = (place: Place): string =>
   typeof place === "string" ? place : `${dataName(place.data)}:${shared(place.members)}`;
 
-/** The only path, or the folder that several paths have in common. */
+/** The only path, or the folder that all paths share. */
 function shared([first = "", ...others]: readonly string[]): string {
   if (others.length === 0) return first;
   let end = first.length;
@@ -25,7 +25,7 @@ function shared([first = "", ...others]: readonly string[]): string {
   return first.slice(0, end);
 }
 
-/** Absolute local paths of the files; missing files are downloaded. @throws UserError */
+/** The files' absolute local paths; downloads missing files. @throws UserError */
 export const filesOf = async (place: Place, options: PullOptions = {}): Promise<string[]> =>
   typeof place === "string" ? [await fileNamed(place, options)] : packageFiles(place.data, place.members, options);
 
@@ -50,7 +50,7 @@ function ownFile(path: string): string {
 
 export type RemoteSource = (DataPackage | { kind: "hf"; repo: string; revision?: string }) & { path?: string };
 
-/** Parses a source with a scheme; undefined for a path. @throws UserError */
+/** Parses a source that has a scheme; undefined for a path. @throws UserError */
 export function remoteSource(text: string): RemoteSource | undefined {
   const [, scheme, dataset, version] = /^(pypi|npm|hf):(datasets\/(?=[^:/]+\/))?(?:[^:=]+==([^:]+))?/.exec(text) ?? [];
   if (scheme === undefined) return undefined;

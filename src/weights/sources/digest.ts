@@ -4,13 +4,13 @@ import { createHash, type Hash } from "node:crypto";
 export interface Digest {
   algorithm: "sha256" | "sha512" | "sha1";
   hex: string;
-  /** Data to hash before the bytes: Git's header, if the digest is a Git blob's. */
+  /** Data to hash before the bytes, such as the header of a Git blob. */
   prefix?: string;
 }
 
 export const sha256 = (hex: string): Digest => ({ algorithm: "sha256", hex });
 
-/** The Git hash of a file of `bytes` bytes: the SHA-1 of a header and the contents. */
+/** The Git blob hash of a file of `bytes` bytes: the SHA-1 of a header and the contents. */
 export const gitBlob = (hex: string, bytes: number): Digest => ({
   algorithm: "sha1",
   hex,

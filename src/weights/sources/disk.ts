@@ -17,7 +17,7 @@ export async function ensureSpace(folder: string, bytes: number, what: string): 
   );
 }
 
-/** The number of free bytes on the disk of a folder, or of its nearest existing parent. */
+/** The free bytes on the disk that holds a folder or, if it is missing, its nearest existing parent. */
 export async function freeBytes(folder: string): Promise<number> {
   let there = folder;
   while (!existsSync(there)) there = dirname(there);

@@ -272,7 +272,7 @@ describe("the disk", () => {
     await rm(job.to);
     const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
     let room = 123_456;
-    // Writes may be partial; a full disk accepts what it can, then refuses the next write.
+    // Writes may be partial; a full disk accepts what fits, then fails the next write.
     write.mockImplementation(async (...[buffer, offset, length, position]: unknown[]) => {
       const bytesWritten = Math.min(length as number, room, 5000);
       if (bytesWritten === 0) throw full;

@@ -18,7 +18,7 @@ export interface Download extends Omit<Remote, "what"> {
   digest: Digest;
   /** The number of bytes that the caller will write to the same disk afterwards. */
   reserve?: number | undefined;
-  /** Called with the number of bytes present and the total, which is 0 until the server sends it. */
+  /** Called with the number of bytes present and the total, which is 0 until the server states it. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** Called with a sentence for the user: a connection was dropped, or the download waits. */
   onNotice?: ((sentence: string) => void) | undefined;
@@ -28,7 +28,7 @@ export interface Download extends Omit<Remote, "what"> {
 
 export const patient: Pace = { attempts: 5, delayMs: 500, stallMs: 30_000 };
 
-/** The size of a remote file in bytes, or 0 if its server does not send it. @throws UserError */
+/** The size of a remote file in bytes, or 0 if its server does not state it. @throws UserError */
 export async function remoteBytes(
   remote: Remote,
   options: Pick<Download, "signal" | "pace" | "onNotice">,
@@ -51,7 +51,7 @@ export async function remoteBytes(
  */
 export async function download(job: Download): Promise<void> {
   const partPath = `${job.to}.part`;
-  // A complete file from an earlier run is checked like a partial one.
+  // A complete file from an earlier run is checked like a partial file.
   if (existsSync(job.to)) await rename(job.to, partPath);
   for (;;) {
     const { digest, resumed } = await fill(job, partPath);
@@ -127,7 +127,7 @@ function once(say: ((sentence: string) => void) | undefined): (sentence: string)
   };
 }
 
-/** Requests the first missing range; the part is emptied if the server starts over, or cannot continue from it. */
+/** Requests the first missing range; empties the part if the server starts over, or cannot continue from there. */
 async function begin({ remote, pace, signal }: Persistence, part: Part): Promise<Connection> {
   const from = part.bytes;
   const connection = await Connection.open(remote, pace, signal, from, from + laneBytes).catch(async (error) => {

@@ -25,7 +25,7 @@ const originals = [
   ]),
 ];
 
-/** Numbers of 2 and 4 bytes at the limits of zip's fields, and the signatures of its records. */
+/** Numbers of 2 and 4 bytes at the limits of zip's fields, and zip's record signatures. */
 const extremes = [
   "0000",
   "ffff",
@@ -55,7 +55,7 @@ function mutate(random: () => number): Buffer {
   return bytes;
 }
 
-/** True if everything could be read; otherwise it was refused in one sentence that names the file. */
+/** Returns whether everything could be read; otherwise, it must be refused in one sentence that names the file. */
 async function readAll(archive: Archive): Promise<boolean> {
   try {
     const sizes = await archive.sizes();

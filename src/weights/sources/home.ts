@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
-/** The folder of everything downloaded or prepared: `MODICUM_HOME`, else the platform's cache folder. */
+/** The folder for everything downloaded or prepared: `MODICUM_HOME`, or else the platform's cache folder. */
 export function home(): string {
   const chosen = process.env["MODICUM_HOME"];
   return chosen ? resolve(chosen) : defaultHome(process.platform, process.env, homedir());
@@ -15,7 +15,7 @@ export function defaultHome(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, u
   return join(xdg?.startsWith("/") ? xdg : join(user, ".cache"), "modicum");
 }
 
-/** Holds one folder per downloaded model. */
+/** The folder that contains one folder per downloaded model. */
 export const modelsFolder = (): string => join(home(), "models");
 
 /** Turns `pypi:a:b/c` into one legal, unambiguous file name on every platform, and prevents `..` and empty names. */
@@ -39,22 +39,22 @@ export const dataFolder = (name: string): string => join(home(), "data", fileNam
 /** The folder of a package that holds several models. */
 export const packageFolder = (name: string): string => join(home(), "packages", fileNameOf(name));
 
-/** The folder of one model. */
+/** The folder of one downloaded model. */
 export const modelFolder = (name: string): string => join(modelsFolder(), fileNameOf(name));
 
-/** The lock file while a model is fetched or removed, or a lab run writes. */
+/** The lock file that is held while a model is fetched or removed, or a lab run writes. */
 export const lockFile = (name: string): string => join(home(), "locks", `${fileNameOf(name)}.lock`);
 
-/** Holds one folder per model file with prepared weights. */
+/** The folder that contains one folder per model file with prepared weights. */
 export const programsFolder = (): string => join(home(), "programs");
 
-/** Holds one folder per search index. */
+/** The folder that contains one folder per search index. */
 export const indexesFolder = (): string => join(home(), "indexes");
 
-/** Holds a model's hidden states over texts, from which exits are trained. */
+/** The folder for a model's hidden states over texts, on which exits are trained. */
 export const statesFolder = (): string => join(home(), "states");
 
-/** Holds chunks of prompts that servers computed. */
+/** The folder for chunks of prompts that servers computed. */
 export const prefixesFolder = (): string => join(home(), "prefixes");
 
 /** The database of receipts. */

@@ -43,14 +43,14 @@ export function knownCommit(repo: string, revision: string): string | undefined 
   }
 }
 
-/** Paths of the files in a snapshot, with `/`; empty if there is no snapshot. */
+/** The paths of the files in a snapshot, with `/`; empty without a snapshot. */
 export async function snapshotFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = entries.filter((entry) => !entry.isDirectory());
   return files.map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
 }
 
-/** Creates a snapshot from contents among the blobs, and records it under the revision. */
+/** Creates a snapshot whose files are in the blobs, and records it under the revision. */
 export async function writeSnapshot(
   repo: string,
   revision: string,
@@ -104,7 +104,7 @@ export function snapshotBytes(path: string): number | undefined {
   return found.size;
 }
 
-/** Removes files of a snapshot, contents that no other snapshot uses, and then the repository if it is empty. */
+/** Removes a snapshot's files, contents that no other snapshot uses, and then the repository if it is empty. */
 export async function dropFromSnapshot(files: readonly string[]): Promise<void> {
   if (files.length === 0) return;
   const repo = repoOf(files[0]!);
@@ -117,7 +117,7 @@ export async function dropFromSnapshot(files: readonly string[]): Promise<void> 
   if (remaining.length === 0) await rm(repo, { recursive: true, force: true });
 }
 
-/** Removes partial downloads of a repository; true if there were any. */
+/** Removes a repository's partial downloads; returns whether there were any. */
 export async function dropParts(repo: string): Promise<boolean> {
   const blobs = join(repoFolder(repo), "blobs");
   const parts = (await readdir(blobs).catch(() => [])).filter((name) => name.endsWith(".part"));
@@ -125,7 +125,7 @@ export async function dropParts(repo: string): Promise<boolean> {
   return parts.length > 0;
 }
 
-/** The target of a snapshot's link, determined only from the link's text. */
+/** The target of a snapshot's link, computed from the link's text alone. */
 function blobOf(file: string): string | undefined {
   const found = lstatSync(file, { throwIfNoEntry: false });
   return found?.isSymbolicLink() ? resolve(dirname(file), readlinkSync(file)) : undefined;

@@ -35,10 +35,10 @@ export function token(): string | undefined {
   }
 }
 
-/** True if nothing may be fetched from any source: set per call, or for the process by `HF_HUB_OFFLINE`. */
+/** True if nothing may be fetched from any source, as set by a call or, for the process, by `HF_HUB_OFFLINE`. */
 export const isOffline = (call?: boolean): boolean =>
   call || /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
 
-/** A message that `what` is missing and may not be fetched. */
+/** A message that `what` is missing, and that fetching it is not allowed. */
 export const notFetched = (what: string): string =>
   `${what} is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE)`;

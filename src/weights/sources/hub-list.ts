@@ -70,10 +70,10 @@ function fileOf(item: unknown): HubFile {
   return { path, bytes, digest: lfs ? sha256(lfs.oid) : gitBlob(oid, bytes), etag: lfs?.oid ?? oid };
 }
 
-/** The size limit of an answer about a repository; the largest answers take a few megabytes. */
+/** The maximum size of an answer about a repository; the largest take a few megabytes. */
 const mostBytes = 64 * 2 ** 20;
 
-/** A `fetch` for the hub's client: it retries, and is restricted to the hub's host, because it sends the token. */
+/** A `fetch` for the hub's client that retries, and that reaches only the hub's host, because it sends the token. */
 function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pace = patient, onNotice }: PullOptions) {
   return async (input: string | URL | Request): Promise<Response> => {
     const url = String(input);

@@ -5,9 +5,9 @@ import { parseSpec } from "./spec.ts";
 import type { ResolvedModel } from "./store.ts";
 
 /**
- * The name under which other tools find a model, for an adapter's base: a repository of the Hugging Face hub. A user's
- * own file is identified by its hash; an unknown file keeps the user's name, and a model that the package ships is
- * named by its folder's path.
+ * The name under which other tools find an adapter's base model: a repository on the Hugging Face hub. A user's own
+ * file is identified by its hash; an unknown file keeps the user's name, and a model that the package ships is named by
+ * its folder's path.
  */
 export async function hubName(spec: string, model: ResolvedModel): Promise<string> {
   const parsed = parseSpec(spec);
@@ -25,7 +25,7 @@ export async function hubName(spec: string, model: ResolvedModel): Promise<strin
   }
 }
 
-/** The repository of a known file. A file is hashed only if its size matches a known one. */
+/** The repository of a known file. Hashes a file only if its size matches a known file's. */
 async function repoByHash(model: ResolvedModel): Promise<string | undefined> {
   const alike = Object.values(aliases).filter(({ files }) => files.length === 1 && bytesOf({ files }) === model.bytes);
   if (alike.length === 0) return undefined;

@@ -13,7 +13,7 @@ export function hubRemote(mirror: HubMirror, url: string, what: string): Remote 
 export const fileUrl = ({ repo }: HubMirror, commit: string, path: string): string =>
   `${endpoint()}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
 
-/** Turns statuses and headers into messages; https://github.com/huggingface/huggingface_hub reads the same ones. */
+/** Explains statuses and headers, the same that https://github.com/huggingface/huggingface_hub reads. */
 function explain(response: Response, { repo, revision = "main" }: HubMirror, what: string, hasToken: boolean) {
   const { status } = response;
   if (![401, 403, 404].includes(status)) return undefined;

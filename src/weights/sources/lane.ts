@@ -23,7 +23,7 @@ class Lane {
     void this.fill(first);
   }
 
-  /** Yields the bytes in order, as they arrive. */
+  /** Yields bytes in order, as they arrive. */
   async *read(): AsyncGenerator<Uint8Array> {
     for (;;) {
       for (let chunk = this.waiting.shift(); chunk !== undefined; chunk = this.waiting.shift()) {
@@ -73,7 +73,7 @@ async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: P
   throw new Dropped("the server sent a different range than requested");
 }
 
-/** The number of bytes per connection; everything after the written part waits in memory. */
+/** The number of bytes per connection; bytes not yet written wait in memory. */
 export const laneBytes = 16 * 2 ** 20;
 const lanes = 4;
 

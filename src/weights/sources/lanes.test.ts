@@ -10,7 +10,7 @@ import { type Serving, serve } from "./server.testing.ts";
 
 const MiB = 2 ** 20;
 const lane = 16 * MiB;
-/** Slightly more than three lanes. */
+/** Slightly more bytes than three lanes hold. */
 const body = randomFillSync(Buffer.alloc(3 * lane + 12_345));
 const digest = digests.sha256(sha256(body));
 const pace = { attempts: 3, delayMs: 10, stallMs: 20_000 };

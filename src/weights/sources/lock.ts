@@ -11,7 +11,7 @@ export interface LockOptions {
   onWait?: (() => void) | undefined;
   /** Stops waiting. */
   signal?: AbortSignal | undefined;
-  /** The purpose of the lock, for the error if it is not available. */
+  /** What the lock is for, in the error if it is not available. */
   purpose?: string | undefined;
 }
 
@@ -94,7 +94,7 @@ function open(path: string): Database.Database {
 
 function tryLock(lock: Database.Database, path: string): boolean {
   try {
-    // Nothing is ever written, and a journal on disk would be one more file to clean up.
+    // Nothing is ever written, so a journal on disk would only be one more file to clean up.
     lock.exec("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
     return true;
   } catch (error) {

@@ -8,8 +8,8 @@ import { ModelFault } from "../model-fault.ts";
 import type { ResolvedModel } from "./store.ts";
 
 /**
- * The SHA-256 of a model: the one on record, or that of its file, or of the names and bytes of the folder's files that
- * loaders read. Adding a card, a receipt or exits to the folder does not change the hash.
+ * The SHA-256 of a model: the recorded one, else that of its file, or of the names and bytes of the files that loaders
+ * read in its folder. Adding a card, a receipt or exits to the folder does not change the hash.
  * @throws ModelFault if these files cannot be read
  */
 export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<string> {
@@ -21,7 +21,7 @@ export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<
   }
 }
 
-/** Selects weights, configurations, tokenizers and templates, also of sentence-transformers' modules (`1_Pooling`). */
+/** Selects weights, configurations, tokenizers and templates, also in sentence-transformers' modules (`1_Pooling`). */
 const isRead = (name: string): boolean =>
   /^(\d+_\w+[\\/])?[^\\/]+\.(safetensors|gguf|onnx|json|jinja|txt|model|metadata)$/.test(name) &&
   name !== "receipt.json";

@@ -1,21 +1,19 @@
 import { UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
 
-/** A failure after which another attempt may succeed. */
+/** An error after which another attempt may succeed. */
 export class Dropped extends Error {
   constructor(
     reason: string,
     readonly waitMs = 0,
-    /** The response's status, if there was one. */
+    /** The response's status, if a response arrived. */
     readonly status?: number,
   ) {
     super(reason);
   }
 }
 
-/**
- * The smallest number of bytes that keep a connection alive; with fewer within the time limit, it counts as dropped.
- */
+/** The minimum number of bytes that keep a connection alive; with fewer within the time limit, it counts as dropped. */
 export const leastBytes = 1024;
 
 /** Aborts `signal` if fewer than `leastBytes` bytes arrive in any `ms` milliseconds. */
@@ -56,7 +54,7 @@ export function refusal(response: Response, file: string, url: string): Error {
   return new UserError(`${hostOf(url)} refused ${file}: ${named}`);
 }
 
-/** `Retry-After`, in seconds or as a date, in ms; at most a minute: users prefer an error to a longer wait. */
+/** The wait that `Retry-After` asks for, in ms; at most a minute, because users prefer an error to a longer wait. */
 function retryAfter(response: Response): number {
   const text = response.headers.get("retry-after") ?? "";
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
@@ -65,7 +63,7 @@ function retryAfter(response: Response): number {
 
 const rangePattern = /^bytes (\d+)-\d+\/(\d+|\*)$/;
 
-/** The first byte of a 206 response, or NaN. */
+/** The offset of a 206 response's first byte, or NaN. */
 export const startOf = (response: Response): number =>
   Number(rangePattern.exec(response.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
 
@@ -78,7 +76,7 @@ export function totalOf(response: Response): number {
 /** Converts temporary errors of `fetch`; throws all others. */
 export function asDropped(error: unknown, url: string): Dropped {
   if (error instanceof Dropped) return error;
-  // `fetch` wraps every network failure in a TypeError, including a truncated body.
+  // `fetch` wraps network failures and truncated bodies in a TypeError.
   if (!(error instanceof TypeError)) throw error;
   const code = codeOf(error.cause) ?? (error.cause instanceof Error ? error.cause.message : error.message);
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
@@ -101,5 +99,5 @@ const networkWords: Readonly<Record<string, string>> = {
   terminated: "the connection was closed",
 };
 
-/** Host and port of a URL: messages never show the rest, because it may hold a key. */
+/** The host and port of a URL; messages never show the rest, because it may contain a key. */
 export const hostOf = (url: string): string => new URL(url).host;

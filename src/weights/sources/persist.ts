@@ -3,22 +3,22 @@ import { UserError } from "../../util/errors.ts";
 import type { Pace, Remote } from "./connection.ts";
 import { Dropped, hostOf, leastBytes } from "./network.ts";
 
-/** Thrown if a network or host does not answer, as opposed to refusing. */
+/** An error for a network or a host that does not answer, as opposed to refusing. */
 export class Unreachable extends UserError {}
 
 export interface Persistence {
   remote: Remote;
   pace: Pace;
   signal: AbortSignal;
-  /** The number of bytes from all attempts so far: an attempt that adds some resets the failure count. */
+  /** The total number of bytes of all attempts so far; an attempt that adds bytes resets the failure count. */
   bytes(): number;
-  /** Returns an addition to the error message when the work stops. */
+  /** Returns text to append to the error message when the work stops. */
   kept?(): string;
   /** Called with a sentence about a lost connection and the time of the next attempt. */
   onNotice?: ((sentence: string) => void) | undefined;
 }
 
-/** Repeats a dropped attempt with growing waits. @throws Unreachable after too many consecutive failures */
+/** Repeats a dropped attempt after growing waits. @throws Unreachable after too many consecutive failures */
 export async function persist<T>(job: Persistence, attempt: () => Promise<T>): Promise<T> {
   let most = job.bytes();
   for (let failures = 0; ; ) {

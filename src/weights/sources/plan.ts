@@ -10,23 +10,23 @@ import type { ResolvedModel } from "./store.ts";
 export interface Wanted {
   name: string;
   mirrors: readonly Mirror[];
-  /** The model's files, if known in advance; each must have its hash, from any mirror. */
+  /** The model's files, if known in advance; whatever the mirror, each must have the expected hash. */
   files?: readonly AliasFile[] | undefined;
-  /** If true, the source is asked again for a local model: a branch may have moved. */
+  /** True to ask the source again for a local model, because a branch may have moved. */
   refresh?: boolean | undefined;
-  /** If true, all files of a local model are verified, even unchanged ones. */
+  /** True to verify all files of a local model, even unchanged ones. */
   verify?: boolean | undefined;
 }
 
 export interface PullOptions {
   /** Called with the number of bytes fetched and the total, which is 0 while unknown. */
   onProgress?: ((done: number, total: number) => void) | undefined;
-  /** Called with a sentence for the user: waiting for another process, or trying again after a dropped connection. */
+  /** Called with a sentence for the user, about waiting for another process or retrying after a dropped connection. */
   onNotice?: ((sentence: string) => void) | undefined;
   /** Stops the download; fetched bytes are kept for the next attempt. */
   signal?: AbortSignal | undefined;
   pace?: Pace | undefined;
-  /** Uses only what is on this machine; a missing file is an error. */
+  /** True to use only what is on this machine; a missing file is then an error. */
   offline?: boolean | undefined;
 }
 
@@ -38,18 +38,18 @@ export interface Fetch extends Pick<Download, "url" | "to" | "what" | "digest" |
 
 /** The plan for fetching a model, or data, from one source. */
 export interface Plan<T = ResolvedModel> {
-  /** The source, as shown by `list`. */
+  /** The name of the source, as shown by `list`. */
   source: string;
   fetches: readonly Fetch[];
   /** The number of bytes written to disk in addition to the downloaded ones. */
   unpacked: number;
   /** A file to lock during the download, if the folder is shared. */
   lock?: string;
-  /** Turns downloaded files into the result. */
+  /** Converts downloaded files to the result. */
   finish(): Promise<T>;
 }
 
-/** Fetches all files, one after another with one shared byte count, if the disk has room for all. */
+/** Fetches all files, one after another and with a common byte count, if the disk has room for all. */
 export async function carryOut<T>(plan: Plan<T>, name: string, options: PullOptions): Promise<T> {
   if (plan.lock === undefined) {
     await fetchAll(plan, name, options);

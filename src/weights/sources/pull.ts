@@ -24,7 +24,7 @@ export async function pull(wanted: Wanted, options: PullOptions): Promise<Resolv
   });
 }
 
-/** The local model, if sound. Removes damaged files: a file of the right size would not be fetched again. */
+/** The local model, if sound. Removes damaged files, because a file of the right size would not be fetched again. */
 async function soundOrRemoved(
   { name, files, verify }: Wanted,
   { onNotice }: PullOptions,
@@ -41,7 +41,7 @@ async function soundOrRemoved(
   }
 }
 
-/** Uses a model that another hub client has fetched into the common cache. @throws UserError if there is none */
+/** Uses a model that another hub client has fetched into the shared cache. @throws UserError if none has */
 export async function adopt(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
   const plan = await cachedPlan(wanted);
   return carryOut({ ...plan, lock: lockFile(wanted.name) }, wanted.name, options);
@@ -59,7 +59,7 @@ async function cachedPlan(wanted: Wanted): Promise<Plan> {
 export const planPull = (wanted: Wanted, options: PullOptions): Promise<Plan> =>
   isOffline(options.offline) ? cachedPlan(wanted) : fromMirrors(wanted, options, async (plan) => plan);
 
-/** The time limits for a source if there is another one to try. */
+/** The time limits for a source if another source can be tried. */
 const hasty: Pace = { attempts: 2, delayMs: 250, stallMs: 10_000 };
 
 async function fromMirrors<T>(wanted: Wanted, options: PullOptions, use: (plan: Plan) => Promise<T>): Promise<T> {

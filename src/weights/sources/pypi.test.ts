@@ -9,7 +9,7 @@ import { fakePip, pipReport } from "./registries.testing.ts";
 const hash = "ab".repeat(32);
 const tiny = { kind: "pypi", package: "tiny" } as const;
 
-/** `findWheel`'s error for `tiny` if pip fails with this text. */
+/** Returns `findWheel`'s error for `tiny` if pip fails with this text. */
 async function failure(stderr: string): Promise<string> {
   withEnv({ PATH: fakePip({ tiny: { stderr } }) });
   const error: unknown = await findWheel(tiny).catch((error) => error);

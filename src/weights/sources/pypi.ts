@@ -7,10 +7,10 @@ import { lastLine, runFirst } from "./client.ts";
 
 /** A wheel that pip would install. */
 export interface FoundWheel {
-  /** `https:`, or `file:` if pip uses a local folder of wheels. */
+  /** An `https:` URL, or a `file:` URL if pip uses a local folder of wheels. */
   url: string;
   file: string;
-  /** Hex; pip may omit it for a local file. */
+  /** The SHA-256 in hex, which pip may omit for a local file. */
   sha256?: string;
 }
 
@@ -27,7 +27,7 @@ const report = z.object({
 
 /**
  * Asks pip for a package's wheel without downloading or installing it: the user's settings (index, proxy, certificates)
- * apply. Source distributions are refused, because pip runs their code to inspect them.
+ * apply. Rejects source distributions, because pip runs their code to inspect them.
  * @throws UserError if pip is missing or too old, the network is down, or there is no such package, version or wheel
  */
 export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundWheel> {
@@ -63,7 +63,7 @@ function explain(requirement: string, stderr: string): string {
     return `the package registry has no wheel of ${requirement}, only of other versions`;
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
-  // Before a stack trace, pip prints only this word; the message is at the end.
+  // Before a stack trace, pip prints only this word, and the message comes last.
   const errors = [...stderr.matchAll(/^ERROR: (?!Exception:$)(.*)$/gm)].map(([, line]) => line);
   return `pip could not find ${requirement}: ${errors.at(-1) ?? lastLine(stderr)}`;
 }

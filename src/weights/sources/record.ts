@@ -7,19 +7,19 @@ import { modelFolder } from "./home.ts";
 export interface KeptFile {
   path: string;
   bytes: number;
-  /** Hex; absent in records of earlier versions. */
+  /** The SHA-256 in hex; absent in records of earlier versions. */
   sha256?: string;
 }
 
 /** `model.json`, written last into a model's folder: a model without it is incomplete. */
 export interface ModelRecord {
   name: string;
-  /** The file or folder to open: in the model's folder, or absolute if the files are in another cache. */
+  /** The path to open, relative to the model's folder, or absolute if the files are in another cache. */
   file: string;
   bytes: number;
   sha256: string;
   source: string;
-  /** The files, if there are several. */
+  /** The model's files, if there are several. */
   files?: readonly KeptFile[];
 }
 
@@ -43,17 +43,17 @@ function isRecord(value: unknown): value is ModelRecord {
   return sound && texts.every((key) => typeof fields?.[key] === "string") && typeof fields?.bytes === "number";
 }
 
-/** The subfolder that holds a model of several files. */
+/** The subfolder that contains a model of several files. */
 export const INNER = "model";
 
-/** Its files, by absolute path. */
+/** A model's files, by absolute path. */
 export const filesOf = ({ name, file, bytes, sha256, files }: ModelRecord): KeptFile[] =>
   (files ?? [{ path: file, bytes, sha256 }]).map((entry) => ({
     ...entry,
     path: resolve(modelFolder(name), entry.path),
   }));
 
-/** One hash for a model: its file's, or the hash of the lines `hash path` of all files, as `sha256sum` prints them. */
+/** A single hash for a model: its file's, or that of the lines `hash path` of all files, as `sha256sum` prints them. */
 export function identity(files: readonly { path: string; sha256: string }[]): string {
   if (files.length === 1) return files[0]!.sha256;
   const lines = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).sort();

@@ -6,8 +6,8 @@ import { sha256, tempFolder } from "./helpers.testing.ts";
 import { type Serving, serve } from "./server.testing.ts";
 
 /**
- * A folder for `PATH` whose `python3` answers `-m pip install … NAME` from `answers[NAME]`, and counts its calls in the
- * file `calls`.
+ * Makes a folder for `PATH` whose `python3` answers `-m pip install … NAME` with `answers[NAME]`, and counts its calls
+ * in the file `calls`.
  */
 export function fakePip(answers: Record<string, { stdout?: string; stderr?: string }>): string {
   const folder = tempFolder();
@@ -28,7 +28,7 @@ for name; do :; done
 }
 
 /**
- * A folder for `PATH` whose `npm` answers `view … -- SPEC dist` from `answers[SPEC]`. It is a shell script, which
+ * Makes a folder for `PATH` whose `npm` answers `view … -- SPEC dist` with `answers[SPEC]`. It is a shell script, which
  * starts faster than Node.
  */
 export function fakeNpm(answers: Record<string, string>): string {
@@ -61,7 +61,7 @@ export const pipReport = (url: string, hash?: string): string =>
     install: [{ download_info: { url, archive_info: hash === undefined ? {} : { hashes: { sha256: hash } } } }],
   });
 
-/** A registry with one package `tiny`, whose wheel holds `tiny/model.gguf`, and a separate `MODICUM_HOME`. */
+/** A registry with one package, `tiny`, whose wheel contains `tiny/model.gguf`; sets a separate `MODICUM_HOME`. */
 export async function tinyRegistry(model: Buffer, serving: Partial<Serving> = {}) {
   const wheel = zip([
     { name: "tiny/__init__.py", data: Buffer.from("# nothing") },

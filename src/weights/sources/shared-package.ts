@@ -5,7 +5,7 @@ import { aliases, type Mirror, type PackageMirror } from "./aliases.ts";
 import { packageFolder } from "./home.ts";
 import { recordPath } from "./record.ts";
 
-/** The folder of a package that several aliases share, downloaded once; undefined if only one alias uses it. */
+/** The folder of a package that several aliases share, so that it is downloaded once; undefined for other packages. */
 export const sharedFolder = (mirror: PackageMirror): string | undefined =>
   sharers(mirror).length > 1 ? packageFolder(`${mirror.kind}:${mirror.package}==${mirror.version}`) : undefined;
 
@@ -15,9 +15,7 @@ export function heldPackage(folder: string): string | undefined {
   return held && join(folder, held);
 }
 
-/**
- * Deletes the packages of an alias once they are no longer useful, that is, if all their aliases are local, or none is.
- */
+/** Deletes an alias's packages once they are no longer useful: if either all or none of their aliases are local. */
 export async function dropShared(mirrors: readonly Mirror[]): Promise<void> {
   for (const mirror of mirrors) {
     const folder = mirror.kind === "pypi" || mirror.kind === "npm" ? sharedFolder(mirror) : undefined;

@@ -25,7 +25,7 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
   },
   "executor-tiny": {
     summary:
-      "Llama of 0.7 million parameters, trained on star graphs, half of them with plans, to answer by planner-tiny's plans",
+      "Llama of 0.7 million parameters, trained on star graphs, half of them with plans, to answer from planner-tiny's plans",
     licence: "Apache-2.0",
   },
   "jetmoe-tiny": {

@@ -21,7 +21,7 @@ async function modelPath(): Promise<string> {
   return path;
 }
 
-/** Marks a file as sound in its present state. */
+/** Marks a file as sound in its current state. */
 const note = (path: string) =>
   writeAt(join(modelFolder("pypi:tiny"), "model.state"), sha256(Buffer.from(`${HASH}\0${fileState(path)}`)));
 

@@ -9,7 +9,7 @@ import { ModelFault } from "../model-fault.ts";
 import { modelFolder } from "./home.ts";
 import { filesOf, INNER, identity, type KeptFile, type ModelRecord } from "./record.ts";
 
-/** Thrown if the files of a downloaded model differ from the download. */
+/** An error for a downloaded model whose files differ from the download. */
 export class DamagedModel extends ModelFault {
   constructor(
     model: string,
@@ -20,8 +20,8 @@ export class DamagedModel extends ModelFault {
 }
 
 /**
- * Verifies a model's files in full, unless they are unchanged since the last check; a cache that cannot be written to
- * is trusted. if `anew`, verifies them in any case.
+ * Verifies a model's files in full, unless they are unchanged since the last check; a read-only cache is trusted. With
+ * `anew`, verifies them in any case.
  * @throws DamagedModel
  */
 export async function checkSound(record: ModelRecord, anew: boolean): Promise<void> {
@@ -55,7 +55,7 @@ async function damagedFiles(record: ModelRecord): Promise<string[]> {
   return identity(named) === record.sha256 ? [] : files.map(({ path }) => path);
 }
 
-/** A file's name in the list whose hash is the model's. */
+/** A file's name in the list whose hash identifies the model. */
 function nameOf(path: string, { name }: ModelRecord): string {
   const inSnapshot = /[\\/]snapshots[\\/][0-9a-f]{40}[\\/](.*)$/.exec(path)?.[1];
   return (inSnapshot ?? relative(join(modelFolder(name), INNER), path)).split(sep).join("/");

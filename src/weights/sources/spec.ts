@@ -46,7 +46,7 @@ function fromScheme(scheme: string, rest: string): ModelSpec {
   }
 }
 
-/** The canonical name of a model: normalised package names, anything else unchanged. */
+/** The canonical name of a model: package names are normalised, all others unchanged. */
 export function canonicalName(text: string): string {
   const spec = /^(hf|pypi|npm):/.test(text) ? parseSpec(text) : undefined;
   switch (spec?.kind) {
@@ -60,11 +60,11 @@ export function canonicalName(text: string): string {
   }
 }
 
-/** A repository as a MODEL argument. */
+/** Writes a repository as a MODEL argument. */
 export const hubSpec = ({ repo, revision, file }: HubMirror): string =>
   `hf:${repo}${prefixed("@", revision)}${prefixed(":", file)}`;
 
-/** A package as a MODEL argument. */
+/** Writes a package as a MODEL argument. */
 export const packageSpec = ({ kind, package: name, version, member }: PackageMirror): string =>
   `${kind}:${name}${kind === "npm" ? prefixed("@", version) : ""}${prefixed(":", member)}`;
 
@@ -83,7 +83,7 @@ function splitPath(scheme: string, rest: string): [string, string | undefined] {
 
 /** The hub's own rule: letters, digits, `-`, `_` and `.`, in names of at most 96 characters. */
 const repoName = /^[a-z0-9_][a-z0-9._-]{0,95}\/[a-z0-9_][a-z0-9._-]{0,95}$/i;
-/** Branches, tags and commits; a branch may contain a slash (`refs/pr/1`), but never `..`. */
+/** Matches branches, tags and commits; a branch may contain a slash (`refs/pr/1`), but never `..`. */
 const revisionName = /^(?!.*(\.\.|\/\/|\/$))[a-z0-9][a-z0-9._/-]*$/i;
 
 function fromHub(rest: string): HubMirror {

@@ -20,17 +20,17 @@ export interface ResolvedModel {
   name: string;
   /** Absolute path of the model's file or folder. */
   path: string;
-  /** The number of bytes of all its files. */
+  /** The total number of bytes of its files. */
   bytes: number;
   /** The source: `pypi:package:path`, or `file` for the user's own file. */
   source: string;
-  /** Hex, checked after the download; for several files, the hash of their list. Absent for a user's own file. */
+  /** The SHA-256 in hex, checked after the download; for several files, of their list. Absent for a user's own file. */
   sha256?: string;
 }
 
 /**
- * Returns the downloaded model with a name, if it is complete and has the given `sha256`. Costs three small reads; its
- * files are verified in full if they have changed since the last check, or with `verify`.
+ * Returns the downloaded model of a name, if complete and of the given `sha256`. Takes three small reads; verifies
+ * files in full if they have changed since the last check, or with `verify`.
  * @throws DamagedModel
  */
 export async function cachedModel(name: string, sha256?: string, verify = false): Promise<ResolvedModel | undefined> {
@@ -68,7 +68,7 @@ export async function listModels(verify = false): Promise<ListedModel[]> {
 }
 
 /**
- * Checks the downloaded model at `path`, if there is one and its files exist; `anew` verifies them in full.
+ * Checks the downloaded model at `path`, if it and its files exist; `anew` verifies the files in full.
  * @throws DamagedModel
  */
 export async function checkDownload(path: string, anew = false): Promise<void> {
@@ -96,8 +96,8 @@ async function listed(
 }
 
 /**
- * The folder for the prepared weights of the model at `path`, a file or folder, whatever its state, because the weights
- * record their source. The folder need not exist.
+ * The folder for the prepared weights of the model at `path`, a file or folder; it need not exist. The model's state
+ * does not matter, because the weights record their source.
  */
 export function preparedFolder(path: string): string {
   const key = createHash("sha256").update(realpathSync(path)).digest("hex");

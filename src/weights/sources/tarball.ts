@@ -30,7 +30,7 @@ export function tarArchive(path: string): Archive {
   };
 }
 
-/** Passes every plain file of the tar to `visit`, in order; refuses links, and paths that lead outside. */
+/** Passes every plain file of the tar to `visit`, in order; rejects links, and paths that lead outside. */
 function scan(path: string, visit: (name: string, entry: ReadEntry) => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
     let visits: Promise<void> = Promise.resolve();

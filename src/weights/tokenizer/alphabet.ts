@@ -1,8 +1,8 @@
-/** True for bytes that GPT-2's alphabet maps to the same code; the others, in order, map to U+0100 and up. */
+/** True for bytes that keep their code in GPT-2's alphabet; others map, in order, to U+0100 and up. */
 const isPlain = (byte: number) =>
   (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
 
-/** Bytes by character code, -1 if none (the inverse of `bytes_to_unicode` in GPT-2's encoder.py). */
+/** The byte of each character code, or -1 (the inverse of `bytes_to_unicode` in GPT-2's encoder.py). */
 const byteOf = new Int16Array(0x100 + 68).fill(-1);
 for (let byte = 0, next = 0x100; byte < 256; byte++) byteOf[isPlain(byte) ? byte : next++] = byte;
 
@@ -16,7 +16,7 @@ export const alphabet: readonly string[] = characterOf;
 
 const utf8 = new TextEncoder();
 
-/** The UTF-8 bytes of `text`, each as its character in the alphabet. */
+/** Writes the UTF-8 bytes of `text` as characters of the alphabet. */
 export function bytesAsText(text: string): string {
   if (/^[!-~]*$/.test(text)) return text;
   let written = "";

@@ -1,6 +1,6 @@
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** The opening tag of a model's reasoning in Qwen, DeepSeek, SmolLM3, GLM and others. */
+/** The tag that opens a model's reasoning in Qwen, DeepSeek, SmolLM3, GLM and others. */
 export const THINK = "<think>";
 export const END_THINK = "</think>";
 
@@ -25,7 +25,7 @@ export function answerMarks({ templates }: Pick<Tokenizer, "templates">): Answer
   return written(THINK) || written(END_THINK) ? "think" : undefined;
 }
 
-/** More tokens than any chat template adds at the end of a prompt. */
+/** The number of last tokens to look at: more than any chat template adds at the end of a prompt. */
 const LAST_WORDS = 16;
 
 /** The text at the end of a prompt, including names of special tokens. */

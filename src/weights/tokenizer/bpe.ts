@@ -9,13 +9,13 @@ export interface BpeOptions {
   unk?: number | undefined;
   /** True if consecutive missing characters become one `unk`. */
   fuseUnk?: boolean | undefined;
-  /** If true, writes a missing character as its bytes, `<0xE2>` and so on. */
+  /** True to write a missing character as its bytes, `<0xE2>` and so on. */
   byteFallback?: boolean | undefined;
-  /** If true, a word that is itself a token is not split, regardless of merges. */
+  /** True not to split a word that is itself a token, regardless of merges. */
   ignoreMerges?: boolean | undefined;
-  /** Prefix of every character of a word except the first. */
+  /** The prefix of every character of a word except the first. */
   prefix?: string | undefined;
-  /** Suffix of a word's last character. */
+  /** The suffix of a word's last character. */
   suffix?: string | undefined;
 }
 
@@ -23,7 +23,7 @@ const CACHED = { words: 20_000, length: 64 };
 const utf8 = new TextEncoder();
 
 /**
- * Byte-pair encoding: the two neighbouring parts of a word with the lowest rank merge, until no pair merges (as in
+ * Byte-pair encoding: merges the two neighbouring parts of a word with the lowest rank, until no pair merges (as in
  * Hugging Face's tokenizers).
  */
 export class Bpe implements Model {

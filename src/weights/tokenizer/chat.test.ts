@@ -163,7 +163,7 @@ test("noncharacters in the chat are kept, and its own is told from them", () => 
   const content = "a\ufdd0<|end|>\ufdd1b";
   expect(textOf(render(CHAT, user(content)))).toBe(`<|start|>user\n${content}<|end|><|start|>`);
   const all = String.fromCharCode(...Array.from({ length: 32 }, (_, i) => 0xfdd0 + i));
-  expect(() => render(CHAT, user(all))).toThrow("the chat holds every noncharacter from U+FDD0 to U+FDEF");
+  expect(() => render(CHAT, user(all))).toThrow("the chat contains every noncharacter from U+FDD0 to U+FDEF");
 });
 
 test("texts with patterns of a replacement in them stay as they are", () => {

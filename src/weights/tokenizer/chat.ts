@@ -14,7 +14,7 @@ export interface ChatMessage {
 }
 
 interface Turns {
-  /** If true, ends the prompt with the start of the assistant's answer. */
+  /** True to end the prompt with the start of the assistant's answer. */
   addGenerationPrompt: boolean;
   /**
    * Functions that the model may call, in the format of OpenAI and Hugging Face: `{ type: "function", function: { name,
@@ -31,7 +31,7 @@ interface Turns {
 export type TemplateVariables = Readonly<Record<string, Json>>;
 
 export interface ChatOptions extends Turns {
-  /** Texts of the special tokens; in the result, only those that the template wrote count as special. */
+  /** The special tokens' texts; in the result, only special tokens that the template wrote count as special. */
   specialTokens: readonly string[];
   bos?: string | undefined;
   eos?: string | undefined;
@@ -59,7 +59,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** Renders a chat with the model's own template. @throws UserError if it has none, or like `renderChat` */
+/** Renders a chat with the model's own template. @throws UserError if it has none, or as `renderChat` does */
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
@@ -76,7 +76,7 @@ export function chatSegments(
   return gap ? withGaps(segments, gap) : segments;
 }
 
-/** Encodes a chat with the model's own template. A final assistant turn is the beginning of the answer. */
+/** Encodes a chat with the model's own template; a last turn by the assistant is the beginning of the answer. */
 export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[], turns: Turns): number[] {
   const begun = turns.addGenerationPrompt ? begunAnswer(messages) : undefined;
   if (begun === undefined) return tokenizer.encodeSegments(chatSegments(tokenizer, messages, turns));

@@ -26,7 +26,7 @@ function byteOf(token: string): Uint8Array | undefined {
 export function words(prefix: string, cleanup: boolean): Detokenizer {
   return (token, first) => {
     const text = first ? token : prefix !== "" && token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`;
-    // Within a single token, Hugging Face's clean-up finds nothing else to change.
+    // In a single token, Hugging Face's clean-up has nothing else to change.
     return cleanup ? text.replace(/^ ([.?!,]|n't|'m|'s|'ve|'re)/, "$1") : text;
   };
 }

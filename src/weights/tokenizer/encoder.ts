@@ -2,7 +2,7 @@ import type { Normalizer } from "./normalizer.ts";
 import type { PreTokenizer } from "./pretokenizer.ts";
 import { type Segment, type Strip, strip, TokenTexts } from "./segments.ts";
 
-/** The last step from text to ids. */
+/** The last step of encoding: from words to ids. */
 export interface Model {
   /** Appends the ids of one word. */
   encode(word: string, into: number[]): void;
@@ -12,7 +12,7 @@ export interface Model {
 export interface AddedToken {
   id: number;
   content: string;
-  /** If true, the token is searched for in the normalised text, by its normalised content. */
+  /** True to search for the token in the normalised text, by its normalised content. */
   normalized?: boolean;
   strip?: Strip;
 }
@@ -24,7 +24,7 @@ export interface Pipeline {
   model: Model;
 }
 
-/** Turns a text into ids by the steps of Hugging Face's tokenizers: added tokens, normalizer, pre-tokenizer, model. */
+/** Converts a text to ids in the steps of Hugging Face's tokenizers: added tokens, normalizer, pre-tokenizer, model. */
 export class Encoder {
   private readonly raw: Finder;
   private readonly normalized: Finder;

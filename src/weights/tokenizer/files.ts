@@ -14,7 +14,7 @@ import { checkIds, specialIds, stopIds } from "./special.ts";
 /** A tokenizer's files in a Hugging Face folder, by name. */
 export type TokenizerFiles = Readonly<Record<string, string>>;
 
-/** The files of a model's tokenizer. @throws UserError if a GGUF's tokenizer is of a kind that cannot be written */
+/** The files of a model's tokenizer. @throws UserError for a kind of GGUF tokenizer that cannot be written */
 export function tokenizerFilesOf(checkpoint: Checkpoint): TokenizerFiles {
   const { config } = checkpoint;
   switch (config.kind) {
@@ -32,7 +32,7 @@ const named = (file: string): [string, string] => [
   withFile(file, ({ size, read }) => read(0, size).toString("utf8")),
 ];
 
-/** A GGUF's tokenizer. The tokens that end an answer are in `generation_config.json`. */
+/** Converts a GGUF's tokenizer. The tokens that end an answer go to `generation_config.json`. */
 export function ggufFiles(source: TokenizerSource): TokenizerFiles {
   checkIds(source);
   const { path: file, model, chatTemplate } = source;
@@ -96,7 +96,9 @@ function byteLevelFile(source: TokenizerSource): OwnFile {
   };
 }
 
-/** As transformers' `SpmConverter` writes it: the entire text is one word, and scores become a list of merges. */
+/**
+ * SentencePiece's BPE as transformers' `SpmConverter` writes it: the whole text is one word, and scores become merges.
+ */
 function sentencePieceFile(source: TokenizerSource, special: ReadonlySet<number>): OwnFile {
   const { unk, addSpacePrefix: prefix = true } = source;
   const tokens = published(source);
@@ -144,7 +146,7 @@ function rolesOf({ tokens, bos, eos, pad, unk, mask }: TokenizerSource): Record<
   );
 }
 
-/** The tokens around texts; undefined if none. */
+/** The tokens around texts, if any. */
 function frameFile({ single, pair }: ReturnType<typeof edges>, tokens: readonly string[]): object | null {
   const ids = [...single, ...pair].flatMap((piece) => ("id" in piece ? [piece.id] : []));
   if (ids.length === 0) return null;

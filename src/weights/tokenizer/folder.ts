@@ -14,9 +14,9 @@ import { preTokenizer } from "./pretokenizer.ts";
 import { vocabularyOf } from "./published-model.ts";
 import { namedEnds } from "./special.ts";
 
-/** A vocabulary of 262,144 tokens with its merges takes 33 MB. */
+/** The maximum size; a vocabulary of 262,144 tokens with its merges takes 33 MB. */
 const MOST_BYTES = 2 ** 27;
-/** Published templates take about 20 kB. */
+/** The maximum size of a template; published templates take about 20 kB. */
 const MOST_TEMPLATE = 2 ** 20;
 
 const addedToken = z.object({
@@ -48,7 +48,7 @@ const config = roles.extend({
 });
 const generation = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() });
 
-/** The path of a folder's missing tokenizer; undefined if there is one. */
+/** The path at which a folder's tokenizer is missing; undefined if it has one. */
 export function missingTokenizer(folder: string): string | undefined {
   const path = join(folder, "tokenizer.json");
   return existsSync(path) || clipTokenizerFile(folder) ? undefined : path;
@@ -147,9 +147,7 @@ function optional<T>(specification: unknown, make: (specification: unknown) => T
   return specification === null || specification === undefined ? undefined : make(specification);
 }
 
-/**
- * The tokens around a text, which a post-processor defines; if there is none, two flags of tokenizer_config.json do.
- */
+/** The tokens around a text, defined by the post-processor or, without one, by two flags of tokenizer_config.json. */
 function frame(
   specification: unknown,
   { add_bos_token, add_eos_token }: Partial<z.output<typeof config>>,
@@ -165,7 +163,7 @@ const processorTemplate = z.object({ chat_template: z.string().max(MOST_TEMPLATE
 function templatesOf(folder: string, template: z.output<typeof config>["chat_template"]): Templates {
   const file = join(folder, "chat_template.jinja");
   if (existsSync(file)) return { chat: templateIn(file) };
-  // Older models with images keep the template in this file.
+  // Older vision models keep the template in this file.
   const processor = readOptionalJson(join(folder, "chat_template.json"), processorTemplate);
   if (processor) return { chat: processor.chat_template };
   if (!Array.isArray(template)) return template ? { chat: template } : {};

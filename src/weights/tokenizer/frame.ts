@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { component, kind } from "./component.ts";
 
-/** A special token, or one of the texts, with the segment (token type) to which it belongs. */
+/** A special token or one of the texts, with its segment (token type). */
 export type FramePiece = { id: number; type: number } | { text: "A" | "B"; type: number };
 
 /** The tokens that a model expects around one text, and around two. */
@@ -10,7 +10,7 @@ export interface Frame {
   pair: readonly FramePiece[];
 }
 
-/** An encoder's input: ids, and for each id the text to which it belongs (0 or 1, `token_type_ids`). */
+/** An encoder's input: ids, and the text to which each id belongs (0 or 1, `token_type_ids`). */
 export interface Input {
   ids: number[];
   types: number[];
@@ -46,13 +46,13 @@ export function bertFrame(cls: number, sep: number, secondType = 1): Frame {
   return { single, pair: [...single, { text: "B", type: secondType }, { id: sep, type: secondType }] };
 }
 
-/** RoBERTa's frame: two separators in the middle of a pair, and a single segment. */
+/** RoBERTa's frame: two separators between the texts of a pair, and a single segment. */
 export function robertaFrame(cls: number, sep: number): Frame {
   const { single, pair } = bertFrame(cls, sep, 0);
   return { single, pair: [...single, { id: sep, type: 0 }, ...pair.slice(single.length)] };
 }
 
-/** Frames the texts' ids, cut to `limit` ids in total: the longer text first, as in transformers' `longest_first`. */
+/** Frames the texts' ids, cut to `limit` ids in total, the longer text first, as in transformers' `longest_first`. */
 export function framed(
   { single, pair }: Frame,
   a: readonly number[],

@@ -61,7 +61,7 @@ test("a tokenizer goes from a GGUF to a folder and back; the model's further row
 test.each([
   [{ model: { type: "Unigram", vocab: [["a", 0]] } }, /only byte-level BPE can be written into a GGUF, got Unigram/],
   [{ model: { type: "BPE", byte_fallback: true, vocab: { a: 0 }, merges: [] } }, /got BPE with byte fallback/],
-  [{ pre_tokenizer: null }, /GGUF has no name for the pre-tokenizer/],
+  [{ pre_tokenizer: null }, /GGUF has no name for this tokenizer/],
 ])("%j is refused in one sentence", (changed, says) => {
   const files = ggufFiles(source);
   const tokenizer = { ...JSON.parse(files["tokenizer.json"]!), ...changed, added_tokens: [], post_processor: null };

@@ -27,7 +27,7 @@ const byteLevel = z.object({
 const MOST_BYTES = 2 ** 27;
 
 /**
- * Converts the tokenizer of a Hugging Face folder to a GGUF's metadata; `vocabulary`: the model's number of tokens.
+ * Converts a Hugging Face folder's tokenizer to GGUF metadata; `vocabulary` is the model's number of tokens.
  * @throws UserError if it is not byte-level, or has a pre-tokenizer without a GGUF name
  */
 export function ggufTokenizer(folder: string, vocabulary: number): Map<string, Field> {
@@ -40,7 +40,7 @@ export function ggufTokenizer(folder: string, vocabulary: number): Map<string, F
     if (id < vocabulary) types[id] = special ? TokenType.control : TokenType.userDefined;
   const last = parts.frame.single.at(-1);
   const texts = Array.from(types, (type, id) => (type === TokenType.unused ? `[PAD${id}]` : parts.tokens[id]!));
-  // llama.cpp recognises well-known texts itself.
+  // llama.cpp itself recognises well-known texts of such tokens.
   const known = namedEnds(parts.special, parts.tokens);
   const turn = [...parts.stopIds].find((id) => id !== parts.eos && !known.includes(id));
   const ids = { bos: parts.bos, eos: parts.eos, padding: parts.pad, unknown: parts.unk, mask: parts.mask, eot: turn };
@@ -79,6 +79,6 @@ function readByteLevel(file: string) {
     preTokenizer: how.pre_tokenizer ? preTokenizer(how.pre_tokenizer) : (word) => [word],
     ...(model.ignore_merges && { ignoreMerges: true }),
   });
-  if (pre === undefined) throw new UserError(`${file}: GGUF has no name for the pre-tokenizer of this tokenizer`);
+  if (pre === undefined) throw new UserError(`${file}: GGUF has no name for this tokenizer's pre-tokenizer`);
   return { added, pre, merges: model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" "))) };
 }

@@ -100,7 +100,7 @@ export function publishedScores(source: TokenizerSource, scores: ArrayLike<numbe
   return values;
 }
 
-/** llama.cpp's converter marks a token that begins a word with ▁, and omits BERT's ## from continuing tokens. */
+/** llama.cpp's converter prefixes tokens that begin a word with ▁, and omits BERT's ## from other tokens. */
 function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
   const { path, unk, eos, bos, cls = bos, sep = eos } = source;
   if (unk === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.unknown_token_id" is missing`);

@@ -11,7 +11,7 @@ export class Merger {
 
   constructor(private readonly merges: Merges) {}
 
-  /** Merges `ids` in place until no pair merges: the pair with the lowest rank first, the leftmost among equals. */
+  /** Merges `ids` in place until no pair merges: the pair with the lowest rank first, the leftmost of equal ones. */
   merge(ids: number[]): number[] {
     this.fit(ids.length);
     const { queue, next, previous, ranks } = this;
@@ -58,7 +58,7 @@ export class Merger {
   }
 }
 
-/** A heap of positions by rank: the lowest rank first, the leftmost among equals. */
+/** A heap of positions by rank: the lowest rank first, the leftmost of equal ones. */
 class Queue {
   /** The rank of the last removed item. */
   rank = 0;
@@ -79,7 +79,7 @@ class Queue {
     places[at] = place;
   }
 
-  /** Removes the first item; returns false if there is none. */
+  /** Removes the first item; returns false if the heap is empty. */
   pop(): boolean {
     if (this.ranks.length === 0) return false;
     this.rank = this.ranks[0]!;

@@ -2,15 +2,15 @@
 export interface Merges {
   /** The index of the pair, or -1 if it does not merge; valid until the next call. */
   find(left: number, right: number): number;
-  /** The pair with the lowest rank merges first. */
+  /** The pair's rank; the lowest merges first. */
   rank(slot: number): number;
   /** The token that the pair merges into. */
   joined(slot: number): number;
 }
 
 /**
- * Merges in a file's order, the highest priority first. `missing` is called for a merge with a token outside `ids`,
- * which is then skipped.
+ * Merges in a file's order, the highest priority first. Calls `missing` for a merge with a token outside `ids`, and
+ * skips it.
  */
 export function listedMerges(
   count: number,
@@ -133,7 +133,7 @@ function lengthOf(text: string): number {
   return length;
 }
 
-/** A hash table in flat arrays from pairs of ids to a rank and an id: a vocabulary has half a million pairs. */
+/** Maps pairs of ids to a rank and an id, in a flat hash table, because a vocabulary has half a million pairs. */
 class PairTable {
   private mask: number;
   private left: Int32Array;

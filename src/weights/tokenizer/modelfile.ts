@@ -34,17 +34,17 @@ function templateLines({ system, user, answer, usual }: Turns): string[] {
   return [`TEMPLATE """${text}"""`, ...(usual === undefined ? [] : [`SYSTEM """${usual}"""`])];
 }
 
-/** Contents that no template contains. */
+/** Placeholder contents that no template contains. */
 const [SYSTEM, USER, ANSWER, NEXT] = ["\u2460s\u2460", "\u2461u\u2461", "\u2462a\u2462", "\u2463n\u2463"] as const;
 const message = (role: string, content: string): ChatMessage => ({ role, content });
 
-/** The texts of a template around turns, found in rendered chats; undefined if they vary. */
+/** The texts that a template puts around turns, found in rendered chats; undefined if they vary. */
 function turnsOf(tokenizer: Tokenizer): Turns | undefined {
   const bos = tokenizer.addBos && tokenizer.bos !== undefined ? tokenizer.text(tokenizer.bos) : "";
   const write = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => {
     const segments = chatSegments(tokenizer, messages, { addGenerationPrompt });
     const text = segments.map((segment) => segment.text).join("");
-    // Ollama itself adds the token before the prompt.
+    // Ollama adds this token itself.
     return text.startsWith(bos) ? text.slice(bos.length) : text;
   };
   const [system, user, answer] = [message("system", SYSTEM), message("user", USER), message("assistant", ANSWER)];
@@ -95,7 +95,7 @@ function turnsIn(
   if (beforePlain !== beforeUser && !isUsual) return undefined;
   const usual = beforePlain === beforeUser ? undefined : beforePlain!.slice(head.length, -tail.length);
   const all = [head, behindSystem, beforeUser, behindUser, beforeAnswer, behindAnswer, usual ?? ""];
-  // These marks have a meaning in Ollama's own languages.
+  // These marks have a meaning in Ollama's own formats.
   if (all.some((text) => text.includes("{{") || text.includes('"""'))) return undefined;
   return {
     ...{ system: [head, behindSystem], user: [beforeUser, behindUser], answer: [beforeAnswer, behindAnswer] },

@@ -62,7 +62,7 @@ function published({ tokenizer, config }: Published): Tokenizer {
   return new Tokenizer(fromFolder(folder));
 }
 
-/** A GGUF's vocabulary of full size, with unused tokens in the gaps. */
+/** A GGUF vocabulary of the full size, with unused tokens in the gaps. */
 function gguf({ size, kept, tokens, types, scores, merges, fields }: Gguf): TokenizerSource {
   const spread = <T>(values: readonly T[], other: (id: number) => T): T[] => {
     const all = Array.from({ length: size }, (_, id) => other(id));

@@ -22,7 +22,7 @@ export interface Parts {
   frame: Frame;
   /** Tokens that only a template or a frame may add. */
   special: ReadonlySet<number>;
-  /** The white space that special tokens absorb, by token text. */
+  /** The white space that special tokens absorb, keyed by token text. */
   strips: ReadonlyMap<string, Strip>;
   /** Ids that end an answer. */
   stopIds: ReadonlySet<number>;
@@ -36,7 +36,7 @@ export interface Parts {
   templates: Templates;
 }
 
-/** Ids by text, without the special tokens, which text must never encode to. */
+/** Ids by text, without special tokens, because text must never encode to these. */
 export function plainIds(tokens: readonly string[], special: ReadonlySet<number>): Map<string, number> {
   const ids = new Map<string, number>();
   for (let id = 0; id < tokens.length; id++) if (!special.has(id) && tokens[id] !== "") ids.set(tokens[id]!, id);

@@ -24,7 +24,7 @@ export function compile(pattern: Pattern): RegExp {
 }
 
 export const behaviourSchema = z.enum(["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]);
-/** What happens to the matches when a text is split. */
+/** What to do with the matches when splitting a text. */
 export type Behaviour = z.output<typeof behaviourSchema>;
 
 interface Range {
@@ -33,7 +33,7 @@ interface Range {
   match: boolean;
 }
 
-/** Splits `text` at the matches of `pattern` (between them, if `invert`); omits empty parts. */
+/** Splits `text` at the matches of `pattern`, or between them if `invert`; omits empty parts. */
 export function cut(text: string, pattern: RegExp, behaviour: Behaviour, invert = false): string[] {
   if (behaviour === "Isolated") return isolated(text, pattern);
   const ranges = rangesOf(text, pattern).map((range) => ({ ...range, match: range.match !== invert }));
@@ -41,7 +41,7 @@ export function cut(text: string, pattern: RegExp, behaviour: Behaviour, invert 
   return parts.map(({ start, end }) => text.slice(start, end));
 }
 
-/** Returns the matches and the parts between them as separate pieces: the usual case. */
+/** Returns the matches and the parts between them as separate pieces, which is the usual case. */
 function isolated(text: string, pattern: RegExp): string[] {
   const parts: string[] = [];
   let at = 0;
@@ -82,7 +82,7 @@ function join(ranges: Range[], behaviour: Exclude<Behaviour, "Isolated">): Range
   }
 }
 
-/** Joins each range with the previous one if `joins` returns true; a joined range is represented by its last part. */
+/** Joins a range to the previous one if `joins` returns true; a joined range is represented by its last part. */
 function fold(ranges: Range[], joins: (range: Range, last: Range) => boolean): Range[] {
   const folded: Range[] = [];
   let last: Range | undefined;

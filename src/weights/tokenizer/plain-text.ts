@@ -9,7 +9,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  */
 const PROTOCOL = new Set(["role", "type"]);
 
-/** Unicode reserves these for internal use; no text should contain them. */
+/** Marks: characters that Unicode reserves for internal use, so that no text should contain them. */
 const NONCHARACTERS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i));
 
 /**
@@ -21,14 +21,14 @@ const NONCHARACTERS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0
 export class PlainText {
   private readonly mark: string;
 
-  /** `unmarked`: all texts that must not contain the mark. */
+  /** `unmarked` are all texts that must not contain the mark. */
   constructor(
     private readonly specialTokens: TokenTexts,
     unmarked: string,
   ) {
     const mark = NONCHARACTERS.find((character) => !unmarked.includes(character));
     if (mark === undefined)
-      throw new UserError("the chat holds every noncharacter from U+FDD0 to U+FDEF; remove at least one of them");
+      throw new UserError("the chat contains every noncharacter from U+FDD0 to U+FDEF; remove at least one of them");
     this.mark = mark;
   }
 

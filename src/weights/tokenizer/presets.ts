@@ -37,11 +37,11 @@ const SEED_CODER = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^
 export interface Preset {
   normalizer?: Normalizer;
   preTokenizer: PreTokenizer;
-  /** Both, in the form of a tokenizer.json. */
+  /** The normalizer and the pre-tokenizer, in the form of a tokenizer.json. */
   written: { normalizer: object | null; pre_tokenizer: object };
-  /** If true, a word that is itself a token is not split, regardless of merges. */
+  /** True not to split a word that is itself a token, regardless of merges. */
   ignoreMerges?: true;
-  /** If true, prompts begin with bos by default. */
+  /** True to begin prompts with bos by default. */
   addBos?: true;
   separators?: Separators;
 }
@@ -113,7 +113,7 @@ const PROBE = [
   "camelCaseHTTPServer2Go (a|b)!! /* x */ ...\n}\n  if (x) {\r\n\treturn y; }\n",
 ].join("\n");
 
-/** GGUF's name for a tokenizer.json's pre-tokenizer; undefined if there is none. */
+/** GGUF's name for a tokenizer.json's pre-tokenizer, if any. */
 export function presetName(own: Pick<Preset, "normalizer" | "preTokenizer" | "ignoreMerges">): string | undefined {
   const words = (preset: typeof own) => JSON.stringify(preset.preTokenizer(preset.normalizer?.(PROBE) ?? PROBE, true));
   const wanted = words(own);

@@ -64,7 +64,7 @@ test("a special token typed in a chat is plain text, wherever it stands", () => 
   const control = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<filename>"];
   for (const typed of texts.filter((text) => control.some((token) => text.includes(token)))) {
     const ids = encodeChat(tokenizer, [{ role: "user", content: typed }], { addGenerationPrompt: true });
-    // Two turns open and close, a third opens.
+    // Two turns open and close, and a third opens.
     expect(ids.filter((id) => tokenizer.isSpecial(id))).toEqual([1, 2, 1, 2, 1]);
     expect(tokenizer.decode(ids)).toBe(
       `system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face\nuser\n${typed}\nassistant\n`,

@@ -10,7 +10,7 @@ export interface Gap {
   readonly text: string;
 }
 
-/** Adds a gap's text around each of its tokens, joined to adjacent plain text. */
+/** Surrounds each of a gap's tokens with the gap's text, joined to adjacent plain text. */
 export function withGaps(segments: readonly Segment[], { token, text }: Gap): Segment[] {
   const all: Segment[] = [];
   const put = (segment: Segment) => {
@@ -62,7 +62,7 @@ export class TokenTexts {
     return length === undefined ? undefined : text.slice(place, place + length);
   }
 
-  /** Splits `text` at tokens; at the longest, if several begin at one place. Omits empty segments. */
+  /** Splits `text` at tokens, the longest if several begin at the same place. Omits empty segments. */
   split(text: string): Segment[] {
     const segments: Segment[] = [];
     let from = 0;
@@ -109,7 +109,7 @@ export class TokenTexts {
 
 const searches = new WeakMap<readonly string[], TokenTexts>();
 
-/** A search for `texts`, built once for each list. */
+/** The search for `texts`, built once for each list. */
 export function tokenTexts(texts: readonly string[]): TokenTexts {
   const known = searches.get(texts) ?? new TokenTexts(texts);
   searches.set(texts, known);

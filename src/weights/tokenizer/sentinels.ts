@@ -13,13 +13,13 @@ export const modeToken = (mode: Mode): string => `[${mode}]`;
 
 /** A text with blanks. */
 export interface Blanked {
-  /** The texts around the blanks, one more than there are blanks, without the space before a blank. */
+  /** The texts around the blanks, one more than the number of blanks, without the space before a blank. */
   readonly texts: readonly string[];
   /** Whether each blank has a space before it. */
   readonly spaced: readonly boolean[];
 }
 
-/** Reads a text with `<extra_id_0>`, `<extra_id_1>` … in this order. @throws UserError for another order, or no blank */
+/** Reads a text with `<extra_id_0>`, `<extra_id_1>` … in order. @throws UserError for another order, or none */
 export function parseBlanks(text: string): Blanked {
   const found = [...text.matchAll(/<extra_id_(\d+)>/g)].map(([name]) => name);
   if (found.length === 0) throw new UserError(`the prompt has no blank; expected ${sentinelName(0)} in its place`, 2);
@@ -32,8 +32,8 @@ export function parseBlanks(text: string): Blanked {
 }
 
 /**
- * Ids of a text with blanks, and of the sentinel that requests the first blank. @throws UserError if the model lacks a
- * sentinel
+ * The ids of a text with blanks, and of the sentinel that requests the first blank. @throws UserError if the model
+ * lacks a sentinel
  */
 export function encodeBlanks({ texts }: Blanked, tokenizer: Tokenizer): number[] {
   const segments = texts.flatMap((text, k) => [

@@ -25,9 +25,9 @@ export interface TokenizerSource {
   mask?: number | undefined;
   cls?: number | undefined;
   sep?: number | undefined;
-  /** End of turn, if it differs from `eos`. */
+  /** The end of a turn, if it differs from `eos`. */
   eot?: number | undefined;
-  /** End of message, before a tool's answer. */
+  /** The end of a message, before a tool's answer. */
   eom?: number | undefined;
   /** Tokens for filling in the middle of a text: before the prefix, before the suffix, and before the middle. */
   fimPrefix?: number | undefined;
@@ -35,7 +35,7 @@ export interface TokenizerSource {
   fimMiddle?: number | undefined;
   addBos?: boolean | undefined;
   addEos?: boolean | undefined;
-  /** True if there are two separators between two texts. */
+  /** True to put two separators between two texts. */
   addSep?: boolean | undefined;
   /** True if a space is added before a text's first word ("llama", "gemma4", "t5"). */
   addSpacePrefix?: boolean | undefined;

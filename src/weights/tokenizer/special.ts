@@ -16,7 +16,7 @@ const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|endoftext|>",
   "<end_of_turn>",
   "<EOT>",
-  // In fill-in models, padding or another file follows these tokens.
+  // In fill-in models, these tokens come before padding or another file.
   "<|fim_pad|>",
   "<|repo_name|>",
   "<|file_sep|>",

@@ -37,7 +37,7 @@ test("an empty stop string is refused", () => {
   expect(() => new StopStrings(["a", ""])).toThrow("a stop string is empty, expected at least one character");
 });
 
-/** Tries every prefix, shortest first: the definition, without streaming. */
+/** The expected result by definition, without streaming: tries every prefix, the shortest first. */
 function cut(text: string, stops: string[]): string {
   for (let end = 0; end <= text.length; end++) {
     const lengths = stops.filter((stop) => text.slice(0, end).endsWith(stop)).map((stop) => stop.length);

@@ -1,6 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 
-/** Cuts streamed text before the first complete stop string. Text that may become one is held back. */
+/** Cuts streamed text before the first complete stop string. Holds back text that may become a stop string. */
 export class StopStrings {
   /** The found stop string; text after it is dropped. */
   matched: string | undefined;
@@ -31,7 +31,7 @@ export class StopStrings {
     return pending.slice(0, length);
   }
 
-  /** The stop string that ends first; among several that end together, the one that begins first. */
+  /** The stop string that ends first; of several that end together, the longest. */
   private first(text: string): { stop: string; start: number } | undefined {
     const found = this.stops.map((stop) => ({ stop, start: text.indexOf(stop) })).filter(({ start }) => start >= 0);
     const end = (match: { stop: string; start: number }) => match.start + match.stop.length;

@@ -2,13 +2,13 @@ import { utf8Decoder } from "./alphabet.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /**
- * The text of tokens as they arrive. A character whose bytes span several tokens is held back until complete; special
- * tokens are not shown.
+ * Converts tokens to text as they arrive. Holds back a character whose bytes span several tokens until it is complete;
+ * hides special tokens.
  */
 export class TokenStream {
   private readonly utf8 = utf8Decoder();
 
-  /** `first`: the tokens begin a text, rather than continue one. `shown`: special tokens to show as text. */
+  /** `first` is true if the tokens begin a text, not continue one; `shown` are special tokens to show as text. */
   constructor(
     private readonly tokenizer: Tokenizer,
     private first = true,
@@ -26,7 +26,7 @@ export class TokenStream {
     return this.utf8.decode(bytes, { stream: true });
   }
 
-  /** Returns the rest at the end: U+FFFD for an incomplete character. */
+  /** Returns the remaining text at the end: U+FFFD for an incomplete character. */
   flush(): string {
     return this.utf8.decode();
   }

@@ -23,7 +23,7 @@ interface Interpreter {
   evaluate(statement: Statement, environment: Environment): Value;
 }
 
-/** The part of the library that is used; its own declarations do not resolve in an ES module. */
+/** The parts of the library in use; its own declarations do not resolve in an ES module. */
 const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
   Environment: new () => Environment;
   Interpreter: new (environment: Environment) => Interpreter;
@@ -116,8 +116,8 @@ const context = createContext({ work: undefined });
 const script = new Script("work()");
 
 /**
- * Runs `work` until a wall-clock deadline. If the process was suspended and hardly ran within its second, the work
- * starts again.
+ * Runs `work` until a wall-clock deadline. Restarts the work if the process was suspended and got hardly any CPU time
+ * before the deadline.
  */
 function withDeadline<T>(work: () => T): T {
   const before = process.cpuUsage();
@@ -130,7 +130,7 @@ function withDeadline<T>(work: () => T): T {
   }
 }
 
-/** Runs `work`; V8 stops it at the deadline, whatever its state. */
+/** Runs `work`, which V8 stops at the deadline, whatever it is doing. */
 function untilStopped<T>(work: () => T): T {
   context.work = work;
   try {

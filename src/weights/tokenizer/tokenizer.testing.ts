@@ -15,7 +15,7 @@ export function fixture<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), "utf8"));
 }
 
-/** The 256 bytes and a few special tokens, a vocabulary that can encode every text. */
+/** A vocabulary of the 256 bytes and a few special tokens, which can encode every text. */
 export function byteSource(
   specialTokens: readonly string[] = [],
   rest: Partial<TokenizerSource> = {},
@@ -31,7 +31,7 @@ function characterOf(byte: number): string {
   return codes.findLast((character) => bytesOfToken(character).length === 1 && bytesOfToken(character)[0] === byte)!;
 }
 
-/** `text` cut into pieces of 0 to `longest` code units. */
+/** Cuts `text` into pieces of 0 to `longest` code units. */
 export function randomSplit(text: string, longest: number, next: () => number): string[] {
   const parts: string[] = [];
   for (let at = 0; at < text.length; at += parts.at(-1)!.length) {

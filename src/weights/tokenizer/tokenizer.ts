@@ -53,12 +53,12 @@ export class Tokenizer {
     return this.bos !== undefined && first !== undefined && "id" in first && first.id === this.bos;
   }
 
-  /** The id of a special token; undefined if there is none with this text. */
+  /** The id of a special token; undefined if no special token has this text. */
   specialId(text: string): number | undefined {
     return this.specialIds.get(text);
   }
 
-  /** The id of any token by its vocabulary text; undefined if there is none. */
+  /** The id of any token by its vocabulary text; undefined if no token has it. */
   tokenId(text: string): number | undefined {
     const id = this.parts.tokens.indexOf(text);
     return id < 0 ? undefined : id;
@@ -75,7 +75,7 @@ export class Tokenizer {
   }
 
   /**
-   * Encodes `text`. Special tokens in it count as plain text, unless `special`: a template wrote it. As in
+   * Encodes `text`. Special tokens in it count as plain text, unless `special`, for text that a template wrote. As in
    * transformers, bytes that the vocabulary lacks are skipped (SmolLM2's has no U+0004); a lone surrogate counts as
    * U+FFFD.
    */
@@ -111,9 +111,9 @@ export class Tokenizer {
     return ids.map((id) => stream.push(id)).join("") + stream.flush();
   }
 
-  /** A token's bytes, perhaps incomplete characters. Some differ for the `first` token of a text. */
+  /** A token's bytes, which may be incomplete characters; for some tokens, they differ if it is a text's `first`. */
   bytes(id: number, first = false): Uint8Array {
-    // Ids of rows that only pad a model's table to a round size have no text.
+    // Some ids have no text: their rows only pad a model's table to a round size.
     if (id >= this.vocabSize) return new Uint8Array();
     const shown = this.parts.detokenizer(this.text(id), first);
     return typeof shown === "string" ? utf8.encode(shown) : shown;

@@ -2,7 +2,7 @@ import type { Model } from "./encoder.ts";
 
 export interface UnigramOptions {
   ids: ReadonlyMap<string, number>;
-  /** Log probability of each token. */
+  /** The log probability of each token. */
   scores: ArrayLike<number>;
   unk: number | undefined;
   byteFallback: boolean;

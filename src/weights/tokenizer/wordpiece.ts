@@ -3,13 +3,13 @@ import type { Model } from "./encoder.ts";
 export interface WordPieceOptions {
   ids: ReadonlyMap<string, number>;
   unk: number;
-  /** Prefix of every piece of a word except the first. */
+  /** The prefix of every piece of a word except the first. */
   prefix: string;
   /** The maximum length in characters; a longer word becomes unknown. */
   longest: number;
 }
 
-/** BERT's pieces: always the longest token that continues the word; a word that they do not cover becomes unknown. */
+/** BERT's WordPiece: always takes the longest token that continues the word; words without a full split are unknown. */
 export class WordPiece implements Model {
   private readonly longestToken: number;
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { jsonIn } from "../json.ts";
 
-/** Rows of numbers, concatenated. */
+/** The matrix's rows, concatenated. */
 export interface NpyMatrix {
   readonly rows: number;
   readonly width: number;

@@ -10,7 +10,7 @@ export class WordVectors {
 
   constructor(
     readonly name: string,
-    /** Hex; identifies the vectors. */
+    /** A hash in hex that identifies the vectors. */
     readonly sha256: string,
     words: readonly string[],
     private readonly matrix: NpyMatrix,
@@ -28,7 +28,7 @@ export class WordVectors {
     return words.flatMap((word) => this.#places.get(word.replace("’", "'")) ?? []);
   }
 
-  /** A word's vector [width], by index; it is not a copy. */
+  /** A view of a word's vector [width], by index. */
   vector(place: number): Float32Array {
     const { values, width } = this.matrix;
     return values.subarray(place * width, (place + 1) * width);

@@ -33,7 +33,7 @@ export class KeptHeads {
     return existsSync(weights) && existsSync(guesses) && statSync(guesses).size === 2 * this.positions;
   }
 
-  /** The head after a layer; undefined if none is stored. @throws UserError if the file is damaged */
+  /** The head after a layer; undefined if it is not stored. @throws UserError if the file is damaged */
   read(layer: number): TrainedHead | undefined {
     if (!this.has(layer)) return undefined;
     const [guesses, weights] = this.#files(layer);

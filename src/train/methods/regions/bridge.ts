@@ -24,7 +24,7 @@ export const bridgeOptions = z.strictObject({
     .literal(featureLayers)
     .default(-1)
     .describe("the model's layer to read: -1 is the last, as in the paper, -2 the second last"),
-  layers: count.default(3).describe("number of layers, each with attention among regions and to the image"),
+  layers: count.default(3).describe("layers, each with attention among regions and to the image"),
   heads: count.default(8).describe("attention heads"),
   ffn: count.default(384).describe("inner width of feed-forwards"),
   imageNorm: z

@@ -20,7 +20,7 @@ function levels(values: readonly number[]): Uint8Array {
   return Uint8Array.from(values, (value) => value + 128);
 }
 
-/** 16 bytes at `at`: low nibbles are weights 0–15, high nibbles 16–31. */
+/** Unpacks 16 bytes at `at`: low nibbles are weights 0–15, high nibbles 16–31. */
 function lookUp(table: Uint8Array, bytes: Uint8Array, at: number, codes: Uint8Array, out: number): void {
   for (let j = 0; j < 16; j++) {
     const pair = bytes[at + j]!;

@@ -8,13 +8,13 @@ export interface Groups {
   readonly min: Float32Array<ArrayBuffer>;
 }
 
-/** The layout of a storage type's blocks. */
+/** How a storage type lays out its blocks. */
 export interface BlockForm {
   /** The number of weights per group; a block of the file holds one or more whole groups. */
   readonly group: 16 | 32;
   /** Codes are below 2^bits. */
   readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
-  /** The code that means 0, for types without a minimum. */
+  /** The code for 0, in types without a minimum. */
   readonly zero: number;
   readonly hasMin: boolean;
   /** Fills `to` from whole blocks. Codes and bytes viewed as words are little-endian, like the file. */
