@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import os from "node:os";
 import { UserError } from "../util/errors.ts";
 
-/** The CPU quota of this process's cgroup (v2, then v1), in cores; undefined if there is none. */
+/** The CPU quota of this process's cgroup (v2, then v1), in cores; undefined without a quota. */
 function cgroupQuota(): number | undefined {
   const read = (file: string) => {
     try {

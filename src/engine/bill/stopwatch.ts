@@ -1,10 +1,10 @@
-/** Milliseconds of a request by phase, in order. */
+/** Milliseconds that a request spends in each phase, in order. */
 export interface Times {
   /** Waiting in the queue. */
   readonly queue: number;
   /** Reading images: files, scaling and encoder. */
   readonly encode: number;
-  /** Reading the prompt, from its text on. */
+  /** Processing the prompt, starting from its text. */
   readonly prefill: number;
   readonly decode: number;
 }

@@ -16,7 +16,7 @@ export interface Flops {
   readonly full: number;
 }
 
-/** The image encoder of a model that has one. */
+/** A model's image encoder. */
 export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden" | "heads" | "headSize"> {
   /** Pixels per side of an image, and of a patch. */
   readonly imageSize: number;

@@ -144,7 +144,7 @@ export class Draft {
     return parts;
   }
 
-  /** The parts in the form of a piece; the last piece includes the total number of reasoning tokens. */
+  /** Converts the parts to a piece; the last piece includes the total number of reasoning tokens. */
   #shown({ text, reasoning }: Parts, last = false): Omit<Added, "tokens"> {
     return {
       text,

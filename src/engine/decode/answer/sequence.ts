@@ -224,7 +224,7 @@ export class Sequence implements Disposable {
     this.#chunks = this.engine.chunks(slot, this.#text, this.#terms);
   }
 
-  /** The final piece of a complete answer, with its remaining text. */
+  /** Cuts the answer here; returns its final piece, with its remaining text. */
   cut(cut?: CutReason): Piece {
     return this.#end("length", cut);
   }

@@ -88,7 +88,7 @@ describe("a call is refused", () => {
   test("once it closes; what waits is done, or ended when the time is up", async () => {
     const own = await load(folder);
     const { queue: closing } = own.encoder;
-    // A call of the model first loads code; calls of the encoder enter the queue at once.
+    // A call to the model first loads code; calls to the encoder enter the queue at once.
     const done = own.encoder.embed(["x"]);
     const closed = closing.close(300_000);
     await expect(own.embed(["y"])).rejects.toMatchObject({ reason: "closing" });

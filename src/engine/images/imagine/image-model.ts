@@ -108,7 +108,7 @@ export class ImageModel implements Loaded {
     }
   }
 
-  /** Reads an image file in the model's form. @throws UserError */
+  /** Reads an image file as the model's pixels. @throws UserError */
   async #picture(image: string): Promise<Float32Array> {
     return asInput(await readImage({ image }, 0), this.painter.size, image);
   }
