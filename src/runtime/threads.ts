@@ -44,7 +44,10 @@ export function poolThreads(): number {
   return poolSize;
 }
 
-/** Useful threads: the cores this process may use (affinity), within its cgroup's quota. MODICUM_THREADS overrides it. */
+/**
+ * The number of useful threads: the cores this process may use (affinity), within its cgroup's quota. MODICUM_THREADS
+ * overrides it.
+ */
 export function availableThreads(): number {
   const threads = Number(process.env["MODICUM_THREADS"]);
   if (Number.isInteger(threads) && threads > 0) return threads;

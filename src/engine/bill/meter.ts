@@ -80,8 +80,8 @@ export class Meter implements AttentionBill {
   }
 
   /**
-   * Adds the stack's run over a text after `past` tokens to the dense bill, in dense's own chunks; `images` are not
-   * divided. Returns a function to call with the number of tokens after each run.
+   * Adds the stack's run over a text after `past` tokens to the dense bill, in the chunks of a dense run; `images` are
+   * not divided. Returns a function to call with the number of tokens after each run.
    */
   insteadOfText(past: number, images: readonly WholeImage[] = []): (tokens: number) => void {
     const text = { past, images, tokens: 0 };

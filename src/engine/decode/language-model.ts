@@ -145,7 +145,7 @@ export class LanguageModel implements Loaded {
     return this.recipes.use(recipe);
   }
 
-  /** The engine for requests that choose this adapter. @throws UserError if there is no such adapter */
+  /** The engine for requests that choose this adapter. @throws UserError for an unknown adapter */
   engineFor(adapter: string): Engine {
     const engine = this.adapted.get(adapter);
     if (engine) return engine;

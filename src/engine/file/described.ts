@@ -51,7 +51,7 @@ export interface Described {
   /** Keys and values, or states, of one sequence at full context, in bytes. */
   readonly cache: number;
   readonly seams: readonly Seam[];
-  /** The decoder on which savings act; absent if there are no seams. */
+  /** The decoder on which savings act; absent without seams. */
   readonly decoder?: Decoder;
   /** The steps from a text to its vector, for an embedding model. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;

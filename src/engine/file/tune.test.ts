@@ -111,7 +111,7 @@ describe("rotated bytes", () => {
   const [known] = Object.keys(rotatedLosses);
   const rotated = modelOf("auto", known);
 
-  /** The choice for these times of rotated bytes by row count, in units of the default form's times. */
+  /** The choice for these times of rotated bytes, by row count, relative to the default form's times. */
   async function rotatedChoice(times: Readonly<Record<number, Twice>>) {
     const { timer, calls } = madeUp((form, rows) => {
       const [first, second] = form === "rotated" ? times[rows]! : [1, 1];

@@ -1,4 +1,7 @@
-/** Savings that claim dense's text, on SmolLM2 in its running form: every position's logits are bit-equal to a decode step's. */
+/**
+ * Savings that claim the same text as dense, on SmolLM2 in its default form: every position's logits are bit-equal to a
+ * decode step's.
+ */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { densePlan } from "../../../savings/plan.ts";

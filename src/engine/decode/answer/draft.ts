@@ -66,7 +66,7 @@ export interface Checked extends UnbilledPiece {
   readonly right: number;
 }
 
-/** `constraint`, limited by the reasoning budget if there is one. */
+/** `constraint`, limited by the reasoning budget, if any. */
 function limited(
   { form, thinkingTokenBudget: budget }: GenerateOptions,
   tokenizer: Tokenizer,

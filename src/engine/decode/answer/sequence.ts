@@ -297,7 +297,7 @@ export function checkTokens(prompt: { readonly tokens: number; readonly ofImages
 
 const tooLong = (tokens: string, context: number): ContextExceeded =>
   new ContextExceeded(
-    `the prompt has ${tokens}, but the model's context is ${context}, of which an answer needs at least one token`,
+    `the prompt has ${tokens}, but the model's context is ${context}, and an answer needs at least one of its tokens`,
   );
 
 /** The number of characters above which a prompt's length is checked before templating and encoding, which take a second per million. */

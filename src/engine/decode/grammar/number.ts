@@ -11,7 +11,7 @@ export interface Bounds {
   readonly whole: boolean;
 }
 
-/** The bounds on a schema's numbers; undefined if there are none. */
+/** The bounds on a schema's numbers; undefined if the schema sets none. */
 export function boundsOf(words: Keywords, integer: boolean): Bounds | undefined {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = words;
   const whole = integer || multipleOf !== undefined;

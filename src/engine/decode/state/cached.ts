@@ -146,7 +146,7 @@ export class Cached {
     for (const group of this.groups) group.mark();
   }
 
-  /** Frees memory that a longer sequence wrote, if there is much of it, before a sequence of `length` tokens begins. */
+  /** Frees memory that a longer sequence wrote, if it is large, before a sequence of `length` tokens begins. */
   trim(length: number): void {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }

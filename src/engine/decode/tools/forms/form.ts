@@ -61,7 +61,7 @@ export function allOf(calls: readonly (ToolCall | undefined)[]): readonly ToolCa
   return known.length === calls.length && known.length > 0 ? known : undefined;
 }
 
-/** An argument written as plain text: a string if the function's schema says so, else JSON if it is valid JSON. */
+/** An argument written as plain text: a string if the function's schema expects one, else JSON if it is valid JSON. */
 export function argumentOf(text: string, name: string, key: string, tools: readonly Tool[]): unknown {
   const tool = tools.find((it) => it.function.name === name);
   const { properties } = tool ? (argumentsOf(tool) as { properties?: unknown }) : {};
