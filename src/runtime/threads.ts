@@ -45,8 +45,7 @@ export function poolThreads(): number {
 }
 
 /**
- * The number of useful threads: the cores this process may use (affinity), within its cgroup's quota. MODICUM_THREADS
- * overrides it.
+ * Useful thread count: cores this process may use (affinity), within its cgroup's quota. MODICUM_THREADS overrides it.
  */
 export function availableThreads(): number {
   const threads = Number(process.env["MODICUM_THREADS"]);

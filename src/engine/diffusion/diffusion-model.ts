@@ -135,8 +135,7 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * Scores labels for each text by a label's estimated likelihood after the text and the question that language models
-   * get.
+   * Scores each text's labels by their estimated likelihoods after the text and the question for language models.
    * @throws UserError for no labels, or a text longer than the context
    */
   async classify(

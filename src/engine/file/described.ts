@@ -23,7 +23,7 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly patchSize: number;
   /** The number of tokens of an image. */
   readonly tokens: number;
-  /** The sizes describe a tile, or an example if images have any size; if absent, every image. */
+  /** The sizes describe a tile, or an example if images have any size; if absent, they describe every image. */
   readonly of?: "tile" | "example";
 }
 

@@ -66,9 +66,7 @@ export class Seq2SeqModel implements Loaded {
     return ids;
   }
 
-  /**
-   * Yields a text's answer piece by piece; the text is read once. `signal` stops it within one step with an AbortError.
-   */
+  /** Yields a text's answer piece by piece; reads the text once. `signal` stops it within a step with an AbortError. */
   async *generate(
     text: readonly number[],
     options: GenerateOptions,

@@ -31,7 +31,7 @@ export function byName<T>(operands: readonly T[], { present }: OptionalAttrs): P
 export const sinksIn = <T>(operands: readonly T[], { present, sinks }: OptionalAttrs): T | undefined =>
   sinks ? operands[present.length] : undefined;
 
-/** True if the query sees the key, at two positions of row `b`, by the data of `optionalOperands`. */
+/** True if, in row `b`, the query at one position sees the key at another, given `optionalOperands`. */
 export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, tokens: number, attrs: CausalAttrs) {
   return (b: number, query: number, key: number): boolean => {
     const [q, k] = [b * tokens + query, b * tokens + key];

@@ -23,7 +23,7 @@ export class Guesses {
     return this.#ended;
   }
 
-  /** Drafts a token, or none if these logits allow none: only the model's own logits may raise that error. */
+  /** Drafts a token, or none if these logits allow none: an error for that is left to the model's own logits. */
   add(logits: Float32Array): void {
     try {
       const { id } = this.sampler.sample(logits);
