@@ -39,7 +39,7 @@ export interface ModelDescription
   textAlone?: true;
   /** The expected path of the model's tokenizer file, if the file is missing. */
   noTokenizer?: string;
-  /** The sampling settings published by its authors; absent if its authors published none, or it does not generate. */
+  /** The sampling settings that the model's authors published, if any; absent if it does not generate. */
   sampling?: ModelSampling;
   /** By storage type: the form in which tensors run, their memory, and the error against the file's weights. */
   tensors: Holding[];

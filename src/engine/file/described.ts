@@ -8,8 +8,8 @@ import type { LateSettings } from "../encoders/text/late-files.ts";
 import type { SentenceSettings } from "../encoders/text/sentence-files.ts";
 
 /**
- * FLOPs of one token: the first, and the last of the context. For a model that reads whole texts: the mean over a text
- * of one token, and over one of the context's length.
+ * FLOPs of one token: the first, and the last of the context. For a model that reads whole texts: the mean per token in
+ * a text of one token, and in a text that fills the context.
  */
 export interface Flops {
   readonly empty: number;

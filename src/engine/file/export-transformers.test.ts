@@ -1,4 +1,7 @@
-/** Encoders exported as safetensors with an adapter and its trained head, against the base beside the adapter; and exported folders in transformers. */
+/**
+ * Encoders exported as safetensors with an adapter and its trained head, compared with the base and a separate adapter;
+ * and exported folders in transformers.
+ */
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
