@@ -191,7 +191,7 @@ export class Meter implements AttentionBill {
     this.#work.set(name, { dense: sum.dense + dense, run: sum.run + run });
   }
 
-  /** Expert calls, against calls of all experts in every mixture; `active`: the expert calls in a dense run. */
+  /** Expert calls made, and calls if mixtures ran all their experts; `active`: the calls in a dense run. */
   #expertWork(active: number): Work {
     const { experts } = this.programs.decoder.config;
     if (!experts) return {};

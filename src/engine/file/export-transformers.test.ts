@@ -1,7 +1,4 @@
-/**
- * Encoders exported as safetensors with an adapter and its trained head, compared with the base and a separate adapter;
- * and exported folders in transformers.
- */
+/** Encoders exported with an adapter and its trained head, compared with base and adapter; exports in transformers. */
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
