@@ -3,7 +3,7 @@ import type { Graph } from "./graph.ts";
 import type { NdArray } from "./ndarray.ts";
 
 /**
- * Runs a graph by its operators' float64 reference forms: slow, but the compiled form is tested against it. `feeds`
+ * Runs a graph with its operators' float64 reference forms: slow, but the compiled form is tested against it. `feeds`
  * holds inputs by name and constants by name.
  */
 export function interpret(

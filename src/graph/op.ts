@@ -14,7 +14,7 @@ export interface Cost {
   readonly flops: Dim;
   readonly read: Dim;
   readonly written: Dim;
-  /** The number of experts that ran, one count per token; absent if there are none. */
+  /** The number of experts that ran, one count per token; absent if no experts ran. */
   readonly experts?: Dim;
   /** The part of `flops` that a dense run would not spend; 0 if absent. */
   readonly overhead?: Dim;
@@ -51,7 +51,7 @@ export interface Op<A> {
    * Gradient rule; "none" if a small change of a float input changes no output. If absent, the operator does not train.
    */
   readonly gradient?: "none" | GradientRule<A>;
-  /** The optional last operand: a sum to which the one output is added. */
+  /** The optional last operand: a sum to which the operator's only output is added. */
   readonly addsTo?: number;
   /** The operator that replaces it in training, if it has no gradient rule. */
   readonly trainedAs?: string;

@@ -16,7 +16,7 @@ export type PrecisionPolicy = (typeof precisionPolicies)[number];
 
 /** Operands that mixed precision leaves in float32. */
 const WIDE = new Set(["state", "decay", "sum", "like"]);
-/** Losses, which stay in float32 under every precision. */
+/** Losses, which stay in float32 in every precision. */
 const LOSSES = new Set(["crossEntropy", "crossEntropyBackward", "logLikelihoods"]);
 
 /** The graph changes that simulate a precision. */

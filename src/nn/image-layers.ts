@@ -37,7 +37,7 @@ export interface ImageLayerSettings {
   readonly scales?: boolean;
 }
 
-/** A block's sides: the same, half or twice as long. */
+/** How a block changes an image's sides: not at all, or halves or doubles them. */
 export type Resampling = "same" | "half" | "twice";
 
 /**

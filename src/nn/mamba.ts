@@ -31,7 +31,7 @@ export interface MambaConfig {
   readonly stepRank: number;
   /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
-  /** Epsilon of Falcon-Mamba's norms of the step input, B and C; undefined if it has none. */
+  /** Epsilon of Falcon-Mamba's norms of the step input, B and C; undefined without these norms. */
   readonly normEpsilon?: number | undefined;
 }
 

@@ -76,7 +76,7 @@ function plainTable(f: (angle: number) => number, config: RopeConfig): Float32Ar
   return table;
 }
 
-/** The rotation of each pair per position, in radians: θ^(−2i/d), scaled; for LongRoPE, those for short sequences. */
+/** The rotation of each pair per position, in radians: θ^(−2i/d), scaled; for LongRoPE, as for short sequences. */
 export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): number[] {
   const half = headSize / 2;
   const plain = Array.from({ length: half }, (_, i) => theta ** (-i / half));
@@ -102,7 +102,7 @@ const blend = (frequency: number, factor: number, share: number): number =>
 
 const clamp = (x: number): number => Math.min(Math.max(x, 0), 1);
 
-/** 1 for pairs that complete `high` rotations or more within the original context, 0 for `low` times or fewer. */
+/** 1 for pairs that complete `high` rotations or more within the original context, 0 for `low` or fewer. */
 function llama3Kept(frequency: number, { low, high, original }: Extract<RopeScaling, { type: "llama3" }>): number {
   const turns = (original * frequency) / (2 * Math.PI);
   return clamp((turns - low) / (high - low));

@@ -31,7 +31,7 @@ const three = [
 
 test("scores of three chunks match those computed by hand", () => {
   const { hits, postings } = ranked(three, ["wing", "flow"]);
-  // idf: wing ln(1 + 2.5 / 1.5), flow ln(1 + 1.5 / 2.5). The length's part, 1.2 (0.25 + 0.75 length / 3), is 1.5 and
+  // idf: wing ln(1 + 2.5 / 1.5), flow ln(1 + 1.5 / 2.5). The length factor, 1.2 (0.25 + 0.75 length / 3), is 1.5 and
   // 0.9.
   const first = (0.9808292530117262 * 2 * 2.2) / (2 + 1.5) + (0.4700036292457356 * 1 * 2.2) / (1 + 1.5);
   const second = (0.4700036292457356 * 2.2) / (1 + 0.9);

@@ -24,7 +24,7 @@ export interface Ranked {
   readonly postings: number;
 }
 
-/** FLOPs of one posting: two for the length's part, one sum, one product, one quotient, one sum. */
+/** FLOPs of one posting: two for the length factor, one sum, one product, one quotient, one sum. */
 export const FLOPS_PER_POSTING = 6;
 
 /**

@@ -4,7 +4,7 @@ import { linear } from "../graph/ops/matmul.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 
-/** The maximum rows of a table: 50 MB for vectors of width 384. Only written rows take memory. */
+/** The maximum number of rows in a table: 50 MB for vectors of width 384. Only written rows take memory. */
 const ROWS = 32_768;
 
 /** Computes inner products of a query with tables' rows in ONNX Runtime, four times as fast as in JavaScript. */

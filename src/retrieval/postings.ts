@@ -19,7 +19,7 @@ export interface PostingBlock {
 export class PostingWriter {
   readonly #terms = new Map<string, Map<number, number[]>>();
 
-  /** `counts`: how often each term occurs in the chunk. `length`: the sum. */
+  /** `counts`: how often each term occurs in the chunk. `length`: the sum of the counts. */
   add(chunk: number, counts: ReadonlyMap<string, number>, length: number): void {
     const block = blockOf(chunk);
     for (const [term, count] of counts) {

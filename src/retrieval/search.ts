@@ -28,7 +28,7 @@ export interface Found {
   readonly flops: number;
 }
 
-/** The number of documents of each ranking that are fused. */
+/** The number of documents that are fused from each ranking. */
 const FUSED = 100;
 
 interface Scored {

@@ -4,7 +4,7 @@ export interface Hit {
   readonly score: number;
 }
 
-/** Orders hits by score, the best first; of equal scores, the older chunk comes first. */
+/** Orders hits by score, the best first; among equal scores, the older chunk comes first. */
 export const byScore = (a: Hit, b: Hit): number => b.score - a.score || a.chunk - b.chunk;
 
 /** Keeps the best of many hits: a heap with the worst at its root. */

@@ -28,7 +28,7 @@ export class VectorTable implements Disposable {
     return this.#tables.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** The newest chunk; −1 if there is none. */
+  /** The newest chunk; −1 before the first. */
   get last(): number {
     const table = this.#tables.at(-1);
     return table ? table.chunks[table.count - 1]! : -1;

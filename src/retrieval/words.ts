@@ -1,7 +1,7 @@
 /** Scripts without spaces between words, for a class in a regular expression. */
 export const UNSPACED =
   "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}";
-/** Maximum characters of a word, which cuts text without spaces, such as base64. */
+/** The maximum number of characters in a word; it cuts text without spaces, such as base64. */
 const LONGEST = 40;
 
 const word = new RegExp(`[${UNSPACED}]|[^\\s${UNSPACED}]{1,${LONGEST}}`, "gu");

@@ -79,7 +79,7 @@ export class View extends NativeTensor {
 
 /**
  * Native memory outside JavaScript's heap. The operating system maps large buffers lazily, so only written pages count
- * as resident, so a cache may be as long as the model's context.
+ * as resident, and a cache may be as long as the model's context.
  */
 export class Buffer implements Disposable {
   #owner: Pointer;

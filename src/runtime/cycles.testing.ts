@@ -6,8 +6,8 @@ import { Buffer } from "./buffer.ts";
 import { Program } from "./program.ts";
 
 /**
- * Loads, runs and unloads a model of 256 kB repeatedly. (With a larger one, allocators keep pieces of its size, 6 % of
- * it.) The first argument names its file. Prints resident bytes after the warm-up, 200 cycles later, and again.
+ * Loads, runs and unloads a model of 256 kB repeatedly. (With a larger model, allocators would keep 6 % of its size.)
+ * The first argument names its file. Prints resident bytes after the warm-up, 200 cycles later, and again.
  */
 const SIZE = 256;
 const file = process.argv[2]!;

@@ -39,7 +39,7 @@ export class MappedFile implements Disposable {
     return this.#address + BigInt(offset);
   }
 
-  /** Drops pages already read, if the system can; the next access reads them again. */
+  /** Drops pages already read, if the system supports it; the next access reads them again. */
   drop(): void {
     giveBack(this.#address, this.#bytes);
   }

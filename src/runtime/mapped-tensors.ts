@@ -37,7 +37,7 @@ export class MappedTensors implements Disposable {
     return file.at(offset, bytes);
   }
 
-  /** Drops pages already read, if the system can; the next access reads them again. */
+  /** Drops pages already read, if the system supports it; the next access reads them again. */
   drop(): void {
     for (const file of this.#files.values()) file.drop();
   }

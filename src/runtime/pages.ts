@@ -18,7 +18,7 @@ function advise(address: Pointer, bytes: number, advice: number): void {
 }
 
 /**
- * Returns memory to the system, if it can: whole pages are no longer resident, and read as zeros, or as their file,
+ * Returns memory to the system, if possible: whole pages are no longer resident, and read as zeros, or as their file,
  * until written again.
  */
 export function giveBack(address: Pointer, bytes: number): void {

@@ -115,7 +115,7 @@ export class Program implements Disposable {
 
   /** Runs on the calling thread; throws if the program is `busy`. */
   runSync(inputs: BigUint64Array, outputs: BigUint64Array): void {
-    if (this.weights?.compilesNow) throw new Error("a program cannot run while one that shares its weights compiles");
+    if (this.weights?.compilesNow) throw new Error("a program cannot run while another with its weights compiles");
     ort("Run", ...this.#call(inputs, outputs));
   }
 
@@ -166,7 +166,7 @@ export class BoundProgram {
     await this.program.run(this.#inputValues, this.#outputValues);
   }
 
-  /** Like `run`, but blocks the event loop: for programs of microseconds, where a thread change would cost more. */
+  /** Like `run`, but blocks the event loop: for programs so short that a thread change would cost more. */
   runSync(): void {
     this.#check();
     this.program.runSync(this.#inputValues, this.#outputValues);

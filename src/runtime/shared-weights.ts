@@ -27,7 +27,7 @@ export class SharedWeights implements Disposable {
   /** `inputs`: weights that may change between runs, by the names of the graphs' inputs; their owner outlives the programs. */
   constructor(readonly inputs: Readonly<Record<string, Bindable>> = {}) {}
 
-  /** Makes the session that will be created from the graph take its mapped constants from this object. */
+  /** Provides the graph's mapped constants to the session that will be created from it. */
   offer(graph: Graph, options: Pointer): void {
     for (const { name, tensor, data } of graph.constants)
       if (data.kind === "file") ort("AddInitializer", options, name, this.#mapped.of(tensor, data).value);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import os from "node:os";
 import { UserError } from "../util/errors.ts";
 
-/** The CPU quota of this process's cgroup (v2, then v1), in cores; undefined if there is none. */
+/** The CPU quota of this process's cgroup (v2, then v1), in cores; undefined without a quota. */
 function cgroupQuota(): number | undefined {
   const read = (file: string) => {
     try {
@@ -44,7 +44,9 @@ export function poolThreads(): number {
   return poolSize;
 }
 
-/** Useful threads: the cores this process may use (affinity), within its cgroup's quota. MODICUM_THREADS overrides it. */
+/**
+ * Useful thread count: cores this process may use (affinity), within its cgroup's quota. MODICUM_THREADS overrides it.
+ */
 export function availableThreads(): number {
   const threads = Number(process.env["MODICUM_THREADS"]);
   if (Number.isInteger(threads) && threads > 0) return threads;

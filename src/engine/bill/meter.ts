@@ -6,7 +6,7 @@ import type { AttentionBill } from "../../savings/seams.ts";
 import { denseChunks } from "../decode/run/chunk.ts";
 import type { WholeImage } from "../decode/run/whole-images.ts";
 
-/** One kind of work: the number of units run, and of units in a dense run. */
+/** Counts of one kind of work: the units run, and the units in a dense run. */
 export interface Counter {
   readonly dense: number;
   readonly run: number;
@@ -21,7 +21,7 @@ export interface ImageBill {
   readonly spent: Spent;
 }
 
-/** A part of the model over `tokens` new tokens, with `past` earlier entries in the caches of its layers. */
+/** A run of a part of the model over `tokens` new tokens, with `past` earlier entries in the caches of its layers. */
 export interface PartRun {
   readonly cost: Cost;
   readonly tokens: number;
@@ -80,8 +80,8 @@ export class Meter implements AttentionBill {
   }
 
   /**
-   * Adds the stack's run over a text after `past` tokens to the dense bill, in dense's own chunks; `images` are not
-   * divided. Returns a function to call with the number of tokens after each run.
+   * Adds the stack's run over a text after `past` tokens to the dense bill, in the chunks of a dense run; `images` are
+   * not divided. Returns a function to call with the number of tokens after each run.
    */
   insteadOfText(past: number, images: readonly WholeImage[] = []): (tokens: number) => void {
     const text = { past, images, tokens: 0 };
@@ -165,7 +165,7 @@ export class Meter implements AttentionBill {
   }
 
   /**
-   * The cost of runs, the number of experts run (one per token each), and the FLOPs that a dense run would not spend.
+   * The total cost of runs, the number of expert calls (one per token and expert), and the FLOPs beyond a dense run.
    */
   #priced(runs: Iterable<PartRun>): Spent & { readonly experts: number; readonly overhead: number } {
     const sum = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
@@ -191,9 +191,7 @@ export class Meter implements AttentionBill {
     this.#work.set(name, { dense: sum.dense + dense, run: sum.run + run });
   }
 
-  /**
-   * Experts run per token, against all experts of every mixture; `active`: the number of experts that a dense run uses.
-   */
+  /** Expert calls made, and calls if mixtures ran all their experts; `active`: the calls in a dense run. */
   #expertWork(active: number): Work {
     const { experts } = this.programs.decoder.config;
     if (!experts) return {};

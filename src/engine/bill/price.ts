@@ -19,7 +19,7 @@ export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () 
   );
 }
 
-/** The cost of texts of these token lengths, each in a separate batch; `cost` is the program's. */
+/** The cost of running texts of these token lengths, each in a separate batch; `cost`: the program's cost. */
 export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   const sum = { flops: 0, bytes: 0 };
   for (let remaining = [...lengths].sort((a, b) => b - a); remaining.length > 0; ) {

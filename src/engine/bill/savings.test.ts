@@ -107,7 +107,7 @@ async function writeHeads(): Promise<void> {
   writeFileSync(at("heads.json"), JSON.stringify({ modelSha256, keep: 0.5, ratios, kept: retained }));
 }
 
-/** A text prompt; for the tiny model, one with an image. */
+/** A text prompt; for the tiny model, a prompt with an image. */
 function promptFor(name: Name, tokens: number): SpannedPrompt {
   const ids = Array.from({ length: tokens }, (_, i) => 3 + ((i * 37) % 60));
   if (name !== "tiny") return { prompt: ids, embeddings: new Map(), visual: [] };

@@ -1,4 +1,4 @@
-/** Milliseconds of a request by phase, in order. */
+/** Milliseconds that a request spends in each phase, in order. */
 export interface Times {
   /** Waiting in the queue. */
   readonly queue: number;

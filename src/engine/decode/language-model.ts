@@ -51,8 +51,8 @@ export interface InfillTerms {
 }
 
 /**
- * A loaded model of one file: its tokenizer, its engine, and an engine for each adapter that requests may choose. Each
- * request has its own recipe.
+ * A model loaded from one file: its tokenizer, its engine, and an engine for each adapter that requests may choose.
+ * Each request has its own recipe.
  */
 export class LanguageModel implements Loaded {
   readonly kind = "decoder";
@@ -63,9 +63,9 @@ export class LanguageModel implements Loaded {
     readonly source: ResolvedModel,
     readonly decoder: Decoder,
     readonly tokenizer: Tokenizer,
-    /** The engine of requests without an adapter. */
+    /** The engine for requests without an adapter. */
     readonly engine: Engine,
-    /** The model's own sampling settings, if it has any. */
+    /** The model's own sampling settings, if any. */
     readonly sampling: ModelSampling | undefined,
     private readonly adapted: ReadonlyMap<string, Engine>,
     private readonly records: ReadonlyMap<string | undefined, NamedRecord>,
@@ -145,7 +145,7 @@ export class LanguageModel implements Loaded {
     return this.recipes.use(recipe);
   }
 
-  /** The engine of an adapter for requests. @throws UserError if there is no such adapter */
+  /** The engine for requests that choose this adapter. @throws UserError for an unknown adapter */
   engineFor(adapter: string): Engine {
     const engine = this.adapted.get(adapter);
     if (engine) return engine;
@@ -167,7 +167,7 @@ export class LanguageModel implements Loaded {
   }
 
   /**
-   * Ids of a prompt in its form. `tools` are functions that the model may call, `variables` are the chat template's.
+   * Token ids of a prompt in its form. `tools`: functions the model may call; `variables`: the chat template's.
    * @throws UserError for an id outside the vocabulary, or for turns that the adapter was not trained on
    */
   encode(
@@ -199,8 +199,8 @@ export class LanguageModel implements Loaded {
   }
 
   /**
-   * Ids of a text, with or without blanks, after the token of a mode; and the token that ends the last blank, if the
-   * model has one.
+   * Token ids of a text, with or without blanks, preceded by a mode token; and the token that ends the last blank, if
+   * the model has one.
    * @throws UserError if the model lacks a token
    */
   encodeInfill(text: string, { infill, mode }: InfillTerms): { ids: number[]; end: number | undefined } {

@@ -7,7 +7,7 @@ export interface Candidate {
   readonly confidence: number;
 }
 
-/** z_c + w·(z_c − z_u): moves logits away from those without the prompt. */
+/** z_c + w·(z_c − z_u): moves logits away from those computed without the prompt. */
 export function guided(conditional: Float32Array, unconditional: Float32Array, weight: number): Float32Array {
   return conditional.map((z, i) => z + weight * (z - unconditional[i]!));
 }

@@ -40,7 +40,7 @@ export class DiffusionModel implements Loaded {
     readonly programs: DenoiserPrograms,
     /** The id of the mask token. */
     readonly mask: number,
-    /** The model's own sampling settings, if it has any. */
+    /** The model's own sampling settings, if any. */
     readonly sampling: ModelSampling | undefined,
     private readonly record: NamedRecord | undefined,
   ) {}
@@ -135,8 +135,7 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * Scores labels for each text: by a label's estimated likelihood after the text, with the question for language
-   * models.
+   * Scores each text's labels by their estimated likelihoods after the text and the question for language models.
    * @throws UserError for no labels, or a text longer than the context
    */
   async classify(

@@ -8,7 +8,7 @@ export const diffusionOptions = z.strictObject({
   block: optionalInteger(1).describe("tokens per block; blocks are filled from left to right (default: one block)"),
   remasking: choice(["low_confidence", "random"])
     .default("low_confidence")
-    .describe("which tokens stay after a step: the most probable, or random ones"),
+    .describe("which tokens a step keeps: the most probable, or random ones"),
   threshold: optionalNumber().describe(
     "keep each token at least this probable, in as many passes as needed; instead of steps",
   ),

@@ -162,7 +162,7 @@ test("one adapter for every request: on a GGUF it is kept apart", async () => {
 
 describe("refused in one sentence", () => {
   test.each([
-    ["both kinds", base, { adapter: adapters.poet, adapters }, "expected one of the two"],
+    ["both kinds", base, { adapter: adapters.poet, adapters }, "not both"],
     [
       "a folder without an adapter",
       base,

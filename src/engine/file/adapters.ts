@@ -34,7 +34,7 @@ export interface Adapted {
 /**
  * Opens a model with its adapters. A single adapter is merged if the weights are floats and the result is the same;
  * others stay separate.
- * @throws UserError if a folder holds no supported adapter, or both kinds are requested
+ * @throws UserError if a folder holds no supported adapter, or both a single adapter and several are requested
  */
 export async function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Promise<Adapted> {
   const folders = Object.entries(adapters);

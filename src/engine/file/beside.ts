@@ -1,6 +1,6 @@
 /**
- * Waits for `making`, which works on other threads, and meanwhile runs `read` on this one. If one fails, the other is
- * awaited and disposed of.
+ * Waits for `making`, which works on other threads, and meanwhile runs `read` on this thread. If one fails, the other
+ * is awaited and disposed of.
  */
 export async function beside<T extends Disposable, U>(making: Promise<T>, read: () => U): Promise<[T, U]> {
   const [maker, reader] = await Promise.allSettled([making, Promise.resolve().then(read)]);

@@ -7,7 +7,7 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf } from "../kinds/index.ts";
 
 /**
- * Finds errors that loading a model under a recipe would raise, mostly from its file's header; returns the recipe with
+ * Finds errors that loading a model with a recipe would raise, mostly from its file's header; returns the recipe with
  * the model's presets.
  * @throws UserError
  */

@@ -5,7 +5,7 @@ import type { NotFinite } from "../not-finite.ts";
 
 /**
  * Finds why a model computed non-finite numbers: verifies its files and its prepared weights. Damaged prepared weights
- * are removed, and the next load makes them again.
+ * are deleted, and the next load prepares them again.
  */
 export async function damageBehind(fault: NotFinite, { path }: ResolvedModel): Promise<ModelFault> {
   if (checkPrepared(preparedFolder(path)).removed.length > 0)

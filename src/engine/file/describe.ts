@@ -37,24 +37,24 @@ export interface ModelDescription
   bytes: { disk: number; memory: number; cache: number; machine: number };
   /** True if the checkpoint's image encoder is not used. */
   textAlone?: true;
-  /** The expected path of its tokenizer's file, if that is missing. */
+  /** The expected path of the model's tokenizer file, if the file is missing. */
   noTokenizer?: string;
-  /** The sampling settings published by its authors; absent if there are none, or it does not generate. */
+  /** The sampling settings that the model's authors published, if any; absent if it does not generate. */
   sampling?: ModelSampling;
   /** By storage type: the form in which tensors run, their memory, and the error against the file's weights. */
   tensors: Holding[];
   /** The form of all tensors together. */
   form: ModelForm;
-  /** Dense FLOPs of one token (of one generated token, if there is a source); a multiply-add counts as 2. */
+  /** Dense FLOPs of one token (of one generated token, for an encoder–decoder); a multiply-add counts as 2. */
   flopsPerToken: Flops;
-  /** FLOPs of a source token, if there is a source. */
+  /** FLOPs of a source token, for an encoder–decoder. */
   sourceFlopsPerToken?: Flops;
-  /** FLOPs of an image, if the model reads images; of one step of an image, if it draws. */
+  /** FLOPs per image, if the model reads images; per image and step, if it draws images. */
   flopsPerImage?: number;
   /** The stability at rest, for a recurrent model. */
   stability?: RestStability;
   seams: readonly Seam[];
-  /** Savings that it supports, as a run with them would find. */
+  /** Savings that the model supports; a run with them would find the same. */
   savings: string[];
   /** Savings whose seams the model has but which it does not support, with the reason. */
   unsupported: Record<string, string>;

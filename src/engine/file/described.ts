@@ -8,22 +8,22 @@ import type { LateSettings } from "../encoders/text/late-files.ts";
 import type { SentenceSettings } from "../encoders/text/sentence-files.ts";
 
 /**
- * FLOPs of one token: the first, and the last of the context. For a model that reads whole texts: the mean over a text
- * of one token, and over one of the context's length.
+ * FLOPs of one token: the first, and the last of the context. For a model that reads whole texts: the mean per token in
+ * a text of one token, and in a text that fills the context.
  */
 export interface Flops {
   readonly empty: number;
   readonly full: number;
 }
 
-/** The image encoder of a model that has one. */
+/** A model's image encoder. */
 export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden" | "heads" | "headSize"> {
   /** Pixels per side of an image, and of a patch. */
   readonly imageSize: number;
   readonly patchSize: number;
   /** The number of tokens of an image. */
   readonly tokens: number;
-  /** The sizes describe a tile, or an example if images have any size; if absent, every image. */
+  /** The sizes describe a tile, or an example if images have any size; if absent, they describe every image. */
   readonly of?: "tile" | "example";
 }
 
@@ -51,7 +51,7 @@ export interface Described {
   /** Keys and values, or states, of one sequence at full context, in bytes. */
   readonly cache: number;
   readonly seams: readonly Seam[];
-  /** The decoder on which savings act; absent if there are no seams. */
+  /** The decoder on which savings act; absent without seams. */
   readonly decoder?: Decoder;
   /** The steps from a text to its vector, for an embedding model. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;

@@ -41,7 +41,7 @@ async function ownLogits(file: string, tokens: readonly number[]): Promise<Rows>
   return inRows(await stack.run(tokens), tokens.length);
 }
 
-/** Tokens, and the logits of transformers or PEFT after each. */
+/** Tokens, and the logits after each token from transformers or PEFT. */
 function referenceOf(file: string): { tokens: number[]; logits: Rows } {
   const { tokens, logits } = JSON.parse(readFileSync(file, "utf8")) as { tokens: number[]; logits: string };
   const values = new Float32Array(new Uint8Array(Buffer.from(logits, "base64")).buffer);

@@ -1,4 +1,4 @@
-/** Encoders exported as safetensors with an adapter and its trained head, against the base beside the adapter; and exported folders in transformers. */
+/** Encoders exported with an adapter and its trained head, compared with base and adapter; exports in transformers. */
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,7 +35,7 @@ async function outputs(file: string, base: string, adapter?: string): Promise<Fl
 const named = ["bert-head", "distilbert-head", "modernbert-head", "distilbert", "modernbert", "bert-plain"];
 const baseOf = (name: string): string => json(adapters, name, "reference.json").base;
 
-/** A base as its own class saves it: without a head, and without the class's name before its tensors' names. */
+/** A base as its own class saves it: without a head, and without the class's name as a prefix of tensor names. */
 async function headless(name: string): Promise<string> {
   const folder = newFolder();
   cpSync(path.join(bases, name), folder, { recursive: true });
@@ -143,7 +143,7 @@ test.skipIf(!there)(
       .split("\n")
       .map((line) => JSON.parse(line));
     expect(found.map(({ name }) => name)).toEqual(folders.map((folder) => path.basename(folder)));
-    // The base's own head for masked words stays.
+    // The export keeps the base's own head for masked words.
     const head = /unexpected_keys: (vocab_|decoder|classifier|pre_classifier)/;
     for (const { name, model, amiss } of found) {
       expect(model, name).toBeLessThan(1e-4);

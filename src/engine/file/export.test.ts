@@ -28,7 +28,7 @@ import { checkExportFolder, type Exported } from "./export-folder.ts";
 const root = mkdtempSync(path.join(tmpdir(), "modicum-export-"));
 process.env["MODICUM_HOME"] = path.join(root, "home");
 process.env["ORT_DISABLE_TELEMETRY"] = "1";
-// A process has only one ONNX Runtime environment, the first; after the binding's, this project's could not start.
+// A process has only one ONNX Runtime environment, the first: if the binding creates it, this project's cannot start.
 beforeAll(() => void environment());
 afterAll(() => rmSync(root, { recursive: true }));
 

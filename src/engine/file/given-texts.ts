@@ -10,7 +10,7 @@ type PlannedText = Omit<GivenText, "part"> & { readonly plan: Plan };
 /** The number of texts read together: each step reads the weights once for all of them. */
 const ROWS = 8;
 
-/** Reads texts the way answers are generated: each prompt in chunks, then token by token under its plan. */
+/** Reads texts the way answers are generated: each prompt in chunks, then the rest token by token with its plan. */
 export async function readTexts(engine: Engine, texts: readonly PlannedText[], signal?: AbortSignal): Promise<void> {
   // Texts of similar length run together, so that they end together.
   const inOrder = texts.toSorted((a, b) => a.answer.length - b.answer.length);

@@ -41,7 +41,7 @@ async function readText(
 /**
  * Calibrates a saving on typical texts.
  * @param what the call, for errors
- * @throws UserError if the saving does not support the model, there is no text, or one is empty or longer than the
+ * @throws UserError if the saving does not support the model, there is no text, or a text is empty or longer than the
  * context
  */
 export async function calibrate(

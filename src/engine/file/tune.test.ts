@@ -57,7 +57,7 @@ function madeUp(times: (form: string, rows: number) => Twice) {
 
 /**
  * The choice if the other width is this many times as fast as the processor's own width, whose second measurement
- * differs by `again`.
+ * differs by the factor `again`.
  */
 async function choice(factor: number, again = 1) {
   const { timer, calls } = madeUp((form) => (form === String(own) ? [factor, factor * again] : [1, 1]));
@@ -80,7 +80,7 @@ test("times that differ from one measurement to the next decide nothing", async 
 test("the model's own matrices of 4 bits are timed, with one row and with many", async () => {
   const { calls, tuning } = await choice(1);
   expect(calls.map(({ rows }) => rows === 1)).toEqual([true, false]);
-  // Four products in each of 4 layers; the head keeps 8 bits.
+  // Four products in each of 4 layers; the head stays in 8 bits.
   const { 4: four, 8: eight } = calls[0]!.forms;
   expect(four).toHaveLength(16);
   expect(four![0]).toMatchObject({ k: 192, form: { bits: 4, corrected: true } });
@@ -111,7 +111,7 @@ describe("rotated bytes", () => {
   const [known] = Object.keys(rotatedLosses);
   const rotated = modelOf("auto", known);
 
-  /** The choice for these times of rotated bytes by row count, in units of the default form's times. */
+  /** The choice for these times of rotated bytes, by row count, relative to the default form's times. */
   async function rotatedChoice(times: Readonly<Record<number, Twice>>) {
     const { timer, calls } = madeUp((form, rows) => {
       const [first, second] = form === "rotated" ? times[rows]! : [1, 1];

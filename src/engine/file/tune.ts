@@ -23,8 +23,8 @@ const REQUEST = { prompt: 256, answer: 128 };
 const LEAST_GAIN = 1.1;
 
 /**
- * Rotated bytes may take this many times as long at one row count: products are only part of a step, and single-row times
- * vary by a tenth between timings.
+ * At one row count, rotated bytes may take this many times as long as the default form: products are only part of a
+ * step, and single-row times vary by a tenth between timings.
  */
 const MOST_LOSS = 1.25;
 
@@ -38,8 +38,8 @@ const ROTATED_ROWS = { step: 1, batch: 8, prompt: 256 };
 const STEADY = 1.15;
 
 /**
- * The number of weights to time, from the first layer on: enough to exceed the caches in a step; a prompt is not
- * limited by memory.
+ * The number of weights to time, from the first layer on: enough to exceed the caches in a decode step; memory does not
+ * limit a prompt.
  */
 const SAMPLE = { decode: 2 ** 27, prefill: 2 ** 21 };
 

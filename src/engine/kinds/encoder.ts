@@ -54,7 +54,7 @@ async function shape(checkpoint: Checkpoint): Promise<Shape> {
   const cost = graphCost(weights.imagined(() => traceHidden(encoder)));
   return {
     generated: () => {
-      throw new UserError(`${checkpoint.path} is an encoder's configuration; expected that of a model that generates`);
+      throw new UserError(`${checkpoint.path} is an encoder's configuration; expected a model that generates`);
     },
     read: (texts, tokens) => evalCost(cost, { batch: texts, tokens: tokens / texts, kept: tokens }),
   };

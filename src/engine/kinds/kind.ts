@@ -37,8 +37,8 @@ export interface Kind<M extends Loaded> {
   /** A model's graphs by file name; absent if none can be exported. */
   export?(adapted: Adapted, folder: string, quant: Quant): Promise<Record<string, Graph>>;
   /**
-   * Checks, mostly from the file's header, that a model supports a recipe that is not empty; returns it with the
-   * model's presets.
+   * Checks, mostly from the file's header, that a model supports a non-empty recipe; returns it with the model's
+   * presets.
    * @throws UserError
    */
   check(model: ResolvedModel, checkpoint: Checkpoint, recipe: Recipe): Promise<Recipe>;

@@ -1,4 +1,4 @@
-/** A request that waits under a key: requests of one key queue in order, and keys take turns. */
+/** A waiting request and its key: requests with the same key run in order, and keys take turns. */
 export interface Keyed {
   readonly key: string;
 }

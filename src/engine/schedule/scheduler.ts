@@ -37,11 +37,11 @@ export class Scheduler implements Turns {
   readonly #idle = new Idle();
   /** All engines that have run a request: the model's own, and its adapters'. */
   readonly #engines = new Set<Engine>();
-  /** Resolves when the work is done; undefined if there is none. */
+  /** Resolves when the work is done; undefined while idle. */
   #loop: Promise<void> | undefined;
   /** The number of prompt tokens that have run. */
   #clock = 0;
-  /** The time at which all running requests end, if it is closing. */
+  /** The time at which all running requests end, if the scheduler is closing. */
   #closes: number | undefined;
 
   /** `engine` runs requests without an adapter. */

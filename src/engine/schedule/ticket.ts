@@ -67,7 +67,7 @@ export class Ticket {
     });
   }
 
-  /** The grammar of the answer, if there is one. */
+  /** The answer's grammar, if any. */
   get grammar(): LazyGrammar | undefined {
     return "options" in this.job ? this.job.options.grammar : undefined;
   }

@@ -32,7 +32,7 @@ export class Seq2SeqModel implements Loaded {
     readonly source: ResolvedModel,
     readonly model: Seq2Seq,
     readonly tokenizer: Tokenizer,
-    /** The sampling settings in the model's own files, if it has any. */
+    /** The sampling settings in the model's own files, if any. */
     readonly sampling: ModelSampling | undefined,
     private readonly programs: Seq2SeqPrograms,
   ) {}
@@ -66,7 +66,7 @@ export class Seq2SeqModel implements Loaded {
     return ids;
   }
 
-  /** Answers a text, which is read once, piece by piece. `signal` stops it within one step with an AbortError. */
+  /** Yields a text's answer piece by piece; reads the text once. `signal` stops it within a step with an AbortError. */
   async *generate(
     text: readonly number[],
     options: GenerateOptions,

@@ -11,7 +11,7 @@ export interface ByteMatrix {
   readonly codes: Tensor;
   /** f32 [N] */
   readonly scale: Tensor;
-  /** A second digit, like `codes`; activations then have a second digit as well. None if absent. */
+  /** Optional second digits, like `codes`; activations then have second digits as well. */
   readonly low?: Tensor | undefined;
   /** f32 [n, n], orthogonal: multiplies each n inputs of x and of the weights; no rotation if absent. */
   readonly block?: Tensor | undefined;
@@ -21,7 +21,7 @@ export interface ByteMatrix {
 export interface ByteForm {
   /** The number of bytes per weight and per activation. */
   readonly digits: 1 | 2;
-  /** The block size of the rotation applied to weights and inputs; 0 if there is none. */
+  /** The block size of the rotation applied to weights and inputs; 0 means no rotation. */
   readonly rotation: 0 | 32;
 }
 

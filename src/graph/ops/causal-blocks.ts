@@ -31,7 +31,7 @@ export function byName<T>(operands: readonly T[], { present }: OptionalAttrs): P
 export const sinksIn = <T>(operands: readonly T[], { present, sinks }: OptionalAttrs): T | undefined =>
   sinks ? operands[present.length] : undefined;
 
-/** True if the query sees the key, at two positions of row `b`, by the data of `optionalOperands`. */
+/** True if, in row `b`, the query at one position sees the key at another, given `optionalOperands`. */
 export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, tokens: number, attrs: CausalAttrs) {
   return (b: number, query: number, key: number): boolean => {
     const [q, k] = [b * tokens + query, b * tokens + key];
@@ -55,7 +55,7 @@ function pairsSeen(tokens: number, { window = tokens, chunk = tokens }: Pick<Cau
   return (most * (most + 1)) / 2 + (tokens - most) * most;
 }
 
-/** Billed pairs of a row. With prefixes, all pairs in both directions: prefix lengths are data. */
+/** The pairs billed for a row. With prefixes, whose lengths are data, all pairs in both directions. */
 export const pairsOf = (tokens: number, attrs: OptionalAttrs): number =>
   attrs.present.includes("prefix") ? 2 * pairsSeen(tokens, attrs) - tokens : pairsSeen(tokens, attrs);
 
@@ -81,8 +81,8 @@ export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefi
 }
 
 /**
- * The shapes of the blocks' weights, if they are outputs. Outputs save the gradient a computation; weights are outputs
- * if they take no more memory than queries, keys and values, and the gradient does not need scores.
+ * The shapes of the blocks' weights, if they are outputs. As outputs, they save the gradient a computation; weights are
+ * outputs if they take no more memory than queries, keys and values, and the gradient does not need scores.
  */
 export function weightShapes([batch, tokens]: readonly number[], attrs: OptionalAttrs): number[][] {
   const { heads, kvHeads, headSize } = attrs;
@@ -98,7 +98,7 @@ export function weightShapes([batch, tokens]: readonly number[], attrs: Optional
 /** The score of hidden keys: far below any other, but finite, so its product with a weight of zero is zero. */
 const HIDDEN = -1e9;
 
-/** Emits nodes on q, k and v by head: a row is one token and one query head of a key–value head, by token. */
+/** Emits nodes on q, k and v, split by key–value head: a row is one token and query head, in token order. */
 export class CausalEmitter {
   readonly batch: number;
   readonly tokens: number;

@@ -23,7 +23,7 @@ const expertOrderOp: Op<{ experts: number }> = {
   onnx(emit, { inputs: [chosen], outputs }, { experts }) {
     const [order, places, sizes] = outputs as [string, string, string];
     const flat = emit.value("Reshape", [chosen!, emit.ints([-1])]);
-    // One row per expert, with a one at each of its slots, so that the ones are in the wanted order.
+    // One row per expert, with a 1 at each of its slots: the 1s are then in the wanted order.
     const depth = emit.ints([experts], []);
     const hits = emit.value("OneHot", [flat, depth, emit.ints([0, 1])], { axis: { int: 0 } });
     emit.node("Gather", [emit.value("NonZero", [hits]), emit.ints([1], [])], [order], { axis: { int: 0 } });
@@ -49,7 +49,7 @@ export interface ExpertOrder {
   readonly order: Tensor;
   /** i64 [..., k]: the row of each slot. */
   readonly places: Tensor;
-  /** i64 [experts]: the number of rows of each. */
+  /** i64 [experts]: the number of rows of each expert. */
   readonly sizes: Tensor;
 }
 
@@ -142,8 +142,8 @@ const expertSharesOp: Op<{ experts: number }> = {
 };
 
 /**
- * Each expert's share of the choices `chosen` i64 [..., k]: f32 [experts]. A row's choices together weigh `weights`
- * f32 [...]. It has no gradient.
+ * Each expert's share of the choices `chosen` i64 [..., k]: f32 [experts]. `weights` f32 [...]: the total weight of a
+ * row's choices. It has no gradient.
  */
 export const expertShares = (chosen: Tensor, weights: Tensor, experts: number): Tensor =>
   apply1(expertSharesOp, [chosen, weights], { experts });

@@ -5,7 +5,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor, type TensorType } from "../tensor.ts";
 
-/** The layout of the experts' matrices: [inputs, outputs], or in rows [outputs, inputs]. */
+/** The layout of the experts' matrices: [inputs, outputs], or [outputs, inputs] if `rows`. */
 interface GroupedAttrs {
   readonly rows: boolean;
 }

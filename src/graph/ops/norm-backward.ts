@@ -73,7 +73,7 @@ function emitNormed(
   return { normed, r };
 }
 
-/** The sum of the rows of x [..., width] with a weight per row, `each` [..., 1]: one thin product. */
+/** The weighted sum of the rows of x [..., width], with weights `each` [..., 1]: one thin product. */
 function emitRowSum(emit: Emitter, x: string, each: string, width: number, sum: string): void {
   const rows = emit.value("Reshape", [x, emit.ints([-1, width])]);
   const ones = emit.value("Expand", [emit.floats([1], []), emit.value("Shape", [each])]);

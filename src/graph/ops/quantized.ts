@@ -185,7 +185,7 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
   gradient: ({ inputs: [, ...matrix], upstream: [dy], attrs: { bits, corrected } }) => [
     apply1(quantizedLinearBackwardOp, [dy!, ...matrix], { bits, corrected }),
   ],
-  // The work is that of the product; the correction is a matter of storage, equal in dense and sparse runs.
+  // Only the product counts as work; the correction belongs to storage, which dense and sparse runs share.
   cost: ([x, codes]) => ({ flops: mul(2, volume(x!.shape), codes!.shape[0]!) }),
   reference([x, ...matrix], attrs) {
     const n = matrix[0]!.shape[0]!;

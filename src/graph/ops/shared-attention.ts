@@ -88,9 +88,9 @@ const sharedOp: Op<SharedAttentionAttrs> = {
 };
 
 /**
- * Causal attention to another layer's keys and values in its cache, including the new tokens': q [batch, tokens,
- * heads·headSize] → y, of the same shape. Otherwise as in `cachedAttention`. The cache does not change, but the kernel would
- * copy it unless past and present are bound to one buffer.
+ * Causal attention to another layer's keys and values in its cache, including those of the new tokens: q [batch,
+ * tokens, heads·headSize] → y, of the same shape. Otherwise as in `cachedAttention`. The cache does not change, but the
+ * kernel would copy it unless past and present are bound to one buffer.
  */
 export function sharedAttention(
   q: Tensor,

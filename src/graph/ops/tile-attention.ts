@@ -77,7 +77,7 @@ export interface TileTensors {
 }
 
 /**
- * Attention of one head's tile of queries to its gathered keys: all past ones, and causally the tile's own. Billed by
+ * Attention of one head's tile of queries to its gathered keys: all past ones, and causally the tile's own. Billed for
  * the visible pairs, like dense attention. → [1, tokens, d]
  */
 export const tileAttention = (t: TileTensors, attrs: TileAttrs): Tensor =>

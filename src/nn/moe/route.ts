@@ -52,9 +52,9 @@ export interface Routing extends ExpertOrder {
 }
 
 /**
- * Chooses experts by a router's logits [..., count] (Shazeer et al. 2017). Of equal logits the first expert wins. No
- * expert has a capacity, so every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count] belongs
- * to biased gates.
+ * Chooses experts from a router's logits [..., count] (Shazeer et al. 2017). Among equal logits, the first expert wins.
+ * No expert has a capacity, so every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count]
+ * belongs to biased gates.
  */
 export function route(logits: Tensor, { count, active, gates }: RouterConfig, bias?: Tensor): Routing {
   if (typeof gates === "object") {

@@ -10,8 +10,8 @@ const BLOCKS =
   "h5, h6, header, hr, li, main, nav, ol, p, pre, section, table, tr, ul";
 
 /**
- * Reads an HTML page as a document. Its title is the page's, or else the first heading of level 1; each block becomes a
- * paragraph of its text.
+ * Reads an HTML page as a document. Its title is the page's title, or else the first heading of level 1; each block
+ * becomes a paragraph of its text.
  */
 export async function* htmlDocument(path: string): AsyncGenerator<Document> {
   yield wholeFile(path, await htmlParts(await textOf(path)));

@@ -4,7 +4,7 @@ import { type Document, documentSchema } from "../document.ts";
 
 /**
  * Reads documents from JSON lines, `{ id, title, text, categories, metadata }`; only `text` is required. BEIR's `_id`
- * is also read as an id. Without an id, file and line number name a document.
+ * is also read as an id. Without an id, the file and line number identify a document.
  * @throws UserError that names the line and the field
  */
 export async function* jsonDocuments(path: string): AsyncGenerator<Document> {

@@ -18,7 +18,7 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,47}$/;
 export function checkIndexName(name: string): string {
   if (NAME.test(name)) return name;
   throw new UserError(
-    `"${name.slice(0, 60)}" is not a valid index name; expected up to 48 of a-z, 0-9, ".", "_" and "-", a letter or digit first`,
+    `"${name.slice(0, 60)}" is not a valid index name; expected up to 48 characters of a-z, 0-9, ".", "_" and "-", starting with a letter or digit`,
     2,
   );
 }

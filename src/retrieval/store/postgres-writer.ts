@@ -96,7 +96,7 @@ export class PostgresWriter {
     );
   }
 
-  /** Returns how many of them existed. */
+  /** Returns how many of the documents existed. */
   async remove(ids: readonly string[]): Promise<number> {
     const select =
       "SELECT chunk, title, text, terms FROM @chunks JOIN @documents d ON d.id = document WHERE document = ANY($1)";

@@ -201,7 +201,7 @@ async function enableVectors(client: PoolClient, place: string): Promise<void> {
   }
 }
 
-/** Opens an index of a database. @throws UserError if there is no index of that name */
+/** Opens an index in a database. @throws UserError if it does not exist */
 export async function openPostgresStore(address: string, name: string): Promise<Store> {
   const postgres = await Postgres.at(address, indexTables);
   try {

@@ -148,7 +148,7 @@ class SqliteStore implements Store {
     return this.#write(() => this.#remove(ids));
   }
 
-  /** Returns how many of them existed. */
+  /** Returns how many of the documents existed. */
   #remove(ids: readonly string[]): number {
     const existing = this.#all<{ id: string }>(`SELECT id FROM documents WHERE id ${AMONG}`, listed(ids));
     if (existing.length === 0) return 0;
@@ -222,7 +222,7 @@ class SqliteStore implements Store {
     return { hits: await table.nearest(query, top), compared: table.count };
   }
 
-  /** The vectors in memory; freed if any was removed since. */
+  /** The vectors in memory; dropped first if any has been removed from the index. */
   async #vectorTable(width: number): Promise<VectorTable> {
     const { removals } = this.#read(() => this.#info());
     if (this.#vectors?.removals !== removals) {

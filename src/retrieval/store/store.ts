@@ -83,7 +83,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** The vectors of rows in order, by their documents. */
+/** Groups the vectors of ordered rows by document. */
 export function vectorsByDocument(
   rows: Iterable<{ readonly document: string; readonly vector: Float32Array }>,
 ): Map<string, Float32Array[]> {

@@ -76,7 +76,7 @@ function check(name: string, status: Pointer | null): void {
   throw new Error(`ONNX Runtime, ${name}: ${message}`);
 }
 
-/** Calls a function of the C API; throws its message if it fails. */
+/** Calls a function of the C API; throws an error with its message if it fails. */
 export function ort(name: OrtFunction, ...args: Argument[]): void {
   check(name, callable(name)(...args));
 }

@@ -1,4 +1,4 @@
-/** Savings that claim dense's text, on SmolLM2 in its running form: every position's logits are bit-equal to a decode step's. */
+/** Savings that claim the same text as dense, on SmolLM2: every position's logits equal a decode step's, bit by bit. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { densePlan } from "../../../savings/plan.ts";

@@ -1,11 +1,11 @@
-/** Answers of savings that claim dense's text, compared with dense's, position by position. */
+/** Compares the answers of savings that claim the same text as dense with dense's answers, by position. */
 import { densePlan, type Plan } from "../../../savings/plan.ts";
 import { parseRecipe } from "../../../savings/recipe.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { logSumExp } from "../sampling/softmax.ts";
 import { type GenerateOptions, generate, generateOptions } from "./generate.ts";
 
-/** Recipes of each saving that claims dense's text; each drafts on these models without extra files. */
+/** Recipes for each saving that claims the same text as dense; each drafts on these models without extra files. */
 export const denseTextRecipes: Readonly<Record<string, readonly string[]>> = {
   lookup: ["lookup", "lookup:match=2,tokens=4"],
   exit: ["exit:layer=20,fill=verify"],

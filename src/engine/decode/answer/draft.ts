@@ -23,7 +23,7 @@ export class Guesses {
     return this.#ended;
   }
 
-  /** Drafts a token, or none if these logits allow none: only the model's own logits may raise that error. */
+  /** Drafts a token, or none if these logits allow none: an error for that is left to the model's own logits. */
   add(logits: Float32Array): void {
     try {
       const { id } = this.sampler.sample(logits);
@@ -66,7 +66,7 @@ export interface Checked extends UnbilledPiece {
   readonly right: number;
 }
 
-/** `constraint`, limited by the reasoning budget if there is one. */
+/** `constraint`, limited by the reasoning budget, if any. */
 function limited(
   { form, thinkingTokenBudget: budget }: GenerateOptions,
   tokenizer: Tokenizer,
@@ -144,7 +144,7 @@ export class Draft {
     return parts;
   }
 
-  /** The parts in the form of a piece; the last piece includes the total number of reasoning tokens. */
+  /** Converts the parts to a piece; the last piece includes the total number of reasoning tokens. */
   #shown({ text, reasoning }: Parts, last = false): Omit<Added, "tokens"> {
     return {
       text,

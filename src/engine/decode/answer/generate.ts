@@ -57,8 +57,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
 export type GenerateInput = z.input<typeof generateOptions>;
 
 /**
- * `stop`: the model or a stop string ended it; `length`: maxTokens or the context did; `repetition`: it looped;
- * `stopped`: a saving ended it before the next token.
+ * `stop`: the model or a stop string ended the answer; `length`: maxTokens or the context ended it; `repetition`: it
+ * looped; `stopped`: a saving ended it before the next token.
  */
 export type FinishReason = "stop" | "length" | "repetition" | "stopped";
 
@@ -81,8 +81,8 @@ export interface Piece {
 }
 
 /**
- * Generates after `prompt`, one step per piece read, so computation stops when the reader pauses or leaves. `signal`
- * stops it within one step with an AbortError, and frees the slot.
+ * Generates a continuation of `prompt`, one step per piece read, so computation stops when the reader pauses or leaves.
+ * `signal` stops it within one step with an AbortError, and frees the slot.
  * @throws UserError if the prompt is empty or longer than the context
  */
 export async function* generate(

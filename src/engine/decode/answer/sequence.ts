@@ -224,7 +224,7 @@ export class Sequence implements Disposable {
     this.#chunks = this.engine.chunks(slot, this.#text, this.#terms);
   }
 
-  /** The final piece of a complete answer, with its remaining text. */
+  /** Cuts the answer here; returns its final piece, with its remaining text. */
   cut(cut?: CutReason): Piece {
     return this.#end("length", cut);
   }
@@ -255,7 +255,7 @@ export class Sequence implements Disposable {
     return this.#ended;
   }
 
-  /** Its usage so far; only the part of the prompt that has run counts. Not valid after its slot is released. */
+  /** The usage so far; only the part of the prompt that has run counts. Not valid after its slot is released. */
   usage(): Usage {
     const prompt = this.#prefilled ? this.prompt.length : this.slot.tokens.length;
     const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };
@@ -297,7 +297,7 @@ export function checkTokens(prompt: { readonly tokens: number; readonly ofImages
 
 const tooLong = (tokens: string, context: number): ContextExceeded =>
   new ContextExceeded(
-    `the prompt has ${tokens}, but the model's context is ${context}, of which an answer needs at least one token`,
+    `the prompt has ${tokens}, but the model's context is ${context}, and an answer needs at least one of its tokens`,
   );
 
 /** The number of characters above which a prompt's length is checked before templating and encoding, which take a second per million. */

@@ -15,7 +15,7 @@ export interface Terms {
   readonly signal?: AbortSignal | undefined;
   readonly onStopped?: OnStopped | undefined;
   readonly ceiling?: Ceiling | undefined;
-  /** A timestamp of `performance.now()` at which a running answer ends as it is, and a waiting request is refused. */
+  /** The deadline, in `performance.now()` time: a running answer is cut then, and a waiting request is refused. */
   readonly deadline?: number | undefined;
   /** Started when the request arrived; if absent, the request arrives with the call. */
   readonly time?: Stopwatch | undefined;

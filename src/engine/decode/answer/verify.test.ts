@@ -121,7 +121,7 @@ test("drafts that are always right: few passes check all, and weights are read l
     const dense = await answer(quiet, densePlan, { ...options, maxTokens: 37 });
     const { tokens, pieces, finish } = await answer(quiet, always(2), { ...options, maxTokens: 37 });
     expect(tokens).toEqual(dense.tokens);
-    // The first step is the prompt's; then nine tokens at a time, eight drafts and the token after them.
+    // The first step runs the prompt; each later one runs nine tokens: eight drafts and the token after them.
     expect(pieces.map((piece) => piece.tokens.length)).toEqual([1, 9, 9, 9, 9]);
     const { work, bytes, flops } = finish.usage;
     expect(work["drafts"]).toEqual({ dense: 0, run: 32 });

@@ -3,7 +3,7 @@ import type { AnswerForm } from "./answer-form.ts";
 import { harmonyForm } from "./harmony.ts";
 import { thinkForm } from "./think.ts";
 
-/** A chat in the model's form. */
+/** A chat encoded in the model's form. */
 export interface AnsweredPrompt {
   readonly tokenizer: Tokenizer;
   readonly ids: readonly number[];

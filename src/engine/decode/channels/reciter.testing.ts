@@ -5,7 +5,7 @@ import { byteSource } from "../../../weights/tokenizer/tokenizer.testing.ts";
 
 interface Recital {
   readonly template: string;
-  /** The tokens of the answer, of which only special ones may repeat; after the last, the model ends. */
+  /** The answer's tokens; only special tokens may repeat. After the last one, the model ends its answer. */
   readonly script: readonly string[];
   /** Control tokens in the script or the template. The first ends answers. */
   readonly special: readonly string[];

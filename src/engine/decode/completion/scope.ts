@@ -102,7 +102,7 @@ export function trimmed(text: string, scope: Scope): string {
 
 const PAIRS: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
-/** The index of the first bracket `closing` that the text does not open; undefined if each is opened. */
+/** The index of the first bracket `closing` without a matching opening bracket; undefined if all match. */
 function unmatched(text: string, closing: string): number | undefined {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {

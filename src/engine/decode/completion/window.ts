@@ -13,9 +13,7 @@ const STEP = 16;
 /** A line with more than this many characters per token is cut without counting its tokens; code has about 3. */
 const MOST_CHARACTERS = 8;
 
-/**
- * The nearest whole lines before and after a place that fit a budget; of a line that does not fit, the nearest part.
- */
+/** The nearest whole lines before and after a place that fit a budget; if a line does not fit, its nearest part. */
 export const windowOf = ({ before, after }: Split, budget: Budget, count: Count): Split => ({
   before: linesBefore(before, budget.before, count),
   after: linesAfter(after, budget.after, count),

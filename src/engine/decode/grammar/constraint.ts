@@ -46,7 +46,7 @@ export class Constraint implements Hold {
 
   accept(token: number): void {
     const rest = this.grammar.after(this.#rest, token);
-    if (!rest) throw new Error(`token ${token} was chosen against the grammar`);
+    if (!rest) throw new Error(`the grammar does not allow the chosen token ${token}`);
     this.#rest = rest;
   }
 

@@ -36,7 +36,7 @@ type Words = Exclude<Schema, boolean>;
 
 const listed = (schema: Words): unknown => ("const" in schema ? [schema["const"]] : schema["enum"]);
 
-/** Types; integers are numbers. */
+/** The schema's types; integers count as numbers. */
 function kindsOf(schema: Words): string[] {
   const { type } = schema;
   const values = listed(schema);

@@ -2,8 +2,8 @@
 export type Range = readonly [from: number, to: number];
 
 /**
- * A set of texts, as bytes; `nullable`: it includes the empty text. A `Forest` makes them, and represents sets of equal
- * construction by one object.
+ * A set of texts, as bytes; `nullable`: it includes the empty text. A `Forest` creates them; sets that are built in the
+ * same way are one object.
  */
 export type Node = { readonly id: number; readonly nullable: boolean } & (
   | { readonly kind: "none" | "empty" }

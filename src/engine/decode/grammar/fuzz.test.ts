@@ -12,7 +12,7 @@ const random = seededRandom(11);
 const schemas = new RandomSchemas(random);
 const drawn = Array.from({ length: 200 }, () => schemas.draw());
 
-/** A random text of the grammar, byte by byte, which ends where allowed; undefined if it becomes too long. */
+/** Draws a random text of the grammar byte by byte, and ends it where allowed; undefined if it becomes too long. */
 function walk(forest: Forest, root: Node): string | undefined {
   const [classOf, classes] = byteClasses(root);
   const some = Array.from({ length: classes }, (_, i) => classOf.indexOf(i)).filter((byte) => byte >= 0);

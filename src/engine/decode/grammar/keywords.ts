@@ -19,7 +19,7 @@ export const TYPES = ["string", "number", "integer", "boolean", "null", "object"
 export type Type = (typeof TYPES)[number];
 const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
 
-/** What the error expects of a value of the wrong type; a wrong length has its own message. */
+/** The message for a value of the wrong type; a wrong length has its own message. */
 const listExpected = ({ code }: z.core.$ZodRawIssue) =>
   code === "invalid_type" ? "expected a list of values" : undefined;
 

@@ -11,7 +11,7 @@ export interface Bounds {
   readonly whole: boolean;
 }
 
-/** The bounds on a schema's numbers; undefined if there are none. */
+/** The bounds on a schema's numbers; undefined if the schema sets none. */
 export function boundsOf(words: Keywords, integer: boolean): Bounds | undefined {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = words;
   const whole = integer || multipleOf !== undefined;
@@ -30,7 +30,7 @@ function tighter(of: typeof Math.max, closed: number, open: number): Bound {
 /** Larger numbers are never written, because a double may not keep all of their digits. */
 const MOST = 10 ** DIGITS - 1;
 
-/** Returns the numbers within the bounds, as JSON without an exponent. @throws UserError if there are none */
+/** Returns the numbers within the bounds, as JSON without an exponent. @throws UserError if no number fits */
 export function numberNode(forest: Forest, { low, high, whole }: Bounds): Node {
   if (low.at > MOST || high.at < -MOST) throw new UserError(`numbers of more than ${DIGITS} digits cannot be enforced`);
   const [least, most] = [clamp(low), clamp(high)];

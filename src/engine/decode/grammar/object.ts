@@ -66,7 +66,7 @@ function body(json: Json, members: readonly Member[], other: Node, most: number)
   return fresh;
 }
 
-/** A key outside `names`; if there are names, it is written without escapes, for comparison. */
+/** A key outside `names`; unless `names` is empty, it is written without escapes, for comparison. */
 function otherName(json: Json, names: readonly string[]): Node {
   if (names.length === 0) return json.string();
   const written = names.map((name) => Array.from(name, (c) => c.codePointAt(0)!));

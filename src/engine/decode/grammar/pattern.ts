@@ -124,7 +124,7 @@ function lengthOf(element: AST.Element): Lengths {
   }
 }
 
-/** Nodes of an expression's parts. */
+/** Builds nodes for the parts of an expression. */
 class Reader {
   /** `json` writes characters in a JSON string's form; a replacement may write them directly. */
   constructor(private readonly json: Pick<Json, "forest" | "charOf">) {}

@@ -12,7 +12,7 @@ export function placeOf(reference: string, base: string): string {
   return base + plain(reference.slice(1));
 }
 
-/** The schema at a JSON pointer. @throws UserError if there is none */
+/** The schema at a JSON pointer. @throws UserError if it points to no schema */
 export function schemaAt(whole: Schema, place: string): Schema {
   const names = place.split("/").slice(1);
   const target = names.map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~")).reduce<unknown>(member, whole);

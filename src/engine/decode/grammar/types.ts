@@ -58,7 +58,7 @@ export function narrowed(schema: Schema, { type, ...others }: Beside): Schema {
   return both.length > 0 && { ...others, ...words, type: both };
 }
 
-/** Unknown types are retained; reading the schema refuses them. */
+/** Unknown types are retained; they are rejected when the schema is read. */
 function shared(name: unknown, types: readonly Type[]): unknown[] {
   if (name === "number" && !types.includes("number") && types.includes("integer")) return ["integer"];
   const within = !TYPES.includes(name as Type) || types.includes(name as Type);

@@ -10,7 +10,7 @@ export interface Vocabulary {
   readonly depths: Uint16Array;
   readonly ends: Int32Array;
   readonly tokens: Int32Array;
-  /** Other ids with the same bytes, by the first id. */
+  /** Other ids with the same bytes, keyed by the first id. */
   readonly twins: ReadonlyMap<number, readonly number[]>;
   /** Greater than every id. */
   readonly size: number;
@@ -62,7 +62,7 @@ interface Token {
   readonly bytes: Buffer;
 }
 
-/** Takes tokens in byte order. */
+/** Builds the tree from tokens, which must arrive in byte order. */
 class Tree {
   readonly #bytes: number[] = [];
   readonly #depths: number[] = [];

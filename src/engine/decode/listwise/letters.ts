@@ -8,7 +8,7 @@ export const MOST_LETTERS = 26;
 /** The identifier of the passage at an index in the prompt. */
 export const letterOf = (place: number): string => String.fromCharCode(65 + place);
 
-/** Ids of tokens by letter: all tokens that are only the letter, with or without spaces. */
+/** Token ids by letter: all tokens that consist of the letter alone, with or without spaces. */
 export type Letters = readonly (readonly number[])[];
 
 /** The tokens of the first `count` letters. @throws UserError if a letter is not a token */
@@ -18,7 +18,9 @@ export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
   const letters = all.slice(0, count);
   const missing = letters.findIndex((ids) => ids.length === 0);
   if (missing < 0) return letters;
-  throw new UserError(`${tokenizer.path}: the letter ${letterOf(missing)} is not a token, but first ranks by letters`);
+  throw new UserError(
+    `${tokenizer.path}: the letter ${letterOf(missing)} is not a token, but "first" ranks by letters`,
+  );
 }
 
 /** Each vocabulary is searched once. */

@@ -70,7 +70,7 @@ test("a tokenizer that merges the bracket and the letter is refused", () => {
     return at < 0 ? ids : ids.toSpliced(at, 2, merged);
   };
   expect(() => new Prompts(merging).letterIds(3)).toThrow(
-    'the tokens of "[A]" do not separate the letter, but first ranks by it',
+    'the tokens of "[A]" do not separate the letter, but "first" ranks by it',
   );
 });
 

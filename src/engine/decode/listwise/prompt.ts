@@ -29,7 +29,7 @@ interface Limits {
   readonly contextSize: number;
 }
 
-/** Writes prompts for one model, with its chat template if it has one. */
+/** Writes prompts for one model, with its chat template, if any. */
 export class Prompts {
   readonly #segments: (content: string) => readonly Segment[];
 
@@ -83,7 +83,7 @@ export class Prompts {
       const apart = ids.length > alone.length && alone.length === open.length + 1;
       if (apart && alone.every((id, i) => id === ids[i]) && open.every((id, i) => id === ids[i])) return alone.at(-1)!;
       throw new UserError(
-        `${this.tokenizer.path}: the tokens of "[${letterOf(place)}]" do not separate the letter, but first ranks by it`,
+        `${this.tokenizer.path}: the tokens of "[${letterOf(place)}]" do not separate the letter, but "first" ranks by it`,
       );
     });
   }

@@ -1,4 +1,4 @@
-/** Runs prompts with an image through the decoder of tools/reference/authors/common.py, under any recipe. */
+/** Runs prompts with an image through the decoder of tools/reference/authors/common.py, with any recipe. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ export interface ImagePrompt {
 
 export class AuthorsModel implements Disposable {
   private constructor(
-    /** For a test's files; removed together with the model. */
+    /** The folder for a test's files; removed together with the model. */
     readonly folder: string,
     private readonly engine: Engine,
     private readonly recipes: Recipes,

@@ -39,7 +39,7 @@ export function chunkAfter(
 interface DenseChunk {
   readonly past: number;
   readonly tokens: number;
-  /** True if the chunk's image tokens see later tokens. */
+  /** True if the chunk's image tokens attend to later tokens. */
   readonly ahead: boolean;
 }
 

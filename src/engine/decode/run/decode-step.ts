@@ -61,7 +61,7 @@ export class DecodeStep {
     return this.#outcomes;
   }
 
-  /** Records a row's new token, or runs the waiting tokens of a row without one, or checks a row's guesses. */
+  /** Records a row's new token, or runs the waiting tokens of a row without a new token, or checks a row's guesses. */
   async #end(step: Step): Promise<void> {
     const { slot, token } = step;
     if (step.ahead) {

@@ -84,8 +84,8 @@ export class Engine implements Disposable {
   }
 
   /**
-   * A free slot for a sequence under a plan. It holds the longest prefix of `prompt`, without its last token, in any
-   * cache under an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to this prompt's.
+   * A free slot for a sequence with a plan. It holds the longest prefix of `prompt`, without its last token, that a
+   * cache has from an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to this one's.
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan, exact = false): Slot {
     this.#check();

@@ -27,7 +27,7 @@ interface Ran {
   readonly spent: ReturnType<Meter["total"]>;
 }
 
-/** Logits after a prompt and after each following token, under a recipe. */
+/** Logits after a prompt and after each following token, with a recipe. */
 async function run(prompt: readonly number[], next: readonly number[], ...save: string[]): Promise<Ran> {
   const { engine, recipes } = model;
   using lease = await recipes.use(parseRecipe(save));

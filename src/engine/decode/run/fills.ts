@@ -49,7 +49,7 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
 export const holdBack = ({ slot, after, batch, done }: AtCut): void =>
   slot.held.add(batch.streamBuffers(done), batch.slots.indexOf(slot), [slot.tokens.length], after);
 
-/** The layers that a fill computes with programs; undefined if there are none. */
+/** The layers that a fill computes with programs; undefined if it runs none. */
 export function computedBy(how: StateFill): Filled | undefined {
   switch (how) {
     case "ssm-partial":

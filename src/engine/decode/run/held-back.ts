@@ -1,8 +1,8 @@
 import { type StreamMemory, StreamRows } from "./stream-rows.ts";
 
 /**
- * A row's exited tokens, which wait until a later one runs deeper layers, with their streams in order. A later token
- * never waits deeper than an earlier one: tokens waiting at a cut continue with the next token that does.
+ * A row's exited tokens, which wait until a later token runs deeper layers, with their streams in order. A later token
+ * never waits at a deeper cut than an earlier one: tokens waiting at a cut continue with the next token that passes it.
  */
 export class HeldBack implements Disposable {
   readonly #streams: StreamRows;

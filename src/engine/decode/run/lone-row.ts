@@ -42,7 +42,7 @@ export class LoneRow {
     }
   }
 
-  /** Runs the tokens that wait before some layers through these; drafts are bit-equal to decode steps. */
+  /** Runs the tokens that wait before some layers through those layers; drafts are bit-equal to decode steps. */
   async #pass(range: LayerRange): Promise<Chunk> {
     const { slot, meter } = this.step;
     const apart = slot.held.drafts ? slot.apart : undefined;

@@ -27,7 +27,7 @@ class ProbeBuffers implements Disposable {
     this.#stateOut = new Buffer("f32", Math.max(1, rows * stateSize));
   }
 
-  /** Bound for `rows` rows, starting at `first`; equal keys mean the same stream. */
+  /** Binds the program to `rows` rows, starting at `first`; equal keys mean the same stream. */
   bound(key: string, stream: () => Stream, first: number, rows: number): BoundProgram {
     const known = this.#bound.get(key) ?? this.compiled.program.bind(this.#binding(stream(), first, rows));
     this.#bound.set(key, known);
@@ -121,7 +121,7 @@ export class Probes implements Disposable {
     });
   }
 
-  /** Updates a row's state over tokens of its prompt, the last of which is its token `end`. Returns the cost. */
+  /** Updates a row's state from tokens of its prompt, up to the prompt's token `end`. Returns the cost. */
   async readPrompt(probe: StepProbe, slot: Slot, stream: Stream, end: number): Promise<Cost> {
     const buffers = await this.#of(probe);
     const reader = buffers.reader(stream);

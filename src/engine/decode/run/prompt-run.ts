@@ -57,7 +57,7 @@ interface Phase extends LayerRange {
   readonly cut: PromptCut | undefined;
 }
 
-/** Runs the part of a prompt that a slot does not hold yet, under a plan, chunk by chunk, from cut to cut. */
+/** Runs, with a plan, the part of a prompt that a slot does not hold yet: chunk by chunk, from cut to cut. */
 export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];

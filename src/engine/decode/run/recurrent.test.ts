@@ -151,7 +151,7 @@ test("a run that fails leaves a state that is not continued from", async () => {
   engine.forget();
   const slot = engine.acquire(prompt);
   await engine.prefill(slot, prompt, new Meter(engine.programs));
-  // A step that fails has begun like this.
+  // Imitates a step that begins and then fails.
   slot.group(0).begin();
   slot.cache.state(0).fill(7);
   engine.release(slot);

@@ -184,7 +184,7 @@ export class SeamChunks implements Disposable {
     }
   }
 
-  /** The runs that `#leave` makes. */
+  /** The runs that `#leave` performs. */
   #runsOf(job: ChunkJob, at: Place, parts: readonly Part[]): Promise<PartRun[]> {
     return Promise.all(
       parts.map(async ({ share, tokens }) => ({ cost: (await this.#after(job, at, share)).cost, tokens, past: 0 })),

@@ -1,4 +1,4 @@
-/** A model with layers that have own inputs or use earlier layers' keys: its stored state, and early exits. */
+/** A model with layers that have their own inputs or use earlier layers' keys: its stored state, and early exits. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

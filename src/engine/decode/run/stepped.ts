@@ -74,7 +74,7 @@ function mostWaiting(fill: StateFill, step: Step): number {
   return fill === "recompute" ? most : Number.POSITIVE_INFINITY;
 }
 
-/** The outcome of a token that exited with a head's logits. */
+/** The outcome of an exited token, with the logits of the exit's head. */
 export const outcomeOf = (fill: StateFill, logits: Float32Array): Stepped => ({
   kind: fill === "verify" ? "draft" : "token",
   logits,

@@ -23,7 +23,7 @@ const prompt = ids(30);
 const next = ids(24, 500);
 const LAYERS = 4;
 
-/** A plan under which each token exits after its wanted number of layers; 4: it runs all layers. */
+/** A plan that makes each token exit after its given number of layers; 4 means all layers. */
 function depths(fill: StateFill, wanted: readonly number[], ...further: Plan["cuts"]): Plan {
   const cuts = [1, 2, 3].map((after) => ({
     ...{ after, scope: "step" as const },

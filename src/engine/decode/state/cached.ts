@@ -66,8 +66,8 @@ export class Cached {
   }
 
   /**
-   * The number of the first `length` tokens from which a sequence can continue: all, or up to the last snapshot in a
-   * model with recurrent layers, or 0 if the window before them was freed.
+   * How many of the first `length` tokens a sequence can continue from: all, or up to the last snapshot in a model with
+   * recurrent layers, or 0 if the window before them was freed.
    */
   continuable(length: number): number {
     const most = Math.min(this.tokens.length, ...this.groups.map((group) => group.reusable(length)));
@@ -81,14 +81,14 @@ export class Cached {
     return this.#offers(commonPrefix(this.tokens, prompt), prompt.length, other < 0 ? this.tokens.length : other);
   }
 
-  /** The number of tokens of another sequence that could be reused here. */
+  /** The number of this row's leading tokens that another row's sequence could reuse. */
   shares(other: Cached): number {
     const { tokens } = other;
     if (!this.fits(tokens.length)) return 0;
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
   }
 
-  /** How many of the `common` tokens a sequence of `length` may start from, if `alike` have its plan's key. */
+  /** How many of `common` shared tokens a sequence of `length` may reuse; `alike` have its plan's key. */
   #offers(common: number, length: number, alike: number): number {
     return this.continuable(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }
@@ -146,7 +146,7 @@ export class Cached {
     for (const group of this.groups) group.mark();
   }
 
-  /** Frees memory that a longer sequence wrote, if there is much of it, before a sequence of `length` tokens begins. */
+  /** Frees memory that a longer sequence wrote, if it is large, before a sequence of `length` tokens begins. */
   trim(length: number): void {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }

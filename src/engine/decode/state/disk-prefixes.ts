@@ -65,14 +65,14 @@ export class DiskPrefixes {
     }
   }
 
-  /** Equal for equal tokens if the plans leave the same state. */
+  /** A chunk's name: equal for equal tokens if the plans leave the same state. */
   #name({ longRope }: Slot, tokens: readonly number[], { state }: Plan): string {
     const hash = createHash("sha256").update(JSON.stringify([this.bound, state.prompt, longRope]));
     return hash.update(Int32Array.from(tokens)).digest("hex");
   }
 }
 
-/** Makes a model, opened with these adapters, keep chunks of prompts in a folder. */
+/** Lets a model, opened with these adapters, cache chunks of prompts in a folder. */
 export async function keepPrefixes(
   model: LanguageModel,
   folder: PrefixFolder,

@@ -168,7 +168,7 @@ export class Slot extends Cached implements Disposable {
     return axes && [axes.positions, axes.height, axes.width];
   }
 
-  /** Without explicit positions, the kernel uses the number of the entry. */
+  /** Without explicit positions, the kernel uses the entry's index. */
   placeIn(group: StateGroup, positions: readonly number[]): Place {
     if (this.#axes) return { entries: group.length, ...this.#axes.at(positions) };
     const first = positions[0]!;

@@ -129,8 +129,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * Returns the row that loses the least: the one that shares most with the prompt, unless most of its contents would
-   * be lost while there is room; else the least recently used.
+   * Returns the row whose reuse loses the least: the one that shares most with the prompt, unless most of its contents
+   * would be lost while there is room; else the least recently used.
    */
   #choose(prompt: readonly number[], key: StateKey, onDevice: boolean): Slot {
     const free = this.#free().filter((slot) => slot.onDevice === onDevice);
@@ -142,7 +142,7 @@ export class Slots implements Disposable {
 
   /**
    * Returns the slot, or moves its contents to one with more busy neighbours, because adjacent rows step as one batch,
-   * at half the price of separate rows. Neighbours with the same cuts stay adjacent up to the last layer.
+   * at half the cost of separate rows. Neighbours with the same cuts stay adjacent up to the last layer.
    */
   #beside(slot: Slot, cuts: readonly number[]): Slot {
     const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;

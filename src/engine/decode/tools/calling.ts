@@ -27,7 +27,7 @@ export interface Calling {
 
 /**
  * Derives the effect of the options; `marks`: how the model's answers are divided.
- * @throws UserError if a choice names no tool, names are not unique, or a format is requested together with calls
+ * @throws UserError if a chosen tool is unknown, names are not unique, or a format is requested together with calls
  */
 export function callingOf(
   { format, tools = [], toolChoice = "auto", parallelToolCalls = true }: CallOptions,

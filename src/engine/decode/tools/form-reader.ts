@@ -47,7 +47,7 @@ export class FormReader implements AnswerReader {
     return free;
   }
 
-  /** Takes calls up to the first closing that ends any, or up to the answer's end. */
+  /** Takes calls up to the first closing text that ends a call, or up to the answer's end. */
   #calls(last: boolean): readonly ToolCall[] | undefined {
     const { open, close } = this.form;
     const begin = Math.max(this.#tried, open.length);

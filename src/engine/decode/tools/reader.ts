@@ -57,7 +57,7 @@ export class CallReader implements AnswerReader {
     return free;
   }
 
-  /** Takes one complete call, from its opening to its end; undefined if there is none. */
+  /** Takes one complete call, from its opening to its end; undefined if no call is complete. */
   #takeCall(last: boolean): string | undefined {
     if (!this.#text.startsWith(OPEN)) return undefined;
     const end = closeOf(this.#text, last);

@@ -47,7 +47,7 @@ export const toolChoice = z.union(
 );
 export type ToolChoice = z.output<typeof toolChoice>;
 
-/** The keys under which a call has its function and arguments, and fields before them. */
+/** The keys of a call's function and arguments, and the fields written before them. */
 interface CallKeys {
   readonly name: string;
   readonly arguments: string;

@@ -40,7 +40,7 @@ import {
  */
 const MOST_KEPT = 2 ** 25;
 
-/** An image of which only the header has been read. */
+/** An image whose header alone has been read. */
 export interface UnreadImage extends Pick<PlacedImage, "rows" | "tokens"> {
   /** Decodes and encodes the image. @throws UserError if it cannot be decoded */
   read(): Promise<SeenImage>;

@@ -26,7 +26,7 @@ export function joinedRows(grid: TileGrid): number {
 }
 
 /**
- * The rows of tiles joined to one image, without padding, each line with its end row, like transformers'
+ * The rows of tiles joined into one image, without padding, each line with its end row, like transformers'
  * `LlavaNextModel.pack_image_features`; undefined if everything is padding, as for an extremely narrow image.
  */
 export function joinedTiles(tiles: readonly EmbeddedSpan[], grid: TileGrid): EmbeddedSpan | undefined {

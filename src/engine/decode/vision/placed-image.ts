@@ -13,7 +13,7 @@ import { joinedRows, joinedTiles } from "./joined-tiles.ts";
 export interface PlacedImage {
   /** The number of rows in the residual stream. */
   readonly rows: number;
-  /** The number of rows, plus that of the tokens around them. */
+  /** The number of rows plus the number of tokens around them. */
   readonly tokens: number;
   /** The images that the encoder reads one by one. */
   pictures(picture: Pixels): Promise<readonly Pixels[]>;
@@ -24,7 +24,7 @@ export interface PlacedImage {
 /** Places an image by its size, before it is decoded. @throws UserError if the model does not support that size */
 export type PlaceImage = (size: PictureSize) => PlacedImage;
 
-/** An image as one picture, which is replaced by its rows alone. */
+/** An image as one picture, whose token is replaced by its rows alone. */
 export const placeWhole =
   (sized: (picture: Pixels) => Promise<Pixels>, rowsOf: (size: PictureSize) => number): PlaceImage =>
   (size) => {
@@ -78,7 +78,7 @@ export const placeTiles =
     };
   };
 
-/** The entire image, followed by the tiles of the best-fitting size, which are joined to one picture. */
+/** The entire image, followed by the tiles of the best-fitting size, which are joined into one picture. */
 export const placeFitted =
   (processor: FittedProcessor, { lineEnd, encoder, tokens }: FittedVision): PlaceImage =>
   (size) => {

@@ -38,8 +38,8 @@ interface Reading {
 }
 
 /**
- * Ids of a prompt with a token in the place of each image. In a text, images come first. In a chat, they replace its
- * parts `{ type: "image" }`, in order; without such parts, they come first in the last user turn.
+ * Token ids of a prompt with one token for each image. In a text, images come first. In a chat, they replace its parts
+ * `{ type: "image" }`, in order; without such parts, they come first in the last user turn.
  * @throws UserError like `LanguageModel.encode`
  */
 export function encodeWithPlaces(
@@ -68,8 +68,8 @@ export function encodeWithPlaces(
 }
 
 /**
- * Reads images and replaces their tokens in a prompt's ids by their rows. The headers give the prompt's length before
- * any image is decoded.
+ * Reads images, and puts their rows in place of their tokens in a prompt's ids. The headers give the prompt's length
+ * before any image is decoded.
  * @throws UserError if an image cannot be read, the prompt is too long, or the numbers of places and images differ
  */
 export async function seenPrompt(

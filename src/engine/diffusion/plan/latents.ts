@@ -14,7 +14,7 @@ import { plannerPrompt, type Template } from "./template.ts";
 
 /**
  * Vectors that a projector may be trained on: the states of the planner's plan; or, as controls, the same vectors for
- * every question, the planner's token rows for the question's end, or the executor's own states of a plan that it
+ * every question, the planner's token embeddings of the question's end, or the executor's own states of a plan that it
  * writes.
  */
 export const sources = ["plan", "constant", "question", "executor"] as const;
@@ -92,7 +92,7 @@ function constant({ planner }: Around): LatentSource {
   };
 }
 
-/** A source of rows of the planner's token table, for the last tokens of its prompt. */
+/** A source of the planner's token embeddings for the last tokens of its prompt. */
 async function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: Around): Promise<LatentSource> {
   const width = widthOf(planner);
   const table = new Part(

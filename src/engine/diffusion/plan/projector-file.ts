@@ -50,7 +50,7 @@ function projectorFolders(own = path.join(home(), "plans")): string[] {
   return [...namesIn(own).map((name) => path.join(own, name)), ...bundledFolders("plan", "plan.json")];
 }
 
-/** The folder of the projector for two models, by their hashes; undefined if there is none. */
+/** The folder of the projector for two models, by their hashes; undefined if no folder has it. */
 export const projectorFor = (own: { planner: string; executor: string }): string | undefined =>
   projectorFolders().find((folder) => {
     const { planner, executor } = readProjector(folder);

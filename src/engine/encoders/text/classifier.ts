@@ -31,7 +31,7 @@ const configSchema = z.looseObject({
 });
 
 /**
- * Reads the meaning of a classifier's `count` outputs from a configuration.
+ * Reads what a classifier's `count` outputs mean from a configuration.
  * @throws UserError for an unsupported kind of classifier
  */
 export function readClassifier(
@@ -80,7 +80,7 @@ function relevanceOf(file: string, name: string): ClassifierSettings["relevance"
 }
 
 /**
- * The classification from logits [labels]; with `among`, over those labels alone.
+ * Computes a classification from logits [labels]; with `among`, over those labels alone.
  * @throws UserError for an unknown label
  */
 export function classification(

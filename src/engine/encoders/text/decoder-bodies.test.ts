@@ -16,7 +16,7 @@ afterAll(() => rmSync(home, { recursive: true }));
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
 interface Task {
   readonly texts: readonly string[];
-  /** By the prompt's name; "": without a prompt. */
+  /** Keyed by the prompt's name; "" means no prompt. */
   readonly vectors: Readonly<Record<string, readonly (readonly number[])[]>>;
 }
 const taskOf = (name: string): Task => JSON.parse(readFileSync(path.join(fixture(name), "task.json"), "utf8"));

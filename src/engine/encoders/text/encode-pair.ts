@@ -22,7 +22,7 @@ interface Continuation {
 }
 
 /**
- * A continuation as ids, by lm-evaluation-harness's convention: spaces at the end of the context move to the
+ * Encodes a continuation by lm-evaluation-harness's convention: spaces at the end of the context move to the
  * continuation, whose tokens are the joint text's tokens after the context.
  */
 export function encodePair({ encode, start }: Encoder, { context, continuation }: Continuation): Pair {

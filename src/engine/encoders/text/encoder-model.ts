@@ -98,7 +98,7 @@ export class EncoderModel implements Loaded {
 
   /**
    * A vector for each text. Token ids are used unchanged, without the model's prompt.
-   * @throws UserError if the model is a classifier, an id is outside the vocabulary, or there is no such prompt
+   * @throws UserError if the model is a classifier, an id is outside the vocabulary, or the prompt does not exist
    */
   async embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     const prompt = promptNamed(this.settings, terms.prompt, this.source.name);
@@ -239,7 +239,7 @@ export class EncoderModel implements Loaded {
     }
   }
 
-  /** The number of tokens in a text (and the prompt, for embeddings), without those the tokenizer adds. */
+  /** The number of tokens in a text (and the prompt, for embeddings), without the tokens that the tokenizer adds. */
   tokensOf(text: string): number {
     const whole = this.classifier ? text : this.settings.prompt + text;
     return this.tokenizer.encode(this.#cased(whole)).length;

@@ -109,7 +109,7 @@ class Call {
 
 /**
  * Runs the texts of many calls in common batches of about equal length, and several batches side by side if there are
- * many texts. Keys take turns, and so do the calls of one key: the current call's longest text runs.
+ * many texts. Keys take turns, and so do the calls of one key: the longest text of the call whose turn it is runs next.
  */
 export class EncoderQueue implements Turns, Disposable {
   /** Calls that wait for a batch. */
@@ -120,7 +120,7 @@ export class EncoderQueue implements Turns, Disposable {
   readonly #lanes = new Map<number, Promise<void>>();
   /** The maximum number of waiting calls; further ones are refused. */
   limit = Number.POSITIVE_INFINITY;
-  /** The time at which all waiting calls end, if it is closing. */
+  /** The time at which all waiting calls end, if the queue is closing. */
   #closes: number | undefined;
   #disposed = false;
   /** The number of running batches. */

@@ -134,7 +134,7 @@ class BatchBuffers implements Disposable {
     const [ids, types] = [this.#ids, this.#types].map((b) => new BigInt64Array(b.memory).fill(0n));
     const mask = new Int32Array(this.#mask.memory).fill(0);
     const seen = this.#seen && new Int32Array(this.#seen.memory).fill(0);
-    // A RoBERTa has one token type, whatever its tokenizer's file says about pairs.
+    // A RoBERTa has one token type, whatever its tokenizer's file specifies for pairs.
     const last = Math.max(0, this.shape.types - 1);
     for (const [row, input] of inputs.entries())
       for (let t = 0, at = row * tokens; t < input.ids.length; t++, at++) {

@@ -148,7 +148,7 @@ function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts">
 
 type Prompts = Pick<SentenceSettings, "prompt" | "prompts">;
 
-/** The prompt for a task, or the default one; `model` names the model. @throws UserError if there is no such prompt */
+/** The prompt for a task, or the default one; `model` names the model. @throws UserError if it does not exist */
 export function promptNamed({ prompt, prompts }: Prompts, name: string | undefined, model: string): string {
   if (name === undefined) return prompt;
   if (Object.hasOwn(prompts, name)) return prompts[name]!;
@@ -168,7 +168,7 @@ export function searchPrompts({ prompt, prompts }: Prompts): Readonly<Record<"qu
   return { query: prompts["query"] ?? "", document };
 }
 
-/** Pooling by a GGUF's code (`llama_pooling_type` in llama.h). */
+/** The pooling for each code in a GGUF (`llama_pooling_type` in llama.h). */
 const storedPoolings: Readonly<Record<number, Pooling>> = { 1: "mean", 2: "cls", 3: "last" };
 const RANK = 4;
 

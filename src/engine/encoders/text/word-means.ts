@@ -21,7 +21,7 @@ export class WordMeans {
     return this.vectors.width;
   }
 
-  /** A vector for each text, and its cost by the rule of the graph's own pooling. */
+  /** A vector for each text, and its cost, computed as for the graph's own pooling. */
   async embed(
     texts: readonly string[],
     { onStopped: _, ceiling = {}, ...terms }: ReadTerms = {},

@@ -7,7 +7,7 @@ const USUAL_STEPS = 50;
 const USUAL_GUIDANCE = 7.5;
 const USUAL_STRENGTH = 0.8;
 
-/** A call's condition: a text to draw, or the indices of the wanted and the unwanted class vector, if there are any. */
+/** A call's condition: a text to draw, or the indices of the wanted and the unwanted class vector, if any. */
 type DrawingCondition =
   | { readonly kind: "text"; readonly prompt: string }
   | { readonly kind: "class"; readonly row: number | undefined; readonly none: number | undefined };

@@ -108,7 +108,7 @@ export class ImageModel implements Loaded {
     }
   }
 
-  /** Reads an image file in the model's form. @throws UserError */
+  /** Reads an image file as the model's pixels. @throws UserError */
   async #picture(image: string): Promise<Float32Array> {
     return asInput(await readImage({ image }, 0), this.painter.size, image);
   }
@@ -150,7 +150,7 @@ export class ImageModel implements Loaded {
   }
 }
 
-/** The tokenizer of a model that reads texts, a separate part. @throws UserError if it has no padding */
+/** The tokenizer of a model that reads texts, in which it is a separate part. @throws UserError if it has no padding */
 function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer | undefined {
   if (!prompts) return undefined;
   const folder = path.join(path.dirname(checkpoint.config.path), "tokenizer");

@@ -6,7 +6,7 @@ import type { UNet } from "../../../models/image-generator/unet.ts";
 import { Buffer, ViewSet } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 
-/** Runs the parts around a network that draws from a text, one text or image at a time. */
+/** Runs the models around a network that draws from a text, one text or image at a time. */
 export class PromptRunner implements Disposable {
   /** Compiled for the first call with an initial image, because most calls begin with noise. */
   #encoder: Promise<Program> | undefined;
@@ -45,7 +45,7 @@ export class PromptRunner implements Disposable {
     return evalCost(this.texts.cost, { batch: 1, tokens, kept: tokens });
   }
 
-  /** The cost of an image's pixels. */
+  /** The cost of decoding an image's pixels. */
   get pixelCost(): Spent {
     return evalCost(this.decoder.cost, { batch: 1 });
   }

@@ -1,7 +1,7 @@
 import type { SamplingConfig } from "../../../models/image-generator/noise-schedule.ts";
 import type { SamplerName } from "./options.ts";
 
-/** One run of the network on the way from noise to images. */
+/** One sampling step, with one run of the network. */
 export interface RouteStep {
   /** The time input of the network. */
   readonly time: number;
@@ -20,7 +20,7 @@ export interface Route {
   readonly steps: readonly RouteStep[];
 }
 
-/** One step from a time to an earlier one, by the remaining shares of an image's variance (ᾱ). */
+/** One step from a time to an earlier one, given the remaining shares of an image's variance (ᾱ). */
 export interface Step {
   /** The time input of the network. */
   readonly time: number;

@@ -44,7 +44,7 @@ export function readFittedProcessor(folder: string, expected: number): FittedPro
   for (const [height, width] of sizes)
     if (height % expected > 0 || width % expected > 0)
       throw new UserError(
-        `${file}: a size of images is ${height} × ${width}, expected whole tiles of ${expected} pixels`,
+        `${file}: the image size ${height} × ${width} is listed, expected whole tiles of ${expected} pixels`,
       );
   return { side: expected, sizes, filter: filters[read.resample], ...scaleOf(read) };
 }
@@ -79,14 +79,14 @@ function bestOf({ width, height }: PictureSize, sizes: readonly Sides[]): Sides 
   ).of;
 }
 
-/** The sides of a picture, scaled to fit into a size. */
+/** The sides of a picture, scaled to fit within a given size. */
 function insideOf({ width, height }: PictureSize, [high, wide]: Sides): PictureSize {
   const [across, down] = [wide / width, high / height];
   if (across < down) return { width: wide, height: Math.min(Math.ceil(height * across), high) };
   return { width: Math.min(Math.ceil(width * down), wide), height: high };
 }
 
-/** A picture in the middle of a black one. */
+/** A picture in the middle of a black background. */
 function centred({ width, height, data }: Pixels, [high, wide]: Sides): Pixels {
   const padded = new Uint8Array(high * wide * CHANNELS);
   const [remaining, top] = [Math.floor((wide - width) / 2), Math.floor((high - height) / 2)];

@@ -70,13 +70,13 @@ export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProc
 /** The maximum aspect ratio of an image. */
 const RATIO = 200;
 
-/** A picture scaled to whole squares of patches. @throws UserError like `patchSides` */
+/** A picture scaled so that whole squares of patches cover it. @throws UserError as in `patchSides` */
 export async function patchSized(picture: Pixels, processor: PatchProcessor): Promise<Pixels> {
   const { width, height } = patchSides(picture, processor);
   return resized(picture, width, height, processor.filter);
 }
 
-/** A picture's sides, rounded to whole squares of patches. @throws UserError for an extreme aspect ratio */
+/** A picture's sides, rounded to multiples of a patch square. @throws UserError for an extreme aspect ratio */
 export function patchSides({ width, height }: PictureSize, { sizes, least, most }: PatchProcessor): PictureSize {
   if (Math.max(width, height) > RATIO * Math.min(width, height))
     throw new UserError(`an image is ${width} × ${height} pixels; expected an aspect ratio of at most ${RATIO}`, 2);

@@ -11,7 +11,7 @@ export const fixtures: string = fileURLToPath(new URL("../../../models/fixtures"
 export const foldersWith = (file: string): string[] =>
   readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, file)));
 
-/** A picture of the references: tools/reference/image_text.py. */
+/** A reference picture: tools/reference/image_text.py. */
 export const picture = (name: string): string => path.join(fixtures, "pictures", name);
 
 /** Little-endian float32 in base64. */
@@ -21,7 +21,7 @@ export const unpack = (packed: string): Float32Array =>
 /** JPEG decoders may differ in the last bit, which changes a vector, so JPEGs are compared by their pixels. */
 export const isExact = (file: string): boolean => !file.endsWith(".jpg");
 
-/** The rows of those pictures that every decoder reads the same way, from one row per picture. */
+/** Selects, from one row per picture, the rows of pictures that every decoder reads in the same way. */
 export function exactRows(pictures: readonly string[], packed: string): Float32Array {
   const all = unpack(packed);
   const width = all.length / pictures.length;

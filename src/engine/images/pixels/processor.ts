@@ -27,7 +27,7 @@ export const scaleFields = {
   image_std: channels,
 };
 
-/** Filters by Pillow's codes. */
+/** Filters, keyed by Pillow's codes. */
 export const filters = { 1: "lanczos", 2: "bilinear", 3: "bicubic" } as const;
 
 const schema = z.looseObject({

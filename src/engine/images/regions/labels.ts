@@ -12,7 +12,7 @@ export interface LabelVectors {
   readonly tokens: number;
 }
 
-/** Vectors of labels, each of length 1, [labels, width]: the normalised mean of its sentences' vectors. */
+/** The labels' unit vectors, [labels, width]: each is the normalised mean of the vectors of its sentences. */
 export async function labelVectors(
   model: ImageTextModel,
   labels: readonly string[],

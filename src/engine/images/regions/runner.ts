@@ -8,7 +8,7 @@ export interface Floats {
   readonly values: Float32Array;
 }
 
-/** A small program from floats to floats, for tensors of any supported size. */
+/** A small program with float inputs and outputs, for tensors of any supported size. */
 export class FloatRunner implements Disposable {
   /** Resolves when the submitted runs are done: only one at a time may use the buffers. */
   #last: Promise<unknown> = Promise.resolve();

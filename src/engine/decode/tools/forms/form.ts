@@ -17,7 +17,7 @@ export interface CallForm {
   matches(template: string, isSpecial: (text: string) => boolean): boolean;
   /** The calls in the text between the opening and the closing; undefined if they are not in this form. */
   read(text: string, tools: readonly Tool[]): readonly ToolCall[] | undefined;
-  /** Writes calls of earlier turns, for templates that do not. */
+  /** Writes the calls of earlier turns, for templates that do not write them. */
   write?(calls: readonly { readonly name: string; readonly arguments: unknown }[]): string;
   /** How to require a call of one of these functions; if absent or undefined, the usual form is enforced. */
   forced?(tools: readonly Tool[]): ForcedCall | undefined;
@@ -55,13 +55,13 @@ export const jsonCall = (text: string): ToolCall | undefined => callIn(jsonIn(te
 export const callIn = (value: unknown): ToolCall | undefined =>
   isObject(value) ? callOf(value["name"], value["arguments"] ?? {}) : undefined;
 
-/** All calls; undefined if one is missing, or if there are none. */
+/** All calls; undefined if any of them is undefined, or if the list is empty. */
 export function allOf(calls: readonly (ToolCall | undefined)[]): readonly ToolCall[] | undefined {
   const known = calls.filter((call) => call !== undefined);
   return known.length === calls.length && known.length > 0 ? known : undefined;
 }
 
-/** An argument written as plain text: a string if the function's schema says so, else JSON if it is valid JSON. */
+/** An argument written as plain text: a string if the function's schema expects one, else JSON if it is valid JSON. */
 export function argumentOf(text: string, name: string, key: string, tools: readonly Tool[]): unknown {
   const tool = tools.find((it) => it.function.name === name);
   const { properties } = tool ? (argumentsOf(tool) as { properties?: unknown }) : {};

@@ -15,7 +15,7 @@ export const gemma4Calls: CallForm = {
   turns: (template, turns) => (template.includes("tool_responses") ? withResults(turns) : turns),
 };
 
-/** The object that a text describes; undefined if it describes none. */
+/** The object that a text describes; undefined if the text is not an object. */
 function objectIn(text: string): unknown {
   try {
     return new Reader(text).whole();
@@ -137,7 +137,7 @@ function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
   return all;
 }
 
-/** Results with their calls' names. A result belongs to the call with its id, else its name, else the next. */
+/** Results with their calls' names. A result belongs to the call with its id, else its name, else to the next call. */
 function responsesTo(calls: readonly Call[], results: readonly ChatMessage[]) {
   const open = new Set(calls);
   const pairs = results.map((result) => {

@@ -23,7 +23,7 @@ const forms: readonly CallForm[] = [
 /** The part of a tokenizer that identifies a model's form of calls. */
 export type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
 
-/** The chat template for chats with tools. */
+/** The template that formats chats with tools. */
 export const toolTemplate = ({ templates }: Vocabulary): string => templates.tools ?? templates.chat ?? "";
 
 /** The form in which a model writes calls; undefined if it is the usual form, or if the chat template has no tools. */
