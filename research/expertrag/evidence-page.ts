@@ -139,7 +139,7 @@ export function section(): string {
     });
   });
   const here = ["gate", "AUROC", "looked up", "right", "over random"];
-  const head = [...here, "right, as all are covered", "over random", "over always"];
+  const head = [...here, "right, reweighted", "over random", "over always"];
   return `${all.length} questions:\n\n${markdownTable(head, lines)}`;
 }
 

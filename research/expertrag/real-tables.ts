@@ -36,17 +36,7 @@ const gatesTable = ({ gates }: LookupReport): string =>
 
 const policiesTable = ({ policies, gates }: LookupReport): string =>
   markdownTable(
-    [
-      "policy",
-      "looked up",
-      "right",
-      "against always",
-      "tokens",
-      "FLOPs",
-      "by its parts",
-      "time",
-      "right, as all are covered",
-    ],
+    ["policy", "looked up", "right", "against always", "tokens", "FLOPs", "by its parts", "time", "right, reweighted"],
     [...policies, ...gates.map(({ half }) => half)].map((one) => [
       one.policy,
       percent(one.rate),

@@ -140,7 +140,7 @@ function differences(arms: Arms): string[] {
     if (pairs.length === 0) return [];
     const [own, other] = [0, 1].map((side) => pairs.map((pair) => [pair[side]!.ndcg]));
     const { mean: by, ci95 } = pairedDelta(own!, other!, meanOfParts, SEED);
-    return [`\n\`${a}\` less \`${b}\`: ${signed(by)} ${interval(ci95)} on ${pairs.length} queries.`];
+    return [`\n\`${a}\` minus \`${b}\`: ${signed(by)} ${interval(ci95)} on ${pairs.length} queries.`];
   });
 }
 
@@ -152,7 +152,7 @@ const biases = (arms: Arms): string[] =>
     const same = mean(pairs.map(([a, b]) => tau(a.order, b.order)));
     const moved = mean(pairs.map(([a, b]) => mean(a.order.map((id, i) => Math.abs(b.order.indexOf(id) - i)))));
     return [
-      `\n\`${arm}\` read from the list's end: τ ${same.toFixed(2)} with its own order, documents move by ${moved.toFixed(1)} places (${pairs.length} queries).`,
+      `\n\`${arm}\` reads the list in reverse: τ ${same.toFixed(2)} with its order for the original list; documents move by ${moved.toFixed(1)} places (${pairs.length} queries).`,
     ];
   });
 
@@ -162,7 +162,7 @@ function letters(arm: string, arms: Arms, rows: readonly Row[]): string {
   const same = windows.filter(({ order, byLogit }) => order[0] === byLogit[0]).length;
   const agreement = mean(windows.map(({ order, byLogit }) => tau([...order], [...byLogit])));
   const written = windows.map(({ text = "" }) => new Set(text.match(/[A-Z]/g)).size);
-  return `\n\`${arm}\`: of ${windows.length} written rankings ${same} begin with the letter of the greatest logit; τ between both orders is ${agreement.toFixed(2)}; they name ${mean(written).toFixed(1)} different letters, the rest is repaired.${saved(arm, arms, rows)}`;
+  return `\n\`${arm}\`: ${same} of ${windows.length} written rankings begin with the letter of the greatest logit, and τ between the written order and the logits' is ${agreement.toFixed(2)}. They name ${mean(written).toFixed(1)} different letters on average; the parser adds the missing ones.${saved(arm, arms, rows)}`;
 }
 
 /**
@@ -181,7 +181,7 @@ function saved(arm: string, arms: Arms, rows: readonly Row[]): string {
   const short = pairs.reduce((sum, [, read]) => sum + time(read), 0);
   const decoding = pairs.reduce((sum, [{ ms }]) => sum + ms.decode, 0);
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  return ` On the ${pairs.length} queries that both had in turns, decoding is ${percent(decoding / whole)} of the time of written rankings, and one token saves ${percent(1 - short / whole)}, ${percent((whole - short) / decoding)} of what decoding takes.`;
+  return ` On the ${pairs.length} queries where both ran alternately, decoding is ${percent(decoding / whole)} of a written ranking's time. One token saves ${percent(1 - short / whole)} of the time, which is ${percent((whole - short) / decoding)} of decoding's.`;
 }
 
 interface Step {

@@ -129,7 +129,7 @@ function choicesTable(): string {
     if (queries === 0) return [];
     return [[`\`${arm}\``, `\`${other}\``, String(queries), `${signed(mean)} ${interval(ci95)}`]];
   });
-  return `### Over all collections\n\n${markdownTable(["ranked by", "less", "queries", "nDCG@10"], lines)}`;
+  return `### Over all collections\n\n${markdownTable(["ranked by", "minus", "queries", "nDCG@10"], lines)}`;
 }
 
 /** Milliseconds of a query of Cranfield by an arm with those before it; undefined if one of them was not timed. */

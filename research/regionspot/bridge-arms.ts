@@ -18,6 +18,6 @@ export const bridgeArms = {
     title: "RegionSpot, as in the paper: focal loss, tokens of the last layer as they are",
     ...{ loss: "focal", imageNorm: false, featureLayer: -1, tokens: "localiser" },
   },
-  boxes: { ...own, title: "RegionSpot, boxes in place of the localiser's tokens", tokens: "boxes" },
+  boxes: { ...own, title: "RegionSpot, boxes instead of the localiser's tokens", tokens: "boxes" },
 } as const satisfies Readonly<Record<string, BridgeArm>>;
 export type BridgeArmName = keyof typeof bridgeArms;

@@ -204,8 +204,8 @@ function depthSentence(rows: readonly BridgeRow[], first: string): string {
     own.find((row) => row.layers === layers && trained(row) === learned && row.arm === arm)!;
   const told = ({ own: { base, novel } }: BridgeRow) =>
     `${three(base.amongAll)} of learned and ${three(novel.among)} of other labels`;
-  const looks = (row: BridgeRow) => `${row.attention.toFixed(1)} times as much as its area says`;
-  return `One layer in place of three (one seed): ${told(one(1, true))}, against ${told(one(3, true))}. The last layer's attention to patches lies in a region's box ${looks(one(3, true))}; before training, ${looks(one(3, false))}${others.includes("paper") ? `; as in the paper, ${looks(one(3, true, "paper"))}` : ""}.`;
+  const looks = (row: BridgeRow) => `${row.attention.toFixed(1)} times the box's share of the area`;
+  return `One layer instead of three (one seed): ${told(one(1, true))}, against ${told(one(3, true))}. The last layer's attention to patches in a region's box is ${looks(one(3, true))}; before training, ${looks(one(3, false))}${others.includes("paper") ? `; as in the paper, ${looks(one(3, true, "paper"))}` : ""}.`;
 }
 
 function costTable(rows: readonly CostRow[]): string {

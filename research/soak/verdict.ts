@@ -113,13 +113,13 @@ export function page({
   ]);
   const found = [
     [
-      "resident memory, of it no file's, keys and values, JavaScript's heap: medians of the first third after the warm-up",
+      "resident memory, and its parts not backed by files, in keys and values, and in JavaScript's heap: medians of the first third after the warm-up",
       memoryOf(m.first),
     ],
-    ["of the last third", `${memoryOf(m.last)}: ${(100 * m.change).toFixed(1)} %, at most ±${100 * FLAT} %`],
-    ["requests that ended otherwise than they should", String(unexpected.length)],
-    ["answers, and those without their receipt or with other tokens in it", `${receipts.answered}, ${receipts.wrong}`],
-    ["clients that left, of them from a running stream", `${receipts.left}, ${receipts.begun}`],
+    ["medians of the last third", `${memoryOf(m.last)}: ${(100 * m.change).toFixed(1)} %, limit ±${100 * FLAT} %`],
+    ["requests with an unexpected outcome", String(unexpected.length)],
+    ["answers; those with a missing receipt or a wrong token count in it", `${receipts.answered}, ${receipts.wrong}`],
+    ["clients that left; those that left a running stream", `${receipts.left}, ${receipts.begun}`],
     ["receipts of requests whose client left", String(receipts.billed)],
     ["exit status after SIGTERM", String(exit)],
   ];
@@ -129,7 +129,7 @@ export function page({
 
 ${markdownTable(["what", "seen"], found)}
 
-Statuses by kind of request; 429 and 503 are a server that is full and says so.
+Statuses by kind of request; 429 and 503 mean that the server was full.
 
 ${markdownTable(["request", "statuses"], rows)}
 

@@ -48,7 +48,7 @@ const claims = CLAIMS.flatMap(([a, b]) => {
   const [own, other] = [ofArm(a), ofArm(b)];
   if (own.length === 0 || other.length === 0) return [];
   const { mean: by, ci95 } = pairedDelta(parts(own), parts(other), meanOfParts, SEED);
-  return [`\n\`${a}\` less \`${b}\`: ${signed(by)} ${interval(ci95)} on ${own.length} random lists.`];
+  return [`\n\`${a}\` minus \`${b}\`: ${signed(by)} ${interval(ci95)} on ${own.length} random lists.`];
 });
 
 writeSection(
