@@ -143,7 +143,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
 });
 
 test.each([
-  ["is never settled", "return new Promise(() => {})", 2, "late: a reward returned a promise that never settles"],
+  ["is never settled", "return new Promise(() => {})", 2, "late: a reward's promise never settles"],
   ["fails while nobody waits", "Promise.reject(new Error('stray'))", 3, "unexpected: stray (DEBUG=modicum"],
 ])("a reward that %s ends a training in one sentence, with its steps stored", async (_, body, steps, sentence) => {
   const [model, out] = [mkdtempSync(join(folder, "model-")), mkdtempSync(join(folder, "rewarded-"))];

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { checkExportFolder } from "../engine/file/export-folder.ts";
 import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import { interpolateAdapter, interpolateModels } from "../train/checkpoint/interpolate.ts";
@@ -20,6 +19,7 @@ import type { SweepInput } from "../train/sweep/grid.ts";
 import { runSweep, type SweepResult } from "../train/sweep/sweep.ts";
 import type { Elsewhere, SweepEvents } from "../train/sweep/sweep-run.ts";
 import { UserError } from "../util/errors.ts";
+import { requireEmpty } from "../util/make-folders.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { hubName, preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
@@ -117,7 +117,7 @@ export async function interpolate(
   { out, weight, ...resolving }: InterpolateOptions,
 ): Promise<void> {
   if (!(weight >= 0 && weight <= 1)) throw new UserError(`weight: expected 0 to 1, got ${weight}`, 2);
-  checkExportFolder(out);
+  requireEmpty(out);
   if (existsSync(path.join(tuned, "adapter_config.json"))) return interpolateAdapter(tuned, weight, out);
   const open = async (model: string) => openCheckpoint((await resolveModel(model, resolving)).path);
   return interpolateModels({ base: await open(base), tuned: await open(tuned) }, weight, out);

@@ -62,7 +62,7 @@ test("a model with damaged prepared weights is the server's fault once, and is t
   writeFileSync(prepared.replace(/bin$/, "state"), fileState(prepared));
   const lines = server.logged.length;
   expect((await ask({ temperature: 0 })).status).toBe(503);
-  expect(server.logged.slice(lines).join()).toContain("prepared weights were damaged and have been removed");
+  expect(server.logged.slice(lines).join()).toContain("damaged prepared weights have been removed");
   expect((await jsonOf(ask({ temperature: 0 }))).choices).toEqual(right.choices);
 });
 

@@ -96,7 +96,7 @@ test.each([
   ["letters+first@windowSize=30", 400, 'first: windowSize: must be at most 26 (got "30")'],
   ["letter+first", 404, 'no model is called "letter" here; did you mean "letters"?'],
   ["sentences+first@presort=none", 400, "sentences is an encoder, which embeds or classifies texts"],
-  ["tiny+first@windowSize=4,stride=2,presort=none", 400, 'the letter A is not a token, but "first" ranks by letters'],
+  ["tiny+first@windowSize=4,stride=2,presort=none", 400, 'the letter A is not a token; "first" ranks by letters'],
   ["letters+first@windowSize=4,stride=2,presort=minilm", 404, "presort=bm25 needs none"],
   ["letters+first@presort=xyz", 400, 'first: presort: expected bm25, none or an encoder such as minilm, got "xyz"'],
 ])("%s is refused", async (model, status, sentence) => {

@@ -1,6 +1,7 @@
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { codeOf } from "./system-errors.ts";
+import { few, UserError } from "./errors.ts";
+import { codeOf, writeError } from "./system-errors.ts";
 
 /**
  * Makes a folder and its parents; returns the topmost new one, if any. Node's own recursive form never returns on a
@@ -21,3 +22,19 @@ export function makeFolders(folder: string): string | undefined {
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Requires a new folder, or one without files except `ignored`. @throws UserError */
+export function requireEmpty(folder: string, ignored?: string): void {
+  const names = namesIn(folder).filter((name) => name !== ignored);
+  if (names.length > 0)
+    throw new UserError(`${folder}: the folder is not empty (it has ${few(names)}); name a new one`);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw writeError(error, folder);
+  }
+}

@@ -9,9 +9,7 @@ import type { NotFinite } from "../not-finite.ts";
  */
 export async function damageBehind(fault: NotFinite, { path }: ResolvedModel): Promise<ModelFault> {
   if (checkPrepared(preparedFolder(path)).removed.length > 0)
-    return new ModelFault(
-      `${fault.message}; the model's prepared weights were damaged and have been removed; load the model again`,
-    );
+    return new ModelFault(`${fault.message}; damaged prepared weights have been removed; load the model again`);
   try {
     await checkDownload(path, true);
     return fault;

@@ -1,9 +1,8 @@
-import { readdirSync, rmdirSync, rmSync } from "node:fs";
+import { rmdirSync, rmSync } from "node:fs";
 import { mkdir, readdir, rename } from "node:fs/promises";
 import path from "node:path";
-import { few, UserError } from "../../util/errors.ts";
-import { makeFolders } from "../../util/make-folders.ts";
-import { codeOf, writeError } from "../../util/system-errors.ts";
+import { makeFolders, requireEmpty } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
 
 /** The folder for files before they are moved. A killed export leaves it behind, and the next one removes it. */
 const ASIDE = ".exporting";
@@ -18,20 +17,7 @@ export interface Exported {
 }
 
 /** Checks that a model can be exported into `folder`, which must be new or empty. @throws UserError */
-export function checkExportFolder(folder: string): void {
-  const names = namesIn(folder).filter((name) => name !== ASIDE);
-  if (names.length > 0)
-    throw new UserError(`${folder}: the folder is not empty (it has ${few(names)}); name a new one`);
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return [];
-    throw writeError(error, folder);
-  }
-}
+export const checkExportFolder = (folder: string): void => requireEmpty(folder, ASIDE);
 
 /** Moves the files that `write` creates into `folder`: all or none; the weights or graphs come last. */
 export async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {

@@ -19,7 +19,7 @@ test.each([
   ["m+first@windowsize=5", 'first: there is no option "windowsize"; did you mean "windowSize"?'],
   ["m+first@rankStart=20", "first: rankStart: expected less than the rankEnd"],
   ["m+first@stride=2,stride=3", "first: stride is given twice"],
-  ["a>b+first", "the pipeline first ranks with one model, but a>b is a pair"],
+  ["a>b+first", '"first" ranks with one model, but a>b is a pair'],
 ])("%s is one sentence", (text, sentence) => {
   expect(() => parseFirst(text)).toThrow(sentence);
 });

@@ -81,8 +81,7 @@ export function parseFirst(text: string): FirstName | undefined {
   const suffixed = readSuffixed("first", text);
   if (!suffixed) return undefined;
   const { model, values } = suffixed;
-  if (model.includes(">"))
-    throw new UserError(`"${text}": the pipeline first ranks with one model, but ${model} is a pair`, 2);
+  if (model.includes(">")) throw new UserError(`"${text}": "first" ranks with one model, but ${model} is a pair`, 2);
   return { ...suffixed, options: checkFirstOptions(values) };
 }
 

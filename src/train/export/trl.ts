@@ -1,10 +1,9 @@
 import { closeSync, openSync, readdirSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import { checkExportFolder } from "../../engine/file/export-folder.ts";
 import { decoderArchitecture } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
-import { makeFolders } from "../../util/make-folders.ts";
+import { makeFolders, requireEmpty } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import { writeRecord } from "../../weights/adapter/record.ts";
@@ -41,7 +40,7 @@ export async function exportTrl(
   openBase: (model: string) => Promise<Base>,
 ): Promise<ExportedRun> {
   refuseBeyond(options);
-  checkExportFolder(out);
+  requireEmpty(out);
   try {
     return await written(options, out, openBase);
   } catch (error) {

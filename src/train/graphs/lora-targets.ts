@@ -49,9 +49,6 @@ function matches(pattern: string): (name: string) => boolean {
     const whole = new RegExp(`^(?:${pattern})$`);
     return (name) => whole.test(name);
   } catch {
-    throw new UserError(
-      `lora.targets: "${pattern}" is neither a regular expression nor a list of names separated by commas`,
-      2,
-    );
+    throw new UserError(`lora.targets: "${pattern}" is neither a regular expression nor a comma-separated list`, 2);
   }
 }

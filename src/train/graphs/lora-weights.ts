@@ -178,8 +178,7 @@ export class LoraWeights implements TrainableWeights {
    * constant in the gradient, as in PEFT. ‖w + s · d u‖² = ‖w‖² + u · (2 s · w d + s² · dᵀd u) needs no copy of W.
    */
   #withGain(graph: Graph, name: string, factors: LowRank, inputs: number, outputs: Sizes): LowRank {
-    if (name === "output")
-      throw new UserError("use_dora: the head supports only plain LoRA; omit the head from targets", 2);
+    if (name === "output") throw new UserError("use_dora: the head supports only plain LoRA; omit it from targets", 2);
     const size = outputs[name]!;
     const [down, up] = [factors.down, factors.up].map(withoutGradient) as [Tensor, Tensor];
     const turned = transpose(down, [1, 0]);

@@ -120,8 +120,7 @@ function placeJoined(
   const names = Object.keys(sizes);
   const known = names.filter((name) => places.has(name));
   if (known.length === names.length) return end;
-  if (known.length > 0)
-    throw new Error(`${known.join(", ")} already have places, so ${names.join(", ")} cannot be adjacent`);
+  if (known.length > 0) throw new Error(`${known.join(", ")} already placed; ${names.join(", ")} cannot be adjacent`);
   if (new Set(names.map(trained)).size > 1)
     throw new UserError(
       `${names.join(", ")} are multiplied as one matrix: expected either all or none of them to be trained`,

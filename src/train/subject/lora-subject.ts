@@ -43,10 +43,7 @@ export async function loraSubject(
   const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
   const layout = withNewNames(layoutOf(checkpoint, architecture, plain), checkpoint);
   if (lora.modules_to_save !== undefined && (extended || checkpoint.config.kind === "gguf"))
-    throw new UserError(
-      "lora.modules_to_save: expected a model in safetensors (see modicum export) and no new tokens",
-      2,
-    );
+    throw new UserError("lora.modules_to_save: expected safetensors (see modicum export) and no new tokens", 2);
   const weights = new LoraWeights(frozen, lora, extended?.ids, layout);
   const saving = savingMasks(save, plain);
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));

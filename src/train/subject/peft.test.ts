@@ -99,7 +99,7 @@ test.each([
 test.each([
   ["q_proj,k_prj", /no matrix is named "k_prj"; did you mean "k_proj"\? \(there are attn_q, q_proj, .*\)$/],
   [String.raw`.*\.query`, /".*query" matches no matrix's whole name \(there are attn_q, q_proj, .*\)$/],
-  ["(q_proj", /lora.targets: "\(q_proj" is neither a regular expression nor a list of names separated by commas$/],
+  ["(q_proj", /lora.targets: "\(q_proj" is neither a regular expression nor a comma-separated list$/],
   ["blk.7.attn_q", /no matrix is named "blk.7.attn_q"/],
 ])("targets %s are refused in one sentence", async (targets, message) => {
   await expect(loraSubject(loraOptions.parse({ targets }), base, { quant: "f32", seed: 0 })).rejects.toThrow(message);

@@ -67,8 +67,7 @@ async function trainedReader(
   tokenizer: Tokenizer,
 ): Promise<SeenReader> {
   const vision = await visionOf(checkpoint);
-  if (vision.pictures !== "one")
-    throw new Error("only an image encoder that reads one picture at a time can be trained");
+  if (vision.pictures !== "one") throw new Error("only encoders that read one picture at a time can be trained");
   if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.checkpoint.config.path) : out, vision.encoder.config);
   const pictures = await readPictures(picturesIn(files), processor);

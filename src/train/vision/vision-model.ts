@@ -67,8 +67,7 @@ async function seeingModelOf(
   switch (sight) {
     case "trained": {
       const vision = (await visionArchitecture(checkpoint)).vision(weights);
-      if (vision.pictures !== "one")
-        throw new Error("only an image encoder that reads one picture at a time can be trained");
+      if (vision.pictures !== "one") throw new Error("only encoders that read one picture at a time can be trained");
       return visionLanguageModelOf(decoder, vision, saving);
     }
     case "frozen":

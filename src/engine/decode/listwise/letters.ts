@@ -18,9 +18,7 @@ export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
   const letters = all.slice(0, count);
   const missing = letters.findIndex((ids) => ids.length === 0);
   if (missing < 0) return letters;
-  throw new UserError(
-    `${tokenizer.path}: the letter ${letterOf(missing)} is not a token, but "first" ranks by letters`,
-  );
+  throw new UserError(`${tokenizer.path}: the letter ${letterOf(missing)} is not a token; "first" ranks by letters`);
 }
 
 /** Each vocabulary is searched once. */

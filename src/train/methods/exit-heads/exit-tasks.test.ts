@@ -89,7 +89,7 @@ test("sec is scored while its controller is trained", async () => {
 test.each([
   [
     { method: { ...method, saving: "sec" } },
-    "tasks: sec cannot run exits with only ffn and linear as deciders; omit tasks",
+    "tasks: sec cannot run exits with only ffn and linear deciders; omit tasks",
   ],
   [{ best: "other" }, 'best: expected loss or mine, got "other"'],
 ])("%j is refused before a text is read", async (changed, sentence) => {

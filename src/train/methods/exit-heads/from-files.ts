@@ -54,10 +54,7 @@ async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms
   checkBest(run.options, false);
   const { decider: kinds = [] } = withDefaults(saving, options);
   if (run.options.tasks.length > 0 && !runningDecider(saving, kinds))
-    throw new UserError(
-      `tasks: ${saving} cannot run exits with only ${kinds.join(" and ")} as deciders; omit tasks`,
-      2,
-    );
+    throw new UserError(`tasks: ${saving} cannot run exits with only ${kinds.join(" and ")} deciders; omit tasks`, 2);
   const documents = documentsOf(files);
   const { checkpoint, tokenizer } = await run.openBase(name);
   if (!isOfKind("decoder", checkpoint))

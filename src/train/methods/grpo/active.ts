@@ -76,9 +76,7 @@ export class ActiveGrpo implements ActiveMethod {
     const done = new AbortController();
     // The process has no work left that could settle a reward.
     const idle = once(process, "beforeExit", done).then(() => {
-      throw new UserError(
-        `${rewards.map(({ name }) => name).join(", ")}: a reward returned a promise that never settles`,
-      );
+      throw new UserError(`${rewards.map(({ name }) => name).join(", ")}: a reward's promise never settles`);
     });
     return Promise.race([Promise.all(all), idle]).finally(() => done.abort());
   }

@@ -34,9 +34,7 @@ export const bridgeOptions = z.strictObject({
   loss: z
     .enum(["softmax", "focal"])
     .default("softmax")
-    .describe(
-      "softmax: the correct label against all others, as in requests; focal: each label by itself, as in the paper",
-    ),
+    .describe("softmax: the correct label against the others, as in requests; focal: each by itself, as in the paper"),
   scale: z.number().positive().default(100).describe("factor of the cosines, by default that of published CLIP models"),
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step, all with the same number of regions"),

@@ -50,9 +50,7 @@ export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentine
       if (i === 0 || mask[i - 1] === 0) {
         const sentinel = sentinels[runs++];
         if (sentinel === undefined)
-          throw new UserError(
-            `ul2r: a text of ${text.length} tokens has more hidden spans than there are sentinels (${sentinels.length})`,
-          );
+          throw new UserError(`ul2r: a text of ${text.length} tokens needs more than ${sentinels.length} sentinels`);
         inputs.push(sentinel);
         targets.push(sentinel);
       }
