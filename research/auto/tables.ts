@@ -48,7 +48,7 @@ function row({ name, model }: (typeof TASKS)[number]): string[] {
   const task = [`[${name}](${file})`, model];
   if (certificate) return [...task, ...certifiedCells(certificate), freshText(`results/${name}/fresh.json`)];
   const missed = miss && `${recipesIn(miss.verdict.ladder)}: ${miss.verdict.mean.toFixed(3)} on ${miss.verdict.groups}`;
-  const slow = unsure.map(({ ladder, loss }) => `${recipesIn(ladder)}: no faster; ${loss.toFixed(3)} of the search`);
+  const slow = unsure.map(({ ladder, loss }) => `${recipesIn(ladder)}: no faster; ${loss.toFixed(3)} in the search`);
   return [...task, "nothing", missed ?? slow.join("; "), "", ""];
 }
 
@@ -85,7 +85,7 @@ function driftRows(): string[][] {
   const stayed = `${certified.audited} audited, ${certified.off ? "off" : "on"}; wealth ${certified.wealth.toFixed(2)}`;
   const sentence = `off in ${off} of ${runs} runs, after a median of ${audited} audited answers, ${requests.until_off} requests at a share of 0.01`;
   return [
-    ["those of the certificate", certified.loss.toFixed(3), stayed],
+    ["like the certificate's", certified.loss.toFixed(3), stayed],
     ["passages alone", loss.toFixed(3), sentence],
   ];
 }

@@ -68,7 +68,7 @@ function page(tunings: readonly Simulated[], wrongTuners: readonly (Simulated & 
     percent(certified),
     admissible > 0 ? `${percent(saving)} of ${percent(admissible)}` : "",
   ]);
-  const head = ["recipes", "wrong", "certified", "saved, of the most that is admissible"];
+  const head = ["recipes", "wrong", "certified", "saved, of the admissible maximum"];
   writeSection("research/auto/README.md", "tune-simulation", markdownTable(head, rows));
 }
 

@@ -46,8 +46,8 @@ function exitsTable({ model, saving, layers, head, deciders, data, measured }: E
   const columns = ["layers", "the text's token", "the model's choice", ...names.map((name) => `AUROC of ${name}`)];
   const choice = head.tokens ? `, ${head.tokens.length} tokens` : "";
   const rank = head.rank === undefined ? "" : ` of rank ${head.rank}`;
-  const oracle = ` An oracle that leaves where an exit first chooses as the model does runs at most ${oracleDepth(layers, measured.agree, LAYERS[model.name]!).toFixed(1)} of ${LAYERS[model.name]} layers.`;
-  const never = saving === "sec" ? ` No layer is right about ${percent(measured.neverRight)}.` : "";
+  const oracle = ` An oracle that leaves at the first exit that chooses as the model does runs at most ${oracleDepth(layers, measured.agree, LAYERS[model.name]!).toFixed(1)} of ${LAYERS[model.name]} layers.`;
+  const never = saving === "sec" ? ` No layer is right for ${percent(measured.neverRight)} of the tokens.` : "";
   return [
     `\`${saving}\` on ${model.name}: head ${head.mode}${rank}${choice}; ${data.tokens} tokens of ${data.name}, ${measured.tokens} of them held out.${oracle}${never}`,
     markdownTable([...columns, ...stops], rows),

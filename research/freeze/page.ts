@@ -12,8 +12,8 @@ export function freezeTable(): string {
   const runs = freezeRuns().filter(({ steps }) => steps === STEPS);
   const full = (seed: number) => runs.find((run) => run.arm === "full" && run.seed === seed)!;
   const head = [
-    ...["trained", "lowest layer", "squared gradient", "held-out nats", "beside full", "training nats"],
-    ...["CPU a step, beside full", "memory, MB", "FLOPs a step, beside full", "CPU before the first step, s"],
+    ...["trained", "lowest layer", "squared gradient", "held-out nats", "minus full", "training nats"],
+    ...["CPU a step / full", "memory, MB", "FLOPs a step / full", "CPU before the first step, s"],
   ];
   const rows = [...new Set(runs.map(({ arm }) => arm))].map((arm) => {
     const group = runs.filter((run) => run.arm === arm);
@@ -41,7 +41,7 @@ export function freezeTable(): string {
 /** Each training of `auto`, then all LoRA layers for about its CPU time, and `above` for as many steps. */
 export function timeTable(): string {
   const runs = freezeRuns();
-  const head = ["trained", "steps", "CPU, s", "without the start, s", "held-out nats", "beside `auto`"];
+  const head = ["trained", "steps", "CPU, s", "without startup, s", "held-out nats", "minus `auto`"];
   const rows = [...new Set(runs.filter(({ arm }) => arm === "auto").map(({ steps }) => steps))].flatMap((length) => {
     const of = (arm: FreezeRun["arm"], steps: number) =>
       runs.filter((run) => run.arm === arm && run.steps === steps).toSorted((a, b) => a.seed - b.seed);

@@ -71,7 +71,7 @@ function gate(all: readonly Result[], illegal: string): string {
   const over = mean(margins.map((margin) => margin.mean));
   const best = margins.filter((margin) => margin.best).length;
   const verdict = over > 0 ? "holds" : "does not hold";
-  return `- **${illegal} illegal**: the gate ${verdict}: learned less matched is ${signed(over)} (by seed ${margins.map((m) => signed(m.mean)).join(", ")}); above the best of three matched masks in ${best} of ${all.length} seeds.`;
+  return `- **${illegal} illegal**: the gate ${verdict}: learned minus matched is ${signed(over)} (by seed ${margins.map((m) => signed(m.mean)).join(", ")}); above the best of three matched masks in ${best} of ${all.length} seeds.`;
 }
 
 /** A world's table of all masks, and its gates. */
@@ -135,7 +135,7 @@ function ratioSection(shapes: readonly Result[]): string {
   const all = [...swept, ...shapes.filter(({ seed }) => seeds.has(seed))];
   const head = ["illegal", "ratio", "m's mean", "parameters", "a illegal", "matched", "a innocent", "matched"];
   const rows = all[0]!.roles.flatMap(({ role }) => ratioRows(all, role.illegal));
-  return markdownTable([...head, "learned less matched selectivity", "seeds"], rows);
+  return markdownTable([...head, "learned minus matched selectivity", "seeds"], rows);
 }
 
 export function guardSection(): string {

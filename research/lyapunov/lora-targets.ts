@@ -90,5 +90,5 @@ const rows = adapters.map((adapter) => {
   ];
 });
 writeFileSync(join(root, FOLDER, "lora.json"), `${JSON.stringify(found, undefined, 1)}\n`);
-const header = ["targets", "rank", "parameters", "better rate", "held-out loss, a seed each", "less x_proj's"];
+const header = ["targets", "rank", "parameters", "better rate", "held-out loss, by seed", "minus x_proj's"];
 writeSection(`${FOLDER}/README.md`, "lora-targets", markdownTable(header, rows));

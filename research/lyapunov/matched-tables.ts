@@ -60,8 +60,8 @@ function divergenceTable(lines: readonly MatchedLine[]): string {
       ];
     }),
   );
-  const head = ["model", "rate", "steps", "held-out loss in float32", "arm", "KL from fp32's, a seed each"];
-  return markdownTable([...head, "log10 KL, mean [95 %]", "less the GPT's", "same top"], rows);
+  const head = ["model", "rate", "steps", "held-out loss in float32", "arm", "KL from fp32's, by seed"];
+  return markdownTable([...head, "log10 KL, mean [95 %]", "minus the GPT's", "same top"], rows);
 }
 
 /** The tables of peers at equal held-out loss; none before the first run. */

@@ -60,14 +60,7 @@ function exponentsTable(): string {
       signed(Math.min(...runs.flatMap(({ grown }) => grown)), 2),
     ]);
   return markdownTable(
-    [
-      "model",
-      "steps",
-      "seeds",
-      "λ max of the model, a seed each",
-      "exponents ≥ 0",
-      "least of the layers with A = +exp",
-    ],
+    ["model", "steps", "seeds", "λ max of the model, by seed", "exponents ≥ 0", "smallest over layers with A = +exp"],
     rows,
   );
 }
@@ -142,7 +135,7 @@ function trainingTable(): string {
       ),
     ];
   });
-  const head = ["held-out loss − fp32's, a seed each", "KL from fp32's, a seed each", "same top"];
+  const head = ["held-out loss − fp32's, by seed", "KL from fp32's, by seed", "same top"];
   return markdownTable(["model", "trained in", ...head], rows);
 }
 
@@ -167,7 +160,7 @@ function loopsTable(): string {
 function tinyLine(): string {
   const [{ max, layers }] = wholes() as [Whole];
   const grown = Math.min(...layers.map((layer) => layer.grown.exponent));
-  return `mamba-tiny, 900 steps, 1,024 tokens: λ max ${signed(max, 5)}; the least of its layers with A = +exp ${signed(grown, 2)}.`;
+  return `mamba-tiny, 900 steps, 1,024 tokens: λ max ${signed(max, 5)}; the smallest of its layers with A = +exp ${signed(grown, 2)}.`;
 }
 
 /** The tables of exponents, precisions, trainings and loops, and of the larger peers once they are measured. */

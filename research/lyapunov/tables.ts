@@ -69,7 +69,7 @@ function divergenceTable(lines: readonly DivergenceLine[]): string {
         ];
       }),
     );
-  const head = ["model", "what is trained", "rate", "arm", "held-out loss − fp32's", "KL from fp32's, a seed each"];
+  const head = ["model", "what is trained", "rate", "arm", "held-out loss − fp32's", "KL from fp32's, by seed"];
   return markdownTable([...head, "log10 KL, mean [95 %]", "same top"], rows);
 }
 
@@ -88,7 +88,7 @@ function positionsTable(lines: readonly PrecisionLine[]): string {
     }),
   );
   return markdownTable(
-    ["model", "tokens", "precision", "KL, a seed each", "KL late / early", "states, first → last"],
+    ["model", "tokens", "precision", "KL, by seed", "KL late / early", "states, first → last"],
     rows,
   );
 }

@@ -121,5 +121,5 @@ const rows = DOMAINS.map((domain) => {
 });
 const rounded = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(5)) : value);
 writeFileSync(join(root, FOLDER, "phases.json"), `${JSON.stringify(all, rounded, 1)}\n`);
-const header = ["held-out rows of", "more sums in the decay", "as many from the start", "difference by seed"];
+const header = ["held-out rows of", "more sums in the decay", "same number, evenly spread", "difference by seed"];
 writeSection(`${FOLDER}/README.md`, "moe/phases", markdownTable(header, rows));

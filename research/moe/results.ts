@@ -126,7 +126,7 @@ writeSection(
   "moe/results",
   markdownTable(
     [
-      ...["model", "seeds", "FLOPs a token", "held-out loss", "less dense's", "greatest share", "least share"],
+      ...["model", "seeds", "FLOPs a token", "held-out loss", "minus dense's", "greatest share", "least share"],
       ...["z", "bits of the domain in the first expert", "domains shuffled"],
     ],
     rows,

@@ -161,9 +161,9 @@ function screenedRuns(grid: readonly RealRun[]): string[] {
     far[i] === 0 ? "none" : far[i]!.toPrecision(2),
   ]);
   return [
-    `Halving, run by itself, took ${percent(screened.compute)} of the FLOPs of all runs to their end:`,
+    `The real halving run took ${percent(screened.compute)} of the FLOPs of all complete runs:`,
     markdownTable(
-      ["lr", "rank", "steps", "best held-out loss", "largest difference to the complete run's losses"],
+      ["lr", "rank", "steps", "best held-out loss", "largest difference from the complete run's losses"],
       rows,
     ),
   ];
@@ -185,7 +185,7 @@ function seedsTable(): string[] {
   return rows.length === 0 ? [] : [SEEDS_TITLE, markdownTable(head, rows)];
 }
 
-const SEEDS_TITLE = "### Twelve settings, screened by the task: the runs that went to their end";
+const SEEDS_TITLE = "### Twelve settings, screened by the task: the runs that finished";
 
 const bestLoss = ({ heldOut }: RealRun): number => Math.min(...heldOut.map(({ loss }) => loss));
 
@@ -222,7 +222,7 @@ function screenedTable(grid: readonly RealRun[]): string {
       ["screen", "cuts after steps", "kept", "the best run is kept", "best held-out loss", "compute"],
       rows,
     ),
-    `The rule of early loss and gradient norm puts the best run at place ${place(winner!.name)} of ${grid.length}.`,
+    `The rule of early loss and gradient norm ranks the best run ${place(winner!.name)} of ${grid.length}.`,
   ].join("\n\n");
 }
 

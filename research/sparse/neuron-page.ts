@@ -5,8 +5,8 @@ import { armNames, isUntrained, type NeuronRun, neuronRuns, neuronTimes, TIMES }
 
 const LABELS: Record<NeuronRun["arm"], string> = {
   dense: "dense",
-  magnitude: "by norm, while it trains",
-  random: "random, while it trains",
+  magnitude: "by norm, during training",
+  random: "random, during training",
   "dense, untrained": "dense, not trained",
   "magnitude, untrained": "by norm, not trained",
   "random, untrained": "random, not trained",
@@ -21,7 +21,7 @@ function qualityTable(runs: readonly NeuronRun[]): string {
     ...[LABELS[arm], String(neurons), three(heldOut)],
     ...(isUntrained(arm) || !dense ? ["", ""] : [three(cpuMs / dense.cpuMs), three(flops / dense.flops)]),
   ]);
-  const head = ["model", "neurons a layer", "held-out nats", "CPU a step, beside dense", "FLOPs, beside dense"];
+  const head = ["model", "neurons a layer", "held-out nats", "CPU a step / dense", "FLOPs / dense"];
   return markdownTable(head, rows);
 }
 
@@ -33,11 +33,11 @@ function timeTable(): string {
     const quartiles = ratios("ms").toSorted((a, b) => a - b);
     const at = (share: number) => three(quartiles[Math.floor(share * (quartiles.length - 1))]!);
     return [
-      ...[part === "prompt" ? "256 tokens" : "a token after", medianOf("dense"), medianOf("cut")],
+      ...[part === "prompt" ? "256 tokens" : "next token", medianOf("dense"), medianOf("cut")],
       ...[`${three(median(ratios("ms")))} [${at(0.25)}, ${at(0.75)}]`, three(median(ratios("flops")))],
     ];
   });
-  return markdownTable(["of answering", "dense, CPU ms", "cut, CPU ms", "ratio, quartiles", "FLOPs' ratio"], rows);
+  return markdownTable(["inference", "dense, CPU ms", "pruned, CPU ms", "ratio, quartiles", "FLOPs ratio"], rows);
 }
 
 export const neuronParts = (): string[] => ["### Whole neurons of SmolLM2", qualityTable(neuronRuns()), timeTable()];

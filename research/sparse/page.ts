@@ -144,7 +144,7 @@ function lawParts(runs: readonly DoneRun[]): string[] {
     "### The law",
     markdownTable(["size, sparsity, dense steps", "first", "average", "last", "tokens", "loss"], points),
     markdownTable(["size in the law", "mean error", "greatest", "mean error, sparsity left out", "greatest"], errors),
-    markdownTable(["coefficient, average size", "fitted", "95 % of fits to runs drawn again"], rows),
+    markdownTable(["coefficient, average size", "fitted", "95 % of bootstrap fits"], rows),
   ];
 }
 
@@ -161,7 +161,7 @@ const FORMS = {
   dense: "dense",
   weights: "80 % of all weights zero",
   neurons: "80 % of the MLPs' neurons dead",
-  shrunk: "those cut out (`train shrink`)",
+  shrunk: "dead neurons removed (`train shrink`)",
 } as const;
 
 function inferenceParts(): string[] {
@@ -172,8 +172,8 @@ function inferenceParts(): string[] {
   const rows = forms.map(({ form, bytes, gzip, bitmask, prompt, token }) => [
     ...[FORMS[form], prompt.toFixed(0), token.toFixed(1), ...[bytes, gzip, bitmask].map(megabytes)],
   ]);
-  const head = ["model", "256 tokens, ms", "a token after, ms", "float32, MB", "gzip", "bit mask and values"];
-  return ["### Zeros in answering", markdownTable(head, rows)];
+  const head = ["model", "256 tokens, ms", "next token, ms", "float32, MB", "gzip", "bit mask and values"];
+  return ["### Zeros in inference", markdownTable(head, rows)];
 }
 
 if (process.argv[1] === import.meta.filename) {
