@@ -85,7 +85,7 @@ export function shareOf({ validation }: Pick<TrainOptions, "validation">): numbe
  */
 export const methodOption = z.union([z.string(), z.looseObject({ name: z.string() })]).meta({ type: "string" });
 
-/** The value with which the run itself chooses what to freeze. */
+/** The value of `freeze` that lets the run choose what to freeze. */
 export const AUTO = "auto";
 
 /** The options of a training run, from which its YAML or JSON fields, flags and docs are generated. */

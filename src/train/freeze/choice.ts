@@ -28,8 +28,8 @@ export interface TrainedUnits {
 const sumOf = (units: readonly Unit[]): number => units.reduce((sum, { square }) => sum + square, 0);
 
 /**
- * Chooses the units with the greatest gradients, from the layer at which the backward pass ends: the highest layer for
- * which they hold at least the share of the squared norm that random units would hold on average.
+ * Chooses the layer at which the backward pass ends, and from there up the units with the greatest gradients. The layer
+ * is the highest for which these units hold the share of the squared norm that random units would hold on average.
  */
 export function chooseTrained(units: readonly Unit[], share: number): TrainedUnits {
   const count = Math.max(1, Math.round((1 - share) * units.length));

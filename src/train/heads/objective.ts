@@ -39,7 +39,7 @@ export interface HeadPrograms {
 /** A batch's tensors after the last layer. */
 export interface HeadTensors {
   readonly stream: View;
-  /** Receives the stream's gradient, which overwrites it or, if `adds`, is added to it. */
+  /** The buffer for the stream's gradient: overwritten, or, if `adds`, added to. */
   readonly gradient: View;
   readonly adds: boolean;
   /** The batch's inputs. */

@@ -17,7 +17,7 @@ const START = 1;
 export class EventFile {
   readonly #file: string;
 
-  /** Creates a file in the run's folder, because of which TensorBoard drops steps after `done`. @throws UserError */
+  /** Creates a file whose first record makes TensorBoard drop other files' steps after `done`. @throws UserError */
   constructor(run: string, done: number) {
     const folder = path.join(run, "tensorboard");
     this.#file = path.join(folder, `events.out.tfevents.${Date.now()}.${os.hostname()}`);

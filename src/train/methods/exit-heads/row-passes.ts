@@ -17,7 +17,7 @@ import { ParameterStore } from "../../step/parameters.ts";
 import type { PassCost } from "../../step/passes.ts";
 import type { ExitInputs } from "./exit-inputs.ts";
 
-/** A model of positions, x [1, n, hidden] to logits [1, n, classes], or of sequences, x [n, tokens, hidden]. */
+/** A model that maps positions x [1, n, hidden], or sequences x [n, tokens, hidden], to logits [.., .., classes]. */
 export interface RowModel {
   readonly hidden: number;
   /** Tokens per sequence; if absent, positions are independent. */
@@ -28,7 +28,7 @@ export interface RowModel {
   logits(g: Graph, weightsOf: WeightsOf, x: Tensor): Tensor;
 }
 
-/** The leading dimensions of a graph's tensors: symbolic, and for `count` positions. */
+/** The leading dimensions of a graph's tensors, symbolic and (below) for `count` positions. */
 export const dimsOf = ({ sequence }: RowModel): [Dim, Dim] => (sequence ? [sym("n"), sequence] : [1, sym("n")]);
 export const countsOf = ({ sequence }: RowModel, count: number): [number, number] =>
   sequence ? [count / sequence, sequence] : [1, count];

@@ -44,7 +44,7 @@ export class MaskState {
     return this.shares.reduce((sum, m) => sum + m, 0) / this.shares.length;
   }
 
-  /** ⟨Δ, g⟩ for each tensor: the derivative with respect to its share of a loss with gradient g. */
+  /** ⟨Δ, g⟩ for each tensor: the derivative of a loss with gradient g with respect to the tensor's share. */
   along(gradient: Numbers): Float64Array {
     return Float64Array.from(this.slices, ({ offset, length }) => {
       let sum = 0;

@@ -49,7 +49,7 @@ const own = bridgeOptions.omit({
   ...{ data: true, steps: true, batch: true, seed: true, optimizer: true, schedule: true },
 });
 
-/** Trains a bridge between a frozen localiser and a frozen image–text model, which names regions. */
+/** Trains a bridge, which names regions, between a frozen localiser and a frozen image–text model. */
 export const bridge: Method<z.output<typeof own>> = {
   name: "bridge",
   summary: "train the bridge that names the regions of an image",

@@ -10,7 +10,7 @@ import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 /** The sizes of a batch. */
 export interface LocaliserBatch {
   readonly imageSize: number;
-  /** The number of cells along a mask's side; `cells`: along a patch's side. */
+  /** The number of cells along a mask's side; `cells` is the number along a patch's side. */
   readonly side: number;
   readonly cells: number;
   /** Boxes per picture. */

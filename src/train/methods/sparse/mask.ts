@@ -57,7 +57,7 @@ const countOf = (group: readonly Units[]): number => group.reduce((sum, { count 
 const unitsLeft = (group: readonly Units[], share: number): number =>
   Math.floor(countOf(group) * share * (1 + ROUNDING));
 
-/** Marks the `count` greatest of `scores`; of equal scores, the first. Returns one byte per score, 1 if marked. */
+/** Marks the `count` greatest of `scores`; ties go to the lower index. Returns one byte per score, 1 if marked. */
 export function greatest(scores: Float32Array, count: number): Uint8Array {
   const chosen = new Uint8Array(scores.length);
   if (count <= 0) return chosen;

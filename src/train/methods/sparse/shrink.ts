@@ -25,7 +25,7 @@ interface Matrix {
   readonly columns: number;
 }
 
-/** The number of weights in a row that are quantised together; rows of other multiples would remain float32. */
+/** The number of weights in a row that are quantised together; rows that are not a multiple of it stay in float32. */
 const BLOCK = 32;
 
 /**

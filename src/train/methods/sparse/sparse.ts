@@ -74,9 +74,9 @@ class SparseTraining implements ActiveMethod {
   }
 
   /**
-   * Counts `parameters`, the prunable weights summed over the steps (run / steps is their mean N̄), `prunable`, the
-   * weights that remain in prunable matrices, and `weights`, those that remain in the whole model. FLOPs are those of
-   * dense products, since zeros are multiplied like other numbers.
+   * Counts three things: `parameters`, the prunable weights summed over the steps (divided by their number: N̄);
+   * `prunable`, the weights that remain in prunable matrices; `weights`, the weights that remain in the whole model.
+   * FLOPs are those of dense products, since zeros are multiplied like other numbers.
    */
   bill(steps: number): MethodBill {
     const first = this.#pruned.weights;

@@ -4,7 +4,7 @@ import { type Denoiser, drawDenoiser } from "./denoisers.ts";
 import { longestText, type Sequence, sequenceOf } from "./sequence.ts";
 import type { DenoisingIds } from "./tokens.ts";
 
-/** A mixture of denoisers, the share of texts that are not denoised, and their tokens. */
+/** A mixture of denoisers with its special tokens, and the share of texts that are not denoised. */
 export interface Denoising {
   readonly mixture: readonly Denoiser[];
   /** The share of texts that are trained causally, without denoising. */

@@ -67,7 +67,7 @@ function lawOf({ x, value }: Minimum): FittedLaw {
 /** The logarithm of a loss floor that is practically 0. */
 const NO_FLOOR = -10;
 
-/** The start at a known law, for a fit to nearly the same points. */
+/** The starting values from a known law, to fit nearly the same points again. */
 export const startAt = ({ E, A, B, alpha, beta }: Law): Start => [
   ...([Math.log(A), Math.log(B), Math.max(NO_FLOOR, Math.log(E)), alpha, beta] as const),
 ];

@@ -14,7 +14,7 @@ export interface RunPlanOptions {
 
 /** The best run according to a law; what counts as a parameter depends on the law. */
 export interface RunPlan {
-  /** The number of parameters at the start; then averaged over the steps, and at the end. */
+  /** The number of parameters: at the start (`first`), the mean over the steps, and at the end (`last`). */
   readonly first: number;
   readonly mean: number;
   readonly last: number;
@@ -26,7 +26,7 @@ export interface RunPlan {
 
 /**
  * Finds the average size and the number of tokens with the lowest loss for a compute of 6 · size · tokens (arXiv
- * 2203.15556, equation 4), and the first and last size of a run with the usual pruning schedule and that average.
+ * 2203.15556, equation 4), and the first and last size of a run that has this average with the default pruning schedule.
  * @throws UserError
  */
 export function planRun({ compute, sparsity, law, inferenceTokens = 0 }: RunPlanOptions): RunPlan {
