@@ -110,7 +110,7 @@ export const resumeTraining: Training["resumeTraining"] = later(async () => (awa
 export const train: Training["train"] = later(async () => (await training()).train);
 
 /**
- * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
+ * Trains in phases, each in its own folder within `out`, from the weights of the previous phase. A call with the same
  * arguments resumes a stopped one.
  * @throws UserError
  */
@@ -271,7 +271,7 @@ export const maskTensors: Training["maskTensors"] = later(async () => (await tra
 
 /**
  * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that it learns illegal images
- * badly and innocent ones well (FreezeAsGuard). `train` enforces the mask by its option `freezeMask`.
+ * badly and innocent ones well (FreezeAsGuard). The option `freezeMask` of `train` enforces the mask.
  * @throws UserError
  */
 export const trainGuard: Training["trainGuard"] = later(async () => (await training()).trainGuard);

@@ -119,7 +119,7 @@ function bashScript(calls: readonly Call[]): string {
     return `    "${words}")
       if [[ $current == -* ]]; then _modicum_reply none ${flagWords}; else ${reply(own)}; fi ;;`;
   });
-  // Bash splits --flag=value at the sign.
+  // Bash splits --flag=value at the equals sign.
   return `# bash completion of modicum
 _modicum_reply() {
   local IFS=$' \\t\\n'

@@ -34,7 +34,7 @@ const wordsOf = (line: string): string[] =>
     .slice(1)
     .filter((word, i, words) => !/^[<>]$/.test(word) && !/^[<>]$/.test(words[i - 1] ?? ""));
 
-/** Parses a call by the real commands, with empty actions. */
+/** Parses a call with the real commands, whose actions are empty. */
 async function parse(words: readonly string[]): Promise<void> {
   const fresh = await wholeProgram();
   for (const command of within(fresh)) command.exitOverride().action(() => {});

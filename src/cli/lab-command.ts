@@ -1,6 +1,6 @@
 /**
- * The command that reproduces a run's results, for its summary and report: without flags about an existing folder, and
- * without the queue, since it does not change results, and its address may hold a password.
+ * The command that reproduces a run's results, for its summary and report. It leaves out flags about an existing
+ * folder, and the queue, which does not change results and whose address may hold a password.
  */
 export function commandOf(words: readonly string[]): string {
   const making = words.filter((word, i) => !passing.test(word) && words[i - 1] !== "--queue");

@@ -4,7 +4,7 @@ import { unwritten } from "./output.ts";
 import { runProgram } from "./program.ts";
 
 let ended = false;
-/** Ends the work like Ctrl-C, at the first error. */
+/** Stops the work at the first error, as Ctrl-C does. */
 const endBy = (statusOf: (error: NodeJS.ErrnoException) => number) => (error: NodeJS.ErrnoException) => {
   if (ended) return;
   ended = true;
@@ -16,7 +16,7 @@ process.stdout.on(
   "error",
   endBy((error) => (error.code === "EPIPE" ? 0 : report(unwritten(error), undefined))),
 );
-// Nobody waits for such an error: a stray one in a reward's module, for example.
+// No code awaits the promise that failed, such as a stray one in a reward's module.
 process.on(
   "uncaughtException",
   endBy((error) => report(error, undefined)),

@@ -25,7 +25,7 @@ async function* within(stdin: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   }
 }
 
-/** Text piped or redirected into stdin, besides a prompt in the arguments; "" if there is none. */
+/** Text piped or redirected into stdin, besides a prompt in the arguments; "" without such text. */
 export async function pipedText(signal: AbortSignal): Promise<string> {
   switch (stdinKind()) {
     case "none":

@@ -12,7 +12,7 @@ import {
 import { listModels, preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Check } from "./checks.ts";
 
-/** The forms that timing selected on this machine for each downloaded model; if `again`, times all anew. */
+/** The forms that timing selected on this machine for each downloaded model; if `again`, times all models again. */
 export async function tunings(again: boolean): Promise<Check[]> {
   const checks: Check[] = [];
   const tell = (name: string, found: string) => checks.push({ name, ok: true, needed: false, found });

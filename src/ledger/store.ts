@@ -41,7 +41,7 @@ export class Ledger implements AsyncDisposable {
     return sumOf(row!);
   }
 
-  /** A sum for each key in the filter's receipts, the most expensive first. */
+  /** A sum for each key among the receipts that match the filter, the most expensive first. */
   async sums(filter: SumFilter = {}): Promise<KeySum[]> {
     const { from: source, values } = summedFrom(filter);
     const rows = await this.db.rows(`SELECT key, ${SUMS} ${source} GROUP BY key ORDER BY flops_spent DESC`, values);

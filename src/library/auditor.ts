@@ -44,8 +44,8 @@ export interface AuditOptions {
 }
 
 /**
- * Audits certificates: dense reads a share of the answers under them, in a model's pauses. Their tokens stay only in
- * memory.
+ * Audits certificates: while a model is idle, dense reads a share of the answers given under them. Their tokens stay
+ * only in memory.
  */
 export class Auditor {
   /** Keys of recent requests, by prompt and by prompt with arrival time. */

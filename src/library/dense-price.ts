@@ -9,8 +9,8 @@ type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
 type Held = Reading & Pick<RunOptions, "cachePrompt">;
 
 /**
- * The dense price of a prompt and an answer with this text, by the model's own cost rules, as `Meter` bills a run.
- * `cached`: the share of the prompt in a cache, 0 to 1.
+ * The dense price of a prompt and an answer with this text, computed with the model's own cost rules, as `Meter` bills
+ * a run. `cached`: the share of the prompt in a cache, 0 to 1.
  */
 export function priceOfAnswer(
   model: LanguageModel,

@@ -207,8 +207,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * Fills the blanks `<extra_id_0>`, `<extra_id_1>` … of a text in one answer, by a model trained for it. A blank that
-   * the answer does not reach is empty.
+   * Fills the blanks `<extra_id_0>`, `<extra_id_1>` … of a text in one answer. The model must be trained for it. A
+   * blank that the answer does not reach is empty.
    * @throws UserError if the model lacks the tokens, or the blanks are out of order
    */
   async infill(text: string, options: RunOptions = {}): Promise<Infilled> {
@@ -219,8 +219,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * One vector per text, by the model's sentence-transformers files; long texts are cut, unless `truncate` is false.
-   * Some models also read images: `{ image }`, a file's path or its bytes.
+   * One vector per text, as the model's sentence-transformers files specify; long texts are cut, unless `truncate` is
+   * false. Some models also read images: `{ image }`, a file's path or its bytes.
    * @throws UserError if the model has no vectors, or an image cannot be read
    */
   async embed(
@@ -302,7 +302,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * Names the regions of a picture, by the model's own localiser and bridge.
+   * Names the regions of a picture with the model's own localiser and bridge.
    * @throws UserError if it has none, or for an invalid picture, box or label
    */
   async recognize(request: RecognizeCall): Promise<Recognized> {

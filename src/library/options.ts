@@ -82,8 +82,8 @@ interface AnswerOptions extends Saves {
    */
   raw?: boolean | undefined;
   /**
-   * Samples by the model's own settings (`model.sampling`), which override this call's; a setting that the model does
-   * not have is kept.
+   * Samples with the model's own settings (`model.sampling`), which override this call's; settings that the model does
+   * not define are kept.
    */
   modelSampling?: boolean | undefined;
   /** Text after the answer, which fills the place between it and the prompt, a text or ids: for models with fill-in tokens. */

@@ -35,7 +35,7 @@ export interface GuardCall extends ResolveOptions, Pick<GuardTerms, "onStep"> {
 
 /**
  * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that it learns illegal images
- * badly and innocent ones well (FreezeAsGuard). `train` enforces the mask by its option `freezeMask`.
+ * badly and innocent ones well (FreezeAsGuard). The option `freezeMask` of `train` enforces the mask.
  * @throws UserError
  */
 export async function trainGuard(

@@ -87,7 +87,7 @@ export async function trainSweep(
 }
 
 /**
- * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
+ * Trains in phases, each in its own folder within `out`, from the weights of the previous phase. A call with the same
  * arguments resumes a stopped one.
  * @throws UserError
  */

@@ -43,7 +43,7 @@ export interface Serving {
   /** Why a request's savings are refused, unless they replace options. */
   readonly noSavings: string;
   /**
-   * The options in an alias for the only such pipeline on a server; undefined for other names.
+   * Returns the options in an alias, a name for a server's only pipeline of this kind; undefined for other names.
    * @throws UserError that names the option
    */
   alias(model: string): string | undefined;

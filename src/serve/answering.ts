@@ -16,7 +16,7 @@ import type { UnderWay } from "./under-way.ts";
 
 type Params = Readonly<Record<string, string>>;
 
-/** Answers requests by their endpoints, from identifying the caller to the end of the response. */
+/** Answers requests with their endpoints, from identifying the caller to the end of the response. */
 export class Answering {
   constructor(
     private readonly context: ServerContext,

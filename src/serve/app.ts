@@ -10,7 +10,7 @@ import { RequestLine } from "./request-line.ts";
 export function createApp(answering: Answering, endpoints: readonly Endpoint[], log: Logger): Hono {
   const app = new Hono();
   app.use((c, next) => {
-    // Node uses the first of several hosts, but a proxy in front of it may use a different one.
+    // Node uses the first of several Host headers, but a proxy in front of it may use a different one.
     if (c.req.header("host")?.includes(",")) throw noAddress();
     return next();
   });

@@ -4,8 +4,8 @@ import { limitOptions } from "./limits.ts";
 import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 /**
- * Maximum seconds for a request to arrive; its headers have a quarter of them. A client that sends nothing in that time
- * gets no answer; on a busy machine, the client itself may be late.
+ * Maximum seconds for a request to arrive; its headers have a quarter of that time. A client that sends nothing in that
+ * time gets no answer; on a busy machine, the client itself may be late.
  */
 const SECONDS = 2;
 let server: Testing;

@@ -16,7 +16,7 @@ const seconds = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 
 
 /**
  * The server's metrics in Prometheus' format. If vLLM has the same metric, it has vLLM's name and meaning, so that
- * dashboards fit.
+ * vLLM's dashboards work.
  */
 export class Metrics {
   readonly registry = new Registry();

@@ -39,7 +39,7 @@ const SUFFICIENT = 1e-4;
 const MOST_CUTS = 50;
 
 /**
- * The minimum of a smooth convex function, by L-BFGS (Liu & Nocedal 1989) with a line search that cuts steps until they
+ * Minimises a smooth convex function by L-BFGS (Liu & Nocedal 1989), with a line search that cuts steps until they
  * decrease enough. It is deterministic: no random numbers, no clock. `start` does not change.
  */
 export function minimise(objective: Objective, start: Float64Array, options: MinimiseOptions): Minimum {
@@ -96,7 +96,7 @@ function remember(pairs: Pair[], memory: number, step: Float64Array, change: Flo
   if (pairs.length > memory) pairs.shift();
 }
 
-/** The quasi-Newton direction, by the two-loop recursion (Nocedal 1980). */
+/** Computes the quasi-Newton direction with the two-loop recursion (Nocedal 1980). */
 function descent(gradient: Float64Array, pairs: readonly Pair[], { precondition }: MinimiseOptions): Float64Array {
   const q = gradient.map((v) => -v);
   const alphas = new Float64Array(pairs.length);

@@ -1,4 +1,4 @@
-/** Normally distributed numbers by Box and Muller's method. */
+/** Normally distributed random numbers, from the Box–Muller transform. */
 export function normals(random: () => number): () => number {
   let spare: number | undefined;
   return () => {

@@ -101,7 +101,8 @@ async function run(flags: Flags): Promise<void> {
 }
 
 /**
- * The command that continues a tuning. It leaves out the queue's address, which may hold a password and is not needed.
+ * The command that continues a tuning run. It leaves out the queue's address, which may hold a password and is not
+ * needed.
  */
 const howToGoOn = (queue: string | undefined): string =>
   `\`${commandOf(process.argv.slice(2))}\` continues it${queue === undefined ? "" : ", with or without the same --queue"}`;

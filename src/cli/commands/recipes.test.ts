@@ -9,7 +9,7 @@ import { registeredRecipes, registerRecipe } from "../../savings/registered.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { define } from "./recipes.ts";
 
-/** The form in which models run in these tests. */
+/** The weight form of the models in these tests. */
 const running = vi.hoisted(() => ({ quant: "auto" }));
 vi.mock("../../weights/prepared/tuning.ts", async (original) => ({
   ...(await original<typeof import("../../weights/prepared/tuning.ts")>()),

@@ -47,7 +47,7 @@ function defineOne(command: Command, name: string): void {
     .option("--out <file>", "where to write the result (default: print it)")
     .option("--json", "with --out: print one JSON object, { out, save, summary }");
   addFlags(addFlags(command, options), quantOptions).action((_: Options, own: Command) =>
-    // --json is also the parent's, and commander passes it to the parent.
+    // The parent command also has --json, and commander passes the flag to the parent.
     calibrate(name, own.optsWithGlobals<Options>()),
   );
 }

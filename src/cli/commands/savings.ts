@@ -26,7 +26,7 @@ async function list(name: string | undefined, { json = false }: { json?: boolean
   else print(listed.map((one) => detailLines(one).join("\n")).join("\n\n"));
 }
 
-/** A saving, a pipeline or a method, or several with one name. @throws UserError */
+/** The saving, pipeline or method with a name, or all that share it. @throws UserError */
 function named(name: string, all: readonly Listed[]): Listed[] {
   const matches = all.filter((listed) => listed.name === name);
   if (matches.length > 0) return matches;

@@ -31,7 +31,7 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
   print(...columns([...rows(model, form), ...codes]));
 }
 
-/** The text for a form that the user named. */
+/** Describes the weight form that the user named. */
 const NAMED =
   "q8r, as --quant says: the layers and their inputs in rotated bytes; the token table and the head in the default form";
 
@@ -43,7 +43,7 @@ const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
   `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)} of ${megabytes(stored)} in the file`;
 
-/** A note if products with quantised blocks round activations. */
+/** A note if matrix products with quantised blocks also round activations. */
 const activations = ({ tensors }: ModelDescription): [string, string][] =>
   tensors.some(({ form }) => form !== "float32")
     ? [["", "inputs of quantised products are also rounded to 8 bits"]]
@@ -141,7 +141,7 @@ const parameters = ({
 }: Pick<ModelDescription, "parameters" | "activeParameters">) =>
   active === undefined ? grouped(all) : `${grouped(all)}, of which each token uses ${grouped(active)}`;
 
-/** `form`: the layers' form and its reason, if there was a choice. */
+/** `form`: the layers' weight form and why it was chosen, if there was a choice. */
 const rows = ({ config, bytes, ...model }: ModelDescription, form: string | undefined): [string, string][] => [
   ["name", model.name],
   ["file", model.path],

@@ -136,7 +136,7 @@ type Trained = Pick<TrainResult, "out" | "head" | "receipt"> & { readonly model:
 const savedShare = (share: number): string =>
   share < 0 ? `${(-100 * share).toFixed(1)} % more than dense` : `${(100 * share).toFixed(1)} % saved`;
 
-/** The memory that frozen tensors save, if there are any. */
+/** The memory saved by freezing tensors, if any are frozen. */
 function frozenRow({ work }: TrainResult["receipt"]): [string, string][] {
   const bytes = work?.["trainingBytes"];
   if (!bytes || bytes.run === bytes.dense) return [];

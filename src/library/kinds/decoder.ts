@@ -29,7 +29,7 @@ export function decoderFace(model: LanguageModel): Face {
       by.replay({ certificate, sha256, model: source.name, prompt, answer: tokens }, adapted, pauses);
   }
 
-  /** Scores continuations. @throws UserError if there are none */
+  /** Scores continuations. @throws UserError for an empty list */
   async function score(
     read: () => readonly Continuations[],
     { arrived, ceiling = {}, lease, truncate: _, ...terms }: LeasedTerms,

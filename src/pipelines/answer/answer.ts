@@ -181,7 +181,7 @@ class Run {
     }
   }
 
-  /** The price of this answer with passages, as dense would have read them. */
+  /** The price of this answer in a dense run, which reads passages. */
   #priced({ tokens: { cached, completion } }: Receipt): Spent | undefined {
     const { model, prompts, source, terms } = this;
     if (!source) return undefined;

@@ -34,7 +34,7 @@ export function questionPromptsOf(tokenizer: Tokenizer, question: string): Quest
 
 /**
  * Prompts for a chat. Its last user turn is the query, and the passages are added to it; other turns are unchanged.
- * @throws UserError if no user's turn has a text
+ * @throws UserError if no user turn contains text
  */
 export function chatPromptsOf(turns: readonly ChatMessage[]): QuestionPrompts {
   const at = turns.findLastIndex(({ role }) => role === "user");

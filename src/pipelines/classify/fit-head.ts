@@ -19,8 +19,9 @@ export interface FittedHead {
 const L2S = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
 
 /**
- * A logistic head on standardised features, with the L2 strength of the least loss on the `held` rows: weaker ones are
- * tried until the loss rises. The standardisation is folded into the head, which reads plain features.
+ * Fits a logistic head on standardised features, with the L2 strength that has the least loss on the `held` rows:
+ * weaker strengths are tried until the loss rises. The standardisation is folded into the head, which reads plain
+ * features.
  * @throws UserError as `fitLogistic` does, and if a held-out label is not in the training rows
  */
 export function fitHead(train: Labelled, held: Labelled): FittedHead {

@@ -29,7 +29,7 @@ export function bm25(query: string, texts: readonly string[]): Scored {
   return { scores, flops: FLOPS_PER_POSTING * postings };
 }
 
-/** Indices by score, the greatest first. Ties are ordered by their texts, so the list's order does not matter. */
+/** Indices by score, the greatest first. Ties are sorted by text, so the list's order does not matter. */
 export const orderBy = (scores: readonly number[], texts: readonly string[]): number[] =>
   [...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || compared(texts[a]!, texts[b]!));
 

@@ -20,7 +20,7 @@ export interface QZeroRequest {
   readonly explain: boolean;
 }
 
-/** Classifies by any labels. Labels are encoded only if they differ from the last call's. */
+/** Classifies texts with any labels, which are encoded only if they differ from the last call's. */
 export class QZeroClassifier {
   readonly #scorer: Scorer;
 

@@ -7,7 +7,7 @@ import type { BoundLabels, LabelScorer, Lookup, Priced, Reading, Scored, Scorer 
 import { ScoringCost, withCost } from "./scoring-cost.ts";
 import { type Cut, cutToTokens } from "./truncate.ts";
 
-/** Classifies by the cosine of a text's vector with the vector of each label's words, joined by spaces. */
+/** Classifies by the cosine between a text's vector and the vector of each label's words, joined by spaces. */
 export class ContextualScorer implements Scorer {
   readonly kind = "encoder";
 

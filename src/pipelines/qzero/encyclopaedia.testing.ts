@@ -147,6 +147,9 @@ export function shuffled(articles: readonly Article[], seed: number): Article[] 
   return articles.map((article, i) => ({ ...article, categories: categories[i]! }));
 }
 
-/** The same articles, each with the categories of the article `by` places earlier; topics have 50 in a row. */
+/**
+ * The same articles, each with the categories of the article `by` places earlier; each topic's 50 articles are
+ * consecutive.
+ */
 export const rotated = (articles: readonly Article[], by: number): Article[] =>
   articles.map((article, i) => ({ ...article, categories: articles.at(i - by)!.categories }));

@@ -21,7 +21,7 @@ export interface CountedCategory {
 export const countedCategories = (categories: readonly string[], kind: QZeroOptions["keywords"]): CountedCategory[] =>
   [...countsOf(categories)].map(([name, count]) => ({ name, count, words: remembered(name, kind) }));
 
-/** The combined keywords of categories, after the text's keywords if there is a text. */
+/** The text's keywords, if a text is given, then the combined keywords of the categories. */
 export function keywordsOf(
   text: string | undefined,
   categories: readonly CountedCategory[],

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { countContentWords, countNouns } from "./nouns.ts";
 
 /**
- * Categories and sentences of English Wikipedia (CC BY-SA), drawn at random, with their common nouns marked by hand by
- * the rules of Universal Dependencies: parts of names do not count.
+ * Categories and sentences of English Wikipedia (CC BY-SA), drawn at random, with their common nouns marked by hand,
+ * following the rules of Universal Dependencies: parts of names do not count.
  */
 const marked: readonly (readonly [phrase: string, nouns: string])[] = [
   ["2009 in golf", "golf"],

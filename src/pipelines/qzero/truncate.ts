@@ -9,8 +9,8 @@ export interface Cut {
 }
 
 /**
- * Joins parts by spaces and retains the longest run of whole words from the beginning with at most `most` tokens, but
- * at least one word.
+ * Joins parts with spaces, and keeps as many whole words from the beginning as fit in `most` tokens, but at least one
+ * word.
  */
 export function cutToTokens(parts: readonly string[], most: number, tokensOf: (text: string) => number): Cut {
   const words = parts.map((part) => part.split(/\s+/).filter((word) => word !== ""));
@@ -22,7 +22,7 @@ export function cutToTokens(parts: readonly string[], most: number, tokensOf: (t
   return { text, whole, read, parts: { whole: parts.length, read: wholeParts(words, count) } };
 }
 
-/** The greatest number of words whose tokens are at most `most`. */
+/** The greatest number of words that have at most `most` tokens together. */
 function longest(words: readonly string[], most: number, tokensOf: (text: string) => number): number {
   // A word has at least one token.
   let [fits, tooMany] = [0, Math.min(words.length, most + 1)];

@@ -29,8 +29,8 @@ const squares: readonly Box[] = SIDES.flatMap((side) => {
 });
 
 /**
- * Finds objects of any class: tries boxes all over the picture, replaces the best ones by the boxes around their masks,
- * and keeps the best fit of each object.
+ * Finds objects of any class: tries boxes all over the picture, replaces the best ones with the boxes around their
+ * masks, and keeps the best fit of each object.
  */
 export async function propose(
   runner: LocaliserRunner,

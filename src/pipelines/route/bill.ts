@@ -31,7 +31,7 @@ export class RouteBill<O extends object> {
   readonly #parts: { readonly role: Role; readonly receipt: Receipt }[] = [];
   readonly #calls = { swift: 0, super: 0 };
   readonly #time: WallTime;
-  /** The share of the prompt that Super's cache held before. */
+  /** The share of the prompt that Super's cache already held. */
   readonly #held: number;
   /** FLOPs of scoring. */
   scoring = 0;

@@ -24,7 +24,7 @@ export interface CascadeTerms extends Pick<ReadTerms, "signal" | "key" | "deadli
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
 }
 
-/** A label, the probabilities of all, and the model that answered. */
+/** A label, the probabilities of all labels, and the model that answered. */
 export interface RoutedClassification extends Classification {
   readonly route: Route;
 }
@@ -113,7 +113,7 @@ class CascadeRun {
     return this.#usages.some(({ usage }) => usage.flops.spent > 0);
   }
 
-  /** Logits of some of the texts by one of the models. */
+  /** The logits that one of the models computes for some of the texts. */
   async ask(role: Role, places: readonly number[], terms: ReadTerms): Promise<readonly ArrayLike<number>[]> {
     const onStopped = (usage: Usage) => void this.#usages.push({ role, usage });
     const batch = places.map((i) => this.texts[i]!);
@@ -128,7 +128,10 @@ class CascadeRun {
     this.#scored = this.texts.length;
   }
 
-  /** Dense is Super on every text. Overhead is discarded work: scoring, and Swift on the texts that Super answered. */
+  /**
+   * The dense baseline runs Super on every text. Overhead is scoring, and Swift's discarded work on the texts that
+   * Super answered.
+   */
   receipt(): Receipt {
     const { swift, super: strong } = this.cascade.options;
     const dense = strong.price(this.texts);

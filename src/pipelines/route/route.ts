@@ -44,7 +44,7 @@ export interface Routing<O extends object> extends Decider {
   readonly arrived?: number | undefined;
   /** Called with the receipt of a request that was stopped or failed. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
-  /** True if the reader wants the whole answer at once, so that Swift can replace a Super that breaks off. */
+  /** True if the reader wants the whole answer at once, so that Swift can take over if Super breaks off. */
   readonly whole?: boolean | undefined;
 }
 

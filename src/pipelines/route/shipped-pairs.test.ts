@@ -8,7 +8,7 @@ const models = join(packageRoot(), "models");
 const foldersIn = (folder: string) => (existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []);
 const pairs = foldersIn(models).flatMap((folder) => foldersIn(folder).filter((path) => /classify-[^/\\]+$/.test(path)));
 
-/** Invented sentences in the style of a bank's customers. */
+/** Invented sentences in the style of questions to a bank. */
 const sentences = {
   "My new card has not come in the post yet": "card_arrival",
   "I have forgotten my PIN and the card is locked now": "pin_blocked",

@@ -14,7 +14,7 @@ interface Entry {
   count: number;
 }
 
-/** Counts answers until one has won: the most frequent; ties go to the one drawn first. */
+/** Counts answers until the most frequent one has won; ties go to the answer drawn first. */
 export class Ballot {
   readonly #entries = new Map<string, Entry>();
   #drawn = 0;
@@ -34,7 +34,7 @@ export class Ballot {
     return this.#drawn;
   }
 
-  /** The draw whose answer leads. @throws RangeError before the first answer */
+  /** The draw of the leading answer. @throws RangeError before the first answer */
   get leader(): number {
     return this.#ranked()[0]!.draw;
   }

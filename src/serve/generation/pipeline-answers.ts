@@ -84,7 +84,7 @@ export async function lookupAnswer(
   return pipelineAnswers(context, { named, chosen: { model }, index, call, posted }, [ask]);
 }
 
-/** Generates each requested answer by a pipeline, and bills them together. */
+/** Generates each requested answer with a pipeline, and bills them together. */
 export async function* pipelineAnswers(
   context: ServerContext,
   request: PipelineRequest,

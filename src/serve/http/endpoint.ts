@@ -31,7 +31,7 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly params?: Readonly<Record<string, string>>;
   /** The scope that keys need to call it; undefined: no key is needed. */
   readonly scope?: Scope | undefined;
-  /** Answered under any Host header, such as a proxy's or a load balancer's. */
+  /** True if it accepts any Host header, such as a proxy's or a load balancer's. */
   readonly anyHost?: true;
   /** The schema of a POST's body, or of another method's query. */
   readonly input?: In;

@@ -309,8 +309,8 @@ export class Catalogue {
   }
 
   /**
-   * The savings that a model takes without options and that have an effect in its form; empty if its file can no longer
-   * be read.
+   * The savings that a model supports without options and that have an effect with its weight form; empty if its file
+   * can no longer be read.
    */
   async savingsOf(served: Served): Promise<readonly string[]> {
     const pending = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);

@@ -32,7 +32,7 @@ const { tokens, flops, bytes, ms } = receiptSchema.shape;
 const sum = z.object({ receipts: z.int(), estimated: z.int(), tokens, flops, bytes, ms });
 const keySum = sum.extend({ key: z.string().nullable().describe("the key's id; null for requests without a key") });
 
-/** `GET /v1/receipts`: newest first, and the sums of all receipts in the filter. */
+/** `GET /v1/receipts`: newest first, and the sums of all receipts that match the filter. */
 export const receipts = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",

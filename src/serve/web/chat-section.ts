@@ -42,7 +42,7 @@ function first(list, n) {
   return taken;
 }`;
 
-/** The list value for a typed recipe. */
+/** The list value that selects the user's own recipe. */
 export const OWN = "own";
 /** The name of a recipe's field in the form; each model has its own lists. */
 export const fieldOf = (place: 0 | 1, model: string): string => `recipe-${place + 1}:${model}`;

@@ -53,7 +53,7 @@ export const gateFiles = (own = home(), roots?: readonly string[]): string[] => 
   ...bundledJson("expertrag", roots),
 ];
 
-/** The file for the user's own gates of a model. */
+/** The file that holds the user's own gates for a model. */
 export const gatePath = ({ model, template }: GateBinding, own = home()): string =>
   join(own, "gates", `${(model.sha256 ?? model.name).replace(/\W/g, "-").slice(0, 16)}-${template.slice(0, 8)}.json`);
 

@@ -88,8 +88,8 @@ function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number 
 }
 
 /**
- * The threshold that minimizes the expected loss, for a score that is P(retrieval corrects the answer). If every
- * retrieval pays the cost c, it is c/b; if only unneeded ones do, c/(c + b).
+ * The threshold that minimizes the expected loss, for a score that is P(retrieval corrects the answer). It is c/b if
+ * every retrieval costs c, and c/(c + b) if only unneeded retrievals do.
  */
 export const thresholdForCost = (cost: number, benefit: number, charged: GateTarget["charged"]): number =>
   charged === "every" ? cost / benefit : cost / (cost + benefit);
