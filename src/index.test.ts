@@ -133,7 +133,7 @@ test("a prompt of megabytes is refused with both token counts, without encoding 
   const refused = expect.objectContaining({
     name: "UserError",
     message: expect.stringMatching(
-      new RegExp(`^the prompt has at least \\d+ tokens, but the model's context is ${context}, of which`),
+      new RegExp(`^the prompt has at least \\d+ tokens, but the model's context is ${context}, and an answer needs`),
     ),
   });
   await expect(model.complete("a".repeat(3e6))).rejects.toThrow(refused);

@@ -93,7 +93,7 @@ export interface Resources {
   /** Only one model is in use at a time. `save`: the savings of its calls. */
   use<T>(role: string, work: (model: HeldModel, save: Recipe) => Promise<T>): Promise<T>;
   generate(role: string, prompt: AnyPrompt, options: CallOptions): AsyncIterable<ModelPiece>;
-  /** Identifies a model by its weights, unknown for another server's, and its recipe. Loads nothing. */
+  /** Identifies a model by its recipe and its weights, which are unknown on another server. Loads nothing. */
   identity(role: string): Promise<ModelIdentity>;
   /** The form in which a model's weights run, as far as it is known. Loads a model whose form is chosen at loading. */
   form(role: string): Promise<ModelForm>;

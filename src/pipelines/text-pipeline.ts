@@ -40,7 +40,7 @@ export interface Serving {
   readonly noun: string;
   /** A name's form: `A>B`. */
   readonly form: string;
-  /** Why a request's savings are refused, unless they replace options. */
+  /** The reason for refusing a request's savings; unused if savings replace the pipeline's options. */
   readonly noSavings: string;
   /**
    * Returns the options in an alias, a name for a server's only pipeline of this kind; undefined for other names.

@@ -268,7 +268,7 @@ const completions: Bad[] = (
       "what a stream is to hold, without a stream",
       { ...text, stream_options: { include_usage: true } },
       400,
-      'stream_options: expected stream: true with it, got {"include_usage":true}',
+      'stream_options: requires stream: true, got {"include_usage":true}',
     ],
     ["fewer drawn than given", { ...text, n: 3, best_of: 2 }, 400, "best_of: expected at least n, 3, got 2"],
     [
@@ -346,14 +346,14 @@ const others: Bad[] = [
     "/v1/chat/completions",
     { ...chat, top_logprobs: 5 },
     400,
-    "top_logprobs: expected logprobs: true with it, got 5",
+    "top_logprobs: requires logprobs: true, got 5",
   ],
   [
     "a stream's options without a stream",
     "/v1/chat/completions",
     { ...chat, stream: false, stream_options: {} },
     400,
-    "stream_options: expected stream: true with it, got {}",
+    "stream_options: requires stream: true, got {}",
   ],
   [
     "sound",

@@ -97,7 +97,7 @@ const planWithCost = (
 function latentOf({ source: { name } }: DiffusionModel, latent: Latent | undefined, tokens: number): Latent {
   if (!latent)
     throw new UserError(
-      `planning: no projector was trained for ${name} and its executor, expected the channel text or none, or one made by modicum train --method projector`,
+      `planning: no projector was trained for ${name} and its executor; use channel=text or channel=none, or train one with \`modicum train --method projector\``,
       2,
     );
   if (latent.tokens === tokens) return latent;
@@ -119,12 +119,10 @@ export async function carried(
 /** @throws UserError for a plan without content */
 export function checkPlanText({ tokens, text }: ShownPlan, planner: string): void {
   if (tokens > 0 && text === "")
-    throw new UserError(
-      `${planner}: the plan has only end tokens; expected others, as with the option ends=last or ends=never`,
-    );
+    throw new UserError(`${planner}: the plan consists only of end tokens; try the option ends=last or ends=never`);
 }
 
-/** The executor's prompt with the plan in its place. */
+/** The executor's prompt, with the plan inserted. */
 export function promptFor(
   { tokenizer, decoder }: LanguageModel,
   question: string,

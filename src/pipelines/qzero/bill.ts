@@ -76,7 +76,7 @@ export class QZeroBill {
     const all = amountsOf(this.#all);
     const plain = amountsOf(this.#plain);
     const share = (part: number) => (gated ? part / texts : 0);
-    // The shares of plain readings that dense would skip, and that served only to decide on a lookup.
+    // Two shares of the plain readings: those that dense would skip, and those made only to decide on a lookup.
     const [spared, gate] = [share(texts - fallbacks), share(texts - fallbacks - skipped)];
     const run = this.#searches.length;
     const dense = (of: "flops" | "bytes") =>

@@ -82,10 +82,10 @@ const [ARTICLES, TEXTS, LINKS] = [50, 10, 30];
 const [STRAY, EDITORIAL] = [1, 2];
 
 /**
- * 20 topics of 50 articles with 2 to 6 categories, determined by the seed. An article names its entity and 30 times
- * another of its topic; a text names two entities among words of no topic. Only categories have words related to
- * labels. Of ten entities, `telling` have names that begin like their topic: no word vector knows them, but an encoder
- * of word pieces may.
+ * 20 topics of 50 articles with 2 to 6 categories, determined by the seed. An article names its own entity, and 30
+ * times another entity of its topic; a text names two entities among words of no topic. Only categories contain words
+ * related to labels. Of every ten entities, `telling` have names that begin with their topic's prefix: no word vector
+ * knows them, but an encoder that reads word pieces may.
  */
 export function encyclopaedia(seed: number, telling: number): Encyclopaedia {
   const random = seededRandom(seed);

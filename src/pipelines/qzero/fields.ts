@@ -46,7 +46,7 @@ export function fields({ maxTexts, maxPrompt }: { readonly maxTexts: number; rea
   return {
     retrieval: retrieval
       .nullish()
-      .describe("classify by the categories of documents, with a model of embeddings or glove"),
+      .describe("classify by the categories of found documents, with an embedding model or glove"),
     evidence: listOf(documents, { of: "lists of documents", max: maxTexts })
       .nullish()
       .describe("documents for each text, best first, instead of an index"),

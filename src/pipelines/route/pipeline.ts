@@ -8,7 +8,7 @@ const ONE_MODEL = "token ids belong to one model, and a pair has two";
 const serving: Serving = {
   noun: "pair",
   form: "A>B",
-  noSavings: "savings belong to one model, and a pair has two; name registered recipes in it, as A@fast>B",
+  noSavings: "savings apply to one model, and a pair has two; put registered recipes into its name, such as A@fast>B",
   alias(model) {
     const router = parseRouter(model);
     return router && `score=${router.score},t=${router.t}`;
@@ -18,7 +18,7 @@ const serving: Serving = {
     if (typeof prompt[0] === "number") return ["prompt", ONE_MODEL];
     if (values["logitBias"]) return ["logitBias", ONE_MODEL];
     if (values["promptLogprobs"] !== undefined)
-      return ["promptLogprobs", "a pair gives no log-probabilities of prompts"];
+      return ["promptLogprobs", "a pair returns no log-probabilities of prompts"];
     if (values["maxTokens"] === 0) return ["maxTokens", "expected at least 1 for a pair of models"];
     if (strong === undefined) return undefined;
     const elsewhere = `${strong} runs on another server, as part of a pair it`;

@@ -56,7 +56,7 @@ export function fieldsFor(
   }
 }
 
-const TEXTS = "texts: expected documents for a model that other servers run";
+const TEXTS = "texts: not supported for a model on other servers; send documents";
 
 const picked = (body: JsonObject, names: readonly string[]): JsonObject =>
   Object.fromEntries(names.filter((name) => Object.hasOwn(body, name)).map((name) => [name, body[name]]));

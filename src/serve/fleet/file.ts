@@ -36,7 +36,10 @@ const pass = z
     z
       .string()
       .regex(/^\w{1,100}$/, "expected a field's name")
-      .refine((name) => !LENGTHS.includes(name), "expected no field that sets an answer's length; the server does"),
+      .refine(
+        (name) => !LENGTHS.includes(name),
+        "expected no field that sets an answer's length, which this server sets",
+      ),
   )
   .max(100)
   .default([])

@@ -32,8 +32,7 @@ export const generationShape = (limits: Limits) => ({
 export const needing =
   (field: string, other: string) =>
   (input: Readonly<Record<string, unknown>>, { addIssue }: z.RefinementCtx): void => {
-    if (input[field] && !input[other])
-      addIssue({ code: "custom", path: [field], message: `expected ${other}: true with it` });
+    if (input[field] && !input[other]) addIssue({ code: "custom", path: [field], message: `requires ${other}: true` });
   };
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof generationShape>>>;

@@ -77,7 +77,7 @@ export const samplingShape = {
     .boolean()
     .nullish()
     .describe(
-      "true: the same tokens and log-probabilities alone or beside other requests, with any cache; default false, which is faster behind a cached prompt",
+      "true: tokens and log-probabilities depend neither on other requests nor on the cache; default false, which is faster if the prompt is cached",
     ),
 };
 type Fields = z.output<z.ZodObject<typeof samplingShape>>;
