@@ -28,7 +28,7 @@ type MinferenceOptions = z.infer<typeof minferenceOptions>;
 /** MInference (Jiang et al., arXiv 2407.02490), with the vertical-slash pattern in every head. */
 export const minference = blockSparse<MinferenceOptions>({
   name: "minference",
-  summary: "block-sparse prefill: the last queries' columns and diagonals",
+  summary: "block-sparse prefill: selected columns and diagonals",
   options: minferenceOptions,
   settings: () => ["budget=0.5", "budget=0.3", "budget=0.2"],
   neutral: ({ budget }) => budget >= 1,

@@ -160,7 +160,7 @@ describe("over HTTP", () => {
     expect(await refusal({ model: "tiny>untied@auto:single" })).toContain(
       "auto:single was certified for one model, and tiny>untied is a pair",
     );
-    expect(await refusal({ savings: ["exit:layer=1"] })).toContain("savings belong to one model");
+    expect(await refusal({ savings: ["exit:layer=1"] })).toContain("savings apply to one model");
     expect(await refusal({ model: "tiny>untied@auto:none" })).toContain("there is no certificate with that name");
   });
 });

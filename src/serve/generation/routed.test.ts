@@ -159,9 +159,9 @@ describe("refused in one sentence", () => {
   test.each([
     [{ prompt: [1, 2] }, "prompt: token ids belong to one model"],
     [{ logit_bias: { 3: 1 } }, "logit_bias: token ids belong to one model"],
-    [{ savings: ["exit:layer=1"] }, "savings belong to one model"],
+    [{ savings: ["exit:layer=1"] }, "savings apply to one model"],
     [{ echo: true, max_tokens: 0 }, "max_tokens: expected at least 1"],
-    [{ echo: true, logprobs: 1 }, "echo: a pair gives no log-probabilities"],
+    [{ echo: true, logprobs: 1 }, "echo: a pair returns no log-probabilities"],
     [{ stream: true, prompt: [1, 2] }, "prompt: token ids belong to one model"],
   ])("%j", async (more, sentence) => {
     expect(await refusal(ask(SUPER, more))).toEqual([400, expect.stringContaining(sentence)]);
