@@ -211,7 +211,7 @@ describe("a planner with an executor", () => {
     const silent = Object.create(planner, { run: { value: run } });
     const planning = pipeline.planning({ channel: "text", ends: "free" });
     const { shown } = await carry({ ...pipeline.opened, planner: silent }, "abca", planning);
-    expect(() => checkPlanText(shown, "silent")).toThrow("silent: the plan has only end tokens");
+    expect(() => checkPlanText(shown, "silent")).toThrow("silent: the plan consists only of end tokens");
   });
 
   test("an empty question, an option of one model, and an unknown one are refused", async () => {
