@@ -76,7 +76,7 @@ function page(command: Command, helper: Help, choose: Choose, width = helper.hel
   return `${parts.filter(Boolean).join("\n\n")}\n`;
 }
 
-/** The line that tells how to show the other options. */
+/** The line that says how to show the other options. */
 function moreText(command: Command, hidden: number): string {
   if (command.parent === null) return "More: modicum help VERB, modicum help topics, modicum --version";
   const call = callOf(command).replace("modicum ", "modicum help ");

@@ -104,9 +104,9 @@ export interface OpenDecoder {
 }
 
 /**
- * Opens a checkpoint as a decoder, or as the same stack of a diffusion language model; its prepared weights are stored under
- * `folder`. With an adapter, which stays separate from the weights, it computes the sum of both. `fewestBits` is the
- * smallest code width, not the one chosen for the model on this machine.
+ * Opens a checkpoint as a decoder, or a diffusion language model's layers; prepared weights are stored under `folder`.
+ * An adapter stays separate from the weights, and its products are added to theirs. `fewestBits` is the smallest code
+ * width allowed, by default the width chosen for the model on this machine.
  * @throws UserError if the decoder is not supported
  */
 export async function openDecoder(

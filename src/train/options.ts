@@ -57,7 +57,7 @@ export const upcycleOptions = z
       .default(0.01)
       .describe("noise in each copy, as a share of the matrix's standard deviation"),
   })
-  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most all experts" });
+  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most experts" });
 export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
 const SHARE = "expected a share, 0 to 0.9, or files";

@@ -3,8 +3,8 @@
  *
  *     npx tsx research/visual-tokens/projector/measure.ts MODEL DATA/held-out.jsonl OUT.jsonl [LIMIT [ARMS]]
  *
- * Each drawing's caption stands among nine others of the held-out drawings. OUT gets a line for
- * each arm whose name begins with ARMS. Times are CPU times, so that other work on the machine counts little.
+ * Each drawing's caption is compared with nine others of the held-out drawings. OUT gets a line for each arm whose name
+ * begins with ARMS. Times are CPU times, so that other work on the machine counts little.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

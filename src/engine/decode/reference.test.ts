@@ -119,7 +119,7 @@ async function expectNear(engine: Engine): Promise<void> {
 const processor = vi.hoisted(() => ({ processorBits: vi.fn<() => 4 | 8>() }));
 vi.mock("../../runtime/processor.ts", async (original) => ({ ...(await original<object>()), ...processor }));
 
-/** Without VNNI, sums of bytes overflow. */
+/** On x86 processors without VNNI, sums of bytes overflow. */
 describe.skipIf(!namesByteProducts())("in rotated bytes", () => {
   let model: Model;
   beforeAll(async () => {

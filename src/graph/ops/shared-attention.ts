@@ -88,8 +88,8 @@ const sharedOp: Op<SharedAttentionAttrs> = {
 };
 
 /**
- * Causal attention to another layer's keys and values in its cache, including those of the new tokens: q [batch,
- * tokens, heads·headSize] → y, of the same shape. Otherwise as in `cachedAttention`. The cache does not change, but the
+ * Causal attention to another layer's cached keys and values, including the new tokens' entries: q [batch, tokens,
+ * heads·headSize] → y, of the same shape. Otherwise as in `cachedAttention`. The cache does not change, but the
  * kernel would copy it unless past and present are bound to one buffer.
  */
 export function sharedAttention(

@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 
 /** Sentences to hide in a long text. */
 export interface Hiding {
-  /** Text that hides them; repeated if it is too short. */
+  /** The text in which the sentences are hidden; repeated if it is too short. */
   readonly haystack: string;
   /**
    * The maximum number of tokens in the prompt plus `reserve`, by `countTokens`; the prompt falls short by less than a

@@ -259,6 +259,6 @@ function marginOf(scores: readonly number[]): number {
 const scaled = ({ contribution, ...part }: Contribution, share: number): Contribution =>
   contribution === undefined ? part : { ...part, contribution: share * contribution };
 
-/** Orders by contribution, the greatest first; if there are none, by frequency. */
+/** Sorts by contribution, or by frequency if contributions are unknown; the greatest first. */
 const byContribution = (parts: readonly Contribution[]): Contribution[] =>
   [...parts].sort((a, b) => (b.contribution ?? b.count) - (a.contribution ?? a.count));

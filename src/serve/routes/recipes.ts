@@ -58,7 +58,7 @@ export const addRecipe = ({ catalogue }: ServerContext): Endpoint =>
     input: z.object({
       name: recipeName.describe("the recipe's name, after the model and @"),
       model: z.string("expected a model's name").max(300).describe("the recipe's model, by its name here"),
-      savings: savingsField.describe("savings, each name or name:key=value,…; none is dense"),
+      savings: savingsField.describe("savings, each name or name:key=value,…; an empty list is dense"),
     }),
     output: recipe.extend({
       replaced: z.array(z.string()).optional().describe("the savings that this name had before, if any"),

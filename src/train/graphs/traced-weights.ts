@@ -15,7 +15,7 @@ export const someRowsOf = (name: string): string => `some rows of ${name}`;
 export class TracedWeights extends FloatRows implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
 
-  /** `exists` tells whether the model has an optional tensor, such as a bias or an untied head. */
+  /** `exists` returns true if the model has an optional tensor, such as a bias or an untied head. */
   constructor(
     readonly config: ConfigSource,
     private readonly exists: (name: string) => boolean,

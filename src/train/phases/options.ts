@@ -6,7 +6,7 @@ import type { TrainInput, TrainOptions } from "../options.ts";
 
 const PHASES = "expected a list of phases";
 
-/** Options for phases, beside those of every run. */
+/** Options of a phase besides the options of a run. */
 const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])

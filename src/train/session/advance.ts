@@ -19,7 +19,7 @@ const SAVE_AFTER = 5 * 60_000;
 export class Advance {
   /** The last stage that ran; undefined before the first. */
   run: TrainingRun | undefined;
-  /** Losses in nats per label: those of the first and the last step, and the best held-out loss. */
+  /** Losses in nats per label: at the first and the last step, and the best held-out loss. */
   readonly losses = { first: Number.NaN, last: Number.NaN, best: Number.NaN };
   readonly #works: Work[] = [];
   #metrics: Metrics | undefined;

@@ -151,7 +151,7 @@ async function subjectOf(
     : await oldSubject(options, base.checkpoint, base.extended);
 }
 
-/** Replaces a subject's heads and losses by those of the run's method. @throws UserError */
+/** Replaces a subject's heads and losses by the method's. @throws UserError */
 function withHeads(chosen: ChosenMethod | undefined, subject: Subject, options: TrainOptions): Subject {
   const { trainee } = subject;
   const objective = chosen?.method.objective?.(chosen.options, trainee.objective);

@@ -36,7 +36,7 @@ export interface TrainingReceipt {
   readonly work?: Readonly<Record<string, Counted>>;
   /** The prompt form of the data, with the hash of the model's chat template; absent if prompts have several forms. */
   readonly prompts?: AdapterRecord;
-  /** Total milliseconds, and those of each part of the method's steps. */
+  /** Milliseconds in total, and in each part of the method's steps. */
   readonly ms: { readonly total: number } & Readonly<Record<string, number>>;
   readonly estimated: boolean;
 }

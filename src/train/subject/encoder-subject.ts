@@ -45,7 +45,7 @@ export async function encoderSubject(
   return { ...opened, write: (folder) => write(folder, checkpoint, store) };
 }
 
-/** A checkpoint whose configuration is that of a classifier with these labels. */
+/** A checkpoint with the configuration of a classifier with these labels. */
 export function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): HuggingFaceCheckpoint {
   const { config } = base;
   const classes: JsonObject = {

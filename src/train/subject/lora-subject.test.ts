@@ -78,7 +78,7 @@ test.each([{ form: "LoRA" }, { form: "DoRA", use_dora: true }])(
     expect(await natsOf(before)).toBeCloseTo(losses[0]!, 2);
     const adapted = await openDecoder(checkpoint, base.prepared, "q8", openLora(path.join(folder, form)));
     using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
-    // The next step's loss is that of the written weights.
+    // The next step computes its loss with the weights as written.
     const { loss } = await run.step();
     expect(await natsOf(after)).toBeCloseTo(loss, 2);
 

@@ -41,7 +41,7 @@ export const visionOf = async (checkpoint: Checkpoint): Promise<Vision> =>
   (await visionArchitecture(checkpoint)).vision(new TracedWeights(checkpoint.config, () => false));
 
 /**
- * Opens a decoder as a language model, with its image part, if any; `has` tells which optional tensors exist.
+ * Opens a decoder as a language model, with its image part, if any; `has` returns true for optional tensors that exist.
  * @throws UserError
  */
 export async function modelOf(

@@ -154,8 +154,8 @@ function weightsIn({ rows, codes, scale, zero, ...form }: KernelMatrix): Float64
 }
 
 /**
- * Unused tensors that would change a model's results: those of layers beyond the last, those in the same module as a
- * used tensor (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) are ignored.
+ * Unused tensors that would change a model's results: tensors of layers beyond the last, tensors in a used tensor's
+ * module (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) are ignored.
  */
 export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): string[] {
   const kinds = new Set([...used].map(kindOf));

@@ -28,7 +28,7 @@ export function exactRows(pictures: readonly string[], packed: string): Float32A
   return all.filter((_, at) => isExact(pictures[Math.floor(at / width)]!));
 }
 
-/** The largest difference, in bytes, between a picture's pixels and a reference's, base64 of uint8 [3, height, width]. */
+/** The largest difference between a picture's pixel values, 0 to 255, and a reference: uint8 [3, height, width] in base64. */
 export async function worstByte(processor: ImageProcessor, file: string, packed: string): Promise<number> {
   const sizedPicture = await sized(await decodeImage(readFileSync(picture(file)), file), processor);
   return worstOf(normalisePixels(sizedPicture, processor), processor, packed);

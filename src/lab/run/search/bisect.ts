@@ -30,7 +30,7 @@ export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
     if (tried.length > 0 && !prober.budget.allows) break;
     tried.push({ value, point: await prober.measure(range.at(value), prober.items) });
   }
-  /** Tried values without an acceptable value before the next tried value. */
+  /** Tried values after which no value is acceptable, up to the next tried value. */
   const closed = new Set<number>();
   for (let gap = widest(tried, closed, range); gap && prober.budget.allows; gap = widest(tried, closed, range)) {
     const middle = await between(gap.a.value, gap.b.value, range, prober);

@@ -89,7 +89,7 @@ function headsOf(
 }
 
 function decidersOf({ options, layers, corpus }: ExitPlan): Alike[] {
-  // In the trial, two parts are held out, each with all of its rows.
+  // The trial holds out two parts of ROWS rows each.
   const held = (corpus.blocks.length - corpus.ranges.training[1]) / (2 * ROWS);
   return options.decider!.map((kind) => ({
     readings: kind === "controller" ? held : layers.length * held,
@@ -119,7 +119,7 @@ async function tryStages({ steps, readings, open }: Alike, states: TrainingState
     // The first step's cost includes computing the outputs of the trained weights.
     return [{ times: steps, flops: forward + backward, ms, tokens }, read(first.forward - forward)];
   }
-  // A head without weights has no steps; its only cost is that of its guesses.
+  // A head without weights has no steps; only its guesses cost anything.
   const { flops } = states.unbilled;
   states.unbilled.flops = 0;
   return [read(flops)];

@@ -28,7 +28,7 @@ export async function* guardStages(
   terms: GuardTerms = {},
 ): AsyncGenerator<Stage, FreezeMask, void> {
   if (!isOfKind("image generator", checkpoint))
-    throw new UserError(`model: ${options.model} generates no images; expected a model such as digits-tiny`, 2);
+    throw new UserError(`model: ${options.model} generates no images; expected a generator such as digits-tiny`, 2);
   using published = oldDrawing(checkpoint, { train: [], freezeMask: undefined });
   const { model } = published;
   const [illegal, innocent] = [

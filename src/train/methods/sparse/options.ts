@@ -29,7 +29,7 @@ export const sparseOptions = z
       .regex(BLOCK, "expected rows and columns, such as 4x1")
       .default("1x1")
       .describe("rows x columns of the blocks to prune together"),
-    exclude: z.string().optional().describe("names of matrices to keep dense, joined by +; * matches any part"),
+    exclude: z.string().optional().describe("matrices to keep dense: names joined by +; * matches any part of a name"),
   })
   .superRefine(({ sparsity, dense, prune, recover, start, end, structure, block, exclude }, context) => {
     const fault = (message: string) => context.addIssue({ code: "custom", message });

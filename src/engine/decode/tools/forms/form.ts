@@ -9,7 +9,7 @@ export interface CallForm {
   /** The texts that open and close calls. */
   readonly open: string;
   readonly close: string;
-  /** True if a truncated call may look complete, so that only a closing ends it. */
+  /** True if a truncated call may look complete, so that only `close` ends a call. */
   readonly needsClose?: true;
   /** Other texts in a call that may be special tokens. */
   readonly inside?: readonly string[];

@@ -68,7 +68,7 @@ export async function* classifierStages(
     ...(settings.kind === "mamba" && { sequence: block }),
     logits: (g, weights, x) => traceDecider(g, weights, settings, layer, x).found,
   };
-  // The cross-entropy of two logits, one of them 0, equals that of the other's sigmoid.
+  // The cross-entropy of two logits, one of them 0, equals the binary cross-entropy of the other.
   const binary: RowModel = {
     ...model,
     logits: (g, weights, x) => {
