@@ -142,13 +142,13 @@ describe("a classifier that looks texts up", () => {
     await expect(classifier.classify(["Apples", " "], labels)).rejects.toThrow("text 2 is empty");
     const evidence = [[{ categories: ["a"] }], []];
     await expect(classifier.classify(["Apples"], labels, { evidence })).rejects.toThrow(
-      "evidence is for 2 texts, but there are 1; expected as many",
+      "evidence: expected as many entries as texts, 1, got 2",
     );
   });
 
   test("a model that does not embed is refused", async () => {
     await expect(openClassifier(fixture("classifier"), { index: "words" })).rejects.toThrow(
-      "is a classifier, expected a model of embeddings",
+      "is a classifier; expected an embedding model",
     );
   });
 

@@ -216,7 +216,7 @@ describe("a planner with an executor", () => {
 
   test("an empty question, an option of one model, and an unknown one are refused", async () => {
     await expect(pipeline.answer("", {})).rejects.toThrow("the question is empty");
-    await expect(pipeline.answer("abca", { suffix: "x" })).rejects.toThrow("suffix belongs to one model");
+    await expect(pipeline.answer("abca", { suffix: "x" })).rejects.toThrow("suffix applies to one model");
     const one = { planning: { chanel: "text" } as object };
     await expect(pipeline.answer("abca", one)).rejects.toThrow('there is no option "chanel"');
   });
@@ -270,9 +270,7 @@ test("a projector of other models is refused, and a latent plan without one", as
   await expect(openPlanner(projecting.model, { projector: at("foreign") })).rejects.toThrow(
     "the projector is for the executor",
   );
-  await expect(load(projecting.model)).rejects.toThrow(
-    "is a planner with an executor, which `run` and openPlanner take",
-  );
+  await expect(load(projecting.model)).rejects.toThrow("is a planner with an executor, only for `run` and openPlanner");
   using plain = await openPlanner(projecting.model);
   await expect(plain.answer("abca", { planning: { channel: "latent" } })).rejects.toThrow("no projector was trained");
 });

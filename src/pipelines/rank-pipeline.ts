@@ -19,7 +19,7 @@ export interface RankPipeline<P extends PreparedRank = PreparedRank> extends Mod
   under(named: NamedRank, options: Values): NamedRank;
   /** @throws UserError if a role has no model name, as on the command line */
   checkNames(named: NamedRank): Promise<void>;
-  /** The error for a role whose model the server lacks; `isWrong` if the name is unknown everywhere. */
+  /** The error for a role whose model the server lacks; `isWrong` if no server knows the name. */
   missing(named: NamedRank, role: string, reason: string): readonly [sentence: string, isWrong: boolean];
   /**
    * `hashOf` returns the SHA-256 of a role's model; if it is undefined, artefacts trained for that model are ignored.

@@ -21,7 +21,7 @@ export const pipelineNamed = (model: string): Pipeline | undefined => pipelines.
 export function requireOneModel(model: string): void {
   checkSpelling(model);
   const naming = pipelineNamed(model)?.naming;
-  if (naming) throw new UserError(`${model} is ${naming.kind}, which ${naming.takers} take; expected one model`, 2);
+  if (naming) throw new UserError(`${model} is ${naming.kind}, only for ${naming.takers}; expected one model`, 2);
 }
 
 /** @throws UserError for a misspelt suffix, such as `MODEL+vot` */

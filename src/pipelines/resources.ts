@@ -64,7 +64,7 @@ export type AnyPrompt = Prompt | ((model: HeldModel) => Promise<SpannedPrompt>);
 export interface NamedCertificate {
   readonly name: string;
   readonly certificate: Certificate;
-  /** If true, requests unlike the certificate's test are refused; otherwise dense answers them. */
+  /** True to refuse requests that differ from the certificate's test data; false to answer them densely. */
   readonly strict: boolean;
 }
 

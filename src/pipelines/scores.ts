@@ -26,7 +26,7 @@ export const aggregate = z
 const MOST_SEED = 2 ** 20;
 
 export const scoreOptions = z.strictObject({
-  score: z.enum(scoreKinds).default("energy").describe("how to rate an input's ease by the smaller model's logits"),
+  score: z.enum(scoreKinds).default("energy").describe("how to score an input's ease from the smaller model's logits"),
   temperature: z.coerce.number().positive().default(1).describe("divides the logits, and multiplies the energy"),
   aggregate: aggregate.default("first").describe("first, mean, min or a quantile (q0.25) over the answer's tokens"),
   labelTokens: z

@@ -25,7 +25,7 @@ export interface AnsweringPipeline<P = unknown> extends Pipeline {
 /** A pipeline that a model name selects, and that answers as a model does. */
 export interface TextPipeline<P = unknown> extends AnsweringPipeline<P>, ModelsPipeline {
   readonly naming: ModelsPipeline["naming"];
-  /** Absent if all models continue texts. @throws UserError for models that their roles cannot use */
+  /** Checks the models for their roles; absent if any text model fits every role. @throws UserError */
   checkModels?(models: Readonly<Record<string, HeldModel>>): Promise<void>;
   readonly shows: Shows;
   /** True if a certificate of `lab tune` may replace its options, and choose by a request's budget. */
@@ -34,7 +34,7 @@ export interface TextPipeline<P = unknown> extends AnsweringPipeline<P>, ModelsP
   readonly settings?: Settings;
 }
 
-/** A pipeline's settings on a server. Its models may run on other servers, and take the savings of a request's key. */
+/** A pipeline's settings on a server. Its models may run on other servers, and use the savings of a request's API key. */
 export interface Serving {
   /** The pipeline's name in messages: `pair`. */
   readonly noun: string;
@@ -57,7 +57,7 @@ export type NamedText = Named<TextPipeline>;
 export interface Shows extends Field {
   /** If true, a stream sends the field in its first event; otherwise in its last. */
   readonly first?: true;
-  /** A line for people, before an answer that is printed as it arrives. */
+  /** A readable line that is printed before a streamed answer. */
   line?(shown: unknown): string | undefined;
 }
 
@@ -88,6 +88,6 @@ export interface ShownPiece extends ModelPiece {
   /** The role of the model that generated the tokens. */
   readonly role: string;
   readonly shown?: unknown;
-  /** The number of generated plan tokens, which are neither in the answer nor in the pipeline's field. */
+  /** The number of generated plan tokens, which count neither in the answer nor in the pipeline's own field. */
   readonly planTokens?: number;
 }

@@ -134,7 +134,7 @@ describe("a server of a base with two adapters", () => {
     expect((await jsonOf(response)).error).toMatchObject({
       param: "model",
       message:
-        "sku is an adapter, which /v1/chat/completions, /v1/completions and /v1/responses take; expected a model, such as base",
+        "sku is an adapter, which only /v1/chat/completions, /v1/completions and /v1/responses take; expected a model, such as base",
     });
   });
 
@@ -217,7 +217,7 @@ describe("the base of an adapter", () => {
       "no base",
       () => specs[0]!,
       [TINY[1]!],
-      /--adapter sku: expected its base, a model that generates text, among the models/,
+      /--adapter sku: none of the served models is its base, which must generate text/,
     ],
     ["a name that is taken", () => `other=${at("sku")}`, [other], /two models are named "other"/],
     ["no name", () => at("sku"), [other], /--adapter: expected NAME=FOLDER, got /],

@@ -146,7 +146,7 @@ const completions: Bad[] = (
       "no prompt",
       { model: "tiny" },
       400,
-      /^prompt: expected a text, token ids from 0 on, or a list of 1 to 64 of either, none empty, got nothing$/,
+      /^prompt: expected a text, token ids from 0 on, or a list of 1 to 64 texts or id lists, none of them empty, got nothing$/,
     ],
     ["an empty prompt", { ...text, prompt: "" }, 400, /^prompt: expected a text, .*, got ""$/],
     [
@@ -218,7 +218,7 @@ const completions: Bad[] = (
       "a saving that names a file",
       { ...text, savings: ["xattention:thresholds=/etc/passwd"] },
       400,
-      /names a file, which a request can't/,
+      /names a file, which a request may not do/,
     ],
     ["an encoder that is to generate", { ...text, model: "sentences" }, 400, /^sentences is an encoder/],
     ...formats,
@@ -226,7 +226,7 @@ const completions: Bad[] = (
       "more prompts than answers",
       { ...text, prompt: Array(65).fill("x") },
       400,
-      /^prompt: .* 1 to 64 of either, none .* of 65$/,
+      /^prompt: .* 1 to 64 texts or id lists, none .* of 65$/,
     ],
     [
       "more answers than there may be",
@@ -275,7 +275,7 @@ const completions: Bad[] = (
       "the best of a stream",
       { ...text, best_of: 2, stream: true },
       400,
-      "best_of: expected at most n in a stream, which sends answers as they are drawn, got 2",
+      "best_of: expected at most the value of n in a stream, which sends answers as they are drawn, got 2",
     ],
     [
       "more drawn than there may be",
@@ -293,7 +293,7 @@ const completions: Bad[] = (
       "a text to fill in, given back",
       { ...text, suffix: "x", echo: true },
       400,
-      'suffix: expected none with echo: true, got "x"',
+      'suffix: not supported with echo: true, got "x"',
     ],
   ] as [string, unknown, number, string | RegExp][]
 ).map(([what, body, status, sentence]) => [what, "/v1/completions", body, status, sentence]);
@@ -325,14 +325,14 @@ const others: Bad[] = [
     "/v1/chat/completions",
     called("[".repeat(2e5) + "]".repeat(2e5)),
     400,
-    "messages: expected arguments of calls nested at most 32 deep",
+    "messages: expected call arguments nested at most 32 levels deep",
   ],
   [
     "arguments of 150,000 values",
     "/v1/chat/completions",
     called(`[${"1,".repeat(1.5e5)}1]`),
     400,
-    "messages: expected arguments of calls of at most 100000 values",
+    "messages: expected at most 100000 values in the arguments of calls",
   ],
   [
     "arguments that are no JSON",

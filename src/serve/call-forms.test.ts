@@ -74,7 +74,7 @@ const models = {
 /** The beginning of a required call of g, in the formats that are JSON. */
 const held: Readonly<Record<string, RegExp>> = {
   cohere: /^\{\s*"tool_call_id":\s*"0/,
-  // The function's name precedes the answer, which is complete without arguments.
+  // The prompt already holds the function's name; the call is complete without arguments.
   deepseek: /^g$/,
 };
 

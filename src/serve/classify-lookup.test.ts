@@ -111,13 +111,13 @@ describe("POST /v1/classify with retrieval", () => {
     [{ retrieval: { ...always, top_k: 0 } }, 400, "retrieval.top_k: must be at least 1 (got 0)"],
     [{ retrieval: { ...always, topk: 3 } }, 400, 'did you mean "top_k"?'],
     [{ retrieval: always, evidence: [[]] }, 400, "evidence replaces retrieval.index; expected one of them"],
-    [{ evidence: [] }, 400, "evidence is for 0 texts, but there are 1; expected as many"],
+    [{ evidence: [] }, 400, "evidence: expected as many entries as texts, 1, got 0"],
     [{ model: "tiny", retrieval: always }, 400, "tiny generates text; expected an encoder"],
-    [{ model: "labels", retrieval: always }, 400, "labels is a classifier, expected a model of embeddings"],
+    [{ model: "labels", retrieval: always }, 400, "labels is a classifier; expected an embedding model"],
     [{ model: "sentences", retrieval: always, max_flops: 1 }, 400, "FLOPs"],
-    [{ model: "tiny", labels: { a: "b", c: "d" } }, 400, "labels: label words are for retrieval or evidence"],
-    [{ model: "small" }, 400, "small has no labels of its own; expected retrieval or evidence"],
-    [{ model: "tiny", explain: true }, 400, "explain: needs retrieval or evidence"],
+    [{ model: "tiny", labels: { a: "b", c: "d" } }, 400, "labels: label words need retrieval or evidence"],
+    [{ model: "small" }, 400, "small has no labels of its own; set retrieval or evidence"],
+    [{ model: "tiny", explain: true }, 400, "explain needs retrieval or evidence"],
   ])("refuses %j", async (body, status, sentence) => {
     const response = await classify(body);
     expect([response.status, (await jsonOf(response)).error.message]).toEqual([

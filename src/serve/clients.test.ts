@@ -91,7 +91,7 @@ test("a lone assistant message is not continued, and a request for that is refus
   const refused = await post(server, "/v1/chat/completions", { ...question, messages, continue_final_message: true });
   expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
     400,
-    "continue_final_message: expected false: the last message is not the assistant's text after another message, got true",
+    "continue_final_message: expected false: the last message is not an assistant's text that follows another message, got true",
   ]);
 });
 

@@ -139,7 +139,7 @@ describe("a request that arrives too slowly is refused, and its connection close
   });
 
   test("an answer may take longer than its request", async () => {
-    // The server checks its connections several times a second, so within 1.5 limits it would have cut this one off.
+    // The server checks its connections several times a second, so it would have closed this one within 1.5 times the limit.
     await outlasting(1500 * SECONDS, async () => {
       const { socket, reply } = open();
       socket.end(request({ max_tokens: 200 }));

@@ -83,7 +83,7 @@ test.each([
   [{ images: ["data:image/png;base64,AA=="] }, "images", /expected none: models here read text/],
   [{ input_type: "image" }, "input_type", /models here read text/],
   [{ inputs: [{ content: [{ type: "image_url" }] }], texts: null }, "inputs.0.content.0.type", /expected "text"/],
-  [{ texts: null }, "texts", /expected texts or inputs/],
+  [{ texts: null }, "texts", /expected either texts or inputs/],
   [{ texts: ["a", ""] }, "texts.1", /must not be empty/],
   [{ truncate: "START" }, "truncate", /expected "END" or "NONE"/],
   [{ max_tokens: 5 }, "max_tokens", /not supported: texts are read/],

@@ -211,7 +211,7 @@ describe("ranks", () => {
   test.each([{}, { documents, texts }])("documents or texts are required, not both: %j", async (fields) => {
     const response = await post(server, "/rerank", { model: "ranker", query, ...fields });
     const { error } = await jsonOf(response);
-    expect([response.status, error.message]).toEqual([400, expect.stringContaining("expected documents or texts")]);
+    expect([response.status, error.message]).toEqual([400, expect.stringContaining("either documents or texts")]);
   });
 
   test.each(["ranker", "sentences", "tiny"])(

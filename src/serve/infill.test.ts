@@ -55,10 +55,10 @@ describe("a text with blanks", () => {
   test.each([
     [{ prompt: "abc" }, /^the prompt has no blank/],
     [{ prompt: "a<extra_id_1>" }, /expected <extra_id_0>, got <extra_id_1>/],
-    [{ prompt: [1, 2] }, /^prompt: expected texts with infill/],
+    [{ prompt: [1, 2] }, /^prompt: expected texts, not token ids, with infill/],
     [{ stream: true }, /^stream: expected false with infill/],
     [{ echo: true }, /^echo: expected false with infill/],
-    [{ suffix: "x" }, /^suffix: expected none with infill/],
+    [{ suffix: "x" }, /^suffix: not supported with infill/],
     [{ mode: "XYZ" }, /^mode: /],
     [{ model: "tiny" }, /the model has no token <extra_id_0>/],
   ])("%j is refused", async (fields, message) => {

@@ -99,7 +99,7 @@ export class LedgerQueue {
     clearTimeout(this.#retry);
     const lost = [...this.#batch, ...this.#waiting.splice(0)];
     this.#lose(lost, "the server stopped before the ledger could be written");
-    if (lost.length > 0) this.log.error({ receipts: lost.length }, "receipts were not written as the server stopped");
+    if (lost.length > 0) this.log.error({ receipts: lost.length }, "receipts were lost when the server stopped");
     await within(Math.max(0, until - performance.now()), this.ledger.close());
     return lost.length;
   }

@@ -30,7 +30,7 @@ export const limitOptions = z.strictObject({
     .min(1)
     .max(MOST_PIXELS)
     .default(64_000_000)
-    .describe("maximum pixels of an image, by its header"),
+    .describe("maximum pixels of an image, as stated in its header"),
   maxPixels: z.int().min(1).default(160_000_000).describe("maximum pixels of all images of a chat"),
   maxSchema: z
     .int()
@@ -48,7 +48,7 @@ export const limitOptions = z.strictObject({
     .min(0.1)
     .max(3600)
     .default(60)
-    .describe("maximum seconds for a request to arrive; headers have a quarter of it"),
+    .describe("maximum seconds for a request to arrive; its headers must arrive in a quarter of that"),
   maxStall: z
     .number()
     .min(0.1)

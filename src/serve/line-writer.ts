@@ -1,6 +1,6 @@
 import { write } from "node:fs";
 
-/** The bytes after which lines are written at once, and the milliseconds that fewer bytes wait. */
+/** Lines are written once they fill this many bytes, or after this many milliseconds. */
 const [TOGETHER, LATEST] = [4096, 100];
 /** Maximum bytes of one write. */
 const MOST_TOGETHER = 64 * 1024;

@@ -68,7 +68,7 @@ export class Metrics {
     );
     this.#gauge(
       "modicum:audit_wealth",
-      "wealth bet against a certificate, which is switched off at 1/(1 - confidence)",
+      "evidence against a certificate, the wealth of a betting test; at 1/(1 - confidence) it is switched off",
       (gauge) => {
         for (const { certificate, wealth } of watchedCertificates()) gauge.set({ certificate }, wealth);
       },
@@ -77,7 +77,7 @@ export class Metrics {
       for (const { certificate, off } of watchedCertificates()) gauge.set({ certificate }, Number(off));
     });
     if (adapterCount > 0) this.#adapterGauge(adapterCount);
-    this.#gauge("modicum:server_up", "whether a server behind a model answers", (gauge) => {
+    this.#gauge("modicum:server_up", "1 if a server behind a model answers, otherwise 0", (gauge) => {
       for (const { options, servers } of fleet.list())
         for (const { name, up } of servers) gauge.set({ model_name: options.name, server: name }, Number(up));
     });

@@ -44,7 +44,7 @@ function operation(it: Endpoint, path: string): object {
 }
 
 const refusal = {
-  description: "refused or failed; message is one sentence",
+  description: "the request was refused or failed; message is one sentence",
   content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
 };
 

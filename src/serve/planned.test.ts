@@ -54,7 +54,7 @@ test("the pair is among the server's models, and answers only chats", async () =
   });
   const response = await post(server, "/v1/completions", { model: MODEL, prompt: "abca" });
   expect(response.status).toBe(400);
-  expect((await jsonOf(response)).error.message).toContain("which POST /v1/chat/completions takes");
+  expect((await jsonOf(response)).error.message).toContain("which only POST /v1/chat/completions takes");
 });
 
 test("the planner alone completes texts, block by block", async () => {

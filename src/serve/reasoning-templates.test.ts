@@ -50,7 +50,7 @@ const send = async (route: string, model: string, more: object) =>
     post(server, `/v1/chat/completions${route}`, { model, messages: [user], temperature: 0, max_tokens: 60, ...more }),
   );
 const answer = async (model: string, more: object = {}) => (await send("", model, more)).choices[0].message;
-/** A chat's prompt as text: its tokens are bytes, and special tokens, of which the script adds two. */
+/** A chat's prompt decoded to text. Each token is a byte or a special token; the script adds two special tokens. */
 async function prompt(model: string, more: object = {}): Promise<string> {
   const { token_ids } = await send("/render", model, more);
   const special = [...SPECIAL, "<think>", "</think>"];

@@ -138,7 +138,7 @@ test("a short list is also presorted: its order does not matter, unless the requ
   const [, unknown] = await refusal(ask("letters+first", { presort: "xyz" }));
   expect(unknown).toBe('first: presort: expected bm25, none or an encoder such as minilm, got "xyz"');
   const [status, message] = await refusal(ask("sentences", { presort: "none" }));
-  expect([status, message]).toEqual([400, expect.stringContaining("expected presort for a listwise reranker")]);
+  expect([status, message]).toEqual([400, expect.stringContaining("only listwise rerankers use presort")]);
 });
 
 test("the notice of a model's bundled adapter is logged once", async () => {
@@ -155,7 +155,7 @@ test("rank_end limits how many are reordered, and is for listwise rerankers alon
   };
   expect([await front(4), await front(8)]).toEqual([1, 3]);
   const [status, message] = await refusal(ask("sentences", { rank_end: 4 }));
-  expect([status, message]).toEqual([400, expect.stringContaining("expected rank_end for a listwise reranker")]);
+  expect([status, message]).toEqual([400, expect.stringContaining("only listwise rerankers use rank_end")]);
   expect((await refusal(ask("letters+first", { rank_end: 0 })))[0]).toBe(400);
 });
 
@@ -175,7 +175,7 @@ test("a reranker from the server's startup is listed, and its name alone has its
 
 test("a limit in tokens is refused: passages are cut by words", async () => {
   const [status, message] = await refusal(ask(FIRST, { max_tokens_per_doc: 5 }));
-  expect([status, message]).toEqual([400, expect.stringContaining("expected maxPassageWords in the model's name")]);
+  expect([status, message]).toEqual([400, expect.stringContaining("set maxPassageWords in the model's name")]);
 });
 
 test("a ceiling that is too low is refused before anything runs", async () => {

@@ -229,7 +229,11 @@ describe("errors are the client's typed ones, with the request's own fields", ()
     [{ max_tokens: 5 }, "max_tokens", /use max_output_tokens/],
     [{ reasoning_effort: "low" }, "reasoning_effort", /use reasoning.effort/],
     [{ instruction: "x" }, "instruction", /did you mean "instructions"/],
-    [{ metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, "x"])) }, "metadata", /at most 16 texts/],
+    [
+      { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, "x"])) },
+      "metadata",
+      /at most 16 strings/,
+    ],
     [{ background: true }, "background", /expected false/],
     [{ truncation: "auto" }, "truncation", /expected "disabled"/],
     [{ reasoning: { effort: "hihg" } }, "reasoning.effort", /expected one of none, minimal, low/],

@@ -64,8 +64,8 @@ export const post = (to: Pick<Testing, "url">, path: string, body: object): Prom
   });
 
 /**
- * Asks once, then with two to sixteen times as many clients at a time, until the answers take more than `ms`
- * milliseconds, on any machine.
+ * Sends one request, then two to sixteen at a time, until the answers take more than `ms` milliseconds; so it works on
+ * fast and slow machines.
  */
 export async function outlasting(ms: number, ask: () => Promise<void>): Promise<void> {
   for (

@@ -103,7 +103,7 @@ const TO_BE_WRITTEN = 5_000;
  */
 const TO_BE_SENT = 1_000;
 
-/** Opens the server. @throws UserError if it is not allowed to open, or cannot */
+/** Starts the server. @throws UserError if it may not listen without keys, or cannot listen */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { catalogue, fleet, keys, memory, log, logPrompts, tracer, limits, version } = options;
   await checkBind(keys, options);

@@ -24,7 +24,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .requiredOption("--model <model>", "a model of embeddings, or glove")
+    .requiredOption("--model <model>", "an embedding model, or glove")
     .requiredOption("--task <task>", "a task of labels, such as tagmynews:FILE")
     .requiredOption("--index <name>", "the index to search")
     .option("--store <address>", STORE)

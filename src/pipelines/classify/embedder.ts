@@ -36,7 +36,7 @@ export async function openEmbedder(name: string, options: ResolveOptions = {}): 
   const source = await resolveModel(model, options);
   const encoder = await EncoderModel.load(source, "auto", undefined, layers);
   try {
-    if (encoder.classifier) throw new UserError(`${name} is a classifier, expected a model of embeddings`);
+    if (encoder.classifier) throw new UserError(`${name} is a classifier; expected an embedding model`);
     const identity = { name, sha256: await modelHash(source) };
     return Object.assign(facade(encoder), { identity, width: encoder.width });
   } catch (error) {

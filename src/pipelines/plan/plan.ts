@@ -155,7 +155,7 @@ function templateFor({ planner, executor }: Chats): Template {
   return planner ? "chat-1" : "half-1";
 }
 
-/** A request's options, then the projector's training options, then the usual ones. @throws UserError */
+/** A request's options; where unset, the projector's training options, then the defaults. @throws UserError */
 export function planningFor(
   input: PlanningInput,
   projector: ProjectorFile | undefined,

@@ -22,7 +22,7 @@ import { executorOf, type Hashes, plannerOf, projectorOf, sourceFor, type Traine
 /** A plan, and how it was made. */
 type Draft = PlanWithCost & { readonly planner: string; readonly planning: Planning };
 
-/** Plans and answers; the plan is the first piece. @throws UserError */
+/** Generates a plan, then an answer; the plan is the first piece. @throws UserError */
 export async function* planned(
   named: NamedText,
   resources: Resources,
@@ -107,7 +107,7 @@ async function planBy(
   const planner = plannerOf(model);
   const { name } = model;
   if (trained && projector === undefined && trained.metadata.source !== "plan")
-    throw new UserError(`the projector of ${name} is a control, expected one that reads plans`);
+    throw new UserError(`the projector of ${name} was trained as a control and reads no plans; use another`);
   const planning = planningFor(input, trained?.metadata, chatsOf({ planner, executor }), options.seed);
   const latent = trained && { source: await sourceFor(model, executor, trained), tokens: trained.metadata.tokens };
   return { ...(await plan({ planner, latent }, question, planning, signal)), planner: name, planning };
@@ -133,6 +133,6 @@ const OTHERS = [...READING, "tools", "toolChoice", "format", "images", "diffusio
 function ofExecutor(options: AnswerOptions): AnswerOptions {
   const values: Readonly<Record<string, unknown>> = { ...options };
   const other = OTHERS.find((key) => values[key] !== undefined);
-  if (other) throw new UserError(`${other} belongs to one model, and a planned answer has two`, 2);
+  if (other) throw new UserError(`${other} applies to one model, but a planned answer uses two`, 2);
   return options;
 }

@@ -69,8 +69,8 @@ export class QZeroBill {
   }
 
   /**
-   * `price`: the estimated cost of looking up one more text, for texts that were not looked up; without a price,
-   * nothing is saved.
+   * `price`: the estimated cost of a lookup, counted as saved for each text that was not looked up; without it,
+   * nothing counts as saved.
    */
   receipt({ texts, skipped, fallbacks, gated, searched }: Outcome, price: Spent | undefined): Receipt {
     const all = amountsOf(this.#all);

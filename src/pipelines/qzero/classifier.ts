@@ -76,7 +76,7 @@ function scorerOf({ name, reader, memo }: LabelResources): Scorer {
 
 /** @throws UserError for a model that does not embed */
 export function requireEmbeddings(name: string, { encoder }: Pick<EncodingModel, "encoder">): void {
-  if (encoder.classifier) throw new UserError(`${name} is a classifier, expected a model of embeddings`, 2, "model");
+  if (encoder.classifier) throw new UserError(`${name} is a classifier; expected an embedding model`, 2, "model");
 }
 
 /** Finds documents in an index. @throws UserError if it is empty, or without categories */
@@ -108,7 +108,7 @@ async function indexSource(texts: readonly string[], index: LabelResources["inde
 /** Returns the caller's documents for each text. @throws UserError if a text has none */
 function evidenceSource(texts: readonly string[], evidence: NonNullable<QZeroRequest["evidence"]>): DocumentSource {
   if (evidence.length !== texts.length)
-    throw new UserError(`evidence is for ${evidence.length} texts, but there are ${texts.length}; expected as many`, 2);
+    throw new UserError(`evidence: expected as many entries as texts, ${texts.length}, got ${evidence.length}`, 2);
   return {
     searched: false,
     find: async (place, { topK }) => ({ documents: evidence[place]!.slice(0, topK) }),

@@ -12,8 +12,8 @@ export const evidenceDocument = z.object({
 export type CategorisedDocument = Readonly<z.output<typeof evidenceDocument>>;
 
 /**
- * Wikipedia's categories for its editors, by their first or last words. Births, deaths and living people count among
- * them, since they do not describe a topic.
+ * Matches Wikipedia's maintenance categories by their first or last words. Births, deaths and living people are
+ * included, since they do not describe a topic.
  */
 const MAINTENANCE =
   /^(?:articles|all (?:articles|pages|stub|accuracy|wikipedia)|pages|wikipedia|webarchive|cs1|use (?:dmy|mdy|british|american|\w+ english)|short description|commons|coordinates|good articles|featured articles|living people|template|accuracy disputes|vague or ambiguous|harv and sfn|engvarb|redirects)\b|\b(?:stubs|births|deaths|stub articles|on wikidata)$/i;
@@ -24,7 +24,7 @@ export const isMaintenance = (category: string): boolean => MAINTENANCE.test(cat
 export const categoriesOf = (documents: readonly CategorisedDocument[], filter: boolean): string[] =>
   documents.flatMap(({ categories }) => categories.filter((it) => it.trim() !== "" && !(filter && isMaintenance(it))));
 
-/** Minimum words of a passage that counts as the beginning of a longer text. */
+/** The minimum number of words in a passage that counts as the beginning of a longer text. */
 const PREFIX_WORDS = 20;
 
 /** True if a document's passage is the text itself, or the text begins with it. */

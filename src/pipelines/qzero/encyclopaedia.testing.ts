@@ -18,11 +18,11 @@ export interface Encyclopaedia {
   readonly labels: readonly string[];
   readonly articles: readonly Article[];
   readonly texts: readonly LabelledText[];
-  /** As many texts of praise as of blame, which also name entities. */
+  /** Praise and blame in equal numbers; these texts also name entities. */
   readonly opinions: readonly LabelledText[];
 }
 
-/** Each topic has a label, a name prefix that a reader of word pieces may recognise, and nouns for its categories. */
+/** Each topic has a label, a name prefix that an encoder of word pieces may recognise, and nouns for its categories. */
 export const topics: readonly (readonly [label: string, beginning: string, nouns: string])[] = [
   ["medicine", "medico", "diseases hospitals drugs surgeons patients vaccines"],
   ["music", "melo", "songs albums composers orchestras singers operas"],

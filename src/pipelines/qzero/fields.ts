@@ -8,7 +8,7 @@ import { type QZeroInput, qzeroOptions } from "./options.ts";
 /** `topK` → `top_k`. */
 const snake = (key: string): string => key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
-/** Makes a field optional without a default, which would look as if the request had set the field. */
+/** Makes a field optional and drops its default: a default would look as if the request had set the field. */
 function optional(field: z.ZodType): z.ZodType {
   const { description = "" } = field;
   if (!(field instanceof z.ZodDefault)) return field.nullish().describe(description);
@@ -17,7 +17,7 @@ function optional(field: z.ZodType): z.ZodType {
 }
 
 const retrieval = z.object({
-  index: z.string().min(1).max(100).nullish().describe("an index of the server (--index)"),
+  index: z.string().min(1).max(100).nullish().describe("the name of an index on the server (--index)"),
   ...Object.fromEntries(Object.entries(qzeroOptions.shape).map(([key, field]) => [snake(key), optional(field)])),
 });
 
@@ -85,7 +85,7 @@ type Fields = z.output<z.ZodObject<ReturnType<typeof fields>>> & { readonly labe
 /** Reads a request's settings; undefined if the request does not use this pipeline. @throws UserError */
 export function read({ labels, retrieval, evidence, explain }: Fields): QZeroRequest | undefined {
   if (!retrieval && !evidence) {
-    if (explain) throw new UserError("explain: needs retrieval or evidence", 2, "explain");
+    if (explain) throw new UserError("explain needs retrieval or evidence", 2, "explain");
     return undefined;
   }
   if (!labels) throw new UserError("labels: a classification by lookup needs labels", 2, "labels");

@@ -37,7 +37,7 @@ export async function read(
 
 const MOST_PRINTED = 10;
 
-/** Explains a result's decision to people; `columns` formats a table's lines. */
+/** Describes in sentences how a result was decided; `columns` formats a table's lines. */
 export function explained(
   { retrieved, fallback, explanation }: QZeroResult,
   columns: (rows: string[][]) => string[],

@@ -15,8 +15,8 @@ test.each([
   [["a", " "], "label 2 is empty, expected a text"],
   [["a"], "expected two labels or more, got 1"],
   [[], "expected two labels or more, got 0"],
-  [{ a: "x", b: [] }, 'the label "b" has empty words'],
-  [{ a: "x", b: ["y", " "] }, 'the label "b" has empty words'],
+  [{ a: "x", b: [] }, 'the label "b" has an empty label word'],
+  [{ a: "x", b: ["y", " "] }, 'the label "b" has an empty label word'],
 ])("%j is refused", (labels, sentence) => {
   expect(() => parseLabels(labels)).toThrow(sentence);
 });

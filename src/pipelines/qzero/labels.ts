@@ -1,6 +1,6 @@
 import { few, UserError } from "../../util/errors.ts";
 
-/** Labels alone, or words for each label: one text, or several, of which the closest counts. */
+/** Labels alone, or label words for each label: one text or several. The closest of several decides the score. */
 export type LabelsInput = readonly string[] | Readonly<Record<string, string | readonly string[]>>;
 
 export interface LabelSet {
@@ -30,7 +30,7 @@ function named(name: string, i: number): string {
 function wordsOf(name: string, words: string | readonly string[]): string[] {
   const all = (typeof words === "string" ? [words] : words).map((each) => each.trim());
   if (all.length > 0 && all.every((each) => each !== "")) return all;
-  throw new UserError(`the label ${few([name])} has empty words, expected a text or several`, 2);
+  throw new UserError(`the label ${few([name])} has an empty label word; expected one or more texts`, 2);
 }
 
 /** Labels on a command line: `sport`, or with label words `world=politics|government`. */

@@ -32,7 +32,7 @@ export const qzeroOptions = z.strictObject({
     .min(0)
     .default(0.05)
     .describe("look a text up if the cosines of its two best labels differ by less than this"),
-  topK: z.int().min(1).max(999).default(5).describe("documents whose categories to read"),
+  topK: z.int().min(1).max(999).default(5).describe("number of documents whose categories are read"),
   retriever: z.enum(rankers).optional().describe("bm25, dense or hybrid (default: hybrid, or bm25 without vectors)"),
   maxTokens: z
     .int()

@@ -36,11 +36,11 @@ export interface ClassifyTerms extends ReadTerms {
 /** The parts of a decision. */
 export interface Explanation {
   readonly documents: readonly CategorisedDocument[];
-  /** Categories that were read, with their parts of the label's score if it is a sum. */
+  /** The categories that were read, each with its contribution to the label's score if the score is a sum. */
   readonly categories: readonly Contribution[];
   /** Counted words, if the model is word vectors. */
   readonly keywords: readonly Contribution[];
-  /** Categories found and read, and an encoder's tokens before and after the cut. */
+  /** The numbers of categories found and read, and of an encoder's tokens before and after the cut. */
   readonly read: { readonly found: number; readonly categories: number; readonly tokens?: Reading["tokens"] };
 }
 
@@ -229,7 +229,7 @@ class Classification {
     billed();
   }
 
-  /** The terms of the next call; only the first one begins the request. */
+  /** The terms of the next call; only the first call counts as the start of the request. */
   #call(): ReadTerms {
     const { named: _, source, prices, explain, onNotice, arrived, onBegun, ceiling, ...terms } = this.terms;
     const flops = ceiling?.flops;

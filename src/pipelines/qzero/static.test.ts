@@ -115,7 +115,7 @@ test("unknown words count for nothing, and a text without known words has no lab
 
 test("a label without a known word is refused", async () => {
   await expect(one(worked, {}, { labels: ["sports", "qqq"] })).rejects.toThrow(
-    'small knows no word of the label "qqq"; expected others',
+    'small knows no word of the label "qqq"; use other words',
   );
 });
 

@@ -41,7 +41,7 @@ export class StaticScorer implements Scorer {
     );
     const unknown = names.filter((_, label) => !entries.some((entry) => entry.label === label));
     if (unknown.length > 0)
-      throw new UserError(`${this.name} knows no word of the label ${few(unknown)}; expected others`, 2);
+      throw new UserError(`${this.name} knows no word of the label ${few(unknown)}; use other words`, 2);
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
     const receipt = receiptOf(this.name, { flops: 0, bytes: 0 }, 0, { load, prefill: 0 });

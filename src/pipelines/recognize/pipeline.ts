@@ -13,8 +13,8 @@ export const recognize = {
   /** Fields of `POST /v1/recognize`. */
   fields: () => import("./options.ts"),
   /**
-   * Attaches a folder's localiser and bridge to a loaded model, or the ones that the package ships for it.
-   * @throws UserError if it has none
+   * Attaches a localiser and a bridge to a loaded model: a folder's, or the ones that the package ships for the model.
+   * @throws UserError if there are none
    */
   async attach(model: ImageTextModel, held: Holder, folder?: string): Promise<Recognizer> {
     const { Recognizer } = await import("./recognizer.ts");

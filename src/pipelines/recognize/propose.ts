@@ -13,10 +13,10 @@ export interface Proposal {
 const SIDES = [0.2, 0.3, 0.45, 0.65, 0.9];
 const STEP = 0.4;
 
-/** The number of first boxes to refine. */
+/** The number of initial boxes to refine. */
 const AGAIN = 60;
 
-/** Two boxes belong to one object if their overlap, or the share of the smaller box inside the other, exceeds these. */
+/** Two boxes belong to one object if their overlap, or the share of the smaller one inside the other, exceeds its limit. */
 const SAME = { overlap: 0.5, inside: 0.7 };
 
 const isSame = (a: Box, b: Box): boolean => overlap(a, b) >= SAME.overlap || inside(a, b) >= SAME.inside;

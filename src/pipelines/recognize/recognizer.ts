@@ -95,8 +95,8 @@ export class Recognizer implements Disposable {
   ) {}
 
   /**
-   * Opens a folder's localiser and bridge for a loaded model, or the ones that the package ships for it.
-   * @throws UserError if it is missing, damaged, or for another model or localiser
+   * Opens a localiser and a bridge for a loaded model: a folder's, or the ones that the package ships for the model.
+   * @throws UserError if either is missing or damaged, or belongs to another model or localiser
    */
   static async open(model: ImageTextModel, place?: string): Promise<Recognizer> {
     const sha256 = await modelHash(model.source);

@@ -19,7 +19,7 @@ export async function answer(
   return pieces(pairIn(resources, prepared), request.prompt, {
     ...{ ...decider, signal, arrived, onStopped, whole },
     onDegraded: (reason) => resources.degraded("a pair's second model failed", reason),
-    // Without a certificate, either model refuses a budget.
+    // Without a certificate, both models refuse a budget.
     options: choice ? { ...options, maxTokens: choice.maxTokens ?? maxTokens } : request.options,
     named: { model: named.name, recipe: choice?.recipe ?? [recipeOf(named)], choice },
   });

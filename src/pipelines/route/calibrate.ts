@@ -3,8 +3,8 @@ import { UserError } from "../../util/errors.ts";
 import { atThreshold, type Outcome, superQuality } from "../metrics.ts";
 
 /**
- * Ways to find a threshold: a share of inputs for Super, an accuracy to reach, or the crossing of the histograms of
- * Swift right and Swift wrong.
+ * Ways to find a threshold: a share of inputs for Super, an accuracy to reach, or the crossing of two histograms of
+ * scores: inputs that Swift answered right, and inputs that it answered wrong.
  */
 const calibrations = ["share", "accuracy", "crossing"] as const;
 export type CalibrateBy = (typeof calibrations)[number];

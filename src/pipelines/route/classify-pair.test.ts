@@ -92,7 +92,7 @@ test("two layers of MiniLM's six cost a third", async () => {
   const [some, all] = [await two.embed(texts), await six.embed(texts)];
   expect(some.answers[0]).toHaveLength(384);
   expect(some.answers[0]).not.toEqual(all.answers[0]);
-  // Prices are for separate batches, as they ran.
+  // A price assumes separate batches, and they ran separately.
   expect(all.usage.flops.spent).toBeCloseTo(six.price(texts).flops, 0);
 });
 
@@ -147,7 +147,7 @@ describe("refused", () => {
   const classifier = fixture("classifier");
 
   test("a classifier as an embedder, cut or whole", async () => {
-    await expect(openEmbedder(classifier)).rejects.toThrow(/is a classifier, expected a model of embeddings/);
+    await expect(openEmbedder(classifier)).rejects.toThrow(/is a classifier; expected an embedding model/);
     await expect(openEmbedder(`${classifier}@layers=1`)).rejects.toThrow(/is a classifier, which reads all layers/);
   });
 });

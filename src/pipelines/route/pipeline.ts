@@ -3,7 +3,7 @@ import type { Serving, TextPipeline } from "../text-pipeline.ts";
 import { isPairName, parsePair, parseRouteOptions, parseRouter, routeOptions } from "./name.ts";
 import type { Prepared } from "./rule.ts";
 
-const ONE_MODEL = "token ids belong to one model, and a pair has two";
+const ONE_MODEL = "token ids belong to one model, but a pair has two; send text";
 
 const serving: Serving = {
   noun: "pair",
@@ -21,7 +21,7 @@ const serving: Serving = {
       return ["promptLogprobs", "a pair returns no log-probabilities of prompts"];
     if (values["maxTokens"] === 0) return ["maxTokens", "expected at least 1 for a pair of models"];
     if (strong === undefined) return undefined;
-    const elsewhere = `${strong} runs on another server, as part of a pair it`;
+    const elsewhere = `${strong} runs on another server; in a pair, it`;
     if (values["logprobs"] !== undefined) return ["logprobs", `${elsewhere} gives none`];
     const other = ["tools", "suffix", "infill", "mode"].find((option) => values[option]);
     return other === undefined ? undefined : [other, `${elsewhere} takes none`];

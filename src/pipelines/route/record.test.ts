@@ -117,7 +117,7 @@ describe("refused", () => {
       "small>large is not calibrated for score=margin,aggregate=first; ",
     );
     expect(() => findCalibration({ ...pair, swift: model("tiny", "e") }, energy, undefined, [file])).toThrow(
-      'tiny>large is not calibrated for score=energy,aggregate=first; `modicum route calibrate "tiny>large" FILE.jsonl` calibrates it, and @t=… sets a threshold without that',
+      'tiny>large is not calibrated for score=energy,aggregate=first; `modicum route calibrate "tiny>large" FILE.jsonl` calibrates it; @t=… sets a threshold by hand',
     );
   });
 

@@ -43,7 +43,7 @@ export type PairIdentity = Pick<CalibrationFile, "swift" | "super">;
 /** Rounds a score to ten digits; between processors, energy-of-probs differs from the sixth digit on. */
 const rounded = (score: number): number => Number(score.toPrecision(10));
 
-/** Records samples in the order of their scores. @throws UserError for samples without a threshold */
+/** Records samples in the order of their scores. @throws UserError if the samples give no threshold */
 export function calibrationOf(
   samples: readonly Sample[],
   scoring: ScoreOptions,
@@ -173,4 +173,4 @@ const namesMatch = (a: PairIdentity, b: PairIdentity): boolean =>
   a.swift.name === b.swift.name && a.super.name === b.super.name;
 
 const again = ({ swift, super: strong }: PairIdentity): string =>
-  `\`modicum route calibrate "${swift.name}>${strong.name}" FILE.jsonl\` calibrates it, and @t=… sets a threshold without that`;
+  `\`modicum route calibrate "${swift.name}>${strong.name}" FILE.jsonl\` calibrates it; @t=… sets a threshold by hand`;

@@ -219,7 +219,7 @@ describe("a failing Super", () => {
     expect(answer.text).toBe("s1 s2 s3");
     expect(answer.route).toMatchObject({ to: "swift", degraded: true });
     expect(why).toHaveBeenCalledExactlyOnceWith("out of order");
-    // The draft exists already, or runs a second time.
+    // A whole draft is reused; after a first token, the draft runs again.
     expect(answer.receipt!.work!.calls).toMatchObject({
       small: { run: aggregate === "first" ? 2 : 1 },
       large: { run: 1 },

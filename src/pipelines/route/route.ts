@@ -36,7 +36,7 @@ export interface Decider {
 
 /** The terms of one routed request. */
 export interface Routing<O extends object> extends Decider {
-  /** Passed to either model unchanged. */
+  /** Passed unchanged to both models. */
   readonly options: O;
   readonly named: NamedRoute;
   readonly signal?: AbortSignal | undefined;
@@ -49,9 +49,9 @@ export interface Routing<O extends object> extends Decider {
 }
 
 /**
- * Swift answers; if its logits score below the threshold, Super answers instead, from the same raw prompt. The decision
- * precedes the first piece: it follows Swift's first token if that is scored, else its whole draft. If Swift's answer
- * is chosen, its own stream continues. If Super fails, or has not begun in time, the result is Swift's answer,
+ * Swift answers; if its logits score below the threshold, Super answers instead, from the same raw prompt. The choice is
+ * made before the first piece: after Swift's first token if only that token is scored, otherwise after its whole draft.
+ * If Swift is chosen, its stream continues. If Super fails, or has not begun in time, the result is Swift's answer,
  * `degraded`.
  * @throws UserError for a prompt of token ids, which mean different things to two models
  */

@@ -18,7 +18,7 @@ export interface Prepared {
   readonly rule: Decider | NamedCertificate;
 }
 
-/** The place of a pair's calibration. */
+/** Where a pair's calibration is found. */
 interface CalibrationSource {
   /** A file that replaces the pair's own. */
   readonly file?: string | undefined;
@@ -57,7 +57,7 @@ function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): Pair
 /** Swift's tokenizer, and its name in messages. */
 type Scored = Pick<Facts, "tokenizer"> & { readonly source: Pick<Facts["source"], "name"> };
 
-/** The score in a route's options. @throws UserError for a label that is not one token of Swift's */
+/** The score in a route's options. @throws UserError for a label that is not a single token for Swift */
 export const scoringOf = (
   { score, temperature, aggregate, seed, labels }: Omit<RouteOptions, "auto">,
   swift: Scored,
@@ -123,7 +123,7 @@ async function certificateFor(
   const named = `${pair.swift.name}>${pair.super.name}`;
   const certified = certificate.pair;
   if (!certified)
-    throw new UserError(`auto:${auto} was certified for one model, and ${named} is a pair; name the model`, 2);
+    throw new UserError(`auto:${auto} was certified for one model, but ${named} is a pair; request the model`, 2);
   for (const role of ["swift", "super"] as const) {
     const { recipe, sha256 } = pair[role];
     if (sha256 === undefined)

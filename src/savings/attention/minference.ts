@@ -56,8 +56,8 @@ const forcedDistances = 100;
 
 /**
  * The vertical-slash pattern (algorithm 2) in whole blocks: a `budget` share of keys goes to the heaviest key blocks and
- * block diagonals of the last queries' attention. The original gathers single columns, which a block kernel cannot; here the
- * same number of keys goes to the heaviest blocks.
+ * block diagonals of the last queries' attention. The original gathers single columns, which a block kernel cannot do; here
+ * the same number of keys goes to the heaviest blocks.
  */
 export function minferenceMask(
   request: MaskRequest,

@@ -51,8 +51,8 @@ export function poolDiagonals(diagonals: Float64Array, blockSize: number): Float
 }
 
 /**
- * The indices of the `count` greatest masses, as flags, lower indices first among equals; the first `forced` indices always
- * come first.
+ * Flags the `count` indices with the greatest masses; of equal masses, the lower index goes first. Indices below `forced`
+ * are always among them.
  */
 export function topPlaces(mass: Float64Array, count: number, forced: number): Uint8Array {
   const flags = new Uint8Array(mass.length).fill(1, 0, forced);

@@ -61,7 +61,7 @@ export class Backend {
     this.#failed = 0;
   }
 
-  /** Called when a request breaks off. The server is checked at once, and not chosen before. */
+  /** Called when a request breaks off. The server is checked at once, and gets no request until then. */
   suspect(): void {
     this.#doubts++;
     this.#pause.abort();
@@ -114,7 +114,7 @@ export class Backend {
 
   #tell(reason: string | undefined): void {
     const metadata = { model: this.options.name, server: this.name };
-    if (reason === undefined) this.log.info(metadata, "a server behind a model answers");
+    if (reason === undefined) this.log.info(metadata, "a server behind a model answers again");
     else this.log.warn({ ...metadata, reason, up: this.up }, "a check of a server behind a model failed");
   }
 

@@ -58,12 +58,12 @@ describe("reported in one sentence", () => {
     ["small", /^--remote: expected NAME=URL or NAME=URL,URL, got "small"$/],
     ["small=ftp://a", /expected an address such as http:\/\/10\.0\.0\.5:8000/],
     ["small=http://a:b@c", /expected an address/],
-    ["a@b=http://c", /expected a name without @ and spaces/],
+    ["a@b=http://c", /expected a name without @ or spaces/],
   ])("--remote %s", (text, sentence) => expect(() => remoteFromText(text)).toThrow(sentence));
 
   const base = { name: "a", servers: ["http://a"] };
   test.each<[string, object, RegExp]>([
-    ["no shape", base, /"a" needs a shape to estimate receipts/],
+    ["no shape", base, /"a" needs the model's shape to estimate receipts/],
     ["no key", { ...base, kind: "modicum", key: "NO_SUCH" }, /"a": the environment has no NO_SUCH$/],
     ["a key itself", { ...base, key: "sk-12" }, /expected the name of an environment variable, got "sk-12"$/],
     ["an unknown architecture", { ...base, shape: { model_type: "lama" } }, /did you mean "llama"\?/],

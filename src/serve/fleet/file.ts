@@ -48,14 +48,14 @@ const pass = z
 const remote = z.strictObject({
   name: z
     .string()
-    .regex(/^[^@\s]{1,200}$/, "expected a name without @ and spaces")
+    .regex(/^[^@\s]{1,200}$/, "expected a name without @ or spaces")
     .describe("the model's name in requests"),
   servers: z.array(server).min(1).max(100),
   model: z.string().min(1).max(300).optional().describe("the model's name on the servers, if different"),
   kind: z
     .enum(["openai", "modicum"])
     .default("openai")
-    .describe("modicum: forward savings, and keep the figures of its receipts, marked as estimated"),
+    .describe("modicum: forward savings, and use the figures of the servers' receipts, marked as estimated"),
   shape: z
     .union([z.string().min(1), jsonObject], "expected the path of a config.json, or its content")
     .optional()
@@ -108,7 +108,7 @@ async function remoteOf(
 ): Promise<RemoteOptions> {
   const { name, kind } = model;
   if (model.shape === undefined && kind === "openai")
-    throw new UserError(`"${name}" needs a shape to estimate receipts: set its config.json`);
+    throw new UserError(`"${name}" needs the model's shape to estimate receipts: set shape to its config.json`);
   const key = model.key === undefined ? undefined : env[model.key];
   if (model.key !== undefined && !key) throw new UserError(`"${name}": the environment has no ${model.key}`);
   return { ...model, model: model.model ?? name, key, shape: await shapeFrom(model.shape, name, folder) };

@@ -34,7 +34,7 @@ export function forwarded(
   } = fieldsFor(remote.options, path, request, limits);
   // Indexes exist only on this server.
   if (path === "/v1/chat/completions" && rest["retrieval"])
-    throw new HttpError(400, `retrieval: ${name} runs on other servers, and the indexes are here`, {
+    throw new HttpError(400, `retrieval: ${name} runs on other servers, but the indexes are on this one`, {
       param: "retrieval",
     });
   const most = leastOf(numberOf(flops), terms?.maxFlops);

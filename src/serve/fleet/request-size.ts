@@ -55,7 +55,7 @@ const generation = ({ n, best_of: best = n }: JsonObject, prompt: unknown, promp
 const idsIn = (prompt: unknown): number =>
   Array.isArray(prompt) ? prompt.flat().filter((id) => typeof id === "number").length : 0;
 
-/** The turns of a chat without images, whose token counts are unknown here. */
+/** A chat's turns without their images, whose token counts are unknown here. */
 const withoutImages = (messages: unknown): unknown =>
   Array.isArray(messages) ? messages.filter(isObject).map((m) => ({ ...m, content: textsOf(m["content"]) })) : [];
 

@@ -158,7 +158,7 @@ describe("over HTTP", () => {
     );
     await keep("single", { pair: undefined });
     expect(await refusal({ model: "tiny>untied@auto:single" })).toContain(
-      "auto:single was certified for one model, and tiny>untied is a pair",
+      "auto:single was certified for one model, but tiny>untied is a pair",
     );
     expect(await refusal({ savings: ["exit:layer=1"] })).toContain("savings apply to one model");
     expect(await refusal({ model: "tiny>untied@auto:none" })).toContain("there is no certificate with that name");

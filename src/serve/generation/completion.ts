@@ -68,22 +68,22 @@ function together(input: Fields, { addIssue }: z.RefinementCtx): void {
   const { n, best_of: best, stream, echo, suffix } = input;
   if (best && best < (n ?? 1)) refuse("best_of", `expected at least n, ${n}`);
   if (best && stream && best > (n ?? 1))
-    refuse("best_of", "expected at most n in a stream, which sends answers as they are drawn");
-  if (echo && suffix) refuse("suffix", "expected none with echo: true");
+    refuse("best_of", "expected at most the value of n in a stream, which sends answers as they are drawn");
+  if (echo && suffix) refuse("suffix", "not supported with echo: true");
   if (input.infill || input.mode) ofTexts(input, input.infill ? "infill" : "mode", refuse);
   for (const field of ["max_tokens", "max_completion_tokens"] as const)
     if (input[field] === 0 && !echo) refuse(field, "expected at least 1 without echo: true");
 }
 
-/** Checks requests with blanks or modes: prompts must be texts, and filled blanks are returned whole. */
+/** Checks requests with `infill` or `mode`: prompts must be texts, and an infilled text is returned whole. */
 function ofTexts(
   { prompt, suffix, echo, stream, infill, response_format: format }: Fields,
   field: "infill" | "mode",
   refuse: (field: keyof Fields, message: string) => void,
 ): void {
-  if (prompt.some((each) => typeof each !== "string")) refuse("prompt", `expected texts with ${field}`);
-  if (suffix) refuse("suffix", `expected none with ${field}`);
-  if (format) refuse("response_format", `expected none with ${field}`);
+  if (prompt.some((each) => typeof each !== "string")) refuse("prompt", `expected texts, not token ids, with ${field}`);
+  if (suffix) refuse("suffix", `not supported with ${field}`);
+  if (format) refuse("response_format", `not supported with ${field}`);
   if (infill && stream) refuse("stream", "expected false with infill, which fills several places at once");
   if (infill && echo) refuse("echo", "expected false with infill, which returns the whole text");
 }

@@ -30,7 +30,7 @@ export const modelShape = {
     .max(300)
     .default("")
     .describe(
-      "a model (default: the server's only one, or ms-marco to rerank if it is served), or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3, to rerank also smollm2+first",
+      "a model (default: the server's only one, or ms-marco to rerank if it is served), or a registered recipe such as smollm2@fast; chats and completions also accept a pair such as smollm2>qwen2.5-coder@share=0.3, and rerank smollm2+first",
     ),
   savings: savingsField
     .nullish()

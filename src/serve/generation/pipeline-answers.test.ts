@@ -60,7 +60,7 @@ test("models list it, and other paths report its kind", async () => {
   const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
   expect(data.at(-1)).toMatchObject({ id: "tiny+vote", recipe: ["vote:n=4"], models: { model: "tiny" } });
   const refused = await jsonOf(ask("/v1/completions", { ...completion, savings: ["lookup"] }));
-  expect(refused.error).toMatchObject({ param: "savings", message: /savings belong to one model; name a registered/ });
+  expect(refused.error).toMatchObject({ param: "savings", message: /savings apply to one model; in/ });
   const embedded = await jsonOf(post(server, "/v1/embeddings", { model: "tiny+vote", input: "a" }));
   expect(embedded.error.message).toMatch(/^tiny\+vote is a vote of one model's answers, which /);
 });

@@ -56,7 +56,7 @@ function underSavings(named: NamedText, savings: Naming["savings"], usual: reado
     return { ...(savings ? strict : named), optionText: saving };
   const message =
     serving?.noSavings ??
-    `savings belong to one model; name a registered recipe in ${named.name}, such as MODEL@fast for MODEL`;
+    `savings apply to one model; in ${named.name}, write a registered recipe such as MODEL@fast for MODEL`;
   throw new HttpError(400, message, { param: "savings" });
 }
 

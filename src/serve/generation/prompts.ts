@@ -16,7 +16,7 @@ export function textsOrIds({ maxPrompt }: Limits, of: string, max: number) {
   const one = z.union([text, ids]).transform((only): Continued[] => [only]);
   return z.union(
     [one, several],
-    `expected a text, token ids from 0 on, or a list of 1 to ${max} of either, none empty`,
+    `expected a text, token ids from 0 on, or a list of 1 to ${max} texts or id lists, none of them empty`,
   );
 }
 

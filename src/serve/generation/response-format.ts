@@ -42,7 +42,7 @@ export const responseFormat = z
     [
       z.object({ type: z.literal("text").describe("no constraint") }),
       z.object({
-        type: z.literal("json_object").describe("any JSON object, or schema if given"),
+        type: z.literal("json_object").describe("any JSON object, or one that matches schema if set"),
         schema: schema.nullish().describe("a JSON schema, as in llama.cpp"),
       }),
       z.object({

@@ -227,8 +227,8 @@ describe("a larger model on another server", () => {
   });
 
   test.each([
-    [{ logprobs: 1 }, "logprobs: untied runs on another server, as part of a pair it gives none"],
-    [{ suffix: "x" }, "suffix: untied runs on another server, as part of a pair it takes none"],
+    [{ logprobs: 1 }, "logprobs: untied runs on another server; in a pair, it gives none"],
+    [{ suffix: "x" }, "suffix: untied runs on another server; in a pair, it takes none"],
   ])("%j is refused", async (more, sentence) => {
     expect(await refusal(on(front, "t=inf", more))).toEqual([400, sentence]);
   });

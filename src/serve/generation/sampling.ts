@@ -39,7 +39,7 @@ export const samplingShape = {
     .min(0)
     .max(1)
     .nullish()
-    .describe("draw from tokens at least this share as likely as the likeliest; default 0: all"),
+    .describe("draw from tokens with at least this share of the likeliest token's probability; default 0: all"),
   frequency_penalty: z
     .number()
     .min(-2)
@@ -71,7 +71,7 @@ export const samplingShape = {
     .meta({ type: "integer" })
     .nullish()
     .describe(
-      "same seed, same answers; each of n answers takes the next seed; 8-bit weights can round differently after a cached start of the prompt, unless deterministic; default random, like -1",
+      "same seed, same answers; each of n answers takes the next seed; with 8-bit weights, answers can differ if the start of the prompt is cached, unless deterministic; default random, like -1",
     ),
   deterministic: z
     .boolean()

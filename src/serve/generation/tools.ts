@@ -15,7 +15,7 @@ const allowed = z.object({
   type: z.literal("allowed_tools").describe("some of the tools"),
   allowed_tools: z
     .object({
-      mode: z.enum(["auto", "required"]).describe("whether the model must call one of them"),
+      mode: z.enum(["auto", "required"]).describe("whether the model must call a function"),
       tools: listOf(named, { of: "functions", min: 1, max: 128 }).describe("the functions that may be called"),
     })
     .describe("the model sees all tools, but may call only these"),

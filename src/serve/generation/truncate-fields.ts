@@ -9,9 +9,9 @@ export const truncateShape = {
       'expected true or "END", false or "NONE": texts are cut only at their end',
     )
     .nullish()
-    .describe('true or "END": cut texts that are too long for the model at their end; default false: refuse them'),
+    .describe('true or "END": cut off the end of texts that are too long for the model; default false: refuse them'),
   truncate_prompt_tokens: z
-    .union([z.literal(-1), z.int().min(1)], "expected -1, or a number of tokens from 1 on")
+    .union([z.literal(-1), z.int().min(1)], "expected -1, or at least 1 token")
     .nullish()
     .describe("cut texts to this many tokens, as in vLLM; -1: to the model's limit"),
   truncation: z.boolean().nullish().describe("the same as truncate"),

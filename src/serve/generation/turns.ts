@@ -139,6 +139,6 @@ function withArguments(call: z.output<typeof toolCallSchema>, at: number): Json 
 function checkArguments(messages: readonly Message[]): void {
   const all = messages.flatMap(({ tool_calls: calls }) => (calls ?? []).map((call) => call.function.arguments));
   const { depth, values } = shapeOf(all.join(","), { depth: MOST_DEPTH, values: MOST_VALUES });
-  if (depth > MOST_DEPTH) throw wrong("messages", `expected arguments of calls nested at most ${MOST_DEPTH} deep`);
-  if (values > MOST_VALUES) throw wrong("messages", `expected arguments of calls of at most ${MOST_VALUES} values`);
+  if (depth > MOST_DEPTH) throw wrong("messages", `expected call arguments nested at most ${MOST_DEPTH} levels deep`);
+  if (values > MOST_VALUES) throw wrong("messages", `expected at most ${MOST_VALUES} values in the arguments of calls`);
 }

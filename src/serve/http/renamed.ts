@@ -1,6 +1,6 @@
 import { HttpError } from "./errors.ts";
 
-/** Renames the field in the error of a request that was translated for another endpoint to its original name. */
+/** Restores the field's original name in the error of a request that was translated for another endpoint. */
 export function renamed(error: unknown, fieldOf: (param: string) => string): unknown {
   if (!(error instanceof HttpError) || error.details.param === undefined) return error;
   const { param } = error.details;

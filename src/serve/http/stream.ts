@@ -3,7 +3,7 @@ import type { HttpError } from "./errors.ts";
 /** Pending server-sent events. */
 export type Events = AsyncGenerator<object, void>;
 
-/** Events named by their `type`; the last one is recognizable as such. */
+/** Events named by their `type`; clients recognize the last one by its name. */
 export interface NamedEvents extends Events {
   /** The last event after an error. */
   failed(fault: HttpError): object;
@@ -37,7 +37,7 @@ const named = (events: NamedEvents): Form => ({
 const encoder = new TextEncoder();
 
 /**
- * A response of server-sent events, ended by OpenAI's `[DONE]` unless they have names. If the reader leaves, `events`
+ * A response of server-sent events, followed by OpenAI's `[DONE]` unless they are named. If the reader leaves, `events`
  * ends. An error before the first event is thrown here, so it still sets the status; a later one is sent as an event.
  */
 export async function eventStream(events: Events, { explain, end }: StreamWatcher): Promise<Response> {

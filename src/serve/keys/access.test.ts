@@ -34,8 +34,8 @@ describe("keys", () => {
   });
 
   test.each([
-    ["", "expected a name, not empty"],
-    ["  ", "expected a name, not empty"],
+    ["", "expected a name that is not empty"],
+    ["  ", "expected a name that is not empty"],
     ["x".repeat(101), "has 101 characters; the limit is 100"],
     ["a\x1b[31m", "expected no control characters"],
     ["two\nlines", "expected no control characters"],

@@ -16,7 +16,7 @@ export type Scope = (typeof scopes)[number];
 const newKey = z.object({
   name: z
     .string()
-    .regex(/\S/, "expected a name, not empty")
+    .regex(/\S/, "expected a name that is not empty")
     .max(100)
     .regex(/^\P{Cc}*$/u, "expected no control characters"),
 });

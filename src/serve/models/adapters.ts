@@ -55,7 +55,7 @@ function parse(spec: string): [name: string, folder: string] {
 async function baseOf(bases: readonly Served[], name: string, folder: string): Promise<Served> {
   const [only, ...more] = bases;
   if (!only)
-    throw new UserError(`--adapter ${name}: expected its base, a model that generates text, among the models`, 2);
+    throw new UserError(`--adapter ${name}: none of the served models is its base, which must generate text`, 2);
   if (more.length === 0) return only;
   const settings = readJson(path.join(folder, "adapter_config.json"), jsonObject, "a PEFT adapter's settings");
   const baseName = settings["base_model_name_or_path"];

@@ -193,8 +193,8 @@ export class Catalogue {
   }
 
   /**
-   * Finds a model by its name or a registered recipe (`smollm2@fast`), with the request's savings, or else the `usual`
-   * ones: savings, or whichever recipe name is registered for this model.
+   * Finds a model by its name or a registered recipe (`smollm2@fast`), with the request's savings. Without any, `usual`
+   * applies: savings, or the names of recipes, of which this model uses the one registered for it.
    * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
    */
   async choose(naming: Naming, usual: readonly string[] = []): Promise<Chosen> {
@@ -204,8 +204,8 @@ export class Catalogue {
   }
 
   /**
-   * Like `choose`, for an answer that may use an adapter. A recipe registered for its base was not measured with the
-   * adapter, and is never a default.
+   * Like `choose`, for an answer that may use an adapter. A recipe of the adapter's base was not measured with the
+   * adapter, so it is never a default.
    */
   async chooseWriter(naming: Naming, usual: readonly string[] = []): Promise<Chosen> {
     const base = this.#bases.get(naming.model);
@@ -216,7 +216,7 @@ export class Catalogue {
 
   async #named({ model: name, savings }: Naming, usual: readonly string[]): Promise<Chosen> {
     const added = parseRecipe(savings ?? []);
-    refusePaths(added, "a request can't; register the recipe on the server");
+    refusePaths(added, "a request may not do; register the recipe on the server");
     const served = this.#served.get(name);
     if (served && savings) return chosenOf(served, added);
     if (served) return this.#usual(served, usual);
@@ -254,7 +254,7 @@ export class Catalogue {
     const served = this.#served.get(name);
     if (served) return served;
     if (!this.elsewhere.includes(name)) throw unknown(name, [...this.#served.keys()]);
-    const message = `${name} runs on other servers, which have the recipes for it; register it there`;
+    const message = `${name} runs on other servers, which keep its recipes; register the recipe there`;
     throw new HttpError(400, message, { param: "model" });
   }
 

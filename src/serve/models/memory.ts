@@ -49,8 +49,8 @@ export class Memory {
   }
 
   /**
-   * By how many bytes `bytes` more would exceed the budget, after cached state of ended answers has been freed:
-   * recomputing it takes less time than loading a model.
+   * The number of bytes by which `bytes` more would exceed the budget. If it is positive, first frees the cached state of
+   * ended answers: recomputing it takes less time than loading a model.
    */
   #beyond(bytes: number): number {
     const beyond = () => bytesIn(this.all()) + bytes - this.budget;

@@ -65,10 +65,10 @@ export const atLast = (name: string): [string, string] => [
 ];
 
 export const ADAPTER =
-  "is an adapter, which /v1/chat/completions, /v1/completions and /v1/responses take; expected a model";
+  "is an adapter, which only /v1/chat/completions, /v1/completions and /v1/responses take; expected a model";
 
 export const notOneModel = (name: string, kind: string): string =>
-  `${name.slice(0, 100)} is ${kind}, which POST /v1/chat/completions takes; expected one model`;
+  `${name.slice(0, 100)} is ${kind}, which only POST /v1/chat/completions takes; expected one model`;
 
 export function unnamed(names: readonly string[]): HttpError {
   const message = `model: expected one of ${names.slice(0, 10).join(", ")}, got nothing`;

@@ -87,7 +87,7 @@ const chatShape = (limits: Limits) => ({
     .describe(
       "true: the last message is the assistant's, and the answer continues its text; the default for such a message",
     ),
-  add_generation_prompt: z.boolean().nullish().describe("false: continue the last message, as in vLLM; otherwise true"),
+  add_generation_prompt: z.boolean().nullish().describe("as in vLLM: must be false to continue the last message"),
 });
 
 /** Checks vLLM's fields for continuing a message: a final assistant message is always continued, and only that. */
@@ -99,7 +99,7 @@ function continuing(
   const continued = messages.length > 1 && last?.role === "assistant" && !last.tool_calls?.length;
   const message = continued
     ? "the last message is the assistant's"
-    : "the last message is not the assistant's text after another message";
+    : "the last message is not an assistant's text that follows another message";
   const wrong = (field: string, expected: boolean) =>
     addIssue({ code: "custom", path: [field], message: `expected ${expected}: ${message}` });
   if (input.continue_final_message === !continued) wrong("continue_final_message", continued);

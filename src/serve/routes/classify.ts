@@ -48,7 +48,7 @@ export const classify = (context: ServerContext): Endpoint =>
       labels: labelsField
         .nullish()
         .describe(
-          `labels to choose from: some of a classifier's own, or, required for a generating model, any; with retrieval any, or label words by label; at most ${MOST_SCORES} labels times texts`,
+          `labels to choose from. Classifiers: some of their own. Text models: any, required. With retrieval: any, or label words for each label. At most ${MOST_SCORES} labels times texts`,
         ),
       ...fields(context.limits),
     }),
@@ -66,7 +66,7 @@ export const classify = (context: ServerContext): Endpoint =>
       if (request) return answered(name, await labelled(context, body, request, call));
       const list = withoutWords(labels);
       if (name === context.vectors?.name)
-        throw new HttpError(400, `${name} has no labels of its own; expected retrieval or evidence`, {
+        throw new HttpError(400, `${name} has no labels of its own; set retrieval or evidence`, {
           param: "model",
         });
       const chosen = await context.catalogue.choose(body);
@@ -119,7 +119,7 @@ function answered(model: string, { results, receipt }: { results: readonly objec
 /** @throws HttpError for label words, which only a pipeline reads */
 function withoutWords(labels: z.output<typeof labelsField> | null | undefined) {
   if (!labels || Array.isArray(labels)) return labels as readonly string[] | null | undefined;
-  throw new HttpError(400, "labels: label words are for retrieval or evidence; expected a list", { param: "labels" });
+  throw new HttpError(400, "labels: label words need retrieval or evidence; expected a list", { param: "labels" });
 }
 
 /** @throws HttpError if one request would take too long */

@@ -26,7 +26,7 @@ const model = z.object({
     .optional()
     .describe("the kind: decoder, encoder …; absent for other servers' models and for pipelines"),
   recipe: z.array(z.string()).describe("a registered recipe's savings; empty is dense"),
-  parent: z.string().optional().describe("the model of a recipe or an adapter; they share its memory"),
+  parent: z.string().optional().describe("the model that a recipe or an adapter belongs to and shares in memory"),
   ...listedFields,
   models: z.record(z.string(), z.string()).optional().describe("the models of another pipeline, by role"),
   recipes: z.array(z.string()).describe("the recipes registered for a model; each also has its own entry"),

@@ -10,8 +10,8 @@ const MOST_LISTED = 1000;
 const count = `expected a whole number from 1 to ${MOST_LISTED}`;
 const time = z.string().max(40).optional();
 const filter = z.object({
-  since: time.describe("only receipts since a date, or for the last 2h, 7d"),
-  until: time.describe("only receipts before a date, or older than 2h, 7d"),
+  since: time.describe("only receipts since a date, or within a period such as 2h or 7d"),
+  until: time.describe("only receipts before a date, or older than a period such as 2h or 7d"),
   model: z.string().max(300).optional().describe("only receipts of this model, by its name here"),
   key: z
     .string()

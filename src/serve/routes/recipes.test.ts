@@ -88,7 +88,7 @@ test.each<[object, string, number, RegExp]>([
     /^xattention: thresholds names a file, which only the command line may register/,
   ],
   [{ ...fast, model: "sentences" }, "admin", 400, /^sentences is an encoder, which has no seams for savings/],
-  [{ ...fast, model: "far" }, "admin", 400, /^far runs on other servers, which have the recipes for it/],
+  [{ ...fast, model: "far" }, "admin", 400, /^far runs on other servers, which keep its recipes/],
   [{ name: "fast" }, "admin", 400, /^model: expected/],
 ])("%j by a key of scope %s: %i", async (body, scope, status, sentence) => {
   const [got, { error }] = await add(body, scope);

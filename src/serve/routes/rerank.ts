@@ -28,12 +28,12 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       .describe("texts, or objects with a text"),
     texts: listOf(text, { of: "texts", min: 1, max: maxTexts })
       .nullish()
-      .describe("instead of documents, as in TEI; the answer is then a list of index and score"),
+      .describe("replaces documents, as in TEI; the answer is then a list of objects with index and score"),
     return_text: z.boolean().nullish().describe("with texts: return each text with its score"),
     raw_scores: z
       .literal(false, "expected false: scores follow the model's configuration")
       .nullish()
-      .describe("with texts: the only accepted value"),
+      .describe("only with texts; must be false"),
     top_n: z.int().min(1).nullish().describe("maximum results; default all"),
     ...rankShape,
     return_documents: z.boolean().nullish().describe("return each document with its score"),
@@ -48,7 +48,7 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
   };
   return z.object(shape).superRefine(({ documents, texts }, { addIssue }) => {
     if (!documents === !texts)
-      addIssue({ code: "custom", path: ["documents"], message: "expected documents or texts, not both" });
+      addIssue({ code: "custom", path: ["documents"], message: "expected either documents or texts" });
   });
 };
 type RerankInput = z.output<ReturnType<typeof rerankInput>>;
@@ -112,13 +112,13 @@ const usualOf = ({ catalogue }: ServerContext): string =>
 async function scored(context: ServerContext, input: RerankInput, texts: readonly string[], call: Call) {
   const ranker = context.catalogue.ranker(input.model);
   if (ranker && input.max_tokens_per_doc)
-    throw new HttpError(400, "a listwise reranker cuts by words; expected maxPassageWords in the model's name", {
+    throw new HttpError(400, "a listwise reranker cuts by words; set maxPassageWords in the model's name", {
       param: "max_tokens_per_doc",
     });
   if (ranker) return rerankBy(context, ranker, call, input, { query: input.query, documents: texts });
   const [param] = rankFieldsIn(input)[0] ?? [];
   if (param !== undefined)
-    throw new HttpError(400, `${input.model} reads documents one by one; expected ${param} for a listwise reranker`, {
+    throw new HttpError(400, `only listwise rerankers use ${param}, and ${input.model} scores documents one by one`, {
       param,
     });
   const chosen = await context.catalogue.choose(input);

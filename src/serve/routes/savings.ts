@@ -13,7 +13,7 @@ const listed = z.object({
   summary: z.string(),
   options: z.record(z.string(), z.unknown()).describe("JSON schema"),
   needs: z.array(z.enum(seams)).readonly(),
-  models: z.array(z.string()).describe("models here that take the saving without options"),
+  models: z.array(z.string()).describe("models on this server that support the saving without options"),
 });
 
 /** `GET /v1/savings`. */

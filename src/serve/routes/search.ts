@@ -16,7 +16,7 @@ const { by, top } = searchOptions.shape;
 
 const inputOf = ({ maxPrompt }: Limits) =>
   z.object({
-    index: z.string().min(1).max(100).describe("an index of the server (--index)"),
+    index: z.string().min(1).max(100).describe("the name of an index on the server (--index)"),
     query: z.string().min(1).max(maxPrompt).describe("the query"),
     by: by.nullish().describe(by.description!),
     top: top.nullish().describe(`${top.description}; default 10`),

@@ -31,7 +31,7 @@ interface ChatProps {
   readonly fault: string | undefined;
 }
 
-/** A prompt whose answer repeats its text: `lookup` pays. */
+/** A prompt whose answer repeats much of it, so `lookup` pays off. */
 const EXAMPLE = `Rename the parameter \`n\` to \`count\`. Answer with the code alone.
 
 function first(list, n) {
@@ -109,7 +109,7 @@ function ownRecipe(place: 0 | 1, chosen: ModelChoice, trial: Trial | undefined):
   return html`<label class="own own-${place}">Your own: savings separated by spaces<input name="${ownField(place)}" value="${value}" placeholder="xattention:threshold=0.9" maxlength="500" autocomplete="off" spellcheck="false"></label>`;
 }
 
-/** Shown until the answer is there, which hides it. */
+/** Shown until the answer arrives and hides it. */
 export const waiting = (recipe: string): Html =>
   html`<p class="waiting" role="status">Answering with ${recipe} … If the page ends here, the server has stopped.</p>`;
 

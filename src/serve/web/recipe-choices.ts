@@ -13,11 +13,11 @@ export interface ModelChoice {
   readonly savings: readonly RecipeChoice[];
   /** The model's registered recipes, and its pairs and plans; a request names each as its model. */
   readonly named: readonly RecipeChoice[];
-  /** The recipe to compare with dense first. */
+  /** The recipe that is compared with dense at first. */
   readonly preferred: string;
 }
 
-/** Savings that pay on the shipped models with their defaults, the best first: see docs/savings. */
+/** Savings that pay off on the shipped models with default options, best first: see docs/savings. */
 const PAYING = ["lookup", "int8-prefill"];
 
 const answersChats: Readonly<Record<KindName, boolean>> = {

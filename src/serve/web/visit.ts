@@ -215,5 +215,5 @@ function faultOf({ prompt, recipes }: Trial): string | undefined {
   if (prompt.trim() === "") return "The prompt is empty; expected a question or a text to work on.";
   const place = recipes.indexOf("");
   if (place < 0) return undefined;
-  return `The ${place === 0 ? "first" : "second"} recipe is empty; expected savings, such as xattention:threshold=0.9, or one of the list.`;
+  return `The ${place === 0 ? "first" : "second"} recipe is empty; expected savings, such as xattention:threshold=0.9, or a recipe from the list.`;
 }

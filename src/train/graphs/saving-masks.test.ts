@@ -221,10 +221,7 @@ test.each([
   [{ save: "feather:after=1" }, "save: training does not support feather; expected yopo"],
   [{ save: "yopo" }, "save: expected yopo with its options, got only its name"],
   [{ save: "yopo:layers=9" }, "yopo: there is no layer 9; the model has 3"],
-  [
-    { save: "yopo:heads=heads.json" },
-    "yopo: heads: the file is valid only for a model's current weights, which training changes",
-  ],
+  [{ save: "yopo:heads=heads.json" }, "yopo: heads: training changes the weights that the file was made for"],
   [{ save: CUTS, packing: true }, "packing: savings do not support samples that share a row"],
   [{ save: CUTS, method: "ul2r:mask=prefix" }, "which savings do not support; omit save"],
 ])("%j is refused in one sentence", async (options, sentence) => {

@@ -17,7 +17,7 @@ import {
 import { type Decoder, firstAttending } from "../../../models/decoder/decoder.ts";
 import { turnerOf } from "../../turner.ts";
 
-// Query blocks of the chunk, and key blocks up to its end: all other sizes are multiples.
+// The numbers of query blocks in the chunk and of key blocks up to its end; all other sizes are multiples of them.
 const rows = sym("rows");
 const cols = sym("cols");
 

@@ -5,7 +5,7 @@ import { requirePlainAttention, unsupportedAttention } from "../plain.ts";
 import type { BlockChooser, ChooserContext } from "./chooser.ts";
 import type { BlockSparseOptions } from "./options.ts";
 
-/** A method of choosing blocks, with its saving's options and texts. */
+/** A method of choosing blocks, with its saving's options and descriptions. */
 export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
   extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration" | "settings"> {
   /** True if a prompt of `prompt` tokens keeps all causal blocks, so that the dense program runs instead. */

@@ -16,7 +16,7 @@ const options = z
 
 /**
  * Finds XAttention's threshold for each layer and head: the share of estimated mass that keeps `coverage` of the exact
- * mass, the largest of all texts. Time and memory grow with the square of a text's length; a few thousand tokens
+ * mass; of several texts, the largest counts. Time and memory grow with the square of a text's length; a few thousand tokens
  * suffice.
  */
 export const thresholdCalibration: Calibration<typeof options> = {

@@ -11,7 +11,7 @@ export const xattentionOptions = z
       "share of a query block's estimated attention mass to keep; 0 keeps only the forced blocks, 1 or more is dense",
     ),
     thresholds: file().describe(
-      "JSON file with a threshold per layer and head, instead of threshold; made by `savings calibrate xattention`",
+      "JSON file with a threshold per layer and head, in place of threshold; made by `savings calibrate xattention`",
     ),
     stride: integer(1, 8).describe(
       "side of the square tiles sampled along their antidiagonal; must divide blockSize; scoring costs 1/(2*stride) of dense attention",

@@ -214,7 +214,7 @@ describe("broken input", () => {
     expect(() => selectBlocks(new Float32Array(5), { ...base, ...shape, threshold: 0.9 })).toThrow(
       "expected scores [3, 20, 32], got 5 numbers",
     );
-    expect(() => at(0.9, { rowOffset: 13 })).toThrow("query blocks up to 33 need as many key blocks, got 32");
+    expect(() => at(0.9, { rowOffset: 13 })).toThrow("expected at least 33 key blocks, got 32");
     expect(() => at(Float64Array.of(0.9))).toThrow("expected a threshold for each of 3 heads, got 1");
   });
 

@@ -14,7 +14,7 @@ export interface SelectOptions
  * Chooses the key blocks of every query block from estimated scores `[heads, rows, cols]` (XAttention, arXiv
  * 2503.16428, section 3.2; forced blocks and the order of steps as in the released `find_blocks_chunked`).
  *
- * Forced blocks are added first. Others follow by descending score, the lower block first among equals, until the row's
+ * Forced blocks are added first. Others follow by descending score (on a tie, the lower block), until the row's
  * mass (in float64) reaches its target; the block that reaches it is kept. Blocks after the diagonal are never read. A
  * threshold of 1 or more keeps every causal block, because small masses may round to zero.
  */
@@ -61,7 +61,7 @@ function checkShape(length: number, { heads, rows, cols, rowOffset, threshold }:
   if (length !== heads * rows * cols)
     throw new Error(`selectBlocks: expected scores [${heads}, ${rows}, ${cols}], got ${length} numbers`);
   if (rowOffset + rows > cols)
-    throw new Error(`selectBlocks: query blocks up to ${rowOffset + rows} need as many key blocks, got ${cols}`);
+    throw new Error(`selectBlocks: expected at least ${rowOffset + rows} key blocks, got ${cols}`);
   if (typeof threshold !== "number" && threshold.length !== heads)
     throw new Error(`selectBlocks: expected a threshold for each of ${heads} heads, got ${threshold.length}`);
 }

@@ -9,16 +9,16 @@ import { type HeadMask, headsWithin, keptHeads } from "./heads.ts";
 const count = z.int().min(1);
 
 const options = z.strictObject({
-  first: z.int().min(0).default(1).describe("for texts without pictures: number of tokens before the image"),
-  rows: count.default(24).describe("for texts without pictures: rows of visual tokens"),
-  columns: count.default(24).describe("for texts without pictures: columns of visual tokens"),
+  first: z.int().min(0).default(1).describe("for texts without pictures: number of tokens before the simulated image"),
+  rows: count.default(24).describe("for texts without pictures: rows of simulated visual tokens"),
+  columns: count.default(24).describe("for texts without pictures: columns of simulated visual tokens"),
   keep: z.number().min(0).max(1).default(0.5).describe("share of the heads that visual tokens keep"),
-  vote: z.number().min(0).max(1).default(0.4).describe("smallest share of the texts in which a kept head is active"),
+  vote: z.number().min(0).max(1).default(0.4).describe("share of the texts in which a kept head must be active"),
   whole: z.int().min(0).default(2).describe("number of first layers that keep all heads"),
   budget: z
     .enum(["quarter", "eighth"], "expected quarter or eighth")
     .optional()
-    .describe("one of the paper's nominal budgets of visual FLOPs, instead of keep; also sets layers and ffn"),
+    .describe("one of the paper's nominal budgets of visual FLOPs, in place of keep; also sets layers and ffn"),
 });
 
 /** The shares of heads and neurons that, with half of the layers, reduce visual FLOPs to a quarter and to an eighth. */

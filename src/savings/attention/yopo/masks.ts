@@ -13,7 +13,7 @@ export function yopoMasks(options: YopoOptions, depth: number): LayerMask[] {
   const { heads, layers = depth, radius, ffn } = options;
   if (heads !== undefined)
     throw new UserError(
-      "yopo: heads: the file is valid only for a model's current weights, which training changes; use layers, radius, causal and ffn",
+      "yopo: heads: training changes the weights that the file was made for; use layers, radius, causal or ffn",
       2,
     );
   const reach = reachOf(options);

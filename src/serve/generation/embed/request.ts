@@ -24,7 +24,7 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
       texts: listOf(text, { of: "texts", min: 1, max: maxTexts }).nullish().describe("texts to embed"),
       inputs: listOf(inputOf(text), { of: "inputs", min: 1, max: maxTexts })
         .nullish()
-        .describe("instead of texts; each has one text part"),
+        .describe("replaces texts; each input has one text part"),
       images: z.null(`expected none: ${NO_IMAGES}`).optional().describe("not supported"),
       input_type: z
         .enum(
@@ -40,13 +40,12 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
       truncate: z
         .enum(["END", "NONE"], 'expected "END" or "NONE": texts are cut only at their end')
         .nullish()
-        .describe("END (default): cut texts that are too long for the model at their end; NONE: refuse them"),
+        .describe("END (default): cut off the end of texts that are too long for the model; NONE: refuse them"),
       max_tokens: z.null("not supported: texts are read up to the model's limit").optional().describe("not supported"),
       priority: z.int().nullish().describe("ignored"),
     })
     .superRefine(({ texts, inputs }, { addIssue }) => {
-      if (!texts === !inputs)
-        addIssue({ code: "custom", path: ["texts"], message: "expected texts or inputs, not both" });
+      if (!texts === !inputs) addIssue({ code: "custom", path: ["texts"], message: "expected either texts or inputs" });
     });
 }
 export type EmbedInput = z.output<ReturnType<typeof embedInput>>;

@@ -21,7 +21,7 @@ export const textField = z
   .object({
     format: format.nullish().describe("constrain the answer to JSON or a JSON schema"),
     verbosity: z
-      .literal("medium", 'expected "medium": models here have no other')
+      .literal("medium", 'expected "medium", the only supported verbosity')
       .nullish()
       .describe("the only accepted value"),
   })

@@ -63,7 +63,7 @@ const reasoningText = (type: "reasoning_text" | "summary_text") =>
 const reasoning = z.object({
   type: z.literal("reasoning").describe("reasoning before a message or a call, as in output"),
   content: reasoningText("reasoning_text").describe("its text"),
-  summary: reasoningText("summary_text").describe("its text, if it has no content"),
+  summary: reasoningText("summary_text").describe("its text, used if content is missing"),
   encrypted_content: z.string().nullish().describe("not readable here"),
   ...ofOutput,
 });

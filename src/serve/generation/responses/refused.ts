@@ -23,7 +23,7 @@ export const refusedShape = {
   moderation: nothing("the server moderates nothing"),
   context_management: z
     .array(z.unknown())
-    .max(0, "not supported: the server never changes turns")
+    .max(0, "not supported: the server never edits a conversation")
     .nullish()
     .describe("not supported"),
   truncation: z

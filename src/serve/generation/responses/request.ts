@@ -29,7 +29,7 @@ const isShort = (value: unknown): boolean =>
 /** Pairs are counted before they are checked, since zod stores an issue for each. */
 const metadata = z.preprocess(
   (value) => (isShort(value) ? value : undefined),
-  z.record(z.string().max(64), z.string().max(512), `expected at most ${MOST_PAIRS} texts by name`),
+  z.record(z.string().max(64), z.string().max(512), `expected an object of at most ${MOST_PAIRS} strings`),
 );
 
 /** The fields shared with chats. */
@@ -65,7 +65,7 @@ const shape = (limits: Limits) => ({
     .max(20)
     .nullish()
     .describe("likeliest tokens to return per position, with log-probabilities; default 0"),
-  metadata: metadata.nullish().describe("texts by name, returned unchanged"),
+  metadata: metadata.nullish().describe("an object of strings, returned unchanged"),
   stream: z.boolean().nullish().describe("send the answer piece by piece as named server-sent events"),
   ...refusedShape,
 });

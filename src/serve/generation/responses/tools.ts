@@ -21,7 +21,7 @@ const named = z.object({
 
 const allowed = z.object({
   type: z.literal("allowed_tools").describe("some of the tools"),
-  mode: z.enum(["auto", "required"]).describe("whether the model must call one of them"),
+  mode: z.enum(["auto", "required"]).describe("whether the model must call a function"),
   tools: listOf(named, { of: "functions", min: 1, max: 128 }).describe("functions the model may call"),
 });
 
