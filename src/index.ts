@@ -144,7 +144,7 @@ export const calibrateAnswers = later(async () => (await import("./library/calib
 export const calibrateRoute = later(async () => (await import("./library/calibrate-route.ts")).calibrateRoute);
 
 /**
- * Opens a classifier for any labels that looks texts up: `glove` for word vectors, or a MODEL of embeddings, with the
+ * Opens a classifier for any labels that looks texts up: `glove` for word vectors, or an embedding MODEL, with the
  * index whose categories it reads. Missing files are downloaded.
  * @throws UserError
  */

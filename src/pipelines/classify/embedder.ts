@@ -26,7 +26,7 @@ export interface Embedder extends Disposable {
 }
 
 /**
- * Opens an embedder: `glove` (the mean of a text's word vectors), a MODEL of embeddings (`minilm`), or such a MODEL's
+ * Opens an embedder: `glove` (the mean of a text's word vectors), an embedding MODEL (`minilm`), or such a MODEL's
  * first layers (`minilm@layers=2`). Downloads it if it is missing.
  * @throws UserError for an unknown name, or a model that does not embed
  */
