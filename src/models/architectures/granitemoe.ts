@@ -4,7 +4,7 @@ import { mixtralKeys, readExperts } from "../config/experts-config.ts";
 import { llamaNames, withParts } from "../tensors/names.ts";
 import { graniteScales } from "./granite.ts";
 
-/** Granite 3 MoE (IBM 2024): Granite with experts, whose gates and ups are in one stack. */
+/** Granite 3 MoE (IBM 2024): Granite with experts, whose gate and up projections are in one stack. */
 export const graniteMoe = decoder("granitemoe", {
   scheme: withParts(llamaNames, {
     ffn_gate_inp: "block_sparse_moe.router.layer",

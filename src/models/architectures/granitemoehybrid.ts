@@ -13,7 +13,7 @@ interface Config extends TransformerConfig {
   readonly mixer: Mamba2Config;
 }
 
-/** The mixer's width is computed from its expansion, because this key is an expert's width. */
+/** `intermediate_size` is an expert's width here; the mixer's width follows from its expansion. */
 const MIXER_KEYS = { ...bambaKeys, intermediate_size: "mamba_intermediate_size" };
 const MIXER_DEFAULTS = { num_heads: 128, n_groups: 1, state_size: 256, conv_kernel: 4, layer_norm_epsilon: 1e-6 };
 

@@ -5,7 +5,7 @@ import type { Fields } from "../config/fields.ts";
 import type { ExpertsConfig, TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, namesOf, type Scheme, type StoredAs, withParts } from "../tensors/names.ts";
 
-/** Stacks of matrices as [inputs, outputs], with gates and ups adjacent. */
+/** Stacks of matrices as [inputs, outputs], with gate and up projections adjacent. */
 const stacked = { transposed: true, part: [0, 1] } as const;
 const half = (at: number): StoredAs => ({
   ...{ ...stacked, name: "feed_forward.experts.gate_up_proj" },

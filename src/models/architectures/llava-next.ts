@@ -3,7 +3,7 @@ import type { VisionLanguageArchitecture } from "../images/vision.ts";
 import { llavaOf } from "./llava.ts";
 
 /**
- * LLaVA-NeXT, or LLaVA-1.6 (Liu et al. 2024): a LLaVA that reads an entire image, and again as tiles of the
+ * LLaVA-NeXT, or LLaVA-1.6 (Liu et al. 2024): a LLaVA that reads an image twice: whole, and as tiles of the
  * best-fitting size, whose patches form one grid, line by line.
  */
 export const llavaNext: VisionLanguageArchitecture = llavaOf({

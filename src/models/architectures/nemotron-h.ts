@@ -10,7 +10,7 @@ import { mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./ma
 
 type Kind = "attention" | "mamba" | "mlp" | "moe";
 
-/** A layer of the model, as the checkpoint's layer numbers: a mixer, and the feed-forward after it, if any. */
+/** A layer of the model: the checkpoint's layer numbers of its mixer and of the feed-forward after it, if any. */
 interface Place {
   readonly kind: "attention" | "mamba";
   readonly mixer: number;

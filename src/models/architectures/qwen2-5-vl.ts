@@ -11,7 +11,7 @@ const WHAT = "a Qwen2.5-VL";
 
 const windowSchema = z.object({ window: z.int().min(1).max(64), layers: z.array(z.int().min(0)) });
 
-/** Windows in whole squares of patches, in most layers. */
+/** The windows of most layers, measured in merged squares of patches. */
 function windowsOf(fields: Fields): NonNullable<PatchEncoderConfig["windows"]> {
   const number = (key: string) => fields.number(undefined, key);
   const square = number("spatial_merge_size") * number("patch_size");

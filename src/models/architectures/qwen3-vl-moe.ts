@@ -8,7 +8,7 @@ import { qwen3Axes, qwen3Tower } from "./qwen3-vl.ts";
 const NAME = "qwen3_vl_moe";
 const WHAT = "a Qwen3-VL with experts";
 
-/** Stacks of matrices as [inputs, outputs], with gates and ups adjacent. */
+/** Stacks of matrices as [inputs, outputs], with gate and up projections adjacent. */
 const stacked = { transposed: true, part: [0, 1] } as const;
 const half = (at: number): StoredAs => ({
   ...{ ...stacked, name: "mlp.experts.gate_up_proj" },

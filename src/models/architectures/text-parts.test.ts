@@ -18,7 +18,7 @@ async function logitsOf(checkpoint: Checkpoint, prepared: string): Promise<Float
   return await stack.run([5, 9, 30, 61, 7, 12]);
 }
 
-/** Gates above ups, with all experts in one tensor, as in Qwen3.5's published mixtures. */
+/** Gate projections above up projections, with all experts in one tensor, as in Qwen3.5's published mixtures. */
 function stacked(tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
   const results = new Map([...tensors].filter(([name]) => !/\.experts\.\d+\./.test(name)));
   for (const name of tensors.keys()) {

@@ -62,7 +62,7 @@ function readLabels({ source }: Fields, classes: number): readonly string[] {
   const parsed = schema.safeParse(names);
   if (parsed.success && new Set(parsed.data).size === parsed.data.length) return parsed.data;
   throw new UserError(
-    `${source.path}: "labels" is ${JSON.stringify(names)}, expected ${classes} different names, or one less if the last vector means no class`,
+    `${source.path}: "labels" is ${JSON.stringify(names)}, expected ${classes} different names, or one fewer if the last vector means no class`,
   );
 }
 

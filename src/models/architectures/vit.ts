@@ -57,10 +57,10 @@ export const withVectors =
     return names(canonical);
   };
 
-/** Unused tensors: heads of other tasks, such as the masked patches' decoder, and the pooler's layer. */
+/** Unused tensors: the pooler's layer, and the vector that stands for masked patches in training. */
 const UNREAD = /(^|\.)(pooler\.dense\.(weight|bias)|mask_token)$/;
 
-/** Vision Transformer (Dosovitskiy et al. 2021): an image's vector is its first token's; a classifier may use it. */
+/** Vision Transformer (Dosovitskiy et al. 2021): an image's vector is that of its first token. */
 export const vit: ImageArchitecture = {
   tensors(checkpoint: Checkpoint): Names {
     const config = configure(checkpoint.config);

@@ -89,7 +89,7 @@ function readShared(fields: Fields, gguf: string, huggingface: string, fallback?
   if (!each) return fields.number(gguf, huggingface, fallback);
   const [first = fallback ?? 0] = each;
   const other = each.find((number) => number !== first);
-  return other === undefined ? first : fields.refuse(gguf, other, `${first} in every layer whose number is not 0`);
+  return other === undefined ? first : fields.refuse(gguf, other, `0 or ${first} in every layer`);
 }
 
 /** A GGUF's numbers per layer; undefined if it has one number for all layers. */

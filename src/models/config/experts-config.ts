@@ -66,7 +66,7 @@ export function readGroups(fields: Fields, best: number): ColumnGroups | undefin
   return active >= count ? undefined : { count, active, best };
 }
 
-/** DeepSeek-V3's gates, which other models also use; `normalised`: whether their sum divides them by default. */
+/** DeepSeek-V3's gates, which other models also use; `normalised`: true if they are divided by their sum by default. */
 export const readScoredGates = (fields: Fields, normalised: boolean): ScoredGates => ({
   score: "sigmoid",
   biased: true,

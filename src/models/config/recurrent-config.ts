@@ -1,7 +1,7 @@
 import { readVocabulary } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
-/** The maximum number of tokens per text for a recurrent model, which has no positions; as in GGUFs. */
+/** The maximum number of tokens per text for recurrent models, which have no positions; GGUFs state the same. */
 export const CONTEXT = 1 << 20;
 
 /**

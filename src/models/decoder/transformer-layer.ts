@@ -168,7 +168,7 @@ export class TransformerLayer implements AttentionBlock {
     return withResidual(experts?.beside ? this.#besideExperts(dense, residual) : dense);
   }
 
-  /** Adds the output of the experts beside the dense feed-forward, which read the stream, to its output. */
+  /** Adds to the dense feed-forward's output that of the experts beside it, which read the stream before it. */
   #besideExperts(dense: Tensor, stream: Tensor): Tensor {
     const { hidden } = this.config;
     const normed = (x: Tensor, name: string) => normalise(x, this.#norm(name, hidden));
@@ -214,10 +214,7 @@ export class TransformerLayer implements AttentionBlock {
     return this.parts.firstOf(size, kept, some);
   }
 
-  /**
-   * A parallel feed-forward reads the norm of the stream before attention, which is the residual beside attention's
-   * output.
-   */
+  /** The norm that the feed-forward reads, and its residual. A parallel one reads the stream as before attention. */
   #enterFeedForward(stream: Stream): { normed: Tensor; residual: Tensor } {
     const { parallel, hidden } = this.config;
     if (!parallel) return this.#enter(stream, "ffn_norm");

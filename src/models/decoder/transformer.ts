@@ -77,7 +77,7 @@ export interface TransformerConfig extends DecoderConfig {
   keysAsValues?(layer: number): boolean;
   /** Projections in a layer that must have a bias (`attn_q`); in others, it is optional. */
   readonly biases: readonly string[];
-  /** Present if keys and values come from a latent; its norms have this epsilon if it differs from the layers'. */
+  /** Present if keys and values come from a latent. `epsilon`: that of the latent's norms, if layers use another. */
   readonly latent?: LatentSizes & { readonly epsilon?: number };
   /**
    * True if `attn_q` also computes a gate for attention's result, head by head; the gate is passed alongside attention.
@@ -241,7 +241,7 @@ export class Transformer implements Decoder {
     if (width === undefined) throw new Error("the layers do not have their own inputs");
     if (this.config.vocabulary !== this.#table)
       throw new UserError(
-        `${this.weights.config.path}: an adapter cannot add tokens: they have no row in the table of the layers' inputs`,
+        `${this.weights.config.path}: an adapter cannot add tokens, because the table of per-layer inputs has no rows for them`,
       );
     const parts = new Parts(this.weights, graph);
     const table = parts.rowsOf("per_layer_token_embd", ids, this.#table, layers * width);

@@ -21,9 +21,7 @@ export interface UNetConfig extends ImageLayerSettings {
   readonly levels: readonly UNetLevel[];
   /** The number of residual blocks per level on the way down; there is one more on the way up. */
   readonly blocks: number;
-  /**
-   * True if a residual block, not a convolution after the blocks, changes the size; on the way down, and on the way up.
-   */
+  /** For each way: true if a residual block changes the size, false if a convolution after the blocks does. */
   readonly resamples?: { readonly down: boolean; readonly up: boolean };
   /** True if the middle has attention. */
   readonly middleAttends: boolean;

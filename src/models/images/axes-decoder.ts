@@ -40,13 +40,13 @@ export function axesDecoder(name: string, traits: AxesTraits): TransformerArchit
     return fields.refuse(
       "mrope_section",
       pairs,
-      `sections of ${config.headSize / 2} pairs in all, heads in multiples of 16`,
+      `sections that sum to ${config.headSize / 2}, and a head size that is a multiple of 16`,
     );
   };
   return decoder(name, { scheme, unread: VISION, configure });
 }
 
-/** The decoder's fields, in older files next to the tower's. M-RoPE's sections do not count as a scaling. */
+/** The decoder's fields; older files keep them beside the tower's. M-RoPE's sections do not count as scaling. */
 function textOf(origin: ConfigSource, name: string, { what, usual, theta, pairs }: AxesTraits) {
   const source = inSafetensors(origin, what);
   const own = new Fields(source, name).object("text_config") ?? source.config;

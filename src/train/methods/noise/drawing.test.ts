@@ -119,7 +119,7 @@ test.each([
   [{ block_out_channels: [4, 8] }, /"down_block_types" is 1, expected 2 of them/],
   [{ up_block_types: ["AttnUpBlock2D"] }, /"up_block_types" is .*, expected \["UpBlock2D"\]/],
   [{ act_fn: "gelu" }, /"act_fn" is "gelu", expected "silu"; nothing else is supported/],
-  [{ labels: ["a"] }, /"labels" is \["a"\], expected 3 different names, or one less/],
+  [{ labels: ["a"] }, /"labels" is \["a"\], expected 3 different names, or one fewer/],
   [{ scheduler: { prediction_type: "sample" } }, /"prediction_type" is "sample", expected "epsilon"/],
 ])("a configuration with %j is refused", async (fields, sentence) => {
   writeFileSync(at("rows.jsonl"), await striped("rows"));
