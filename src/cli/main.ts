@@ -16,7 +16,7 @@ process.stdout.on(
   "error",
   endBy((error) => (error.code === "EPIPE" ? 0 : report(unwritten(error), undefined))),
 );
-// No code awaits the promise that failed, such as a stray one in a reward's module.
+// A promise that nothing awaits has failed, for example in a reward's module.
 process.on(
   "uncaughtException",
   endBy((error) => report(error, undefined)),

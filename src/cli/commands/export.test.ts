@@ -37,7 +37,7 @@ test("one line names the folder; progress is on stderr", async () => {
   expect(written.stdout).toBe(`${folder}  0.2 MB  model.onnx.data, model.onnx\n`);
   expect(written.stderr).toMatch(/^model: 0\.\d MB of 0\.2 MB\n/);
   expect(readdirSync(folder).sort()).toEqual(["model.onnx", "model.onnx.data"]);
-  expect(() => openCheckpoint(folder)).toThrow(/model\.onnx: this export of modicum is for other programs/);
+  expect(() => openCheckpoint(folder)).toThrow(/model\.onnx: Modicum exported this file for other programs/);
 });
 
 test("an adapter of plain text in ONNX: the note names prompts, which other programs write as well", async () => {

@@ -119,7 +119,7 @@ function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, stri
   const { imageSize, channels, steps } = drawn;
   return [
     ["draws", `${imageSize} × ${imageSize} pixels of ${channels} channels, trained on ${steps} steps of noise`],
-    ["dense FLOPs", `${scientific(flopsPerImage)} a step of an image`],
+    ["dense FLOPs", `${scientific(flopsPerImage)} per step and image`],
   ];
 }
 

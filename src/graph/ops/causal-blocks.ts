@@ -98,7 +98,7 @@ export function weightShapes([batch, tokens]: readonly number[], attrs: Optional
 /** The score of hidden keys: far below any other, but finite, so its product with a weight of zero is zero. */
 const HIDDEN = -1e9;
 
-/** Emits nodes on q, k and v, split by key–value head: a row is one token and query head, in token order. */
+/** Emits nodes on q, k and v, split by key–value head: a row is one query head of one token, in token order. */
 export class CausalEmitter {
   readonly batch: number;
   readonly tokens: number;

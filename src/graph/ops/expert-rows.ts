@@ -23,7 +23,7 @@ const expertOrderOp: Op<{ experts: number }> = {
   onnx(emit, { inputs: [chosen], outputs }, { experts }) {
     const [order, places, sizes] = outputs as [string, string, string];
     const flat = emit.value("Reshape", [chosen!, emit.ints([-1])]);
-    // One row per expert, with a 1 at each of its slots: the 1s are then in the wanted order.
+    // One row per expert, with a 1 at each of its slots: row by row, the 1s are ordered by expert.
     const depth = emit.ints([experts], []);
     const hits = emit.value("OneHot", [flat, depth, emit.ints([0, 1])], { axis: { int: 0 } });
     emit.node("Gather", [emit.value("NonZero", [hits]), emit.ints([1], [])], [order], { axis: { int: 0 } });

@@ -80,9 +80,9 @@ export const expertsOf = (sizes: Float64Array): number[] =>
   [...sizes].flatMap((size, expert) => Array.from({ length: size }, () => expert));
 
 /**
- * The products of rows with their experts' matrices: x [rows, K] grouped by expert, `sizes` i64 [experts] the rows of
- * each → [rows, N]. `weights` holds one matrix per expert, [K, N], or [N, K] with `rows`. Nothing runs for an expert
- * without rows.
+ * Multiplies rows by their experts' matrices: x [rows, K], grouped by expert → [rows, N]. `sizes` i64 [experts] holds
+ * each expert's number of rows, `weights` one matrix per expert: [K, N], or [N, K] with `rows`. Nothing runs for an
+ * expert without rows.
  */
 export const groupedLinear = (x: Tensor, sizes: Tensor, weights: readonly Tensor[], attrs: GroupedAttrs): Tensor =>
   apply1(groupedLinearOp, [x, sizes, ...weights], attrs);

@@ -51,9 +51,9 @@ const lengthsOp: Op<null> = {
 };
 
 /**
- * The inputs of attention and positions, from a mask i64 [batch, total] (1 for a token, cached or new; 0 for padding)
- * over ids [batch, tokens]: `lengths` i32 [batch], the tokens of each row minus one; `total` i32 []; and `ends` i32
- * [batch], the last position of each row's ids. `ends` counts padding if a first prompt is padded on the right.
+ * Computes the length inputs of attention and positions from a mask i64 [batch, total] (1 for a token, cached or new;
+ * 0 for padding) over ids [batch, tokens]: `lengths` i32 [batch], each row's tokens minus one; `total` i32 []; `ends`
+ * i32 [batch], the last position of each row's ids, which counts padding if a first prompt is padded on the right.
  */
 export function maskLengths(ids: Tensor, mask: Tensor): { lengths: Tensor; total: Tensor; ends: Tensor } {
   const [lengths, total, ends] = apply(lengthsOp, [ids, mask], null) as [Tensor, Tensor, Tensor];

@@ -59,10 +59,10 @@ export function readGraph(path: string): OnnxGraph {
   throw new UserError(`${path}: expected an ONNX model with one graph, got ${graphs.length}`);
 }
 
-/** Rejects this project's own exports, in which kernels' weights have other names. @throws UserError */
+/** Refuses Modicum's own exports, which hold weights in the kernels' layout under other names. @throws UserError */
 function refuseOwn(path: string, producer: string): void {
   if (producer === "modicum")
-    throw new UserError(`${path}: this export of modicum is for other programs; expected the model before its export`);
+    throw new UserError(`${path}: Modicum exported this file for other programs; use the model that it was made from`);
 }
 
 /** Readers for some fields of a message, by number; other fields are skipped. */

@@ -98,7 +98,7 @@ function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): Ker
   return packed(8, { rows, block: CORRECTED_BLOCK, codes, scale, zero });
 }
 
-/** The factor for codes up to `most` that brings `minimum`, in steps, closest to an integer; 0 if no factor fits. */
+/** The factor, for codes up to `most`, by which `minimum` (in steps) comes closest to an integer; 0 if none fits. */
 function nearestFactor(minimum: number, most: number): number {
   const largest = Math.floor(255 / Math.max(most, -minimum, most + minimum));
   let [best, off] = [0, Number.POSITIVE_INFINITY];
@@ -150,7 +150,7 @@ function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): Kerne
 
 /** Encodes a number of units as two digits, the first in the low half of a byte. */
 function inDigits(units: number): number {
-  // The second digit covers one step less upwards than downwards.
+  // The second digit reaches one step less above zero than below.
   const first = Math.round(units + 0.5 / DIGITS);
   const second = Math.round((units - first) * DIGITS);
   return first + HALF + ((second + HALF) << 4);

@@ -92,7 +92,7 @@ test("float32: rows of a fused matrix and a turned one under each other, as [inp
   const weight = float32(weights.matrix(graph, 32, { "middle.weight": 3, "turned.weight": 3 }));
   expect(weight.shape).toEqual([32, 6]);
   const values = floats(weights, weight);
-  // Input 0: rows 2, 3, 4 of 32 columns, then column by column the first row of [32, 3].
+  // Input 0 has column 0 of rows 2, 3 and 4 of the first matrix, then row 0 of the second, which is [32, 3].
   expect(values.slice(0, 6)).toEqual([64, 96, 128, 0, 1, 2]);
   expect(values.slice(-6)).toEqual([95, 127, 159, 93, 94, 95]);
 });

@@ -34,7 +34,7 @@ export class Weights implements WeightSource {
     folder: string,
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
-    /** The code width to use at least, which is the fastest on this machine. */
+    /** The minimum code width: the fastest on this machine. */
     private readonly fewestBits: CodeBits = quant === "q8r" ? 8 : chosenBits(folder),
     /** An adapter kept separate from the weights. */
     readonly loraLayers?: LoraLayers,

@@ -97,7 +97,7 @@ export async function inLanes(
     while (open.length < lanes - 1 && next < total) open.push(start());
     for await (const chunk of lane.read()) {
       await part.append(chunk);
-      // Waiting bytes count as well; a lane's bytes count anew as they are written, but the total never falls.
+      // Bytes that wait in memory count as well. A lane in progress counts only written bytes, so the total could fall.
       shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
       onProgress?.(shown, total);
     }
