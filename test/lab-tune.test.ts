@@ -37,13 +37,13 @@ test("a dry run reports candidates, minutes and what the items can certify; a tu
   const dry = tune("--max-tokens", "4", "--dry-run");
   expect(dry.stdout).toMatch(/^lookup:match=4,tokens=8$/m);
   expect(dry.stdout).toMatch(
-    /^xattention \(3 settings\) is left out: the median prompt has \d+ tokens, but it acts only from 4,096$/m,
+    /^xattention \(3 settings\) is left out: the median prompt has \d+ tokens, but it acts only on prompts from 4,096$/m,
   );
   expect(dry.stdout).toMatch(
     /^at most about \d+ minutes? for the search, and \d+ minutes? for the test of one recipe$/m,
   );
   expect(dry.stdout).toMatch(
-    /^110 items leave 74 for the test: 0\.\d+ at best, if nothing is lost; 0\.05 needs \d+ items in the file, \d+ of them for the test$/m,
+    /^110 items leave 74 for the test, which certifies a risk of 0\.\d+ at best, if nothing is lost; a risk of 0\.05 needs \d+ items in the file, \d+ of them for the test$/m,
   );
   for (const { name } of savings) expect(dry.stdout).toMatch(new RegExp(`^${name}(:\\S+$| .*is left out: .)`, "m"));
   const candidates = path.join(home, "candidates.txt");

@@ -44,7 +44,7 @@ const recipeSummary = z.object({
   /** The share of empty answers, for generated answers. */
   empty: real.optional(),
   /**
-   * How much a recipe acted: the share of items on which it acted, and the largest relative change of a work counter.
+   * The effect of a recipe: the share of items on which it acted, and the largest relative change of a work counter.
    */
   acted: z.object({ items: real, change: real }).optional(),
   /** 1 − spent/dense. */

@@ -8,12 +8,12 @@ export interface TokenCodec {
   decode(ids: readonly number[]): string;
 }
 
-/** The parts of a run that a task may use to make items; its data may have to be fetched first. */
+/** The parts of a run that a task may use to make items; the task's data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
   /** The requested number of items: tasks that generate items make this many; others may stop there. */
   readonly limit: number | undefined;
-  /** Tokens of a text in the model under test; for tasks that fill a length. */
+  /** Counts a text's tokens for the model under test; for tasks whose prompts have a given number of tokens. */
   countTokens(text: string): number;
   /** The tokenizer of a decoder under test; for tasks that cut items between tokens. */
   readonly tokenizer?: TokenCodec | undefined;

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-/** A method that saves compute around whole models, as lists show it. */
+/** A method that saves compute by choosing or combining whole models, as lists show it. */
 export interface Pipeline {
   readonly name: string;
   readonly group: string;
@@ -57,8 +57,8 @@ export interface Named<P extends Pipeline = Pipeline> extends Parsed {
   /** Without its options. */
   readonly name: string;
   /**
-   * True if the options are the server's default. Dense then answers requests that differ from the certificate's test;
-   * none is refused.
+   * True if the options are the server's default. Requests that differ from the certificate's test data are then
+   * answered densely, not refused.
    */
   readonly byDefault?: true;
 }

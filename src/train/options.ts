@@ -97,7 +97,7 @@ export const trainOptions = z.strictObject({
   save: z
     .string()
     .optional()
-    .describe("a saving to train with, as in run: yopo:layers=4,radius=2")
+    .describe("a saving to train with, as for run --save: yopo:layers=4,radius=2")
     .register(flagHelp, { value: "saving" }),
   model: z
     .string()
@@ -108,9 +108,9 @@ export const trainOptions = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe("train from random weights: fields of a Hugging Face config.json, with model_type"),
-  tokenizer: z.string().default("characters").describe("for random weights: characters, bytes, words, or a MODEL's"),
+  tokenizer: z.string().default("characters").describe("of a new model: characters, bytes, words, or a MODEL's"),
   data: dataFiles
-    .describe("texts, or tables of samples (.jsonl, .csv, .parquet …); =3 after a name sets its weight")
+    .describe("texts, or tables of samples (.jsonl, .csv, .parquet …); =3 after a file sets its weight")
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
   columns: z
     .record(z.string(), z.string())
@@ -126,7 +126,7 @@ export const trainOptions = z.strictObject({
     .enum(heads)
     .optional()
     .describe(
-      "lm, or classes or embedding for whole texts (default: lm for a decoder; an encoder's follows from the data)",
+      "what to train: lm, or, for whole texts, classes or embedding (default: lm for a decoder; for an encoder, by the data)",
     ),
   labels: z
     .enum(["answers", "all"])
@@ -135,9 +135,9 @@ export const trainOptions = z.strictObject({
   start: z
     .string()
     .optional()
-    .describe("start from the weights of this run's or LoRA adapter's folder")
+    .describe("the folder of a run or a LoRA adapter whose weights to start from")
     .register(flagHelp, { value: "folder", group: "Trained weights" }),
-  upcycle: upcycleOptions.optional().describe("make the model a mixture of experts: experts, active, noise"),
+  upcycle: upcycleOptions.optional().describe("turn the model into a mixture of experts: experts, active, noise"),
   train: z.array(z.string()).default([]).describe("names of parameters to train, * for any part (default: all)"),
   freezeMask: z
     .string()
@@ -156,12 +156,12 @@ export const trainOptions = z.strictObject({
     ),
   freezeShare: z.number().gt(0).lt(1).default(0.5).describe("with freeze auto: share of the tensors to freeze"),
   freezeSteps: count.default(4).describe("with freeze auto: steps of gradients to read before the first update"),
-  lora: loraOptions.optional().describe("LoRA layers only: rank, alpha, targets").register(flagHelp, { common: true }),
+  lora: loraOptions.optional().describe("only LoRA layers: rank, alpha, targets").register(flagHelp, { common: true }),
   quant: z
     .enum(quants)
     .exclude(["q8r"])
     .default("auto")
-    .describe("form of the frozen weights under LoRA; auto: f32 if it fits in a quarter of memory, else as in run"),
+    .describe("form of the frozen weights under LoRA; auto: f32 if it fits in a quarter of memory, else as for run"),
   tokens: count
     .default(256)
     .describe("tokens per row; longer encoder texts are cut")
@@ -178,11 +178,11 @@ export const trainOptions = z.strictObject({
     .union([z.boolean(), z.literal("auto")], "expected true, false or auto")
     .default(false)
     .describe("compute layers again in the backward pass: less memory, more time; auto: if memory is short"),
-  neftuneNoiseAlpha: z.number().positive().optional().describe("NEFTune: noise in a decoder's embeddings, often 5"),
+  neftuneNoiseAlpha: z.number().positive().optional().describe("NEFTune: scale of noise in embeddings, often 5"),
   precision: z
     .enum(precisionPolicies)
     .default("fp32")
-    .describe("simulated by rounding, so slower than fp32: amp rounds products, pure-bf16 every operator and weight"),
+    .describe("simulated by rounding, slower than fp32: amp rounds products, pure-bf16 all results and weights"),
   packing: z.boolean().default(false).describe("put several samples into a row"),
   steps: count
     .optional()
@@ -204,7 +204,7 @@ export const trainOptions = z.strictObject({
   tasks: z
     .array(z.string())
     .default([])
-    .describe("a lab task that every evaluation scores, as in lab run")
+    .describe("a lab task that every evaluation scores, as for lab run")
     .register(flagHelp, { value: "task" })
     .register(flagHelp, { value: "task" }),
   taskLimit: count.default(100).describe("maximum items per task"),

@@ -15,7 +15,7 @@ type Quality = (parts: readonly Part[]) => number;
 
 /**
  * A metric over all items and its 95 % percentile bootstrap interval over items (Efron 1979), determined by the seed.
- * If shares are all 0 or all 1, resampling cannot vary them: the interval is Wilson's.
+ * If all shares are 0, or all are 1, resampling cannot vary them, so Wilson's interval is used.
  */
 export function bootstrap(
   parts: readonly Part[],

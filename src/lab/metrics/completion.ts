@@ -61,7 +61,7 @@ export const acceptedProxy = mean(
   ({ answers }, { text }) => Number(isAccepted(text, answers[0]!)),
 );
 
-/** Compares a stopped completion with a prefix of the reference of the same length. */
+/** Compares a completion that stopped early with an equally long prefix of the reference. */
 function shownPart({ answers }: GenerationItem, answer: Answer): Part {
   const { text } = answer;
   if (text.trim() === "") return [0, 0];
@@ -71,7 +71,7 @@ function shownPart({ answers }: GenerationItem, answer: Answer): Part {
 
 export const shownAcceptedProxy: Metric<"generation"> = {
   name: "shown-accepted-proxy",
-  summary: "The same proxy among non-empty completions; a stopped one is compared with the reference's first tokens",
+  summary: "The proxy among non-empty completions; one that stopped early is compared with the reference's start",
   better: "higher",
   part: shownPart,
   quality: ofSums(([accepted, shown]) => (shown === 0 ? 0 : accepted! / shown!)),

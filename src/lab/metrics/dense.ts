@@ -14,7 +14,7 @@ const withDense = (
   quality: meanOfParts,
 });
 
-/** Length of two texts' common prefix in characters (code points), divided by the longer one's; 1 for two empty texts. */
+/** Length of two texts' common prefix in characters (code points), over the longer text's length; 1 for two empty texts. */
 function prefixShare(a: string, b: string): number {
   const [x, y] = [[...a], [...b]];
   const longer = Math.max(x.length, y.length);

@@ -11,7 +11,7 @@ export function editSimilarityOf(a: string, b: string): number {
 export const editSimilarity: Metric<"generation"> = {
   name: "edit-similarity",
   summary:
-    "1 − Levenshtein distance to the nearest reference divided by the longer one's length (RepoCoder, arXiv 2303.12570)",
+    "1 − Levenshtein distance to the nearest reference divided by the longer text's length (RepoCoder, arXiv 2303.12570)",
   better: "higher",
   scale: "unit",
   part: ({ answers }, { text }) => [best(answers, (answer) => editSimilarityOf(text, answer))],

@@ -2,8 +2,8 @@ import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
 /**
- * Gain of a list of grades, best first, each divided by log2 of its rank + 1 (Järvelin & Kekäläinen 2002); negative
- * grades gain nothing.
+ * Discounted cumulative gain of grades in ranked order: the sum of grade / log2(rank + 1), with ranks from 1 (Järvelin
+ * & Kekäläinen 2002). Negative grades count as 0.
  */
 const discounted = (grades: readonly number[]): number =>
   grades.reduce((sum, grade, i) => sum + Math.max(0, grade) / Math.log2(i + 2), 0);
@@ -11,7 +11,7 @@ const discounted = (grades: readonly number[]): number =>
 /** nDCG over the first k documents; the ideal order is over all judged documents. 0 if no document is relevant. */
 export const ndcg = (k: number): Metric<"ranking"> => ({
   name: `ndcg@${k}`,
-  summary: `Discounted gain of the first ${k} documents, divided by the ideal order's gain; grades are gains (trec_eval: ndcg_cut_${k})`,
+  summary: `Discounted gain of the first ${k} documents, divided by the ideal order's gain; a grade is a gain (trec_eval: ndcg_cut_${k})`,
   better: "higher",
   part({ relevance }, { order }) {
     const best = Object.values(relevance).sort((a, b) => b - a);

@@ -156,7 +156,7 @@ test("rankings equal trec_eval's", () => {
   }
 });
 
-/** Texts with or without the first of two labels; the other's scores order them in reverse. */
+/** Texts that have or lack the first of two labels; the second label's scores rank the texts in reverse order. */
 const labelled = (scores: readonly number[], positive: readonly boolean[]) =>
   scores.map((score, i) => [positive[i] ? 0 : 1, score, -score]);
 
@@ -167,7 +167,7 @@ test("AUROC equals scikit-learn's, including ties; NaN for one class", () => {
 });
 
 test("AUROC of several labels is their mean, each against the rest; its interval equals resampling item by item", () => {
-  // The first label's scores separate its texts from the others; the second's do so for half; the third has no text.
+  // The first label's scores separate its texts from the others, the second's only half of them; the third has no text.
   const parts = [
     [0, 0.9, 0.1, 0.5],
     [0, 0.8, 0.6, 0.1],

@@ -24,7 +24,7 @@ export const ofSums =
 export const best = (references: readonly string[], score: (reference: string) => number): number =>
   references.reduce((most, reference) => Math.max(most, score(reference)), 0);
 
-/** Index of the maximum, the first of equals. */
+/** Index of the maximum; of equal values, the first. */
 export function argmax(scores: readonly number[]): number {
   let at = 0;
   for (let i = 1; i < scores.length; i++) if (scores[i]! > scores[at]!) at = i;

@@ -10,7 +10,7 @@ const PATIENCE = 5000;
 export type Notice = (sentence: string) => void;
 
 /**
- * Connects to Redis or Valkey, and reports lost and restored connections. Commands wait for a lost connection.
+ * Connects to Redis or Valkey, and reports lost and restored connections. Commands wait while the connection is lost.
  * @throws UserError if the first connection fails
  */
 export async function connect(url: string, notice: Notice): Promise<Redis> {

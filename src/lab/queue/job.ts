@@ -34,10 +34,10 @@ export const answersSchema = z.array(
 
 export type JobAnswers = (Answered & { ms: number })[];
 
-/** The maximum number of items in a job without a group: if its worker dies, these are answered again. */
+/** The maximum number of items in a job without a group: if the job's worker dies, its items are answered again. */
 const ITEMS = 4;
 
-/** Jobs for all items: one job per group, or per few independent items. */
+/** Jobs for all items: one job per group; independent items are divided into jobs of a few. */
 export function jobsOf(
   groups: readonly (readonly Item[])[],
   setting: Omit<Job, "items" | "documents" | "together">,

@@ -24,7 +24,7 @@ export interface LossSetting {
   readonly modelHash: string;
   /** The form for loading it. */
   readonly form: Quant;
-  /** Bits per code in which 4-bit types run; absent if the model has no such types. */
+  /** Bits per code with which 4-bit weights run; absent if the model has none. */
   readonly codes?: number;
   /** The adapter's absolute path, valid for the worker as well. */
   readonly adapter?: { readonly folder: string; readonly hash: string };
@@ -93,7 +93,7 @@ export class LossBench implements Disposable {
     });
   }
 
-  /** Scores by the answers' hashes, except dense's answer, which is already scored. */
+  /** The scores by answer hash, except that of dense's answer, which is already known. */
   async #scores(serving: ModelServing, { item, known }: LossJob, answers: readonly (Served | undefined)[]) {
     const fresh = new Map(answers.flatMap((served) => (served ? [[answerHash(served), served] as const] : [])));
     if (known !== undefined) fresh.delete(known);

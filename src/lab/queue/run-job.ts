@@ -21,7 +21,7 @@ export interface RunJob {
   readonly version: string;
   /** The sweep's working directory, for relative paths in its options. */
   readonly directory: string;
-  /** The sweep's folder by its absolute path, and a mark that identifies it to workers. */
+  /** The absolute path of the sweep's folder, and a mark by which workers recognise the folder. */
   readonly sweep: { readonly folder: string; readonly mark: string };
   readonly part: RunPart;
 }

@@ -30,8 +30,8 @@ type AnyData = Job | LossJob | RunJob | IndexJob;
 type AnyJob = QueueJob<AnyData, string, JobKind>;
 
 /**
- * Runs the queue's jobs until it is stopped, or cannot run one. @throws UserError with the reason, or if Redis does not
- * answer
+ * Runs the queue's jobs until it is stopped or meets a job that it cannot run.
+ * @throws UserError with the reason, or if Redis does not answer
  */
 export async function work(url: string, { version, notice, signal, fetching = {} }: Working): Promise<void> {
   const redis = await connect(url, notice);

@@ -2,7 +2,7 @@ import type { RecipeSummary, Summary } from "../results.ts";
 
 /** The largest loss of a recommended recipe, as a share of dense's quality. */
 export const BOUND = 0.05;
-/** With fewer items, no interval is trusted. */
+/** The minimum number of items for an interval to be trusted. */
 export const FEWEST = 10;
 
 export interface Advice<R> {
@@ -11,7 +11,7 @@ export interface Advice<R> {
   /** The recipe that saves the most FLOPs within the bound. */
   readonly best: R | undefined;
   /**
-   * True if the run proves `best`: its whole interval is within the bound. Otherwise there are too few items to tell.
+   * True if the run proves that `best` is within the bound: its whole interval is. If false, there are too few items.
    */
   readonly shown: boolean;
 }

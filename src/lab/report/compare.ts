@@ -18,8 +18,8 @@ export interface Comparison {
   readonly recipe: string;
   readonly items: number;
   /**
-   * Items with the same id but different questions: a task that fills a length makes different items for different
-   * models.
+   * Items with the same id but different questions: a task whose prompts have a given number of tokens
+   * makes different items for different models.
    */
   readonly other_items: number;
   readonly a: Side;

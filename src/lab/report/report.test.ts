@@ -177,7 +177,7 @@ describe("the plot as a file", () => {
   });
 
   test("has a grid line at every number of its axes, and nowhere else", () => {
-    // Few ticks if all recipes save about as much: the plotting library would add its own.
+    // If all recipes save about the same, few ticks are set: the plotting library would set more.
     const summary = sampleSummary(3);
     const near = summary.recipes.map((recipe, i) => ({ ...recipe, flops_saved: 0.06 * i, ci95: [0.51, 1] as const }));
     const svg = frontierSvg({ ...summary, recipes: near } as Summary);

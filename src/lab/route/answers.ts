@@ -77,7 +77,7 @@ export async function answersTo({ source, task, items, out, signal, onItem }: An
   const missing = items.filter(({ id }) => !held.has(id));
   if (missing.length === 0) return items.map(({ id }) => held.get(id)!);
   using model = await openModel(source, [], "auto");
-  if (model.kind !== "decoder") throw new UserError(`${source.name} does not generate text, as a route's models must`);
+  if (model.kind !== "decoder") throw new UserError(`${source.name} cannot generate text; both models of a route must`);
   using answerer = await DecoderAnswerer.open(model, [], undefined);
   for (const item of missing) {
     const answer = await answered(model, answerer, task, item, signal);
@@ -109,12 +109,12 @@ async function answered(
   const known = { item: item.id, item_hash: itemHash(item) };
   if (item.kind === "choice") return { ...known, ...(await chosen(model, answerer, task, item, signal)) };
   if (item.kind === "generation") return { ...known, ...(await generated(model, task, item, signal)) };
-  throw new UserError(`${task.name}: a route's items are choices or texts to generate, got the kind ${item.kind}`);
+  throw new UserError(`${task.name}: a route needs items with choices or with text to generate, got ${item.kind}`);
 }
 
 type Found = Omit<ItemAnswer, "item" | "item_hash">;
 
-/** Answers by likelihood. Scores cover the choices, and the token after the first choice's context. */
+/** Answers by likelihood. Scores come from the choices, and from the logits after the first choice's context. */
 async function chosen(
   model: LanguageModel,
   answerer: DecoderAnswerer,
@@ -199,7 +199,7 @@ async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }
   return { value, ms: performance.now() - started };
 }
 
-/** Judges by the task's first metric, whose part is one number. */
+/** Judges an answer by the task's first metric, of which each item gives one number. */
 function qualityOf(task: Task, item: Item, answer: Answer): number {
   // A task's metrics match its items' kind.
   const { part, quality } = task.metrics[0] as Metric<ItemKind>;

@@ -35,7 +35,7 @@ test("thresholds come from one half and are judged on the other", () => {
   expect(result.items).toBe(600);
   for (const { wanted, share } of way("first/energy").by_share)
     expect(Math.abs(share - wanted)).toBeLessThan(4 * Math.sqrt((2 * wanted * (1 - wanted)) / 600));
-  // Different labels change no decision.
+  // Different labels must not change any decision.
   const flipped = swift.map((answer) => ({ ...answer, quality: 1 - answer.quality }));
   const other = evaluate(flipped, strong, 0).ways[0]!;
   expect(other.by_share.map(({ thresholds, share }) => [thresholds, share])).toEqual(

@@ -52,7 +52,7 @@ export interface WayResult {
   readonly curve: readonly CurvePoint[];
   /** Results at shares of 10, 20, … %. */
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
-  /** The smallest share whose quality is at most one point below Super's on the other half. */
+  /** The smallest share for Super with a quality at most one point below Super's on the other half. */
   readonly by_accuracy: Applied;
   /** The least compute for a quality at most one point below Super's, with a threshold chosen on these items. */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
@@ -77,7 +77,7 @@ interface Alone {
 const POINT = 0.01;
 const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-/** Two models' answers to the same items, by every score. @throws UserError for too few items */
+/** Evaluates routing between two models, from answers to the same items, by every score. @throws UserError for too few items */
 export function evaluate(swift: readonly ItemAnswer[], strong: readonly ItemAnswer[], seed: number): PairResult {
   if (swift.length < 4) throw new UserError(`a route needs two items or more in each half, got ${swift.length} in all`);
   const names = Object.keys(swift[0]!.scores);
@@ -176,7 +176,7 @@ function applied(find: (known: readonly Outcome[]) => number, items: readonly Co
   };
 }
 
-/** 1 if a score reaches its threshold, else −1: differences of infinite numbers are NaN. */
+/** 1 if a score reaches its threshold, else −1; a difference of two infinite numbers would be NaN. */
 const above0 = (score: number, threshold: number): number => (score >= threshold ? 1 : -1);
 
 function bestOf(points: readonly CurvePoint[], outcomes: readonly Outcome[]): WayResult["best"] {

@@ -84,7 +84,7 @@ function modelsOf(text: string) {
   if (pair?.pipeline.name !== "route")
     throw new UserError(`"${text}" is not a pair of models; expected SWIFT>SUPER`, 2);
   if (pair.optionText !== "")
-    throw new UserError(`"${text}": all shares and scores are tried; expected only the two models`, 2);
+    throw new UserError(`"${text}": expected two models without options, since all shares and scores are tried`, 2);
   const { name, roles } = pair;
   return { name, swift: roles["swift"]!, super: roles["super"]! };
 }
@@ -92,7 +92,7 @@ function modelsOf(text: string) {
 async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promise<Item[]> {
   const limit = options.limit;
   const items: Item[] = [];
-  // A tokenizer would select different items for each model.
+  // Counts without a tokenizer, since each model's would select different items.
   const countTokens = (text: string) => Math.ceil(text.length / 4);
   for await (const item of task.items({ seed: options.seed, limit, countTokens, signal, onNotice: notice })) {
     items.push(item);

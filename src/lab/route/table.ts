@@ -7,7 +7,7 @@ const HEAD = [
   "AUROC of Swift wrong",
   "above random",
   "APGR",
-  "threshold by accuracy: share",
+  "share at the threshold by accuracy",
   "accuracy (against Super)",
   "FLOPs",
   "time",
@@ -18,7 +18,7 @@ const HEAD = [
 export function resultTable(reports: readonly RouteReport[], command: string): string {
   const lead = [
     "# Routes between two models",
-    `Made by \`${command}\`. AUROC and the height above random cover all items. Thresholds are found on one half of the items and judged on the other, and vice versa.`,
+    `Made by \`${command}\`. AUROC and the height above random are of all items. Thresholds are found on one half of the items and judged on the other, and vice versa.`,
     "FLOPs and time are Super's divided by the route's; above 1, the route takes less. Intervals are 95 %, by bootstrap over items.",
     "The threshold by accuracy sends the smallest share to Super with which the route's accuracy on the other half is at most a point below Super's. The best share is chosen on the judged items themselves: no threshold could do better.",
   ];

@@ -142,7 +142,7 @@ const grouped = ({ items, identity: { rows } }: OpenCell): (readonly Item[])[] =
 /** Called for every answered item. */
 export type OnResult = (result: Result, done: number, of: number) => void;
 
-/** A cell's results, stored in its file and by recipe and item. */
+/** A cell's results: stored in its file, and in memory by recipe and item. */
 export class CellResults {
   readonly #known = new Map<string, Map<string, Result>>();
 
@@ -166,7 +166,7 @@ export class CellResults {
     this.#known.set(result.recipe, known);
   }
 
-  /** Answers every unanswered item under the recipe, with its group, dense first. */
+  /** Answers every group that has unanswered items under the recipe; dense must be complete first. */
   async complete(recipe: Recipe, items: readonly Item[], executor: Executor, on: OnResult, signal?: AbortSignal) {
     const text = recipeText(recipe);
     const files = await this.#sameFiles(recipe);

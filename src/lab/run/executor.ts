@@ -45,7 +45,7 @@ async function* answerAll(
 }
 
 /**
- * Answers items that fit, together if the model can, and divides the time among them. The time excludes work shared
+ * Answers items that fit the context, together if the model can, and divides the time among them. The time excludes work shared
  * with other groups.
  */
 export async function answerGroup(

@@ -16,7 +16,7 @@ const identitySchema = z.object({
   model: z.string(),
   model_hash: z.string(),
   quant: z.string(),
-  /** Bits per code in which 4-bit types ran; absent in older runs. */
+  /** Bits per code with which 4-bit weights ran; absent in older runs. */
   codes: z.number().optional(),
   seed: z.number(),
   /** Null: all items. */

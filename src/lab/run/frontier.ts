@@ -4,7 +4,7 @@ export interface Point {
   readonly saved: number;
 }
 
-/** True if `a` is at least as good as `b` in both and better in one. */
+/** True if `a` is at least as good as `b` in quality and in saving, and better in one of them. */
 export function beats(a: Point, b: Point, better: "higher" | "lower"): boolean {
   const gain = better === "higher" ? a.quality - b.quality : b.quality - a.quality;
   return gain >= 0 && a.saved >= b.saved && (gain > 0 || a.saved > b.saved);

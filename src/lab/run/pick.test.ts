@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A recipe whose change has an interval of that half-width. */
+/** A recipe whose change of quality has an interval of half-width `half`. */
 const recipe = (threshold: number, delta: number, saved: number, half = 0): RecipeSummary => ({
   recipe: threshold === 1 ? "dense" : `xattention:threshold=${threshold}`,
   ...{ quality: 0.8 + delta, ci95: [0, 1], delta: { mean: delta, ci95: [delta - half, delta + half] } },
@@ -75,12 +75,12 @@ describe("pick", () => {
   test("if no recipe is proven, the error estimates how many items may be enough, since an interval narrows with their root", () => {
     // The margin is half of the interval's half-width, so it takes four times as many items.
     expect(moreItems(wide, -5 / 64)).toMatch(/^about 36 items might be enough for xattention:threshold=0\.9/);
-    expect(moreItems(summary, 0.01)).toMatch(/more items are unlikely to change it/);
+    expect(moreItems(summary, 0.01)).toMatch(/more items are unlikely to help/);
   });
 
   test("an unreachable goal is reported with the nearest recipe", () => {
     expect(() => pick(summary, { saving: 0.7 })).toThrow(/saves 0.7 .* the most is 0.600/);
-    expect(() => pick(summary, { quality: 0.1 })).toThrow(/shown to change accuracy by 0.1 or better; every recipe/);
+    expect(() => pick(summary, { quality: 0.1 })).toThrow(/proven to change accuracy by 0.1 or better; every recipe/);
   });
 });
 
@@ -147,7 +147,7 @@ describe("a registered recipe", () => {
     using model = await load("llama-tiny.gguf@fast");
     expect(model.name).toBe(TINY);
     rmSync(profile);
-    await expect(registered(of([texts[1]]), "a@fast")).rejects.toThrow(/per head\.json, which is missing; pick in/);
+    await expect(registered(of([texts[1]]), "a@fast")).rejects.toThrow(/per head\.json, which is missing; run lab pick in/);
     const gone = { ...summary, model: "x.gguf", model_file: path.join(folder, "gone.gguf") };
     await expect(registered(gone, "a@fast")).rejects.toThrow(/gone\.gguf, which is missing/);
   });

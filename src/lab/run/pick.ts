@@ -20,7 +20,7 @@ export async function readSummary(folder: string): Promise<Summary> {
 }
 
 /**
- * The recipe to deploy: the one that saves the most among those proven to be at most `quality` (-0.01) below dense; or
+ * The recipe to deploy: the one that saves the most among those proven to change quality by `quality` (-0.01) or better; or
  * the best one among the recipes that save at least `saving` (0.3). A change of quality is judged by the worse end of
  * its interval. @throws UserError if no recipe qualifies
  */
@@ -32,7 +32,7 @@ export function pick(summary: Summary, goal: Wanted): RecipeSummary {
     const found = first((r) => r.flops_saved).find((r) => worst(r) >= goal.quality);
     if (found) return found;
     throw new UserError(
-      `no recipe is shown to change ${metric.name} by ${goal.quality} or better; ${moreItems(summary, goal.quality)}`,
+      `no recipe is proven to change ${metric.name} by ${goal.quality} or better; ${moreItems(summary, goal.quality)}`,
     );
   }
   const found = first(worst).find((r) => r.flops_saved >= goal.saving);
@@ -69,7 +69,7 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
   if (items < 2) return "one item has no interval";
   if (recipes.every((r) => r.flops_saved <= 0)) return "no recipe of this run saves FLOPs";
   if (least === undefined)
-    return "every recipe that saves FLOPs is below that on average, and more items are unlikely to change it";
+    return "every recipe that saves FLOPs is below that on average; more items are unlikely to help";
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays the same as on these ${items} items`;
 }
 
@@ -126,6 +126,6 @@ function stepsOf({ recipe, steps, resolved }: RecipeSummary, folder: string): Ea
 function existingPath(file: string, folder: string): string {
   if (existsSync(file)) return path.resolve(file);
   throw new UserError(
-    `the run in ${folder} needs ${file}, which is missing; pick in the run's working directory, with its files in place`,
+    `the run in ${folder} needs ${file}, which is missing; run lab pick in the run's working directory, with its files in place`,
   );
 }

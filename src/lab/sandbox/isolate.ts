@@ -1,5 +1,5 @@
 /**
- * Shell script that runs "$@" with only the folders of programs, read-only, and an empty /tmp. `unshare` starts it in
+ * Shell script that runs "$@" with only the system's programs, read-only, and an empty /tmp. `unshare` starts it in
  * new namespaces. $1: an empty folder for the new root; $2: the interpreter's folder; the rest: the command.
  *
  * Mounts come first, since they need privileges that are then dropped for good: no capability remains or can return,

@@ -8,7 +8,7 @@ import { isolate } from "./isolate.ts";
 
 /** The sandbox's limits, for users who allow a model's code to run. */
 export const sandboxSentence =
-  "code that the model writes is executed, without network, without your files and only for seconds; " +
+  "code that the model writes is executed, without access to the network or your files, for a few seconds at most; " +
   "the Linux kernel's namespaces protect you, but not from kernel bugs or from heavy use of processor and memory meanwhile " +
   "(1 GB a process; 16 processes, a limit that the kernel does not enforce for root)";
 

@@ -55,7 +55,7 @@ test("a text that fills no window, and scoring more than half of one, are refuse
     `${file}: expected a text of more than 4096 tokens`,
   );
   await expect(task("after-text:a.txt,tokens=500")).rejects.toThrow(
-    "after-text: last: expected at most half of tokens, 250, got 256",
+    "after-text: last: expected at most half of the option tokens, 250, got 256",
   );
   await expect(task("after-text")).rejects.toThrow("after-text: file: expected a file: after-text:FILE");
 });

@@ -33,7 +33,7 @@ export const afterText: Family = {
     const read = readOptions("after-text", options, text, "file");
     if (read.last > read.tokens / 2)
       throw new UserError(
-        `after-text: last: expected at most half of tokens, ${read.tokens >> 1}, got ${read.last}`,
+        `after-text: last: expected at most half of the option tokens, ${read.tokens >> 1}, got ${read.last}`,
         2,
       );
     return afterTextTask(`after-text:${text}`, read);

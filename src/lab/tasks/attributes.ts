@@ -17,7 +17,7 @@ type AttributesOptions = z.output<typeof options>;
 const USUAL = 500;
 
 const metadata = {
-  summary: "A question about a picture of attributes whose cells are visual tokens: where, ground, any, read",
+  summary: "Questions (where, ground, any or read) about a grid of shapes, in which each cell is a visual token",
   kind: "generation",
   size: undefined,
   metrics: [exactMatch],

@@ -26,7 +26,7 @@ type CompletionOptions = z.output<typeof options>;
 
 const metadata = {
   summary:
-    "The next line at a place in each source file, scored by similarity; with suffix, fill-in models also read that many tokens after it",
+    "Completes a line in each source file, scored by similarity; with suffix=N, fill-in models also read N tokens after it",
   kind: "generation",
   size: undefined,
   metrics: [editSimilarity, exactLine, acceptedProxy, shownAcceptedProxy, length, layersPerToken, stopped],

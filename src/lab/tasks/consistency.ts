@@ -15,7 +15,7 @@ export const consistency = (find: (text: string) => Promise<Task>): Family => ({
   metrics,
   usage: "TASK",
   async make(text): Promise<TaskOf<"generation">> {
-    if (text === "") throw new UserError("consistency: expected a task after it: consistency:gsm8k", 2);
+    if (text === "") throw new UserError("consistency: expected a task after a colon, such as consistency:gsm8k", 2);
     const task = await find(text);
     if (task.kind !== "generation")
       throw new UserError(

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { nearest, suggest, UserError } from "../../util/errors.ts";
 import type { Task } from "../task.ts";
 
-/** Tasks with options, such as a length or a file: their common description, and a maker from a user's options. */
+/** Tasks with options, such as a length or a file: their description, and a function that makes a task. */
 export type Family = Omit<Task, "items" | "kind"> & {
   readonly kind: Task["kind"] | "that of TASK";
   /** The options as a user writes them: `FILE,tokens=1024`. */
@@ -15,8 +15,8 @@ export type Family = Omit<Task, "items" | "kind"> & {
 export type Entry = Task | Family;
 
 /**
- * Parses `key=value,key=value` by a schema; a piece of any other form is the value of the option `main`, including its
- * commas, as in `a.txt,tokens=512`.
+ * Parses `key=value,key=value` by a schema; pieces of any other form, with their commas, are the value of the
+ * option `main`, as in `a.txt,tokens=512`.
  * @throws UserError that names the task, the option, and the expected value
  */
 export function readOptions<S extends z.ZodObject>(task: string, schema: S, text: string, main?: string): z.output<S> {
@@ -37,8 +37,8 @@ export function readOptions<S extends z.ZodObject>(task: string, schema: S, text
 }
 
 /**
- * A piece's option and its value. A piece without an option's name, even misspelt, belongs to `main`, after a comma if
- * `main` has begun.
+ * A piece's option and its value. A piece that does not begin with an option's name, right or misspelt, belongs to
+ * `main`, after a comma if `main` has begun.
  */
 function keyValue(piece: string, keys: readonly string[], main: string | undefined): [string | undefined, string] {
   const [, key, value] = /^([a-z][a-z-]*)=(.*)$/s.exec(piece) ?? [];

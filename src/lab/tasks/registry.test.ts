@@ -62,7 +62,7 @@ describe("a task by its written name", () => {
     ["text", "text: file: expected a file: text:FILE"],
     ["text:a.txt,token=9", 'text: there is no option "token"; did you mean "tokens"?'],
     ["text:tokens=9", "text: file: expected a file: text:FILE"],
-    ["consistency", "consistency: expected a task after it: consistency:gsm8k"],
+    ["consistency", "consistency: expected a task after a colon, such as consistency:gsm8k"],
     ["consistency:arc-easy", "consistency: arc-easy is of the kind choice, expected a task with text answers"],
     ["consistency:gsm8", 'no task is called "gsm8"; did you mean "gsm8k"?'],
   ])("%s is refused", async (spec, message) => {

@@ -73,7 +73,7 @@ export const taskNames: readonly string[] = tasks.map(({ name }) => name);
 
 /**
  * The task that a user names: a built-in one (`arc-easy`), one with options (`needle:tokens=8192`), or a file of the
- * user's own items, which is read and checked at once.
+ * user's own items, which is checked immediately.
  * @throws UserError with the nearest name
  */
 export async function findTask(

@@ -30,7 +30,7 @@ const longest = ({ folder }: Pick<ScenesOptions, "folder">): number => (folder =
 
 const metadata = {
   summary:
-    "A question about a picture of drawings and digits: where, which, how many, which number; blank: a grey picture",
+    "Questions about a picture of drawings and digits: where, which, how many, which number; picture=blank: a grey one",
   kind: "generation",
   size: undefined,
   metrics: [exactMatch],

@@ -69,7 +69,7 @@ test("over chat, prompts are a user's turns, answers have room, and the quality 
 
 test.each([
   [[{ messages: [], answer: 4 }], 'line 1: field "messages": expected a turn, got an empty list'],
-  [[{ messages: [{ role: "assistant", content: "4" }], answer: 4 }], "expected a turn before the assistant's"],
+  [[{ messages: [{ role: "assistant", content: "4" }], answer: 4 }], "expected another turn before the assistant's"],
   [[{ messages: [{ role: "user" }], answer: 4 }], "expected a text"],
   [
     [

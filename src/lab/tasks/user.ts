@@ -31,7 +31,7 @@ const messages = z
   .min(1, "expected a turn, got an empty list")
   .refine(
     (turns) => turns.length !== 1 || turns[0]!.role !== "assistant",
-    "expected a turn before the assistant's, which the answer continues",
+    "expected another turn before the assistant's, which the answer continues",
   );
 const conversation = z.object({ messages, answer });
 
@@ -115,7 +115,7 @@ export interface UserPrompt {
   readonly prompt: string | readonly ChatMessage[];
   /** Right answers; empty if the file has only prompts. */
   readonly answers: readonly string[];
-  /** Prompts of one group may succeed or fail together. */
+  /** Prompts of one group are not independent: they may succeed or fail together. */
   readonly group: string | undefined;
 }
 
@@ -264,6 +264,6 @@ const transcript = (messages: readonly ChatMessage[]): string =>
     ? String(messages[0]!.content)
     : messages.map(({ role, content }) => `${role}: ${content}`).join("\n\n");
 
-/** The maximum number of tokens for an answer that should contain one of these. */
+/** The maximum number of tokens for an answer that should contain one of `answers`. */
 export const lengthFor = (answers: readonly string[], least: number, countTokens: ItemsFor["countTokens"]): number =>
   Math.max(least, ...answers.map((answer) => 2 * countTokens(answer)));

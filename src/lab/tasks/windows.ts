@@ -6,8 +6,8 @@ type Count = (text: string) => number;
  */
 export function windowEnd(text: string, start: number, tokens: number, countTokens: Count): number {
   const fits = (end: number) => countTokens(text.slice(start, end)) <= tokens;
-  // Extends a guess of a few characters per token, then bisects: this counts few texts, none much longer than the
-  // window.
+  // Extends a guess of a few characters per token, then bisects: few texts are tokenized, none of them much
+  // longer than the window.
   let [low, high] = [start, Math.min(text.length, start + tokens * 4)];
   while (high < text.length && fits(high)) [low, high] = [high, Math.min(text.length, high + tokens * 2)];
   if (fits(high)) return high;
@@ -19,7 +19,7 @@ export function windowEnd(text: string, start: number, tokens: number, countToke
   return wordEnd(text, start, low);
 }
 
-/** The last word end up to `end`; without one, `end` itself, moved so that no character is split. */
+/** The last end of a word at or before `end`; without one, `end` itself, moved so that no character is split. */
 function wordEnd(text: string, start: number, end: number): number {
   for (let i = end; i > start; i--) if (/\s/.test(text[i] ?? " ") && !/\s/.test(text[i - 1]!)) return i;
   const whole = /[\uD800-\uDBFF]/.test(text[end - 1] ?? "") ? end - 1 : end;

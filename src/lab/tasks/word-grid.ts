@@ -60,7 +60,7 @@ const SAID = 3;
 
 const metadata = {
   summary:
-    "A question about a grid of shuffled words that counts as an image: the next word of a row, its first, or a word's row",
+    "Questions about a grid of shuffled words that stands in for an image: a row's next word, its first, or a word's row",
   kind: "generation",
   size: undefined,
   metrics: [exactMatch],

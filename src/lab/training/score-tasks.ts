@@ -82,7 +82,7 @@ async function scored(
     for (const task of tasks) scores[task.name] = await scoreOf(task, answerer, signal);
     return scores;
   } finally {
-    // With a saving, the model is the user's own, so its prepared weights are kept.
+    // A trained saving is scored on the user's own model, whose prepared weights are kept.
     if (!saving) await rm(prepared, { recursive: true, force: true });
   }
 }

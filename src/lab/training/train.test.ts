@@ -58,7 +58,7 @@ const options: TrainInput = {
 
 const outOf = (name: string): string => path.join(folder, name);
 
-/** The quality of a folder's model by the lab's own run. */
+/** The quality of the model in a folder, as measured by a lab run. */
 async function qualityOf(model: string, recipe: Recipe = []): Promise<number> {
   const cell = { task: await findTask(task), quant: "auto", options: runOptions.parse({ limit: 6 }) } as const;
   using open = await openCell({ ...cell, source: await resolveModel(model) });

@@ -15,7 +15,7 @@ const answerLine = z.strictObject({
   quality: z.number().optional(),
   /** A hash of the text. */
   text: z.string(),
-  /** A hash of the tokens, and of their own log-probability if they were drawn: equal hashes share a score. */
+  /** A hash of the tokens and, if they were sampled, of their log-probability: equal hashes share a score. */
   ids: z.string(),
   /** Nats per token: see `Serving.excess`. */
   excess: z.number().optional(),

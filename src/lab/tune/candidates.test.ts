@@ -69,7 +69,7 @@ test("a candidate that cannot act is reported with its reason: short prompts, or
   });
   expect(remaining.map(({ recipe }) => recipe)).toEqual(["lookup:match=3,tokens=8"]);
   expect(excluded.map(({ reason }) => reason)).toEqual([
-    "the median prompt has 310 tokens, but it acts only from 4,096",
+    "the median prompt has 310 tokens, but it acts only on prompts from 4,096",
     "nothing is deeper than layer 99",
   ]);
 });

@@ -67,7 +67,7 @@ async function whyNot(recipe: Recipe, lengths: readonly number[], check: (recipe
   const from = Math.max(0, ...recipe.map(({ saving, options }) => saving.leastPrompt?.tokens(options) ?? 0));
   const sorted = lengths.toSorted((a, b) => a - b);
   if (from > sorted.at(-1)!)
-    return `the median prompt has ${count(sorted[sorted.length >> 1]!, "token")}, but it acts only from ${from.toLocaleString("en")}`;
+    return `the median prompt has ${count(sorted[sorted.length >> 1]!, "token")}, but it acts only on prompts from ${from.toLocaleString("en")}`;
   try {
     await check(recipe);
     return undefined;

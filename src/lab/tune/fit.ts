@@ -10,7 +10,7 @@ export interface Observed {
 }
 
 export type Term = keyof Coefficients;
-/** Terms in order of preference, for lengths that cannot separate them. */
+/** Terms in order of preference: if the lengths cannot separate terms, earlier ones are kept. */
 const TERMS: readonly Term[] = ["new", "answer", "attended", "fixed"];
 
 const termsOf = (prompt: number, answer: number): Coefficients => ({

@@ -32,8 +32,8 @@ const FEWEST = 12;
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
 
 /**
- * Ladders of the survivors of the race: each recipe alone and, for each of several tolerances, the cheapest recipe for
- * every length range. They need no further answers.
+ * Ladders of the survivors of the race: each recipe alone and, for each of several tolerances, a ladder of the cheapest
+ * recipe for every length range. They need no further answers.
  */
 export function laddersOf(searched: Searched, risk: number): Rated[] {
   const alone = searched.recipes

@@ -87,7 +87,7 @@ export function lossInWords(name: LossName, metric: ItemMetric | undefined, type
       return "share of answers whose text differs from dense's";
     case "nats":
       return type === "signed"
-        ? "nats per token by which dense finds the served answer less likely than the recipe that drew it does, at most 1"
-        : "nats per token by which dense finds the served answer less likely than its own, at most 1";
+        ? "nats per token by which dense finds the served answer less likely than the recipe that drew it, capped at 1"
+        : "nats per token by which dense finds the served answer less likely than its own, capped at 1";
   }
 }

@@ -22,7 +22,7 @@ export function tuningPage(tuned: Tuned): string {
 <header><h1>${title}</h1><p class="lead">${lead(tuned)}</p></header>
 <main><p>${verdictOf(tuned)}</p>
 <figure><div role="img" aria-label="Loss against ${setup.request.options.cost}, dense's being 100 %">${new Html(plot(tuned))}</div>
-<figcaption>Hollow points: recipes on the searched items. Filled points: ladders as tested, by their number in the table below. All are placed by their price, which is fitted to the measured costs. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
+<figcaption>Hollow points: recipes on the search items. Filled points: ladders as tested, by their number in the table below. All are placed by their price, which is fitted to the measured costs. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
 ${spending(tuned)}
 ${path(tuned)}
 ${candidates(tuned)}
@@ -57,11 +57,11 @@ function spending({ certificate, shares }: Tuned): Html {
   return html`<h2>What it spends</h2>
 ${table(
   `Measured: medians of ${count(shares.items, "item")}, each timed alternately with dense`,
-  ["", "dense", "certified, of dense's"],
+  ["", "dense", "certified, as a share of dense"],
   measured.map((cells) => cells.map((cell) => html`<td>${cell}</td>`)),
 )}
 ${table(
-  `The price of a request by its prompt's tokens, with an answer of ${answer}: a fit to the measured times, by which its recipe is chosen`,
+  `The price of a request by its prompt's tokens, with an answer of ${answer}. It is fitted to the measured times, and decides a request's recipe`,
   ["tokens", "recipe", "dense", "certified"],
   rows,
 )}`;
@@ -117,7 +117,7 @@ function candidates({ rated, dropped, setup, certificate }: Tuned): Html {
   ];
   return html`<h2>Candidates</h2>${table(
     "All recipes that were considered",
-    ["recipe", "loss, searched", "price of dense's", "outcome"],
+    ["recipe", "loss on search items", "price as a share of dense", "outcome"],
     rows.map(([recipe, ...cells]) => [
       html`<th scope="row">${recipeName(recipe!)}</th>`,
       ...cells.map((cell) => html`<td>${cell}</td>`),

@@ -419,7 +419,7 @@ test("the gain is one measured figure with its interval, in words and in the rep
   );
   const page = tuningPage(done);
   expect(page).toContain(`<td>${share} [${percent(low)}, ${percent(high)}]</td>`);
-  expect(page).toContain(escaped("price of dense's"));
+  expect(page).toContain(escaped("price as a share of dense"));
   expect(page).not.toContain(`<td>${duration(cost.ms.chosen)}</td>`);
 });
 
@@ -482,7 +482,7 @@ test("a real model: lookups keep dense's text, an exit does not, and short promp
   const task = fileOf(prompts(100));
   const setup = await setUp(request(task, { temperature: 0, loss: "nats" }, { candidates: undefined }));
   expect(setup.excluded.find(({ family }) => family === "xattention")?.reason).toMatch(
-    /^the median prompt has \d+ tokens, but it acts only from 4,096$/,
+    /^the median prompt has \d+ tokens, but it acts only on prompts from 4,096$/,
   );
   const { folder, dropped } = await runTuning(setup, silent);
   const losses = lines(folder, "answers.jsonl")

@@ -60,7 +60,7 @@ export interface Tuned {
   /** The measured cost of answers under the certificate. */
   readonly shares: Shares | undefined;
   readonly near: NearMiss | undefined;
-  /** Every recipe that survived the race and dense, with its mean loss on the search items and its mean price. */
+  /** Dense, and every recipe that survived the race, with its mean loss on the search items and its mean price. */
   readonly rated: readonly { readonly recipe: string; readonly loss: number; readonly price: number }[];
   /** Candidates that lost too much, with their mean loss and the number of items they answered. */
   readonly dropped: readonly { readonly recipe: string; readonly loss: number; readonly items: number }[];
@@ -270,7 +270,7 @@ function nearMiss(
 
 /** The risk as a share of dense's right answers. */
 const riskInWords = ({ problem, items }: Setup, quality: number): string =>
-  `at most ${figure(problem.bound.risk)} of dense's ${items.metric!.name}, ${figure(quality)} on the search items, may be lost: ${percent(problem.bound.risk / quality)} of it`;
+  `${items.metric!.name} may fall by at most ${figure(problem.bound.risk)} below dense's, ${figure(quality)} on the search items: by ${percent(problem.bound.risk / quality)} of it`;
 
 const isGreedy = ({ identity: { sampling } }: Setup): boolean => (sampling["temperature"] ?? 0) === 0;
 

@@ -23,7 +23,7 @@ export interface Served {
   readonly bytes: number;
   /**
    * For a drawn answer, on request: the mean log-probability of its tokens in the distribution that the recipe drew
-   * them from, before top-k, top-p and min-p (`Sampler.logprobOf`). An end that a saving decided counts as certain: 0.
+   * them from, before top-k, top-p and min-p (`Sampler.logprobOf`). If a saving ended the answer, the end counts as certain: 0.
    */
   readonly own?: number | undefined;
 }
@@ -43,8 +43,8 @@ export interface Serving extends Disposable {
   /** With `scored`, a drawn answer includes its own log-probability. */
   answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served>;
   /**
-   * The nats per token by which dense finds each answer less likely than a reference: for a greedy answer, the tokens
-   * that dense prefers in their places; for a drawn one, the answer under its own recipe, both after penalties and
+   * The nats per token by which dense finds each answer less likely than a reference: for a greedy answer, dense's
+   * likeliest token at each position; for a drawn one, the answer under its own recipe, both after penalties and
    * temperature. Except for the filters' cuts, its mean over a recipe's draws is the recipe's Kullback–Leibler
    * divergence from dense, which is never below 0.
    */

@@ -10,8 +10,8 @@ export interface Parts<T> {
 
 /**
  * Assigns a third of the groups to the search and the rest to the test, in the order of their hashes: there is no seed
- * to vary. If every loss is 0 or 1, the test part ends at the last size that allows one more loss; the rest joins the
- * search.
+ * to vary. If every loss is 0 or 1, the test part is cut to the largest size at which it tolerates one loss more; the
+ * rest joins the search.
  */
 export function split<T extends TuningItem>(items: readonly T[], type: LossType, bound: Bound): Parts<T> {
   const groups = grouped(items);

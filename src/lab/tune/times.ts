@@ -133,7 +133,7 @@ export class Times implements AsyncDisposable {
     });
   }
 
-  /** A cost as if measured in the first round, since the machine may be busier in a later round, also for dense. */
+  /** A cost scaled by dense's to the first round, since the machine may be busier in a later one. */
   #cost(line: TimeLine, by: Cost): number {
     const dense = this.#denseOf(line);
     // An idle recipe ran as dense: a separate time would add only noise.

@@ -23,7 +23,7 @@ export interface Outcome<T extends TuningItem> {
   readonly test: readonly T[];
   /** Candidates and unions that survived the race. */
   readonly survivors: readonly Candidate[];
-  /** Dense's mean price over the searched items. */
+  /** Dense's mean price over the search items. */
   readonly dense: number;
   /** Ladders in the planned order of the test, from the most to the least expensive. */
   readonly order: readonly Rated[];

@@ -36,7 +36,7 @@ function outlookText({ outlook, problem }: Setup): string {
   const { items, groups, test, best, wanted } = outlook;
   const what = groups === items ? "item" : "group";
   const { risk } = problem.bound;
-  return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} needs ${neededText(wanted, what)}`;
+  return `${count(groups, what)} leave ${test} for the test, which certifies a risk of ${figure(best)} at best, if nothing is lost; a risk of ${risk} needs ${neededText(wanted, what)}`;
 }
 
 /** How many items or groups a test needs. */
@@ -90,13 +90,13 @@ export function verdictOf({ certificate, shares, near, outcome, setup }: Tuned):
     `Certified: ${ladderText(certificate.ladder)}. Its expected loss is at most ${riskText(certificate)} with a confidence of ${certificate.confidence}; on ${count(certificate.items.groups, "test group")} it was ${figure(certificate.mean)} (p = ${certificate.p.toPrecision(2)}). ` +
     `${costSentence(certificate, shares)} ${lengthsText(certificate)}` +
     (setup.attempt > 1
-      ? ` It is attempt ${setup.attempt} on this task, tested at an error of ${Number((1 - setup.problem.bound.confidence).toPrecision(3))}.`
+      ? ` This is attempt ${setup.attempt} on this task, tested at an error probability of ${Number((1 - setup.problem.bound.confidence).toPrecision(3))}.`
       : "") +
     (missed ?? "")
   );
 }
 
-/** An answer's measured cost: first in the unit to save, then time and FLOPs. */
+/** An answer's measured cost: first in the unit to save, then in time and FLOPs. */
 function costSentence({ cost: { by, ms } }: Certificate, shares: Shares): string {
   const ci95 = ms.ci95.map(percent).join(" to ");
   const names: Readonly<Record<Cost, string>> = { ms: `time (${ci95} at 0.95)`, flops: "FLOPs", bytes: "bytes" };

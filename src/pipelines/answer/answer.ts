@@ -24,9 +24,9 @@ type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 export interface Retrieval {
   readonly used: boolean;
   readonly method: GateMethod;
-  /** The gate's score; null if it could not be computed, in which case the answer retrieves. */
+  /** The gate's score; null if it could not be computed, in which case passages are retrieved. */
   readonly score: number | null;
-  /** The minimum score at which the answer retrieves. */
+  /** The minimum score at which passages are retrieved. */
   readonly threshold: number;
   /** Milliseconds spent on the gate, including its calls, and on the search. */
   readonly ms: { readonly gate: number; readonly search: number };

@@ -8,7 +8,7 @@ interface Named {
   readonly recipe: readonly string[];
 }
 
-/** Combines the receipts of an answer's calls. Dense searches for every question and reads the results. */
+/** Combines the receipts of an answer's calls. The dense baseline searches for every question and reads the results. */
 export class AnswerBill {
   readonly #time: WallTime;
   readonly #searches: Receipt[] = [];

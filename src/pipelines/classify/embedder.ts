@@ -21,7 +21,7 @@ export interface Embedder extends Disposable {
   /** The width of a vector. */
   readonly width: number;
   embed(texts: readonly string[], terms?: ReadTerms): Promise<Answers<Float32Array>>;
-  /** The cost of embedding these texts, without running the model. */
+  /** Estimates the cost of embedding these texts, without running the model. */
   price(texts: readonly string[]): Spent;
 }
 

@@ -21,8 +21,8 @@ interface PresortCost {
 }
 
 /**
- * Combines the receipts of a reranking's calls. Dense writes the whole ranking of every window that ran; a presort is
- * overhead.
+ * Combines the receipts of a reranking's calls. The dense baseline writes the whole ranking of every window that ran; a
+ * presort is overhead.
  */
 export class FirstBill {
   readonly #time: WallTime;

@@ -17,7 +17,7 @@ export const firstOptions = z
     stride: whole.min(1).default(10).describe("passages by which each window moves towards the front"),
     rankStart: whole.min(0).default(0).describe("passages at the front that stay where the presort put them"),
     rankEnd: whole.min(1).default(20).describe("passages to rerank; later ones keep the presort's order"),
-    numPasses: whole.min(1).max(10).default(1).describe("passes of the windows from back to front"),
+    numPasses: whole.min(1).max(10).default(1).describe("number of times the windows pass from back to front"),
     maxPassageWords: whole.min(1).default(300).describe("maximum words read of each passage"),
     contextSize: whole.min(64).default(4096).describe("maximum tokens of a prompt; passages are cut to fit"),
     method: z

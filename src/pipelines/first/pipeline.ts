@@ -81,7 +81,7 @@ export const first: RankPipeline<Prepared> = {
   missing(named, _, reason) {
     const { presort } = optionsOf(named);
     if (!Object.hasOwn(aliases, presort)) return [notPresort(presort), true];
-    return [`${named.name} presorts by an encoder, and ${reason}; presort=bm25 needs none`, false];
+    return [`${named.name} presorts with an encoder, but ${reason}; presort=bm25 needs none`, false];
   },
   async prepare(named, hashOf) {
     const options = optionsOf(named);

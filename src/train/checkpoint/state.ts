@@ -63,7 +63,7 @@ const nameOf = (step: number): string => `step-${step}`;
 
 /**
  * Stores a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. The
- * folder is renamed to this once complete; then all states but it and the previous one are removed. A stage's states
+ * folder gets this name once complete; then all states but this and the previous one are removed. A stage's states
  * lie in `checkpoints/STAGE`.
  * @throws UserError if writing fails; earlier states are not changed
  */
@@ -91,7 +91,7 @@ export async function keepState(
   await removeOthers(all, state.step);
 }
 
-/** Names in an error the step from which the run can resume. */
+/** Adds to an error the step from which the run can resume. */
 function withLast(all: string, error: unknown, named: (message: string) => string): unknown {
   if (!(error instanceof UserError)) return error;
   const [last] = stepsIn(all);

@@ -62,5 +62,5 @@ test("an architecture without such a mixture, LoRA, and more active experts than
   expect(() => upcycledCheckpoint(biased, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("experts have none");
   expect(() => upcycleOptions.parse({ experts: 2, active: 3 })).toThrow("expected at most experts");
   const options = { model: small, data: "x.txt", upcycle: { experts: 2 }, lora: {} };
-  await expect(train(options, { out: join(folder, "no") })).rejects.toThrow("upcycle needs an existing model");
+  await expect(train(options, { out: join(folder, "no") })).rejects.toThrow("upcycle trains all of an existing model");
 });

@@ -1,4 +1,4 @@
-/** Models and adapters such as a run writes, built from the models' fixtures. */
+/** Models and adapters like those that a run writes, built from the models' fixtures. */
 import { fileURLToPath } from "node:url";
 import type { Architecture } from "../../models/decoder/decoder.ts";
 import { traceDense } from "../../models/programs/segments.ts";

@@ -91,7 +91,7 @@ export const recordOf = ({ prompts }: RunData): AdapterRecord | undefined =>
 /** A warning if the data's prompts are mixed, so that their form is not recorded. */
 export const mixedSentence = ({ prompts }: RunData): string | undefined =>
   prompts === "mixed"
-    ? "the data contain both plain texts and chats: no prompt form is recorded, and run uses the chat template unless --raw is given"
+    ? "the data contain both plain texts and chats: no prompt form is recorded, and `modicum run` uses the chat template without --raw"
     : undefined;
 
 /** A message about dropped and cut samples, if any. */
@@ -134,7 +134,7 @@ function ofText(sources: Sources, share: number, options: DataOptions, tokenizer
   };
 }
 
-/** Prefixes errors that `make` throws with the files and the part at fault. */
+/** Names the files and the part at fault at the start of errors that `make` throws. */
 function withFiles<T>(sources: Sources, what: string, make: () => T): T {
   const [first, ...more] = sources;
   const files = more.length > 0 ? `${first!.file} and ${more.length} more` : first!.file;

@@ -46,8 +46,8 @@ export function quotasOf(parts: readonly MixturePart[]): number[] {
 }
 
 /**
- * Each epoch's items in random order, determined by seed and epoch; items are numbered part after part. An epoch
- * continues in each part where the previous one ended, and repeats an item only after all of the part's items.
+ * Each epoch's items in random order, determined by seed and epoch; items are numbered part after part. In each
+ * part, an epoch continues where the previous one ended; no item repeats before all of the part's items have come.
  */
 export function mixedOrder(parts: readonly MixturePart[], seed: number): (epoch: number) => Uint32Array {
   const quotas = quotasOf(parts);

@@ -127,7 +127,7 @@ function recordOf(value: object, folder: string): DataRecord {
   if (has("label")) return { kind: "labelled", ...checked(labelled, value) };
   if (has("text")) return { kind: "text", ...checked(text, value) };
   const forms =
-    '"text", "prompt" and "completion", "messages", "prompt", "chosen" and "rejected", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer" (or "questions"), or templates in columns that fill these fields';
+    '"text"; "prompt" and "completion"; "messages"; "prompt", "chosen" and "rejected"; "text" and "label"; "query" and "positive"; "query", "documents" and "ranking"; or "image", "prompt" and "answer" (or "questions"), as fields or by templates in columns';
   throw new UserError(`expected ${forms}; got ${few(Object.keys(value)) || "no field"}`);
 }
 

@@ -63,7 +63,7 @@ test("a chat of three turns: every label, position by position", () => {
     ...[turn("user", "a"), turn("assistant", "One"), turn("user", "b"), turn("assistant", "Two")],
     ...[turn("user", "c"), turn("assistant", "")],
   ];
-  /** Labels as text: a dot is no label, or an answer's end token. */
+  /** Labels as text; `.` is a position without a label, `⏎` the end token. */
   const labelsOf = (unmask: boolean) =>
     [...sampled({ messages, unmask }).labels]
       .map((label) => (label < 0 ? "." : label === EOS ? "⏎" : String.fromCharCode(label)))

@@ -98,7 +98,7 @@ function checkVisual(visual: readonly VisualSpan[], tokens: number): void {
     const end = first + grid[0] * grid[1];
     if (first < free || end > tokens)
       throw new UserError(
-        `visual: expected images one after the other within ${tokens} tokens, got one at tokens ${first} to ${end - 1}`,
+        `visual: expected images in order, without overlap, within ${tokens} tokens, got one at tokens ${first} to ${end - 1}`,
       );
     free = end;
   }

@@ -104,7 +104,7 @@ test("a non-empty folder stays as it is; unreadable data leave none", async () =
 
 test("settings that train.py cannot follow are refused", async () => {
   await expect(exportTrl({ ...packed, start: base }, at("gone"), open)).rejects.toThrow(
-    /^start: the weights of another/,
+    /^start: an export cannot start from another run's weights/,
   );
   await expect(exportTrl({ ...packed, method: "some" }, at("gone"), open)).rejects.toThrow(
     /^method: some cannot be exported/,

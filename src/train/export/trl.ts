@@ -56,10 +56,10 @@ function refuseBeyond({ method, start, save, freeze }: TrainOptions): void {
     throw new UserError(`method: ${methodName(method)} cannot be exported; expected a run without a method`);
   if (freeze !== undefined)
     throw new UserError(
-      "freeze: a list of frozen parameters cannot be exported; list the trained ones in train instead",
+      "freeze: a list of frozen parameters cannot be exported; use train to list the trained parameters instead",
     );
   if (start !== undefined)
-    throw new UserError("start: the weights of another run cannot be exported; give its folder as model");
+    throw new UserError("start: an export cannot start from another run's weights; set model to that run's folder");
 }
 
 async function written(
@@ -134,7 +134,7 @@ function noticesOf(options: TrainOptions, place: string | undefined): string[] {
     ...(noiseOf(options)
       ? ["train.py draws different random numbers for dropout and noise, so the losses differ"]
       : []),
-    `not exported: ${omitted.join(", ")}; train.py trains every step`,
+    `not exported: ${omitted.join(", ")}; train.py runs all steps`,
   ];
 }
 

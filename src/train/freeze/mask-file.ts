@@ -64,7 +64,7 @@ export function checkMask(file: string, { model, tensors }: FreezeMask, own: rea
   const hash = tensorsHash(own);
   if (hash !== model.sha256)
     throw new UserError(
-      `${file}: the mask is for ${model.name} whose tensors have SHA-256 ${model.sha256.slice(0, 12)}…, but this model's have ${hash.slice(0, 12)}…`,
+      `${file}: the mask is for a ${model.name} whose tensors have SHA-256 ${model.sha256.slice(0, 12)}…; this model's have ${hash.slice(0, 12)}…`,
     );
 }
 

@@ -21,8 +21,8 @@ export interface Trainee {
   readonly exits?: ExitLosses;
   /**
    * A loss on each router's logits [rows, tokens, experts], f32 [], added to the step's loss: a mean weighted by
-   * `weights` f32 [rows, tokens]. `overStep` turns the batch's shares of experts [experts] into the mean of the step's
-   * batches so far.
+   * `weights` f32 [rows, tokens]. `overStep` averages the batch's expert shares [experts] over the step's batches so
+   * far.
    */
   readonly routerLoss?: (logits: Tensor, weights: Tensor, overStep: (shares: Tensor) => Tensor) => Tensor;
   readonly noise?: Noise | undefined;
@@ -181,8 +181,8 @@ export interface TrainedInputs {
 }
 
 /**
- * Adds the gradients of the graph's trained weights as outputs, from the gradients of one tensor and of `more`; returns
- * the gradients of `others`.
+ * Traces a backward pass from the gradients of one tensor and of `more`: adds the gradients of the graph's trained
+ * weights as outputs, and returns the gradients of `others`.
  */
 export function outputGradients(
   g: Graph,

@@ -44,10 +44,7 @@ interface Inputs {
 interface LoraUse {
   /** Tensors of a classifier's head, which are fully trained. */
   readonly head?: readonly string[];
-  /**
-   * True for an engine: frozen weights are then constants, which it packs, and a program has the inputs of several
-   * layers.
-   */
+  /** True in an engine: frozen weights are constants, which it packs; a program may run several layers. */
   readonly served?: boolean;
 }
 
@@ -61,8 +58,8 @@ interface AdaptedMatrix {
 
 /**
  * A model's frozen weights, with trained LoRA layers on some of its matrices (Hu et al. 2021). Frozen weights are
- * inputs as well; quantised ones are bound to their files, because for the backward pass the compiler would expand
- * constants to floats.
+ * inputs, not constants, which the compiler would expand to floats for the backward pass; quantised inputs are bound
+ * to their files.
  */
 export class LoraWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Inputs>();

@@ -232,6 +232,6 @@ test("images beyond a sample are refused", async () => {
   const bad = path.join(folder, "bad.jsonl");
   writeFileSync(bad, JSON.stringify({ prompt: "ab", completion: "ba", visual: [{ first: 2, grid: [2, 2] }] }));
   await expect(train({ ...run, data: bad, save: CUTS }, { out: path.join(folder, "refused") })).rejects.toThrow(
-    "visual: expected images one after the other within 5 tokens, got one at tokens 2 to 5",
+    "visual: expected images in order, without overlap, within 5 tokens, got one at tokens 2 to 5",
   );
 });

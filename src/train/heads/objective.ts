@@ -50,7 +50,7 @@ export interface HeadTensors {
 export interface Judged {
   /** The sum of the labels' losses. */
   readonly nats: number;
-  /** The number of labels with the highest score; undefined if not counted. */
+  /** The number of labels predicted correctly; undefined if not counted. */
   readonly correct?: number;
 }
 

@@ -40,7 +40,7 @@ export function phasesOf(input: unknown): Phase[] {
   const { phases, ...common } = checked(file, input);
   return phases.map(({ select, replay, ...own }, i) => {
     const other = shared.find((field) => own[field] !== undefined);
-    if (other) throw new UserError(`phase ${i + 1}: all phases must have the same ${other}; set it once, above phases`);
+    if (other) throw new UserError(`phase ${i + 1}: all phases need the same ${other}; set it once, outside phases`);
     return { options: phaseIn(i, { ...common, ...own }, select), replay };
   });
 }

@@ -105,7 +105,7 @@ test("the best evaluation's weights carry over if data are held out, unless the 
 
 test.each([
   [{ ...common, phases: [{ data: a }] }, '"phases": '],
-  [{ ...common, phases: [{ data: a }, { data: b, lora: { rank: 4 } }] }, "phase 2: all phases must have the same lora"],
+  [{ ...common, phases: [{ data: a }, { data: b, lora: { rank: 4 } }] }, "phase 2: all phases need the same lora"],
   [{ ...common, phases: [{ data: a }, { data: b, batch: 0 }] }, 'phase 2: "batch": '],
   [{ ...common, phases: [{ data: a }, { data: b, replay: 2 }] }, '"phases.1.replay": must be at most 1 (got 2)'],
 ])("bad phases %#: one sentence, and nothing begins", async (value, sentence) => {

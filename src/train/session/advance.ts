@@ -99,7 +99,7 @@ export class Advance {
         if (run.trained || resumable) await save();
         if (resumable)
           this.events.onNotice?.(
-            `${before.steps + run.done} steps are stored: \`modicum train --resume ${out}\` continues the run, with --force after a change`,
+            `${before.steps + run.done} steps are stored: \`modicum train --resume ${out}\` continues the run; if options or data have changed, add --force`,
           );
         throw error;
       });

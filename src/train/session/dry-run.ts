@@ -25,7 +25,7 @@ export async function dryRun(
   if (chosen?.method.estimate)
     return inScratch(async (out) => chosen.method.estimate!(chosen.options, { ...terms, out, resumes: false }));
   return withFirstStage(terms, async (stage) => {
-    if (!stage.tryBatch) throw new UserError("--dry-run: this method cannot try a batch; omit --dry-run", 2);
+    if (!stage.tryBatch) throw new UserError("--dry-run: this method cannot run a trial batch; omit the flag", 2);
     await stage.prepare?.();
     const samples = stage.preview ?? [];
     return { ...(await estimate(stage.tryBatch.bind(stage), stage.steps)), ...(samples.length > 0 && { samples }) };

@@ -70,10 +70,10 @@ export async function openRun(
 function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions): void {
   if ((model === undefined) === (architecture === undefined))
     throw new UserError("expected either a model to train further, or the architecture of a new model", 2);
-  if (lora && train.length > 0) throw new UserError("lora trains only its own layers; omit train", 2);
+  if (lora && train.length > 0) throw new UserError("with lora, only LoRA layers are trained; omit train", 2);
   if (upcycle && (lora || model === undefined))
-    throw new UserError("upcycle needs an existing model, all of it trained; set model, and omit lora", 2);
-  if (lora && model === undefined) throw new UserError("lora needs an existing model: name one as model", 2);
+    throw new UserError("upcycle trains all of an existing model; set model, and omit lora", 2);
+  if (lora && model === undefined) throw new UserError("lora needs an existing model; set model", 2);
 }
 
 /** Opens the base, if any, and the tokenizer, with the method's special tokens added. */

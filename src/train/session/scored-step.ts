@@ -19,8 +19,8 @@ export async function openScorer(
   tokenizer: Pick<Tokenizer, "encode" | "addBos"> | undefined,
 ): Promise<TaskScorer | undefined> {
   if (options.tasks.length === 0) return undefined;
-  if (!labTasks) throw new UserError("tasks: this call of train cannot score tasks; omit tasks", 2);
-  if (!tokenizer) throw new Error("a model without a tokenizer has no tasks");
+  if (!labTasks) throw new UserError("tasks: train was given no lab to score tasks with; omit tasks", 2);
+  if (!tokenizer) throw new Error("a model without a tokenizer cannot be scored on tasks");
   return labTasks.open(options, (text) => tokenizer.encode(text).length + Number(tokenizer.addBos));
 }
 

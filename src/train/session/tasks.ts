@@ -31,7 +31,7 @@ export interface TaskScorer {
   score(model: WrittenModel, signal?: AbortSignal): Promise<Readonly<Record<string, TaskScore>>>;
 }
 
-/** The lab's tasks. The lab is a room below this one, so the caller passes them in. */
+/** The lab's tasks, which the caller passes in, because training may not import the lab. */
 export interface LabTasks {
   /** @throws UserError for an unknown name */
   find(names: readonly string[]): Promise<readonly ScoredTask[]>;

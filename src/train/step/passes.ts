@@ -51,7 +51,7 @@ export const weightsOf = (trainee: Trainee): Joined[] => placedWeights(trainee).
 
 /**
  * Runs batches forward and backward. Each layer's intermediate results are stored for the backward pass; with
- * `recompute`, only its input is, and the layer runs again. Below the first trained layer, nothing is stored and
+ * `recompute`, only its input is stored, and the layer runs again. Below the first trained layer, nothing is stored and
  * nothing runs backward.
  */
 export class Passes implements Disposable {
@@ -113,7 +113,7 @@ export class Passes implements Disposable {
       await head.backward(batch, weight * share, this.buffers.at(layer, true), this.#exits);
   }
 
-  /** The summed loss of a batch's labels, and the number of labels with the highest score. */
+  /** The summed loss of a batch's labels, and the number of labels predicted correctly. */
   async evaluate(batch: Batch): Promise<Judged> {
     await this.#forward(batch, ALONE);
     return this.head.forward(batch, this.buffers.last, this.#forwards);

@@ -3,7 +3,7 @@ import { type PrecisionPolicy, roundTo } from "../../graph/index.ts";
 /** The initial loss scale for fp16, as in PyTorch's GradScaler; without it, small gradients would underflow. */
 const FIRST_SCALE = 2 ** 16;
 
-/** The loss scale, which each step that is skipped after an overflow halves. */
+/** The loss scale; each step that is skipped because of an overflow halves it. */
 export const lossScale = (precision: PrecisionPolicy, skipped: number): number =>
   precision === "amp-fp16" ? FIRST_SCALE / 2 ** skipped : 1;
 

@@ -137,7 +137,7 @@ export class StepBuffers implements Disposable {
     return this.trainee.stack.carriedWidth?.(layer) ?? 0;
   }
 
-  /** Allocates memory for a layer's retained tensors; returns a function for a part's views. */
+  /** Allocates memory for a layer's retained tensors; returns a function that returns a batch part's views of it. */
   keep(tensors: Readonly<Record<string, Tensor>>): (part: BatchPart) => Binding {
     const buffers = Object.entries(tensors).map(([name, { dtype, shape }]) => {
       const buffer = new Buffer(dtype, count(evalShape(shape, this.#largest)));

@@ -94,7 +94,7 @@ test.each([
   [{ lora_dropout: 0.1 }, "lora.lora_dropout: bert is an encoder, which is trained without dropout; expected 0"],
   [
     { modules_to_save: "lm_head" },
-    "lora.modules_to_save: bert is an encoder, whose new head is always trained; omit it",
+    "lora.modules_to_save: bert is an encoder, whose new head is always trained; omit this",
   ],
   [{ targets: "q_proj" }, 'lora: no matrix is named "q_proj"'],
 ])("%j is refused", async (changed, message) => {

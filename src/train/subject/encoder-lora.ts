@@ -71,7 +71,7 @@ function refuse({ lora_dropout, modules_to_save }: LoraOptions, { freezeMask }: 
   if (lora_dropout > 0)
     throw new UserError(`lora.lora_dropout: ${name} is an encoder, which is trained without dropout; expected 0`, 2);
   if (modules_to_save !== undefined)
-    throw new UserError(`lora.modules_to_save: ${name} is an encoder, whose new head is always trained; omit it`, 2);
+    throw new UserError(`lora.modules_to_save: ${name} is an encoder, whose new head is always trained; omit this`, 2);
   if (freezeMask !== undefined)
-    throw new UserError(`freezeMask: LoRA layers of an encoder do not support masks; omit it`, 2);
+    throw new UserError(`freezeMask: LoRA layers of an encoder do not support masks; omit this`, 2);
 }

@@ -82,7 +82,7 @@ const paths = pathsIn(z.toJSONSchema(trainOptions, { io: "input" }) as Property)
 
 function checkAxis(path: string, values: readonly unknown[]): void {
   const known = paths.includes(path) || paths.some((open) => open.endsWith(".") && path.startsWith(open));
-  if (path === "best") throw new UserError("grid: best is the measure that ranks all runs; set it once, above grid");
+  if (path === "best") throw new UserError("grid: the option best ranks all runs; set it once, outside grid");
   if (!known) throw new UserError(`grid: there is no option "${path}"${suggest(path, paths)}`);
   const texts = values.map(jsonOf);
   const twice = values.find((_, i) => texts.indexOf(texts[i]) < i);

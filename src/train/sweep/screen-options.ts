@@ -16,8 +16,8 @@ export const screenFields = z.strictObject({
     .default(0.1)
     .describe(`share of a run's steps before the first cut, at least ${LEAST_STEPS} steps`),
   keep: z.int().min(1).default(2).describe("runs to finish"),
-  lossWeight: z.number().min(0).default(1).describe("paper: weight of the rank by loss, highest first"),
-  normWeight: z.number().min(0).default(0.5).describe("paper: weight of the rank by gradient norm, lowest first"),
+  lossWeight: z.number().min(0).default(1).describe("for paper: weight of the rank by loss, highest first"),
+  normWeight: z.number().min(0).default(0.5).describe("for paper: weight of the rank by gradient norm, lowest first"),
 });
 export type ScreenOptions = z.output<typeof screenFields>;
 

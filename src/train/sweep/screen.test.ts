@@ -70,9 +70,7 @@ test("halving needs its measure at the rung; the paper's rule does not", () => {
   const { done, ...run } = traced("a", 3, 1);
   const unjudged = { ...run, done: done.map(({ validation: _, ...report }) => report) };
   const check = (runs: Watched[]) => () => checkMeasured(runs, { share: 0.2, keep: 1 }, measure);
-  expect(check([unjudged, unjudged])).toThrow(
-    "screen: loss was not measured by step 20; expected mode: paper, or report",
-  );
+  expect(check([unjudged, unjudged])).toThrow("screen: loss is not measured by step 20; set mode to paper or report");
   expect(check([unjudged, traced("b", 3, 1)])).not.toThrow();
   expect(check([])).not.toThrow();
 });

@@ -77,7 +77,7 @@ export function survivors(
 export function checkMeasured(runs: readonly Watched[], { share }: Rung, measure: Measure): void {
   if (runs.length === 0 || runs.some((run) => measured(run, share, measure) !== undefined)) return;
   const step = stepAt(share, runs[0]!.steps);
-  throw new UserError(`screen: ${measure.best} was not measured by step ${step}; expected mode: paper, or report`);
+  throw new UserError(`screen: ${measure.best} is not measured by step ${step}; set mode to paper or report`);
 }
 
 /**

@@ -45,7 +45,7 @@ function row(point: PlotPoint, { dense, spent, overhead }: Spent, most: number):
   ];
 }
 
-/** A stacked bar of work and overhead; the tick marks dense. */
+/** A stacked bar of work and overhead, with a tick at dense's cost. */
 const bar = (dense: number, work: number, overhead: number): Html => {
   const at = (share: number) => (share * 160).toFixed(1);
   return html`<svg viewBox="-1 0 163 16" width="163" height="16" aria-hidden="true"><rect y="3" width="${at(work)}" height="10" fill="var(--frontier)"/><rect x="${at(work)}" y="3" width="${at(overhead)}" height="10" fill="var(--dense)"/><path d="M${at(dense)} 0v16" stroke="var(--ink)" stroke-width="2"/></svg>`;

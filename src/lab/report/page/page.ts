@@ -54,7 +54,7 @@ const figure = (summary: Summary): Html => html`<figure>
 <div class="wide" role="img" aria-label="${describe(summary)}">${new Html(chart(summary, { width: 760, height: 400 }))}</div>
 <div class="narrow" role="img" aria-label="${describe(summary)}">${new Html(chart(summary, { width: 360, height: 340 }))}</div>
 <figcaption>A point is a recipe, numbered as in the table; its line is the 95&nbsp;% interval. Filled points are on the frontier: no other recipe is as good
-and saves as much. The diamond and the dashed line are dense. The stepped line is the best quality of any recipe that saves at least that much.</figcaption></figure>`;
+and saves as much. The diamond and the dashed line mark the dense run. The stepped line is the best quality of any recipe that saves at least as much.</figcaption></figure>`;
 
 const origin = (summary: Summary): Html => html`<pre>${summary.command}</pre>
 <dl>

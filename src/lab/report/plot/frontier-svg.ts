@@ -45,7 +45,7 @@ export function frontierSvg(summary: Summary): string {
 }
 
 const footOf = ({ items }: Summary): string =>
-  `${count(items, "item")}, 95 % bootstrap intervals. Filled: on the frontier. Diamond and dashed line: dense.`;
+  `${count(items, "item")}, 95 % bootstrap intervals. Filled: on the frontier. Diamond and dashed line: the dense run.`;
 
 interface Legend {
   readonly text: string;

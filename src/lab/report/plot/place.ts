@@ -61,7 +61,7 @@ function* places(point: Labelled): Generator<{ box: Box; distance: number }> {
 
 /**
  * A box for each point's label, inside the area, clear of all marks and other labels. Takes the nearest free place; a
- * label on a line (`lines`, thin boxes), or a leader that crosses a mark or label, counts as farther.
+ * place counts as farther if the label lies on one of `lines` (thin boxes), or its leader crosses a mark or label.
  */
 export function placeLabels(points: readonly Labelled[], area: Box, lines: readonly Box[]): Box[] {
   const marks = points.map(markOf);

@@ -69,7 +69,7 @@ export class LoadedPair implements PairModels {
       const answer = await swift.complete(item.prompt, { ...this.#optionsOf(item), observe });
       return { ...servedOf(answer), scores: scored() };
     } catch (error) {
-      // A route sends such an item to Super.
+      // A route sends an item that Swift cannot score to Super.
       if (this.signal?.aborted || !scorers.every(({ failed }) => failed)) throw error;
       return { ...NOTHING, scores: scored() };
     }

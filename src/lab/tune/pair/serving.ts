@@ -21,7 +21,7 @@ const answerLine = z.strictObject({
   bytes: z.number(),
   /** Swift's scores, by name. */
   scores: z.record(z.string(), real),
-  /** Why Swift has no answer: it loses the item under every threshold. */
+  /** Why Swift has no answer, if so: the item then counts as lost under every threshold. */
   failed: z.string().optional(),
 });
 type AnswerLine = z.infer<typeof answerLine>;

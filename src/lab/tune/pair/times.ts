@@ -73,7 +73,7 @@ type Choose = (tokens: number) => string;
 /** The cost of items if a share of them is hard. */
 const mixed = (easy: number, hard: number, share: number): number => (1 - share) * easy + share * hard;
 
-/** The routes that send every item to Swift, and to Super, by a candidate's score. */
+/** A candidate's routes that send every item to Swift, and every item to Super. */
 const endsOf = (recipe: string): { readonly easy: string; readonly hard: string } => ({
   easy: thresholdText(recipe, Number.NEGATIVE_INFINITY),
   hard: thresholdText(recipe, Number.POSITIVE_INFINITY),

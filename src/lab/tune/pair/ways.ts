@@ -9,7 +9,7 @@ import {
 import { UserError } from "../../../util/errors.ts";
 import type { Candidate } from "../problem.ts";
 
-/** Shares of the search items for Super, from mild to bold. */
+/** Shares of the search items to send to Super, from mild to bold. */
 const SHARES = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0];
 /** The default scores: one answer determines them all. */
 const USUAL = [

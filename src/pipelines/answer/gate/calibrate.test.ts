@@ -57,7 +57,7 @@ test("an accuracy's threshold reaches it with the least retrieval", () => {
   const { rate, accuracy } = atThreshold(judged, threshold);
   expect(accuracy).toBeGreaterThanOrEqual(always);
   expect(rate).toBeLessThan(0.9);
-  // The lowest score above the threshold, as a threshold, retrieves for the same questions.
+  // With the lowest score above the threshold as the threshold, the same questions are looked up.
   const higher = judged.map(({ score }) => score).filter((score) => score > threshold);
   for (const score of higher.toSorted((a, b) => a - b).slice(1))
     expect(atThreshold(judged, score).accuracy).toBeLessThan(always);

@@ -46,8 +46,8 @@ export interface JudgedFeatures extends Outcome {
 }
 
 /**
- * `outcome`: 1 if only the retrieved answer is right, 0 if the plain one is; questions with no right answer are left
- * out (as in SKR and Adaptive-RAG). `benefit`: also learns which answers retrieval breaks, from all questions.
+ * `outcome`: the label is 1 if only the retrieved answer is right, 0 if the plain one is; questions without a right
+ * answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns which answers retrieval breaks, from all questions.
  */
 export const labelRules = ["outcome", "benefit"] as const;
 export type LabelRule = (typeof labelRules)[number];

@@ -23,7 +23,7 @@ export const calibrateAnswerOptions = z.strictObject({
     .array(z.enum(calibrated))
     .min(1)
     .default(["margin"])
-    .describe(`gates to calibrate, the first for --retrieval auto: ${calibrated.join(", ")} (default: margin)`),
+    .describe(`gates to calibrate; --retrieval auto uses the first: ${calibrated.join(", ")} (default: margin)`),
   labels: z
     .enum(labelRules)
     .default("outcome")
@@ -38,14 +38,14 @@ export interface JudgedQuestion extends Outcome {
   readonly input: GateInput;
 }
 
-/** The options without those that do not affect the target. */
+/** Only the options that affect the target. */
 export const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: Chosen): GateTarget => target;
 
 /** Scores questions with a gate. */
 export const judgedBy = (gate: Omit<Gate, "threshold">, questions: readonly JudgedQuestion[]): Judged[] =>
   questions.map(({ input, plain, retrieved }) => ({ score: gateScore(gate, input), plain, retrieved }));
 
-/** Calibrates a gate on these questions. @throws UserError if they determine none */
+/** Calibrates a gate on these questions. @throws UserError if no gate fits them */
 export function calibratedOn(
   questions: readonly JudgedQuestion[],
   method: GateMethod,

@@ -38,7 +38,7 @@ export function readsOf(method: GateMethod): readonly (keyof GateInput)[] {
   }
 }
 
-/** A method with its threshold; a `classifier` with its weights. */
+/** A method with its threshold and, for `classifier`, its weights. */
 export interface Gate {
   readonly method: GateMethod;
   /** The minimum score at which the gate retrieves. */

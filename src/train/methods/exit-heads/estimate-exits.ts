@@ -27,14 +27,14 @@ interface Tried {
 interface Alike {
   /** The total number of steps in these stages. */
   readonly steps: number;
-  /** The run's reads of outputs in all these stages, as a multiple of the trial's reads in one stage. */
+  /** The number of times that the run reads outputs in all these stages, per read in a stage of the trial. */
   readonly readings: number;
   open(states: TrainingStates): AsyncGenerator<Stage, unknown, void>;
 }
 
 /**
  * Estimates what training exits costs, from two rows of the texts, whose states are written to the run's folder. FLOPs
- * and time include the states still to compute, and computing the outputs of heads and deciders.
+ * and time include computing the missing states, and the outputs of heads and deciders.
  */
 export async function estimateExits(
   training: ExitTraining,

@@ -81,7 +81,7 @@ function scoringIn(
   return { tasks: scorer.tasks, score };
 }
 
-/** Reports each tenth of the states, which are computed before the first step. */
+/** Reports progress at each tenth of the states, which are computed before the first step. */
 function inTenths(onNotice: OpenTerms["onNotice"]): (progress: Progress) => void {
   let tenths = -1;
   return ({ stage, done, of }) => {

@@ -41,7 +41,7 @@ export const exitTrainOptions = z.strictObject({
   weightOrder: z
     .enum(["earliest-heavy", "latest-heavy"])
     .default("earliest-heavy")
-    .describe("for linear, ffn and mamba: the exits that count most in the loss"),
+    .describe("for linear, ffn and mamba: which exits weigh most in the loss"),
   labels: z
     .enum(["true", "shuffled"])
     .default("true")

@@ -113,6 +113,6 @@ test("shares of the layers' losses", () => {
 test.each(["0", "4", "1+1", "2+x", ""])('layers "%s" are refused', async (layers) => {
   using subject = await model(LAYERS);
   expect(() => exits.exits!({ layers, weights: "linear" }, subject.trainee)).toThrow(
-    "expected different layers of 1 to 3 joined by +",
+    "expected distinct numbers, 1 to 3, joined by +",
   );
 });

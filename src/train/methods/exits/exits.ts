@@ -29,7 +29,7 @@ const options = z.strictObject({
   layers: z
     .string()
     .default("all")
-    .describe("layers after which to train the head, joined by +, as in 4+8; or all, or half: the later half"),
+    .describe("layers after which to train the head: numbers such as 4+8, all, or half (the later half)"),
   weights: choice(WEIGHTS)
     .default("linear")
     .describe("weights of the layers' losses: linear in the layer's number (CALM), layerskip, or uniform"),
@@ -64,6 +64,6 @@ function layersOf(text: string, layers: number): number[] {
   const numbers = text.split("+").map(Number);
   const odd = numbers.find((layer) => !before.includes(layer));
   if (odd !== undefined || new Set(numbers).size < numbers.length)
-    throw new UserError(`exits: layers: expected different layers of 1 to ${layers - 1} joined by +, got "${text}"`, 2);
+    throw new UserError(`exits: layers: expected distinct numbers, 1 to ${layers - 1}, joined by +, got "${text}"`, 2);
   return numbers.toSorted((a, b) => a - b);
 }

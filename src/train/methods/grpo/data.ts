@@ -28,7 +28,7 @@ export function promptData(
   if (packing) throw new UserError("packing: a row holds one completion; omit packing", 2);
   if (validation !== 0)
     throw new UserError(
-      "validation: grpo has no held-out loss; set validation to 0, and tasks to evaluate the model",
+      "validation: grpo has no held-out loss; set validation to 0, and evaluate the model with tasks",
       2,
     );
   if (rows % group !== 0)

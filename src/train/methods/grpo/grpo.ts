@@ -10,7 +10,7 @@ import { openReward } from "./rewards.ts";
 const options = z.strictObject({
   reward_funcs: z
     .preprocess((value) => (typeof value === "string" ? [value] : value), z.array(z.string()).min(1).default(["exact"]))
-    .describe("exact, pattern, schema, or modules that export a function; a file may list several, which are summed"),
+    .describe("exact, pattern, schema, or a module that exports a function; rewards in a list are summed"),
   num_generations: z.coerce
     .number()
     .int()
@@ -25,7 +25,7 @@ const options = z.strictObject({
     .describe("maximum number of tokens per completion (default: the rest of its row)"),
   scale_rewards: choice(scales)
     .default("group")
-    .describe("divide advantages by the standard deviation of rewards in the group or batch, or do not divide"),
+    .describe("divide advantages by the standard deviation of the rewards in the group, in the batch, or not at all"),
 });
 export type GrpoOptions = z.output<typeof options>;
 

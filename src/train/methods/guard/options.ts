@@ -18,9 +18,9 @@ const maskOptions = z.strictObject({
     .enum(["normalised", "paper"])
     .default("normalised")
     .describe("normalised: divide each side's loss by its gain from relearning; paper: do not divide"),
-  steps: count.default(800).describe("steps of mask and user in total"),
-  userInterval: z.int().min(2).default(2).describe("one step in this many updates the mask, the others the user"),
-  temperature: z.number().positive().default(0.2).describe("m is the sigmoid of x over the temperature"),
+  steps: count.default(800).describe("total steps, of the mask and of the user"),
+  userInterval: z.int().min(2).default(2).describe("one in this many steps updates the mask, the others the user"),
+  temperature: z.number().positive().default(0.2).describe("temperature of the mask, m = sigmoid(x / temperature)"),
   maskLr: z.number().positive().default(10).describe("learning rate of the mask"),
   ratioPenalty: z.number().min(0).default(50).describe("weight of the squared distance from freezeRatio"),
   userLr: z.number().positive().default(0.05).describe("learning rate of the imitated user, by plain gradient descent"),
@@ -30,10 +30,10 @@ export type MaskOptions = z.output<typeof maskOptions>;
 /** A complete guard: the model and data, relearning, and the mask's options. */
 export const guardOptions = z.strictObject({
   model: z.string().describe("the image generator to publish"),
-  illegal: files.describe("JSON lines with image and label: images that users must not teach it"),
+  illegal: files.describe("JSON lines with image and label: images that users must not be able to teach it"),
   innocent: files.describe("JSON lines of the same form: images that users may teach it"),
-  relearnSteps: count.default(300).describe("steps of fine-tuning on both kinds before the imitated user starts"),
-  relearnLr: z.number().positive().default(5e-4).describe("learning rate of that fine-tuning, by AdamW"),
+  relearnSteps: count.default(300).describe("steps of relearning both kinds before the imitated user starts"),
+  relearnLr: z.number().positive().default(5e-4).describe("learning rate of relearning, by AdamW"),
   batch: count.default(32).describe("images per step"),
   seed: z.int().min(0).default(0).describe("seed for the images' order, the noise and the first mask"),
   ...maskOptions.shape,

@@ -8,9 +8,7 @@ import type { TrainOptions } from "../../options.ts";
 import type { Method } from "../method.ts";
 
 const options = z.strictObject({
-  balance: number(0.01).describe(
-    "weight of each router's load-balancing loss, which is 1 if experts are chosen equally often",
-  ),
+  balance: number(0.01).describe("weight of each router's load-balancing loss (1 if experts are chosen equally often)"),
   over: z
     .enum(["step", "batch"])
     .default("step")
@@ -22,7 +20,7 @@ export type MoeOptions = z.output<typeof options>;
 /**
  * Router losses, with which JetMoE (Shen et al. 2024, section 3.3) was trained: load balancing (Fedus et al. 2022) and
  * the z-loss (Zoph et al. 2022), summed over all routers. Both average over a batch's positions, excluding padding; the
- * experts' shares cover all batches of the step so far (Qiu et al. 2025, section 3: a buffer over accumulation).
+ * experts' shares are means over the step's batches so far (the accumulation buffer of Qiu et al. 2025, section 3).
  */
 export const moe: Method<MoeOptions> = {
   name: "moe",

@@ -3,7 +3,7 @@ import { simpoLoss } from "./losses.ts";
 import { beta, preferenceMethod } from "./method.ts";
 
 const options = z.strictObject({
-  beta: beta(2).describe("factor of mean log-probabilities"),
+  beta: beta(2).describe("factor for mean log-probabilities"),
   simpo_gamma: z.coerce.number().min(0).default(0.5).describe("margin between chosen and rejected completions"),
 });
 

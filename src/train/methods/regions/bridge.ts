@@ -23,7 +23,7 @@ export const bridgeOptions = z.strictObject({
   featureLayer: z
     .literal(featureLayers)
     .default(-1)
-    .describe("the model's layer to read: -1 is the last, as in the paper, -2 the second last"),
+    .describe("the model's layer to read: -1 is the last, as in the paper; -2 the second to last"),
   layers: count.default(3).describe("layers, each with attention among regions and to the image"),
   heads: count.default(8).describe("attention heads"),
   ffn: count.default(384).describe("inner width of feed-forwards"),
@@ -64,5 +64,5 @@ export const bridge: Method<z.output<typeof own>> = {
     const { bridgeStages } = await import("./bridge-stage.ts");
     yield* bridgeStages(model, checkedNamed("bridge", bridgeOptions, all), run);
   },
-  next: (out) => `modicum recognize IMAGE --labels a,b --regions ${out} runs it`,
+  next: (out) => `modicum recognize IMAGE --labels a,b --regions ${out} uses the bridge`,
 };

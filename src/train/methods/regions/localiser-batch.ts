@@ -72,8 +72,8 @@ export async function localiserBatch(
 }
 
 /**
- * Draws a box. Three of four boxes surround an object, with each edge moved by up to a tenth of the side, sometimes
- * half; the others lie anywhere.
+ * Draws a box. Three of four boxes surround an object, with each edge moved by up to a tenth of the box's side,
+ * sometimes by up to half; the others lie anywhere.
  */
 function drawBox(objects: readonly Box[], random: () => number): Box {
   if (random() < 0.25) return anyBox(random);

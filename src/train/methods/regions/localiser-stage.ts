@@ -81,8 +81,8 @@ async function measured(
 }
 
 /**
- * The batches of the steps from `from` on. Boxes of earlier batches are drawn as well, for which each picture's size is
- * read once.
+ * The batches of the steps from `from` on. Earlier batches' boxes are drawn as well, so that the random numbers match;
+ * this reads each picture's size once.
  */
 async function* batchesFrom(
   scenes: readonly RegionScene[],

@@ -129,5 +129,5 @@ test("a model without gated MLPs is refused, and so are blocks of neurons", asyn
     "expected a trained gated MLP without biases in every layer, but blk.0.ffn_gate is missing",
   );
   const faults = sparseOptions.safeParse({ structure: "neuron", block: "4x1" }).error!.issues;
-  expect(faults.map(({ message }) => message)).toEqual([expect.stringContaining("omit block and exclude")]);
+  expect(faults.map(({ message }) => message)).toEqual([expect.stringContaining("omit the options block and exclude")]);
 });

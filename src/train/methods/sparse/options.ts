@@ -22,7 +22,7 @@ export const sparseOptions = z
     structure: choice(["none", "neuron"])
       .default("none")
       .describe(
-        "what to prune: blocks of weights, or gated MLPs' neurons, equally many in each layer, which are removed at the end",
+        "what to prune: blocks of weights, or neurons of gated MLPs, the same number in each layer, which are removed at the end",
       ),
     block: z
       .string()
@@ -40,7 +40,7 @@ export const sparseOptions = z
     if (start !== undefined && end !== undefined && end < start)
       fault(`end: expected at least start (${start}), got ${end}`);
     if (structure === "neuron" && (block !== "1x1" || exclude !== undefined))
-      fault("structure: neuron prunes whole neurons in every layer; omit block and exclude");
+      fault("structure=neuron prunes whole neurons in every layer; omit the options block and exclude");
   });
 export type SparseOptions = z.output<typeof sparseOptions>;
 

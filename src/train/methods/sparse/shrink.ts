@@ -72,7 +72,7 @@ function livingOf({ gate, up, down }: Mlp): number[] {
   return all.filter((neuron) => hasRow(gate, neuron) && hasRow(up, neuron) && hasColumn(down, neuron));
 }
 
-/** The indices of the active neurons, with others added up to `count`, in order. */
+/** The indices of the active neurons, filled up to `count` with inactive ones, in ascending order. */
 function chosen(living: readonly number[], of: number, count: number): number[] {
   const alive = new Set(living);
   const dead = Array.from({ length: of }, (_, neuron) => neuron).filter((neuron) => !alive.has(neuron));

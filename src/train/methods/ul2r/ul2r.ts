@@ -16,7 +16,7 @@ const options = z.strictObject({
   causal: fraction(0.2).describe("share of texts left unchanged, without a mode token"),
   mask: choice(["prefix", "causal"])
     .default("causal")
-    .describe("causal: inputs attend to earlier tokens only, as when served; prefix: to all inputs"),
+    .describe("causal: inputs attend only to earlier tokens, as in inference; prefix: inputs attend to all inputs"),
   sentinels: integer(1, 100).describe("number of tokens that mark hidden spans"),
   reuse: z
     .string()

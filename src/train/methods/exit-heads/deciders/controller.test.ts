@@ -14,7 +14,7 @@ import { controllerStages, type TrainedController } from "./controller.ts";
 
 const layers = [1, 2, 3];
 const random = seededRandom(31);
-/** How hard each token is: exit l is correct below l / 4, the whole model below 0.85. */
+/** Each token's difficulty: exit l is correct if it is below l / 4, the whole model if it is below 0.85. */
 const hard = Float32Array.from({ length: POSITIONS }, random);
 const right = [0.25, 0.5, 0.75, 0.85].map((most) => Uint8Array.from(hard, (each) => (each < most ? 1 : 0)));
 const labels = controllerLabels(right).slice(0, layers.length);
