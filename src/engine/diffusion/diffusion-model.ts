@@ -135,7 +135,7 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * Scores each text's labels by their estimated likelihoods after the text and the question for language models.
+   * Scores labels for each text by their estimated likelihood as answers to the prompt that `labelled` makes.
    * @throws UserError for no labels, or a text longer than the context
    */
   async classify(

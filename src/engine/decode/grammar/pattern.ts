@@ -126,7 +126,7 @@ function lengthOf(element: AST.Element): Lengths {
 
 /** Builds nodes for the parts of an expression. */
 class Reader {
-  /** `json` writes characters in a JSON string's form; a replacement may write them directly. */
+  /** `json` writes characters as in a JSON string; another `charOf` may write them unescaped. */
   constructor(private readonly json: Pick<Json, "forest" | "charOf">) {}
 
   sequence(elements: readonly AST.Element[]): Node {
