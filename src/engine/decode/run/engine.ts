@@ -120,7 +120,7 @@ export class Engine implements Disposable {
     return this.slots.take(prompt, key, cutsOf(plan), this.#onDevice && plan === densePlan);
   }
 
-  /** Prepares a row for a plan: divides its layers at the cuts, and offers other requests only tokens they may reuse. */
+  /** Prepares a row for a plan: divides its layers at the cuts, and offers others only tokens that they may reuse. */
   #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
     for (const { after } of cuts) slot.split(after);
     if (state.prompt === undefined) slot.offerOnly(0);

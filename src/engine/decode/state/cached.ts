@@ -74,7 +74,7 @@ export class Cached {
     return most === length ? most : this.continuable(most);
   }
 
-  /** The number of a prompt's tokens that need not run again; the last always runs. `key`: the key of the plan's state. */
+  /** The number of a prompt's tokens that need not run again; the last always runs. `key`: the plan's state key. */
   reusable(prompt: readonly number[], key: string | undefined): number {
     if (key === undefined || !this.fits(prompt.length)) return 0;
     const other = this.#keys.findIndex((own) => own !== key);
