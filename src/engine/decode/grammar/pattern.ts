@@ -35,7 +35,7 @@ export function patternNode(json: Json, source: string, { min, max }: Lengths): 
     if (own.min >= min && own.max <= max) return padded(json, inner, start, end);
     const limited = start && end ? limitedTo(json, elements, { min, max }) : undefined;
     if (limited) return limited;
-    throw cannot(`"minLength" or "maxLength" with such a "pattern" or "format"`);
+    throw cannot(`"minLength" or "maxLength" with this "pattern" or "format"`);
   });
   return forest.alt(whole);
 }
