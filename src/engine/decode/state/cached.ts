@@ -60,7 +60,7 @@ export class Cached {
     const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
     this.tokens.push(...tokens);
     if (!this.fits(this.tokens.length) && !this.longRope)
-      throw new Error(`the keys have the rope factors of less than ${this.tokens.length} tokens`);
+      throw new Error(`the cached keys use the rope factors of texts shorter than ${this.tokens.length} tokens`);
     if (whole && follows) this.#ends.push(this.tokens.length);
     for (const _ of tokens) this.#keys.push(key);
   }
