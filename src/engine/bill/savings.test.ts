@@ -149,7 +149,7 @@ const isState = (fill: string) => fill.startsWith("ssm");
 
 type Case = readonly [Name | "one that it serves", string];
 
-/** Recipes, each with a model that supports it, by the saving under test: with files, small blocks or other savings. */
+/** Recipes by the saving under test, each with a model that supports it; some add files, short blocks or savings. */
 const recipes: Readonly<Record<string, readonly Case[]>> = {
   dynamax: ["verify", ...stateFills.filter((fill) => !isState(fill))].map(
     (fill): Case => ["world", `dynamax:file=${at("linear")},threshold=0.4,fill=${fill}`],

@@ -23,7 +23,7 @@ export class Guesses {
     return this.#ended;
   }
 
-  /** Drafts a token. If these logits allow none, drafting ends without an error: the model's own may allow one. */
+  /** Drafts a token, or ends the draft if these logits allow none: the model's own logits may still allow one. */
   add(logits: Float32Array): void {
     try {
       const { id } = this.sampler.sample(logits);

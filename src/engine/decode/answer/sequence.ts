@@ -128,7 +128,7 @@ export class Sequence implements Disposable {
   }
 
   /**
-   * Runs the next chunk of the prompt or, if all tokens must run again, of those. The last chunk returns the answer's
+   * Runs the next chunk of the prompt, or of all tokens if they must run again. The last chunk returns the answer's
    * next piece, or its final piece if the ceiling cuts it.
    */
   async advance(): Promise<Piece | undefined> {
@@ -141,7 +141,7 @@ export class Sequence implements Disposable {
     return logits ? this.take({ kind: "token", logits }) : this.cut();
   }
 
-  /** The number of tokens still to run in chunks; at least 1, as scores may be pending, until decoding; then 0. */
+  /** The number of tokens to run before decoding: at least 1, because scores may be pending; 0 while decoding. */
   get left(): number {
     return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
   }

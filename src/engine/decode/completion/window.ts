@@ -10,7 +10,7 @@ export interface Budget {
 
 /** A window begins at a multiple of this many lines: prompts of the next keystrokes then share a cached prefix. */
 const STEP = 16;
-/** A line with more characters per token of the budget than this is cut before tokens are counted; code has about 3. */
+/** A line longer than this many characters per budgeted token is cut before it is tokenized; code has about 3. */
 const MOST_CHARACTERS = 8;
 
 /** The nearest whole lines before and after a place that fit a budget; if no line fits, part of the nearest one. */

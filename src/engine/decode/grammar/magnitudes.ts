@@ -93,7 +93,7 @@ export class Magnitudes {
 }
 
 /**
- * The number of fraction digits with which a number may approach a bound. 0 if the bound is open and has more digits
+ * The number of fraction digits with which a number may approach a bound. It is 0 for an open bound with more digits
  * than a double: a number so close could be read as the bound itself.
  */
 const reach = (edge: Edge | undefined): number =>

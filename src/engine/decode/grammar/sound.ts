@@ -3,7 +3,7 @@ import { partsOf, reachable } from "./byte-classes.ts";
 import type { Forest, Node, Ref } from "./forest.ts";
 
 /**
- * Removes branches of `root` that match no finite text, so that every text can be completed.
+ * Removes branches of `root` that match no finite text, so that any partial text can be completed.
  * @throws UserError if nothing is left, or if a part refers to itself without a character in between
  */
 export function sound(forest: Forest, root: Node): Node {

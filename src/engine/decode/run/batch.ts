@@ -155,7 +155,7 @@ export class Batch implements Disposable {
     return new Float32Array(this.#logits.memory, 4 * this.slots.indexOf(slot) * vocabulary, vocabulary);
   }
 
-  /** Returns the first token that layers with a window are bound to. */
+  /** Sets the rows' lengths; returns the first token to which layers with a window are bound. */
   #setLengths(of: Rows, from: number, lengths: Lengths): number {
     const places = this.slotsOf(of).map((slot) => slot.next(from));
     return lengths.set(of.first, places, 1);

@@ -85,7 +85,7 @@ export class Engine implements Disposable {
 
   /**
    * A free slot for a sequence with a plan. It holds the longest prefix of `prompt`, without its last token, that a
-   * cache has from an equivalent plan; if `exact`, only whole chunks of dense prompts, equal bit for bit.
+   * cache has from an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to this prompt's.
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan, exact = false): Slot {
     this.#check();
@@ -120,7 +120,7 @@ export class Engine implements Disposable {
     return this.slots.take(prompt, key, cutsOf(plan), this.#onDevice && plan === densePlan);
   }
 
-  /** Prepares a row for a plan: divides its layers at the cuts, and offers others only tokens that they may reuse. */
+  /** Prepares a row for a plan: divides layers at its cuts, and offers other rows only tokens that they may reuse. */
   #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
     for (const { after } of cuts) slot.split(after);
     if (state.prompt === undefined) slot.offerOnly(0);

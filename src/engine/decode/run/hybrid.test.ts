@@ -252,7 +252,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
   );
 });
 
-/** Part of each tensor's name: swapping two of its rows, or the ends of a vector, must change the results. */
+/** Parts of tensor names: swapping two rows of such a tensor, or the ends of a vector, must change the results. */
 test.each([
   ...["mamba.in_proj", "mamba.A_log", "mamba.norm", "self_attn.k_proj", "shared_mlp.input_linear"].map((part) => [
     "granitemoehybrid",

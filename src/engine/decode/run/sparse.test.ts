@@ -102,7 +102,7 @@ describe("a tiny model in float32", () => {
     "threshold=0,firstDenseLayers=2",
     "threshold=0,lastDenseTokens=203",
     "threshold=0,minLengthForSparse=204",
-    // A chunk has 16 blocks of queries: the prompt takes several chunks, or less than one.
+    // A chunk has 16 blocks of queries: the prompt takes several chunks, or only part of one.
     "threshold=0.9999999,blockSize=4",
     "threshold=0.9999999,blockSize=128",
   ])("%s equals dense", async (options) => {

@@ -93,7 +93,7 @@ describe.each([
     // Later tokens match dense: the stream at the exit is the skipped layer's own input.
     for (const i of [2, 3]) close(partial.logits[i]!, dense.logits[i]!);
     expect(partial.spent.flops.overhead).toBeGreaterThan(0);
-    // An exited token skips at least the layer's gate and output projections, between widths 32 and `inner`.
+    // An exited token skips at least the layer's gate and output projections, each between widths 32 and `inner`.
     const saved = dense.spent.flops.spent - partial.spent.flops.spent;
     expect(saved).toBeGreaterThanOrEqual(EARLY.size * 2 * (2 * 32 * inner));
   });

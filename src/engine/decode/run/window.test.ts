@@ -1,4 +1,4 @@
-/** Layers with a window, on texts many times longer than it, in the tiny Gemma 3: 5 of 6 layers see 8 tokens. */
+/** Windows much shorter than the text, in the tiny Gemma 3: 5 of 6 layers see 8 tokens. */
 import { Buffer as Bytes } from "node:buffer";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

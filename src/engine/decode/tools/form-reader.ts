@@ -2,7 +2,7 @@ import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
-/** After this many closing texts that end no call, an opening is just text. A call itself may contain some. */
+/** After this many closing texts that end no call, an opening is plain text. A call may contain closing texts. */
 const MOST_CLOSINGS = 8;
 
 /** Reads calls in a model's own form from an answer. */
