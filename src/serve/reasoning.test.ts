@@ -210,7 +210,7 @@ describe("variables of the template", () => {
       { chat_template_kwargs: { messages: [] } },
       /^chat_template_kwargs: expected a name other than messages, .*got "messages"$/,
     ],
-    [{ chat_template_kwargs: [1] }, /^chat_template_kwargs: expected variables by name/],
+    [{ chat_template_kwargs: [1] }, /^chat_template_kwargs: expected an object of variable names and values/],
     [{ chat_template_kwargs: { a: "x".repeat(1 << 16) } }, /^chat_template_kwargs: expected at most 65536 characters/],
     [{ reasoning_effort: "hihg" }, /^reasoning_effort: expected one of none, minimal, low/],
   ])("%j is refused", async (more, sentence) => {

@@ -65,8 +65,8 @@ export class Meter implements AttentionBill {
   }
 
   /**
-   * Bills the head, and the part after the last attention, on `tokens` rows; `runs` is how often they really ran, if
-   * that differs from dense.
+   * Bills the head, and the part after the last attention, on `tokens` rows of a dense run; `runs`: the actual runs, if
+   * they differ.
    */
   head(tokens: number, runs: readonly PartRun[] = [{ cost: this.programs.headCost, tokens, past: 0 }]): void {
     this.insteadOfHead(tokens);
@@ -80,8 +80,8 @@ export class Meter implements AttentionBill {
   }
 
   /**
-   * Adds the stack's run over a text after `past` tokens to the dense bill, in the chunks of a dense run; `images` are
-   * not divided. Returns a function to call with the number of tokens after each run.
+   * Adds the stack's run over a text after `past` tokens to the dense bill, in a dense run's chunks, which divide no
+   * image. Returns a function to call after each run with its number of tokens.
    */
   insteadOfText(past: number, images: readonly WholeImage[] = []): (tokens: number) => void {
     const text = { past, images, tokens: 0 };

@@ -79,7 +79,7 @@ async function writeDeciders(): Promise<void> {
   });
 }
 
-/** A network with random weights that drafts for the world. */
+/** A draft network with random weights for the world model. */
 async function writeNetwork(): Promise<void> {
   const { hidden, vocabulary } = models.world.decoder.config;
   const random = seededRandom(6);
@@ -149,7 +149,7 @@ const isState = (fill: string) => fill.startsWith("ssm");
 
 type Case = readonly [Name | "one that it serves", string];
 
-/** Recipes by the saving under test, each with a model that supports it: combinations, files and short blocks. */
+/** Recipes by the saving under test, each with a model that supports it; some add files, short blocks or savings. */
 const recipes: Readonly<Record<string, readonly Case[]>> = {
   dynamax: ["verify", ...stateFills.filter((fill) => !isState(fill))].map(
     (fill): Case => ["world", `dynamax:file=${at("linear")},threshold=0.4,fill=${fill}`],

@@ -42,7 +42,7 @@ describe("a shape alone costs what the engine bills with the weights", () => {
       const { flops, bytes } = await metered(name, lengths);
       const estimate = shape.generated({ ...lengths, answers: 1 });
       expect(Math.abs(estimate.flops / flops.dense - 1)).toBeLessThan(1e-9);
-      // The shape lacks a bias that only the checkpoint shows.
+      // The shape omits biases that only the checkpoint's weights reveal.
       expect(Math.abs(estimate.bytes / bytes.dense - 1)).toBeLessThan(1e-2);
     }
   });

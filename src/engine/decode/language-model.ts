@@ -167,7 +167,7 @@ export class LanguageModel implements Loaded {
   }
 
   /**
-   * Token ids of a prompt in its form. `tools`: functions the model may call; `variables`: the chat template's.
+   * Token ids of a prompt in its form. `tools`: functions the model may call; `variables`: passed to the chat template.
    * @throws UserError for an id outside the vocabulary, or for turns that the adapter was not trained on
    */
   encode(

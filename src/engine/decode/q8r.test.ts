@@ -30,7 +30,7 @@ const hadamard = vi.mocked(await import("../../weights/prepared/hadamard.ts"));
 const { multipliesBytes } =
   await vi.importActual<typeof import("../../runtime/processor.ts")>("../../runtime/processor.ts");
 
-/** Sums of bytes overflow on other processors, regardless of the mock. */
+/** On processors without byte product instructions, sums of bytes overflow, whatever the mock returns. */
 const exact = test.skipIf(!multipliesBytes());
 
 const folder = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));

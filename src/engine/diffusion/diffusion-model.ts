@@ -59,7 +59,7 @@ export class DiffusionModel implements Loaded {
       return new DiffusionModel(source, tokenizer, programs, mask, sampling, records.get(undefined));
     programs[Symbol.dispose]();
     throw new UserError(
-      `${source.name}: the vocabulary of ${vocabulary} tokens has ${mask === undefined ? "no mask token" : `no token ${mask}, the mask`}, expected "mask_token_id" in config.json or a mask token`,
+      `${source.name}: the vocabulary of ${vocabulary} tokens has ${mask === undefined ? "no mask token" : `no token ${mask} for the mask`}, expected "mask_token_id" in config.json or a mask token`,
     );
   }
 
@@ -135,7 +135,7 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * Scores each text's labels by their estimated likelihoods after the text and the question for language models.
+   * Scores labels for each text by their estimated likelihood as answers to the prompt that `labelled` makes.
    * @throws UserError for no labels, or a text longer than the context
    */
   async classify(

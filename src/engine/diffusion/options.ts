@@ -10,10 +10,10 @@ export const diffusionOptions = z.strictObject({
     .default("low_confidence")
     .describe("which tokens a step keeps: the most probable, or random ones"),
   threshold: optionalNumber().describe(
-    "keep each token at least this probable, in as many passes as needed; instead of steps",
+    "keep tokens with at least this probability, in as many passes as needed; replaces `steps`",
   ),
   guidance: number(0).describe("classifier-free guidance: how far logits move away from a masked prompt's logits"),
-  cache: flag(false).describe("compute keys and values before a block once per block: fewer FLOPs, different results"),
+  cache: flag(false).describe("cache keys and values of the tokens before a block: fewer FLOPs, different results"),
   ends: choice(["free", "last", "never"])
     .default("free")
     .describe("end tokens: fill them in like other tokens, only last, or never"),

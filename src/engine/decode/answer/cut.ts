@@ -7,8 +7,8 @@ export const cutReasons = ["flops", "tokens", "context", "deadline", "closing"] 
 export type CutReason = (typeof cutReasons)[number];
 
 /**
- * The cost limit of a request, whatever its options: FLOPs, exceeded by at most one step or one prompt chunk, and
- * answer tokens.
+ * A request's limits, whatever its options: on FLOPs (exceeded by at most one step or prompt chunk) and on answer
+ * tokens.
  */
 export interface Ceiling {
   readonly flops?: number | undefined;

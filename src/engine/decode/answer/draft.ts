@@ -12,7 +12,7 @@ export class Guesses {
   readonly ids: number[] = [];
   #ended = false;
 
-  /** `sampler`: a fork of the answer's; `ends`: whether a token ends the answer. */
+  /** `sampler`: a fork of the answer's sampler; `ends`: whether a token ends the answer. */
   constructor(
     private readonly sampler: Sampler,
     private readonly ends: (id: number) => boolean,
@@ -23,7 +23,7 @@ export class Guesses {
     return this.#ended;
   }
 
-  /** Drafts a token, or none if these logits allow none: an error for that is left to the model's own logits. */
+  /** Drafts a token, or ends the draft if these logits allow none: the model's own logits may still allow one. */
   add(logits: Float32Array): void {
     try {
       const { id } = this.sampler.sample(logits);
@@ -160,8 +160,8 @@ export class Draft {
   }
 
   /**
-   * Replaces the drafts by tokens chosen from the model's own logits, in order, until one differs. `ahead`: drafts made
-   * without logits.
+   * Replaces the drafts with tokens chosen from the model's own logits, in order, until one differs. `ahead`: drafts
+   * made without logits.
    */
   check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): Checked {
     const guessed = ahead ?? this.#guesses?.ids ?? [];

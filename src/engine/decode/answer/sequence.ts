@@ -128,8 +128,8 @@ export class Sequence implements Disposable {
   }
 
   /**
-   * Runs a chunk of the prompt, or of all tokens again. The last chunk returns the answer's next piece, or its final
-   * piece if the ceiling cuts it.
+   * Runs the next chunk of the prompt, or of all tokens if they must run again. The last chunk returns the answer's
+   * next piece, or its final piece if the ceiling cuts it.
    */
   async advance(): Promise<Piece | undefined> {
     const { value: logits, done } = await this.#chunks.next();
@@ -141,7 +141,7 @@ export class Sequence implements Disposable {
     return logits ? this.take({ kind: "token", logits }) : this.cut();
   }
 
-  /** Tokens left to run chunk by chunk: at least 1, because the last ones may still need scores; 0 while decoding. */
+  /** The number of tokens to run before decoding: at least 1, because scores may be pending; 0 while decoding. */
   get left(): number {
     return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
   }

@@ -9,7 +9,7 @@ export type OnStopped = (usage: Usage) => void;
 
 /** The conditions under which a request runs, whatever its options. */
 export interface Terms {
-  /** The owner of the request in a scheduler: keys have equal shares. */
+  /** The key of the request's owner; a scheduler gives all keys equal shares. */
   readonly key?: string | undefined;
   /** Stops the request within one step; the request ends with the signal's reason. */
   readonly signal?: AbortSignal | undefined;

@@ -37,7 +37,7 @@ export interface PartReader {
 
 /** How the answer to one prompt is divided. */
 export interface AnswerForm {
-  /** The dividing tokens, in the vocabulary's form. */
+  /** The dividing tokens, as the vocabulary spells them. */
   readonly marks: ReadonlySet<string>;
   /** True if calls are separate messages. */
   readonly calls?: true;

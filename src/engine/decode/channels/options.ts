@@ -21,7 +21,7 @@ export const templateVariables = z
   .record(
     z.string().regex(FREE_NAME, `expected a name other than ${TAKEN.join(", ")}`),
     z.custom<Json>(),
-    "expected variables by name",
+    "expected an object of variable names and values",
   )
   .refine((all) => (jsonOf(all) ?? "").length <= MOST, `expected at most ${MOST} characters of JSON`);
 

@@ -1,7 +1,7 @@
 import { END_THINK, endsInReasoning, THINK, type Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { type AnswerForm, NOTHING, type PartReader, type Parts } from "./answer-form.ts";
 
-/** The reader's position. White space `after` reasoning belongs to neither part. */
+/** The reader's position; `after` is the white space between reasoning and text, which belongs to neither. */
 type State = "begin" | "reasoning" | "after" | "text";
 
 /** Reads an answer that may begin with reasoning between `<think>` and `</think>`; later tags are text. */

@@ -10,10 +10,10 @@ export interface Budget {
 
 /** A window begins at a multiple of this many lines: prompts of the next keystrokes then share a cached prefix. */
 const STEP = 16;
-/** A line with more than this many characters per token is cut without counting its tokens; code has about 3. */
+/** A line longer than this many characters per budgeted token is cut before it is tokenized; code has about 3. */
 const MOST_CHARACTERS = 8;
 
-/** The nearest whole lines before and after a place that fit a budget; if a line does not fit, its nearest part. */
+/** The nearest whole lines before and after a place that fit a budget; if no line fits, part of the nearest one. */
 export const windowOf = ({ before, after }: Split, budget: Budget, count: Count): Split => ({
   before: linesBefore(before, budget.before, count),
   after: linesAfter(after, budget.after, count),
@@ -46,7 +46,7 @@ function fitting(lines: readonly string[], budget: number, count: Count): number
   return lines.length;
 }
 
-/** The end of a line, at most `budget` tokens long, starting at a whole character. */
+/** The last part of a line, at most `budget` tokens long, starting at a character boundary. */
 function nearestPart(line: string, budget: number, count: Count): string {
   let part = line.slice(-budget * MOST_CHARACTERS);
   while (part.length > 1 && count(part) > budget) part = part.slice(part.length >> 1);

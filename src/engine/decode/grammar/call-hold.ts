@@ -4,7 +4,7 @@ import { Constraint, type Hold } from "./constraint.ts";
 import type { Node } from "./forest.ts";
 import type { Grammar } from "./grammar.ts";
 
-/** Constrains the arguments of calls outside an answer's text, and leaves all other tokens unconstrained. */
+/** Constrains the arguments of calls that are separate from an answer's text; leaves all other tokens unconstrained. */
 export class CallHold implements Hold {
   /** The rest of the open call; undefined outside calls, and in a call of an unknown function. */
   #rest: Node | undefined;

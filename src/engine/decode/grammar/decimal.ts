@@ -18,7 +18,7 @@ function decimal(value: number): string {
 }
 
 /**
- * The remaining digits of a bound with which the fraction agrees so far; if none remain, the fraction equals the bound.
+ * The remaining digits of a bound whose earlier digits equal the fraction's; if none remain, the fraction is the bound.
  */
 export interface Edge {
   readonly digits: string;

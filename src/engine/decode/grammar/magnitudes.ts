@@ -93,8 +93,8 @@ export class Magnitudes {
 }
 
 /**
- * The number of digits that lead to a bound. Beyond a double's precision, a number may be read as the open bound
- * itself, so no digits lead to it.
+ * The number of fraction digits with which a number may approach a bound. It is 0 for an open bound with more digits
+ * than a double: a number so close could be read as the bound itself.
  */
 const reach = (edge: Edge | undefined): number =>
   !edge || (edge.open && edge.digits.replace(/^0+/, "").length > DIGITS) ? 0 : edge.digits.length;

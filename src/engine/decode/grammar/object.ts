@@ -70,12 +70,12 @@ function body(json: Json, members: readonly Member[], other: Node, most: number)
 function otherName(json: Json, names: readonly string[]): Node {
   if (names.length === 0) return json.string();
   const written = names.map((name) => Array.from(name, (c) => c.codePointAt(0)!));
-  // A name that needs escapes cannot occur by chance.
+  // Other names are written without escapes, so they cannot equal a name that needs them.
   const plain = written.filter((name) => name.every((point) => has(PLAIN, point)));
   return json.forest.seq(json.quote, apartFrom(json, plain));
 }
 
-/** The rest of a string with its closing quote, except `rests`. */
+/** Matches the rest of a string, other than `rests`, and its closing quote. */
 function apartFrom(json: Json, rests: readonly (readonly number[])[]): Node {
   const { forest } = json;
   const firsts = [...new Set(rests.flatMap(([first]) => first ?? []))];

@@ -35,7 +35,7 @@ export function patternNode(json: Json, source: string, { min, max }: Lengths): 
     if (own.min >= min && own.max <= max) return padded(json, inner, start, end);
     const limited = start && end ? limitedTo(json, elements, { min, max }) : undefined;
     if (limited) return limited;
-    throw cannot(`"minLength" or "maxLength" with such a "pattern" or "format"`);
+    throw cannot(`"minLength" or "maxLength" with this "pattern" or "format"`);
   });
   return forest.alt(whole);
 }
@@ -126,7 +126,7 @@ function lengthOf(element: AST.Element): Lengths {
 
 /** Builds nodes for the parts of an expression. */
 class Reader {
-  /** `json` writes characters in a JSON string's form; a replacement may write them directly. */
+  /** `json` writes characters as in a JSON string; another `charOf` may write them unescaped. */
   constructor(private readonly json: Pick<Json, "forest" | "charOf">) {}
 
   sequence(elements: readonly AST.Element[]): Node {

@@ -5,7 +5,7 @@ import type { Schema } from "./keywords.ts";
 /** A name as one segment of a JSON pointer (RFC 6901). */
 export const step = (name: string): string => name.replaceAll("~", "~0").replaceAll("/", "~1");
 
-/** The place in a schema that a `$ref` in the resource at `base` refers to. @throws UserError if it is outside */
+/** The place that a `$ref` in the resource at `base` refers to. @throws UserError if it is outside the schema */
 export function placeOf(reference: string, base: string): string {
   if (!/^#(\/|$)/.test(reference))
     throw new UserError(`"$ref" points to ${jsonOf(reference)}, expected a place within the schema`);

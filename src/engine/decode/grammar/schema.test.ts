@@ -38,7 +38,7 @@ test.each<[Schema, RegExp]>([
   [{ minimum: 1e16 }, /numbers of more than 15 digits/],
   [{ maximum: -1e16 }, /numbers of more than 15 digits/],
   [{ multipleOf: 2 }, /"multipleOf": expected 1, since other values cannot be enforced/],
-  [{ format: "email", maxLength: 8 }, /"minLength" or "maxLength" with such a "pattern" or "format"/],
+  [{ format: "email", maxLength: 8 }, /"minLength" or "maxLength" with this "pattern" or "format"/],
   [{ const: 1, enum: [2] }, /"enum" with "const"/],
   [{ enum: Array(20_000).fill(1) }, /"enum": has 20000 values; the limit is 2000$/],
   [{ enum: 1 }, /"enum": expected a list of values, got 1$/],

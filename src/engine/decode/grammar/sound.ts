@@ -3,8 +3,8 @@ import { partsOf, reachable } from "./byte-classes.ts";
 import type { Forest, Node, Ref } from "./forest.ts";
 
 /**
- * `root` without branches that never end, so that a text can always be completed.
- * @throws UserError if nothing is left, or if it refers to itself without a character in between
+ * Removes branches of `root` that match no finite text, so that any partial text can be completed.
+ * @throws UserError if nothing is left, or if a part refers to itself without a character in between
  */
 export function sound(forest: Forest, root: Node): Node {
   const nodes = [...reachable(root)];

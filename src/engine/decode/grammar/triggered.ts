@@ -51,7 +51,7 @@ export class Triggered implements Hold {
   }
 
   /**
-   * A token may end the trigger and begin the constrained text; a beginning outside the grammar is left unconstrained.
+   * A token may both end the trigger and begin the constrained text; if that text does not match, it is unconstrained.
    */
   #look(token: number): void {
     const { text } = this.trigger;

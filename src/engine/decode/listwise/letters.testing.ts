@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** The tiny random Llama with a longer context; tokens `0` to `'` are capital letters, `j`, `q`, `z` brackets. */
+/** The tiny random Llama with a longer context; `A` to `P`, `[`, `]` and `>` replace 19 of its tokens. */
 export function tinyWithLetters(): Buffer {
   const gguf = readFileSync(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
   const [from, to] = ["0123456789.,?!-'jqz", "ABCDEFGHIJKLMNOP[]>"];
@@ -10,6 +10,6 @@ export function tinyWithLetters(): Buffer {
   return gguf;
 }
 
-/** The offset of a one-character token, after its length. */
+/** The file offset of a one-character token's text, which follows its length. */
 const tokenAt = (gguf: Buffer, character: string): number =>
   gguf.indexOf(Buffer.concat([Buffer.of(1, 0, 0, 0, 0, 0, 0, 0), Buffer.from(character)])) + 8;

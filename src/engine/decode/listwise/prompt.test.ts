@@ -41,7 +41,7 @@ test("passages are cut until the prompt fits, never the number of passages", () 
   expect(wordCount).toBeLessThan(30);
   expect(tokenizer.decode(ids).match(/^\[[A-T]\] w0 w1/gm)).toHaveLength(20);
   expect(() => prompts.fitted(words(2000), passages, { ...limits, contextSize: 1000 }, 1)).toThrow(
-    "the query and 20 passages of a word each take more than 1000 tokens",
+    "the query and 20 one-word passages take more than 1000 tokens",
   );
 });
 
@@ -70,7 +70,7 @@ test("a tokenizer that merges the bracket and the letter is refused", () => {
     return at < 0 ? ids : ids.toSpliced(at, 2, merged);
   };
   expect(() => new Prompts(merging).letterIds(3)).toThrow(
-    'the tokens of "[A]" do not separate the letter, but "first" ranks by it',
+    'the letter in "[A]" is not a token of its own; "first" ranks by letters',
   );
 });
 

@@ -63,7 +63,7 @@ export class Prompts {
       words -= Math.max(1, Math.floor(over / (4 * passages.length)));
     }
     throw new UserError(
-      `the query and ${passages.length} passages of a word each take more than ${contextSize} tokens; expected a shorter query, or a smaller windowSize`,
+      `the query and ${passages.length} one-word passages take more than ${contextSize} tokens; expected a shorter query, or a smaller windowSize`,
       2,
     );
   }
@@ -83,7 +83,7 @@ export class Prompts {
       const apart = ids.length > alone.length && alone.length === open.length + 1;
       if (apart && alone.every((id, i) => id === ids[i]) && open.every((id, i) => id === ids[i])) return alone.at(-1)!;
       throw new UserError(
-        `${this.tokenizer.path}: the tokens of "[${letterOf(place)}]" do not separate the letter, but "first" ranks by it`,
+        `${this.tokenizer.path}: the letter in "[${letterOf(place)}]" is not a token of its own; "first" ranks by letters`,
       );
     });
   }

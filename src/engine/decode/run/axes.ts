@@ -1,13 +1,13 @@
 import type { Place } from "../../../models/state/lengths.ts";
 import { placeOfId } from "./spans.ts";
 
-/** A sequence's positions on three axes, in `Place`'s form. */
+/** A sequence's positions on three axes, as in `Place`. */
 export type AxisPositions = Readonly<Record<keyof Pick<Place, "positions" | "height" | "width">, number[]>>;
 
 /**
  * Positions of a sequence's tokens by time, height and width (M-RoPE: Wang et al. 2024, Qwen2-VL, section 2.1). Text
  * advances equally on all axes. An image's tokens share one time and have the row and column of their grid; the tokens
- * after it continue from its longer side.
+ * after it continue at its start plus the length of its longer side.
  */
 export class Axes {
   readonly #time: number[] = [];

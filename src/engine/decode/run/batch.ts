@@ -76,7 +76,7 @@ export class Batch implements Disposable {
 
   /**
    * Runs the rows' new tokens through layers that no row's groups divide: from the embedding on, or from their stream
-   * after `done` segments. Groups that end with these layers record the entry. Returns the number of segments run.
+   * after `done` segments. Groups that end with these layers record the token. Returns the number of segments run.
    */
   async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {
     const segments = this.#programs.segments(from, to, borders);
@@ -155,7 +155,7 @@ export class Batch implements Disposable {
     return new Float32Array(this.#logits.memory, 4 * this.slots.indexOf(slot) * vocabulary, vocabulary);
   }
 
-  /** Returns the first token that is bound for layers with a window. */
+  /** Sets the rows' lengths; returns the first token to which layers with a window are bound. */
   #setLengths(of: Rows, from: number, lengths: Lengths): number {
     const places = this.slotsOf(of).map((slot) => slot.next(from));
     return lengths.set(of.first, places, 1);

@@ -43,7 +43,7 @@ interface DenseChunk {
   readonly ahead: boolean;
 }
 
-/** The next chunk after `past` if enough tokens follow; it does not divide these images. */
+/** The chunk after `past`, if enough tokens follow; it does not end inside any of these images. */
 export function denseChunk(
   programs: Pick<DecoderPrograms, "decoder" | "stackCost">,
   past: number,

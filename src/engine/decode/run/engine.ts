@@ -65,7 +65,7 @@ export class Engine implements Disposable {
     if (plan.drafter) await this.#prepareDrafts(plan.drafter, plan.cuts.length > 0);
   }
 
-  /** Compiles programs that check drafts; also in pieces if layers are divided, or a window may move within a draft. */
+  /** Compiles programs that check drafts, in pieces if layers are divided or a window may move within a draft. */
   async #prepareDrafts({ lengths }: Drafter, divided: boolean): Promise<void> {
     const { decoder } = this.programs;
     const whole = !divided && runApart(decoder);
@@ -73,7 +73,7 @@ export class Engine implements Disposable {
     if (!whole || hasWindows(decoder.config)) await this.#prepareChecks([0]);
   }
 
-  /** Compiles the pieces around attention that check drafts after these layer counts, in order of depth. */
+  /** Compiles the pieces around attention that check drafts waiting after these depths, in ascending order. */
   async #prepareChecks(after: readonly number[]): Promise<void> {
     const { layers } = this.programs.decoder.config;
     for (let layer = after[0] ?? layers; layer < layers; layer++) {
@@ -85,7 +85,7 @@ export class Engine implements Disposable {
 
   /**
    * A free slot for a sequence with a plan. It holds the longest prefix of `prompt`, without its last token, that a
-   * cache has from an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to this one's.
+   * cache has from an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to this prompt's.
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan, exact = false): Slot {
     this.#check();
@@ -120,7 +120,7 @@ export class Engine implements Disposable {
     return this.slots.take(prompt, key, cutsOf(plan), this.#onDevice && plan === densePlan);
   }
 
-  /** Prepares a row for a plan: divides its layers at the cuts, and offers only tokens that others may reuse. */
+  /** Prepares a row for a plan: divides layers at its cuts, and offers other rows only tokens that they may reuse. */
   #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
     for (const { after } of cuts) slot.split(after);
     if (state.prompt === undefined) slot.offerOnly(0);
@@ -237,8 +237,8 @@ export class Engine implements Disposable {
   }
 
   /**
-   * Adds a token after `past` other tokens to the dense bill. The caller bills given text, because a dense run reads it
-   * in chunks.
+   * Adds a token after `past` other tokens to the dense bill. The caller bills tokens of given text, because a dense
+   * run reads them in chunks.
    */
   #billDense(step: Step, past: number): void {
     const { meter, forced = false } = step;

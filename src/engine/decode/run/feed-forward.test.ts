@@ -26,7 +26,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** The model with only the first part of a layer's neurons: the other weights in the file are 0. */
+/** The model with only the first `share` of a layer's neurons: the down projection's other weights are set to 0. */
 async function without(layer: number, share: number): Promise<LanguageModel> {
   const checkpoint = openCheckpoint(file);
   const weights = checkpoint.floats(checkpoint.tensors.get(`blk.${layer}.ffn_down.weight`)!);

@@ -31,7 +31,7 @@ export class HeldBack implements Disposable {
   /** Adds tokens at these positions, after `depth` layers, from other streams, starting at index `first`. */
   add(from: StreamMemory, first: number, positions: readonly number[], depth: number): void {
     if (positions.length === 0) return;
-    if (depth > (this.depth ?? depth)) throw new Error(`a token after ${depth} layers cannot follow one after fewer`);
+    if (depth > (this.depth ?? depth)) throw new Error(`a token at depth ${depth} cannot wait behind a shallower one`);
     this.#streams.add(from, first, positions.length);
     this.#tokens.push(...positions.map((position) => ({ position, depth })));
   }

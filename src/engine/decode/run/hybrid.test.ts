@@ -167,7 +167,7 @@ test("a saving of attention acts in the layers that attend, and bills them alone
   expect(Math.max(...narrow.logits.map((v, i) => Math.abs(v - dense.logits[i]!)))).toBeGreaterThan(1e-3);
 });
 
-/** Both kinds of layers: `entries`: the first attention layer after 1 or 2; `state`: a deeper recurrent layer. */
+/** One skipped layer of each kind: `entries` is the first with attention, `state` a deeper recurrent one. */
 const kinds = [
   { name: "granitemoehybrid", exit: 2, entries: 2, state: 3, copyAfter: 3 },
   { name: "falcon_h1", exit: 1, entries: 1, state: 2, copyAfter: 2 },
@@ -252,7 +252,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
   );
 });
 
-/** Each kind of tensor, given by part of its name: swapping two rows, or the ends of a vector, must change results. */
+/** Parts of tensor names: swapping two rows of such a tensor, or the ends of a vector, must change the results. */
 test.each([
   ...["mamba.in_proj", "mamba.A_log", "mamba.norm", "self_attn.k_proj", "shared_mlp.input_linear"].map((part) => [
     "granitemoehybrid",

@@ -86,7 +86,7 @@ export class LoneRow {
     const { buffers, done } = this.#chunk;
     const logits = probeLogits ?? (await slot.logitsOf(buffers.stream(done, this.#newest()), program));
     billExit(meter, fill, probeLogits ? undefined : program.cost);
-    if (!waits(fill)) throw new Error(`waiting tokens cannot be filled by ${fill}`);
+    if (!waits(fill)) throw new Error(`the state fill ${fill} is not for waiting tokens`);
     this.#wait(after);
     return outcomeOf(fill, logits);
   }

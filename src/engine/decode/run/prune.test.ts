@@ -153,7 +153,7 @@ test("by=attention: the last query's attention in the last layer that ran, avera
 });
 
 test("without rotary the scores do not depend on where the keys stand", async () => {
-  // A repeated token: without positions, all keys of a layer's first attention are equal.
+  // The prompt repeats one token, so before positions are applied, all keys of a layer are equal.
   const same = Array.from({ length: 100 }, () => 7);
   const seen: Float32Array[] = [];
   const plan = await planFrom([step("keep=0.4,by=attention,rotary=false")])(same.length);

@@ -21,7 +21,7 @@ export class SeamChunks implements Disposable {
 
   /**
    * `capacity`: the maximum length of chunks; `form`: the form of the layers' weights; `apart`: dense attention runs
-   * token by token. Its results are bit-equal to decode steps if a row's products do not depend on the number of rows.
+   * token by token, bit-equal to decode steps if a row's products do not depend on the number of rows.
    */
   constructor(
     slot: Slot,
@@ -191,7 +191,7 @@ export class SeamChunks implements Disposable {
     );
   }
 
-  /** The program for the rest of the previous layer; for the model's last layer, the one in whole segments. */
+  /** The program for the rest of the previous layer; for the model's last layer, the one that whole segments use. */
   #after({ slot: { programs } }: ChunkJob, { layer }: Place, share: number): Promise<Program> {
     return programs.after(layer - 1, share, layer < programs.decoder.config.layers ? this.form : "own");
   }

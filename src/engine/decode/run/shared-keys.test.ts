@@ -33,7 +33,7 @@ const ids = (count: number) => Array.from({ length: count }, () => 3 + Math.floo
 const prompt = ids(30);
 const next = ids(12);
 
-/** All tokens except every third and the last exit after `after` layers. */
+/** Every token exits after `after` layers, except every third one and the last. */
 function leaving(after: number, fill: StateFill): Plan {
   const goesOn = (place: number) => place % 3 === 2 || place === next.length - 1;
   const decide = ({ tokens }: { tokens: number }) => (goesOn(tokens - prompt.length) ? GO_ON : leave(fill));

@@ -4,7 +4,7 @@ import type { Embeddings } from "./additions.ts";
 
 /** A part of a prompt that is not text, such as an image: rows of the residual stream in place of token embeddings. */
 export interface EmbeddedSpan {
-  /** [rows, width]: in each row, an embedding like the model's, then additions after the first layers. */
+  /** [rows, width]: in each row, a vector in place of the embedding, then vectors to add after the first layers. */
   readonly embeddings: Float32Array;
   /** Identifies the content: only prompts with the same hash share its computed state. */
   readonly contentHash: string;
@@ -15,7 +15,7 @@ export interface EmbeddedSpan {
 /** A part of a prompt: token ids, or rows of the residual stream. */
 export type PromptSpan = readonly number[] | EmbeddedSpan;
 
-/** A prompt made of spans, in the engine's form. */
+/** A prompt made of spans, as the engine reads it. */
 export interface SpannedPrompt {
   /** Token ids; ids below 0 stand for rows of `embeddings`, with equal ids for equal content. */
   readonly prompt: number[];
@@ -24,7 +24,7 @@ export interface SpannedPrompt {
   readonly visual: readonly VisualSpan[];
 }
 
-/** The ids below 0 for one content: the first, their number, and its grid. */
+/** The ids below 0 for one content: the first id and their number; and the content's grid. */
 interface GivenIds {
   readonly first: number;
   readonly rows: number;

@@ -102,7 +102,7 @@ describe("a tiny model in float32", () => {
     "threshold=0,firstDenseLayers=2",
     "threshold=0,lastDenseTokens=203",
     "threshold=0,minLengthForSparse=204",
-    // Chunks that hold the rows of one block, and of two blocks: a chunk has 16 rows of blocks.
+    // A chunk has 16 blocks of queries: the prompt takes several chunks, or only part of one.
     "threshold=0.9999999,blockSize=4",
     "threshold=0.9999999,blockSize=128",
   ])("%s equals dense", async (options) => {
@@ -209,7 +209,7 @@ describe("SmolLM2", () => {
   });
 
   // Activations are rounded to 8 bits before every product, so a last-bit difference in attention changes some of them
-  // by a whole step. Two runs may then differ by both roundings; in float32, the tolerance is tight.
+  // by a whole step. Two runs may then differ by the rounding errors of both; in float32, the tolerance is tight.
   test("every block kept through the sparse path: in float32 as dense, else as far as two roundings", async () => {
     const options = "xattention:blockSize=64,minLengthForSparse=0,threshold=0.9999999";
     const [exact, exactSparse] = [await load("f32"), await load("f32", options)];

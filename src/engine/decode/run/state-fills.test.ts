@@ -90,10 +90,10 @@ describe.each([
   test("ssm-partial leaves the state that the deeper layer has of the stream at the exit", async () => {
     const [dense, partial] = [await run(plans["dense"]!), await run(plans["partial"]!)];
     for (const [i, state] of dense.states.entries()) close(partial.states[i]!, state);
-    // Tokens after those that exited: the last layer's input is the stream at the exit.
+    // Later tokens match dense: the stream at the exit is the skipped layer's own input.
     for (const i of [2, 3]) close(partial.logits[i]!, dense.logits[i]!);
     expect(partial.spent.flops.overhead).toBeGreaterThan(0);
-    // Without the projections of gate and result, the skipped layer is 32 wide on the outside.
+    // An exited token skips at least the layer's gate and output projections, each between widths 32 and `inner`.
     const saved = dense.spent.flops.spent - partial.spent.flops.spent;
     expect(saved).toBeGreaterThanOrEqual(EARLY.size * 2 * (2 * 32 * inner));
   });

@@ -31,8 +31,8 @@ export type Stepped =
   | { readonly kind: "draft"; readonly logits: Float32Array }
   /**
    * The model's own logits after each waiting token, and after the step's token: `Engine.keep` decides which tokens are
-   * kept. `stops`: the answer ends if all drafts were right, including the step's token, which is not kept; `stops`
-   * holds the runs over that token.
+   * kept. `stops`, the runs over the step's token, is present if the answer ends once all drafts prove right; that
+   * token counts as a draft, but is dropped.
    */
   | { readonly kind: "checked"; readonly logits: readonly Float32Array[]; readonly stops?: readonly PartRun[] }
   /** The answer ends without a next token. */

@@ -122,7 +122,7 @@ describe("tokens held back", () => {
     held.add({ branch, residual }, 0, [40, 41], 3);
     held.add({ branch, residual }, 2, [42], 1);
     expect([held.count, held.depth]).toEqual([3, 1]);
-    expect(() => held.add({ branch, residual }, 3, [43], 2)).toThrow("a token after 2 layers cannot follow one");
+    expect(() => held.add({ branch, residual }, 3, [43], 2)).toThrow("cannot wait behind a shallower one");
     expect(held.take(1, buffers.streamBuffers(1))).toEqual([42]);
     const { hidden } = model.decoder.config;
     expect(new Float32Array(buffers.streamBuffers(1).branch.memory)[0]).toBe(2 * hidden);

@@ -1,4 +1,4 @@
-/** Layers with a window over many times its length, on the tiny Gemma 3: 5 of 6 layers see 8 tokens. */
+/** Windows much shorter than the text, in the tiny Gemma 3: 5 of 6 layers see 8 tokens. */
 import { Buffer as Bytes } from "node:buffer";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -218,7 +218,7 @@ test("the bill of a step grows by one layer in six only", async () => {
     meter.layers(1, past);
     return meter.total().flops.spent;
   };
-  // A score and its term of the sum: 4 operations for each of 2 heads' 16 elements.
+  // A key's score and its value's term in the sum take 4 operations per element, in 2 heads of 16 elements.
   const key = 4 * 2 * 16;
   expect(step(1400) - step(1400 - 64)).toBe(64 * key);
   expect(step(1401) - step(1400)).toBe(6 * key);

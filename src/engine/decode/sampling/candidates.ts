@@ -55,7 +55,7 @@ export function keep(
 ): Candidates {
   const { ids, logits } = scratch;
   let retained = 0;
-  // Four at a time, because most are below. Works in place if they are in the scratch: `retained` never overtakes `i`.
+  // Skips four at once, because most are below `logit`. Works in place on the scratch: `retained` never overtakes `i`.
   for (let i = 0; i < count; i += 4) {
     const end = Math.min(i + 4, count);
     if (

@@ -34,7 +34,7 @@ function locate(weights: number[], at: number): [index: number, rest: number] {
   return [index, rest];
 }
 
-/** The token at the share `u` in [0, 1) of the candidates' summed weight, by ascending id. */
+/** The token at which the sum of weights, by ascending id, passes `u` times the total; `u` is in [0, 1). */
 export function draw(c: Candidates, u: number): number {
   // Finds the chunk, then the token in it: one pass over all tokens, storing only one sum per chunk.
   const chunks: number[] = [];

@@ -23,7 +23,7 @@ function fillWeights({ logits, count, max, scale }: Candidates): void {
   }
 }
 
-/** Sum of the buckets, in the order of `head`: a target equal to it ends at the last bucket with a token. */
+/** The sum of the buckets, in `head`'s order: a target equal to it ends at the last bucket with a token. */
 function filled(): number {
   let sum = 0;
   for (let i = 0; i < BOTTOM; i++) sum += buckets[i]!;
@@ -37,9 +37,7 @@ function placesIn({ logits, count, max, scale }: Candidates, bucket: number): nu
   return places.sort((a, b) => logits[b]! - logits[a]!);
 }
 
-/**
- * The fewest first candidates whose `measure`, as in the filled buckets, sums to `target`, which is at most `filled()`.
- */
+/** The fewest top candidates whose `measure`, summed in the buckets, reaches `target`, which is at most `filled()`. */
 function head(c: Candidates, target: number, measure: (depth: number) => number): Candidates {
   let bucket = 0;
   let sum = 0;

@@ -21,7 +21,7 @@ function highest(logits: Float32Array, n: number): number[] {
   return ids;
 }
 
-/** Log-softmax of `logits` at `id`, and at its `n` highest: the model's own view, before penalties and temperature, as OpenAI and llama.cpp report it. */
+/** Log-softmax of `logits` at `id` and at the `n` highest logits: the model's own view, before penalties and temperature, as OpenAI and llama.cpp report it. */
 export function logprobs(logits: Float32Array, id: number, n: number): TokenLogprob & { top: TokenLogprob[] } {
   const ids = highest(logits, Math.max(n, 1));
   const total = logSumExp(logits, logits[ids[0]!]!);

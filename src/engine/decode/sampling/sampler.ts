@@ -27,7 +27,7 @@ export class Sampler {
   readonly #bias: [id: number, bias: number][];
   readonly #draws: Draws;
 
-  /** `constraint` restricts the tokens; `from` is a sampler whose state to continue. */
+  /** `constraint` restricts the tokens; `from`: another sampler's state, which this one continues. */
   constructor(
     options: SamplingOptions,
     prompt: ArrayLike<number> = [],

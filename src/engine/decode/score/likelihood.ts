@@ -77,7 +77,7 @@ export class Likelihoods implements Disposable {
 
   /**
    * Scores every token of each continuation. Shared context is computed once: equal contexts, common prefixes of
-   * adjacent contexts, and complete chunks at the start of the previous call.
+   * adjacent contexts, and leading complete chunks shared with the previous call.
    */
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<TokenScore[][]> {
     const scores: TokenScore[][] = pairs.map(() => []);
@@ -136,7 +136,7 @@ export class Likelihoods implements Disposable {
         continue;
       }
       slot.prepare(before.length);
-      // If a long continuation before or after makes the cache unusable, the context runs again.
+      // The context runs again if the last continuation, or this one, is so long that the cache cannot be reused.
       const again = context.length - slot.tokens.length;
       const runs = this.engine.runs(slot, before, { plan: densePlan, meter, signal });
       const rest = { targets: continuation.slice(1), skipped: again, meter };

@@ -64,7 +64,7 @@ async function stepped(
   if (hasRecurrent(config) || config.longRopeBeyond !== undefined) return [await engine.step(slot, token, meter)];
   const step: Step = { slot, token, ahead, meter, forced: true };
   const [outcome] = await engine.stepAll([step]);
-  if (outcome?.kind !== "checked") throw new Error(`the outcome of tokens that run ahead is ${outcome?.kind}`);
+  if (outcome?.kind !== "checked") throw new Error(`tokens that ran ahead were not checked, got ${outcome?.kind}`);
   engine.keep(step, outcome.logits.length, outcome.logits.length);
   return outcome.logits;
 }

@@ -16,7 +16,7 @@ const question = (query: string, document: string) =>
 
 /**
  * The continuations whose likelihood gives each text's relevance to the query.
- * @throws UserError if the query is too long, or a text that must not be cut
+ * @throws UserError if the query, or a text that must not be cut, is too long
  */
 export function relevanceRequests(
   model: LanguageModel,

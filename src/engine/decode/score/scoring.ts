@@ -11,7 +11,7 @@ import type { Continuations, Likelihoods, TokenScore } from "./likelihood.ts";
 
 /**
  * Scores the continuations of many contexts in one row of a scheduler, one run of the stack at a time. A prefix that a
- * context shares with the previous one (the first: with the cache) does not run again.
+ * context shares with the previous context does not run again; the first context is compared with the cache.
  */
 export class ScoringJob implements Work {
   /** Scores so far, by context, continuation and token. */
@@ -47,7 +47,7 @@ export class ScoringJob implements Work {
     return this.found.length === this.requests.length;
   }
 
-  /** The number of tokens still to run, at least 1: the job ends without a step. */
+  /** The number of tokens still to run; at least 1, because 0 means decoding, which this job never does. */
   get left(): number {
     const [now, ...later] = this.requests.slice(this.found.length);
     const here = Math.max(0, (now?.context.length ?? 0) - this.#slot.tokens.length);

@@ -3,13 +3,13 @@ import { Lengths } from "../../../models/state/lengths.ts";
 import type { Binding } from "../../../runtime/program.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 
-/** The lengths of a sequence's new tokens, which attend separately, one row each. */
+/** Lengths for a sequence's new tokens when each attends separately, in its own row. */
 export class ApartLengths implements Disposable {
   #rows: Lengths | undefined;
 
   constructor(private readonly config: DecoderConfig) {}
 
-  /** Sets new tokens after `entries` others; each token's length includes the new ones before it. */
+  /** Sets the lengths of new tokens after `entries` others; each includes the new tokens before it. */
   set(entries: number, positions: readonly number[], longRope: boolean): void {
     this.#lengths.setApart(positions.map((position, at) => ({ entries: entries + at, positions: position, longRope })));
   }

@@ -53,14 +53,14 @@ export class Cached {
   }
 
   /**
-   * Records tokens added to the row, under the key of a plan's state; groups record tokens when they are written.
+   * Records tokens added to the row, under the key of a plan's state; each group records them as they are written.
    * `whole`: a chunk of a dense prefill.
    */
   grow(tokens: readonly number[], key: string | undefined, whole = false): void {
     const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
     this.tokens.push(...tokens);
     if (!this.fits(this.tokens.length) && !this.longRope)
-      throw new Error(`${this.tokens.length} tokens were rotated with the factors for a shorter sequence`);
+      throw new Error(`the cached keys use the rope factors of texts shorter than ${this.tokens.length} tokens`);
     if (whole && follows) this.#ends.push(this.tokens.length);
     for (const _ of tokens) this.#keys.push(key);
   }
@@ -74,7 +74,7 @@ export class Cached {
     return most === length ? most : this.continuable(most);
   }
 
-  /** The number of a prompt's tokens that need not run again; the last always runs. `key`: its plan's state. */
+  /** The number of a prompt's tokens that need not run again; the last always runs. `key`: the plan's state key. */
   reusable(prompt: readonly number[], key: string | undefined): number {
     if (key === undefined || !this.fits(prompt.length)) return 0;
     const other = this.#keys.findIndex((own) => own !== key);
@@ -88,7 +88,7 @@ export class Cached {
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
   }
 
-  /** How many of `common` shared tokens a sequence of `length` may reuse; `alike` have its plan's key. */
+  /** How many of `common` shared tokens a sequence of `length` may reuse, if the first `alike` have its plan's key. */
   #offers(common: number, length: number, alike: number): number {
     return this.continuable(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }
@@ -151,7 +151,7 @@ export class Cached {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }
 
-  /** Replaces the contents with the first `length` tokens of another cache, which its `continuable` allows. */
+  /** Replaces the contents with another cache's first `length` tokens, a number that its `continuable` returns. */
   copy(from: Cached, length: number): void {
     const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);

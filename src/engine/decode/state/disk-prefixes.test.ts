@@ -114,7 +114,7 @@ test("the least recently used go, the end of a prompt before its beginning", asy
   await ask(prompt, all.folder, 0);
   const whole = await ask(prompt, all.folder, 0);
   const first = Math.max(...sizes(all.at));
-  // Room for the prompt and one more first chunk; a twentieth is left free.
+  // Room for the prompt and one chunk of another prompt; a twentieth is left free.
   const { at, folder } = fresh((sum(sizes(all.at)) + 1.5 * first) / 0.95);
   const others = [1, 2].map((i) => prompt.map((id) => (id + i) % 60).slice(0, PREFILL_CHUNK + 1));
   for (const [i, text] of [prompt, others[0]!, prompt, others[1]!].entries()) await ask(text, folder, i);

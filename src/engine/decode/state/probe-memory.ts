@@ -7,7 +7,7 @@ interface Remembered {
 /** The states of a row's probes between tokens, by probe key: the last state, and those that truncation may restore. */
 export class ProbeMemory {
   readonly #states = new Map<string, Remembered[]>();
-  /** The number of the prompt's tokens, whose states are kept. */
+  /** The prompt's length in tokens; the states after it are kept. */
   #prompt = 0;
 
   /** The last state; undefined before the first token. */

@@ -105,7 +105,7 @@ export class Slot extends Cached implements Disposable {
     return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
   }
 
-  /** The runs of the first `depth` layers over one token; `later` returns the number of a group's entries after it. */
+  /** The runs of the first `depth` layers over one token; `later` returns the number of later entries in a group. */
   runsOf(depth: number, later: (group: StateGroup) => number = () => 0): PartRun[] {
     return this.groupsOf({ from: 0, to: depth }).map((group) => {
       const { from, to } = group.layers;
@@ -168,7 +168,7 @@ export class Slot extends Cached implements Disposable {
     return axes && [axes.positions, axes.height, axes.width];
   }
 
-  /** Without explicit positions, the kernel uses the entry's index. */
+  /** Without explicit positions, the kernel uses each entry's index as its position. */
   placeIn(group: StateGroup, positions: readonly number[]): Place {
     if (this.#axes) return { entries: group.length, ...this.#axes.at(positions) };
     const first = positions[0]!;

@@ -17,7 +17,7 @@ export interface Calling {
   readonly tools: readonly Tool[];
   /** Text to put before the answer. */
   readonly begin: string;
-  /** True if special tokens in `begin` count as special. */
+  /** True if special tokens written in `begin` are encoded as such, not as plain text. */
   readonly isSpecial?: true;
   /** The function whose call `begin` opens, in harmony: the answer is then only the arguments. */
   readonly name?: string;

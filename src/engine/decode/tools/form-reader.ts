@@ -2,14 +2,14 @@ import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
-/** The number of closings without a call after which an opening is text. A call's text may contain some of them. */
+/** After this many closing texts that end no call, an opening is plain text. A call may contain closing texts. */
 const MOST_CLOSINGS = 8;
 
 /** Reads calls in a model's own form from an answer. */
 export class FormReader implements AnswerReader {
   /** Unread text; it begins with the opening while calls are open. */
   #text = "";
-  /** The index after the closings that did not end a call. */
+  /** The index after the last closing text that did not end a call. */
   #tried = 0;
   #closings = 0;
   /** White space after calls does not belong to the answer's text. */

@@ -9,7 +9,7 @@ export const knowsCalls = (template: string, marks?: AnswerMarks): boolean =>
 export const harmonyTools = (tools: readonly Tool[]): Tool[] =>
   tools.map((tool) => ({ ...tool, function: { ...tool.function, description: tool.function.description ?? "" } }));
 
-/** Turns for harmony's templates: reasoning is `thinking`, which replaces the text in a turn with calls. */
+/** Turns for harmony's templates: reasoning becomes `thinking`; in a turn with calls, it replaces the text. */
 export const harmonyTurns = (turns: readonly ChatMessage[]): ChatMessage[] =>
   turns.map(({ reasoning_content: thinking, ...turn }) => {
     if (thinking === undefined) return turn as ChatMessage;

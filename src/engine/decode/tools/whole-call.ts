@@ -48,7 +48,7 @@ interface Call {
 
 const FENCE = /^\s*```[a-z]*|```\s*$/gi;
 
-/** Matches a bare or fenced call of one of some functions, with any arguments. */
+/** Matches a bare or fenced call of any of these functions, with any arguments. */
 function callNode(forest: Forest, names: readonly string[]): Node {
   const { seq, alt, repeat, text } = bound(forest);
   const json = new Json(forest);

@@ -65,7 +65,7 @@ function bufferOf(values: PatchInput["values"]): Buffer {
   return buffer;
 }
 
-/** Runs the encoder of images in any number of whole squares of patches. */
+/** Runs an encoder of images of any size that divides into whole squares of patches. */
 export class PatchRunner implements PictureEncoder {
   /** Resolves when the running image, and those that wait for it, are done. */
   #last: Promise<unknown> = Promise.resolve();

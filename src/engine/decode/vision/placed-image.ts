@@ -9,7 +9,7 @@ import { type TileProcessor, tileCounts, tilesOf } from "../../images/pixels/til
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
 import { joinedRows, joinedTiles } from "./joined-tiles.ts";
 
-/** An image in the form of a model's encoder, and its place in a prompt. */
+/** An image as a model's encoder reads it, and the parts that replace it in a prompt. */
 export interface PlacedImage {
   /** The number of rows in the residual stream. */
   readonly rows: number;

@@ -18,7 +18,7 @@ import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
 import type { Tool } from "../tools/tools.ts";
 import type { SeenImage, UnreadImage } from "./image-reader.ts";
 
-/** A prompt with images, in the engine's form. */
+/** A prompt with images, as the engine reads it. */
 export interface SeenPrompt extends SpannedPrompt {
   readonly images: ImageBill;
   /** Started at the request's arrival. */

@@ -20,7 +20,7 @@ import { plannerPrompt, type Template } from "./template.ts";
 export const sources = ["plan", "constant", "question", "executor"] as const;
 export type Source = (typeof sources)[number];
 
-/** The terms for computing the vectors, one per plan token. */
+/** The terms for computing the vectors, of which each plan token has one. */
 export type LatentTerms = Omit<PlanTerms, "states">;
 
 /** Latent vectors of a question: `states` is [terms.tokens, width]. */

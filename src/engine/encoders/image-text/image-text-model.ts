@@ -104,7 +104,7 @@ export class ImageTextModel implements Loaded {
   /**
    * The probability of each label for each image, from the cosines of their vectors and the model's scale: over all
    * labels or for each label separately, as in the model's training. Labels are used unchanged.
-   * @throws UserError if an image cannot be read, or the labels are empty or not all different
+   * @throws UserError if an image cannot be read, or labels are missing, empty or repeated
    */
   async classify(
     images: readonly ImageInput[],

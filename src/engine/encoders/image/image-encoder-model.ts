@@ -72,7 +72,7 @@ export class ImageEncoderModel implements Loaded {
 
   /**
    * Scores of the classifier's labels for each image; with `among`, only of those labels.
-   * @throws UserError if it lacks the head or a label, or an image cannot be read
+   * @throws UserError if the model lacks the head or a label, or an image cannot be read
    */
   async classify(
     images: readonly ImageInput[],

@@ -76,7 +76,7 @@ function activationOf(problem: z.output<typeof configSchema>["problem_type"], co
 function relevanceOf(file: string, name: string): ClassifierSettings["relevance"] {
   if (name.endsWith(".Identity")) return "none";
   if (name.endsWith(".Sigmoid")) return "sigmoid";
-  throw new UserError(`${file}: the activation "${name}" of its scores is not supported, expected Identity or Sigmoid`);
+  throw new UserError(`${file}: the score activation "${name}" is not supported, expected Identity or Sigmoid`);
 }
 
 /**

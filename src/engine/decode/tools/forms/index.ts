@@ -41,7 +41,7 @@ interface EarlierCall {
   readonly function: { readonly name: string; readonly arguments: unknown };
 }
 
-/** Earlier turns in this form's template. */
+/** Earlier turns, as this form's template expects them. */
 export function turnsIn(form: CallForm, template: string, turns: readonly ChatMessage[]): readonly ChatMessage[] {
   return (form.turns?.(template, turns) ?? turns).map((turn) => {
     const calls = (turn["tool_calls"] ?? []) as unknown as readonly EarlierCall[];
