@@ -24,7 +24,7 @@ interface Candidate {
 /** A known architecture compared with a checkpoint of an unknown one. */
 interface Comparison {
   readonly name: string;
-  /** Kinds of tensors, by the checkpoint's names: the ones that the architecture reads, does not read, and misses. */
+  /** Kinds of tensors, by the checkpoint's names: the ones that the architecture reads, ignores and lacks. */
   readonly shared: readonly string[];
   readonly extra: readonly string[];
   readonly missing: readonly string[];
@@ -53,8 +53,8 @@ export async function nearestArchitecture(
 }
 
 /**
- * The minimum number of values read for an architecture to count as near: sizes of a stream, layers, heads, a
- * feed-forward and a vocabulary.
+ * The minimum number of values read for an architecture to count as near: one size each for the stream, layers, heads,
+ * feed-forward and vocabulary.
  */
 const LEAST_FIELDS = 5;
 

@@ -198,7 +198,7 @@ test("a file cut off anywhere", () => {
   }
 });
 
-/** Parses a file that starts like this and claims a terabyte; returns the error and the longest read. */
+/** Parses a file that starts like this and claims to hold a terabyte; returns the error and the longest read. */
 function parseEndless(start: Buffer): { message: string; longest: number } {
   let longest = 0;
   const read = (offset: number, length: number) => {
