@@ -13,7 +13,7 @@ export interface ImagePlace {
   readonly hidden: number;
   /** The prompt token that is replaced by an image's rows. */
   readonly imageToken: number;
-  /** The number of layers, from the first on, after each of which an image adds to the decoder's stream; by default 0. */
+  /** The number of layers, from the first on, after each of which an image adds to the stream; by default 0. */
   readonly adding?: number;
 }
 

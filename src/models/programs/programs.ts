@@ -186,7 +186,7 @@ export class DecoderPrograms implements Disposable {
   #openedInBytes(form: ByteForm): OtherForm {
     const key = byteFormKey(form);
     const known = this.#inBytes.get(key) ?? this.openBytes?.(form);
-    if (!known) throw new Error("there are no weights in bytes");
+    if (!known) throw new Error("the decoder has no byte weights");
     this.#inBytes.set(key, known);
     return known;
   }

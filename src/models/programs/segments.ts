@@ -273,7 +273,7 @@ export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
   const { found, logits: own, state } = probe.trace(g, decoder, stream, before);
   const width = found.shape.at(-1);
   if (typeof width !== "number" || (state === undefined) !== (before === undefined))
-    throw new Error(`the probe ${key} has no fixed number of results, or only one of input and output state`);
+    throw new Error(`the probe ${key} needs a fixed number of results, and an input and an output state or neither`);
   g.output("found", found);
   if (own) g.output("logits", own);
   if (state) g.output("stateOut", state);

@@ -155,7 +155,7 @@ export class Parts {
     const scores = own ? scoreBeside(logits, x, own) : logits;
     if (scores.shape.at(-1) === tokensWith(vocabulary, this.weights.tokens)) return scores;
     throw new UserError(
-      `${this.weights.config.path}: the head is separate from the token table, but the adapter's new tokens are not in both`,
+      `${this.weights.config.path}: the head is separate from the token table, so the adapter's new tokens must be in both`,
     );
   }
 

@@ -41,9 +41,9 @@ export function toKernelMatrix(
   bits: CodeBits,
 ): KernelMatrix {
   const form = productForm(type);
-  if (form === undefined || form.group === 16) throw new RangeError(`${type} has no form in blocks`);
+  if (form === undefined || form.group === 16) throw new RangeError(`${type} has no block form`);
   const { group: block, bits: codeBits, zero, hasMin } = form;
-  if (bits < fewestBits(form)) throw new RangeError(`${type} has no form in blocks of ${bits}-bit codes`);
+  if (bits < fewestBits(form)) throw new RangeError(`${type} has no block form with ${bits}-bit codes`);
   if (cols % block !== 0) throw new RangeError(`${type} rows must have a multiple of ${block} weights, got ${cols}`);
   checkBytes(type, bytes, rows * cols);
   const groups = emptyGroups(form, rows * cols);

@@ -71,7 +71,7 @@ describe("one sentence for each", () => {
     [
       "a boolean of 2",
       withValue(typeId("bool"), Buffer.from([2])),
-      'metadata "k" holds a boolean of 2, expected 0 or 1',
+      'metadata "k" holds the boolean 2, expected 0 or 1',
     ],
     [
       "an array of 2^60 numbers",
