@@ -31,7 +31,7 @@ const refusal = (checkpoint: Checkpoint) =>
 test("a configuration without weights is near the architecture that reads most of it", async () => {
   const alone = { ...renamed("granite"), tensors: new Map() };
   expect(await refusal(alone)).toBe(
-    'architecture "mystery" is not supported; the nearest supported one, judged only by the configuration, is "granite"',
+    'architecture "mystery" is not supported; the nearest supported architecture, judged only by the configuration, is "granite"',
   );
 });
 
@@ -71,7 +71,7 @@ test.each<[string, Checkpoint, string]>([
   ],
 ])("%s: the nearest architecture, and what differs", async (_, checkpoint, expected) => {
   const message = await refusal(checkpoint);
-  expect(message).toMatch(/^architecture "mystery" is not supported; the nearest supported one, "/);
+  expect(message).toMatch(/^architecture "mystery" is not supported; the nearest supported architecture, "/);
   expect(message).toContain(expected);
 });
 

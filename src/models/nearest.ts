@@ -24,7 +24,7 @@ interface Candidate {
 /** A known architecture compared with a checkpoint of an unknown one. */
 interface Comparison {
   readonly name: string;
-  /** Kinds of tensors, by the checkpoint's names: the ones that the architecture reads, does not read, and misses. */
+  /** Kinds of tensors, by the checkpoint's names: the ones that the architecture reads, ignores and lacks. */
   readonly shared: readonly string[];
   readonly extra: readonly string[];
   readonly missing: readonly string[];
@@ -53,8 +53,8 @@ export async function nearestArchitecture(
 }
 
 /**
- * The minimum number of values read for an architecture to count as near: sizes of a stream, layers, heads, a
- * feed-forward and a vocabulary.
+ * The minimum number of values read for an architecture to count as near: one size each for the stream, layers, heads,
+ * feed-forward and vocabulary.
  */
 const LEAST_FIELDS = 5;
 
@@ -64,7 +64,7 @@ function byConfiguration(checkpoint: Checkpoint, candidates: readonly Candidate[
     .flatMap((one) => comparedBy(kindOf, checkpoint, one) ?? [])
     .filter(({ fields }) => fields >= LEAST_FIELDS)
     .sort((a, b) => b.fields - a.fields || Number(b.name === USUAL) - Number(a.name === USUAL));
-  return near && `the nearest supported one, judged only by the configuration, is "${near.name}"`;
+  return near && `the nearest supported architecture, judged only by the configuration, is "${near.name}"`;
 }
 
 async function candidate<A extends Pick<Candidate, "tensors">>(
@@ -134,7 +134,7 @@ function sentence({ name, shared, extra, missing }: Comparison): string {
   const share = extra.length === 0 ? `all ${kinds}` : `${shared.length} of the ${kinds}`;
   const without = extra.length === 0 ? "" : `, not ${few(extra)}`;
   const needs = missing.length === 0 ? "" : `, and needs ${few(missing)}`;
-  return `the nearest supported one, "${name}", reads ${share} kinds of its tensors${without}${needs}`;
+  return `the nearest supported architecture, "${name}", reads ${share} kinds of its tensors${without}${needs}`;
 }
 
 /** A checkpoint's configuration under a known architecture's name, with a record of the keys read. */

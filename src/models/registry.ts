@@ -70,7 +70,7 @@ async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<
   if (found) return found.load();
   if (!allNames().includes(name)) throw await unsupported(checkpoint);
   const expected = known.flatMap(({ names }) => names).join(", ");
-  throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
+  throw new UserError(`${path}: architecture "${name}" is of another kind; expected one of ${expected}`);
 }
 
 /** True if a decoder's checkpoint has an image encoder that is not used. */
@@ -90,7 +90,7 @@ export async function decoderArchitecture(checkpoint: Checkpoint): Promise<Archi
   const architecture = await architectureOf(checkpoint, stacks);
   if (!seesBothWays(checkpoint)) return architecture;
   const { path } = checkpoint.config;
-  throw new UserError(`${path}: its tokens see later ones; it embeds texts and does not generate`);
+  throw new UserError(`${path}: its tokens see later tokens; it embeds texts and cannot generate`);
 }
 
 /** Like `decoderArchitecture`, for encoders. */
@@ -130,12 +130,12 @@ export async function openDecoder(
 export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
   if (quant !== "q8r") return;
   if (!config || !isOfKind("decoder", checkpoint))
-    throw new UserError(`${checkpoint.path}: q8r is only for decoders of text; expected auto, f32, q8 or q4`, 2);
+    throw new UserError(`${checkpoint.path}: q8r is only for text decoders; expected auto, f32, q8 or q4`, 2);
   const why = unsupportedInBytes(config);
   if (why !== undefined) throw new UserError(`${checkpoint.path}: q8r does not support this model: it has ${why}`, 2);
   if (!namesByteProducts())
     throw new UserError(
-      "q8r: expected a processor with byte dot products (VNNI, AMX, dotprod), but this one lists none",
+      "q8r: expected a processor with byte dot products (VNNI, AMX, dotprod), which this one does not list",
       2,
     );
 }

@@ -249,12 +249,12 @@ describe("refused in one sentence", () => {
   test.each([
     ["olmoe", "it has experts, whose matrices do not support byte weights"],
     ["mamba", "it has recurrent layers"],
-    ["dream", "q8r is only for decoders of text; expected auto, f32, q8 or q4"],
-    ["llava", "q8r is only for decoders of text"],
-    ["bert", "q8r is only for decoders of text"],
-    ["t5", "q8r is only for decoders of text"],
-    ["clip", "q8r is only for decoders of text"],
-    ["vit", "q8r is only for decoders of text"],
+    ["dream", "q8r is only for text decoders; expected auto, f32, q8 or q4"],
+    ["llava", "q8r is only for text decoders"],
+    ["bert", "q8r is only for text decoders"],
+    ["t5", "q8r is only for text decoders"],
+    ["clip", "q8r is only for text decoders"],
+    ["vit", "q8r is only for text decoders"],
   ])("%s", async (name, why) => {
     await expect(open(name)).rejects.toThrow(why);
     await expect(describeModel(await resolveModel(fixture(name)), "q8r")).rejects.toThrow(why);

@@ -180,6 +180,6 @@ describe("refused in one sentence", () => {
 test("the folder of a training that was stopped is refused with the command that goes on", async () => {
   const folder = path.dirname(writeAt(path.join(tempFolder(), "run.json"), "{}"));
   await expect(load(base, { adapter: folder })).rejects.toThrow(
-    `; if it holds a stopped training, \`modicum train --resume ${folder}\` continues it`,
+    `; if it holds a stopped training run, \`modicum train --resume ${folder}\` continues it`,
   );
 });

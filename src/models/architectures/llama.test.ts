@@ -165,7 +165,7 @@ test.each<[string, Field | undefined, string | RegExp]>([
   [
     "general.architecture",
     ["string", "lama"],
-    /architecture "lama" is not supported; the nearest supported one, "llama", reads all /,
+    /architecture "lama" is not supported; the nearest supported architecture, "llama", reads all /,
   ],
 ])("%s as %s: one sentence", async (key, field, message) => {
   const attempt = () => trace({ ...metadata, [key]: field }, shapes);

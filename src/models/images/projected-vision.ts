@@ -51,7 +51,7 @@ export class ProjectedVision extends Projection {
 /** The tensor with the row that ends each line of an image's tiles. */
 export const LINE_END = "image_newline";
 
-/** Encodes an entire image, and its tiles of the best-fitting size (Liu et al. 2024, LLaVA-NeXT). */
+/** Encodes an entire image, and its tiles at the best-fitting resolution (Liu et al. 2024, LLaVA-NeXT). */
 export class FittedVision extends Projection {
   readonly pictures = "fitted";
 

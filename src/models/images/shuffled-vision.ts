@@ -5,7 +5,7 @@ import type { ImageEncoder } from "./image-encoder.ts";
 import type { ImagePlace, SquareVision } from "./vision.ts";
 
 export interface ShuffledVisionConfig extends ImagePlace {
-  /** The number of patches per side of a square, which becomes one row. */
+  /** The number of patches per side of a square of patches, which becomes one row. */
   readonly scale: number;
 }
 

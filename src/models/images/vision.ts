@@ -13,17 +13,17 @@ export interface ImagePlace {
   readonly hidden: number;
   /** The prompt token that is replaced by an image's rows. */
   readonly imageToken: number;
-  /** The number of leading decoder layers after which an image adds to the stream; absent if it adds to no layer. */
+  /** The number of layers, from the first on, after each of which an image adds to the stream; by default 0. */
   readonly adding?: number;
 }
 
-/** The width of an image's row: the stream's values, then the values to add to it after leading layers. */
+/** The width of an image's row: the stream's values, then the values to add after each of the first layers. */
 export const rowWidth = ({ hidden, adding = 0 }: ImagePlace): number => hidden * (1 + adding);
 
 /** The part of a vision–language model that turns images into rows of its decoder's residual stream. */
 export type Vision = PlainVision | FramedVision | InternVision | FittedVision | MergedVision;
 
-/** An image encoder that reads an image as one picture, or as tiles, each after its name. */
+/** An image encoder that reads an image as one picture, or as tiles, each preceded by its name. */
 type PlainVision = SquareVision & { readonly pictures: "one" | "tiles" };
 
 /** An image encoder that reads an image as one picture, with its rows between two tokens. */
@@ -39,8 +39,8 @@ export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
   /**
-   * How to make square pictures of an image: one picture; one picture between two tokens; tiles and the entire image,
-   * with tokens around each or around all of them; or the entire image and tiles of a fitting size.
+   * How an image becomes square pictures: one picture; one picture between two tokens; tiles and the entire image, with
+   * tokens around each or around all of them; or the entire image and tiles at a fitting resolution.
    */
   readonly pictures: "one" | "framed" | "tiles" | "shaped" | "fitted";
   /** The number of rows of one square image. */
@@ -56,6 +56,6 @@ export interface VisionLanguageArchitecture extends Architecture {
   /** A checkpoint's tensors that the image encoder does not use: the decoder's, and layers that do not run. */
   unreadVision(checkpoint: Checkpoint): readonly string[];
   vision(weights: WeightSource): Vision;
-  /** True for the optional image tensors that a new model should have. */
+  /** True for optional image tensors that a newly created model has. */
   hasNewTensor(config: ConfigSource, canonical: string): boolean;
 }

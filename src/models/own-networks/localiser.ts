@@ -62,7 +62,7 @@ export interface Localised {
   readonly tokens: Tensor;
   /** Mask logits, patch by patch, row by row within a patch: [batch, regions, patches · cells²]. */
   readonly masks: Tensor;
-  /** Logits of how well the box fits an object: [batch, regions]. */
+  /** A logit for how well each box fits an object: [batch, regions]. */
   readonly fits: Tensor;
 }
 
@@ -92,8 +92,8 @@ export class Localiser {
   }
 
   /**
-   * Computes regions of images from their boxes, [batch, regions, BOX_NUMBERS], and cell coverage, [batch, regions,
-   * patches · cells²], from −1 to 1, to which masks are added.
+   * Predicts the object in each box. `boxes` is [batch, regions, BOX_NUMBERS]; `covered` [batch, regions, patches ·
+   * cells²], cell coverage from −1 to 1, is scaled and added to the mask logits.
    */
   regions(g: Graph, features: Tensor, boxes: Tensor, covered: Tensor): Localised {
     const { heads, layers, maskWidth, cells } = this.config;

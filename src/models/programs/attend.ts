@@ -18,7 +18,7 @@ import type { LengthInputs } from "./length-inputs.ts";
 
 /** The number of tokens already in the cache. */
 export const past = sym("past");
-/** The number of cached tokens that are bound for layers with a window. */
+/** The number of cached tokens that are bound to layers with a window. */
 const windowPast = sym("windowPast");
 
 /** The keys and values that a layer's attention reads. */
@@ -58,7 +58,7 @@ export class CachedLayers {
 
   /**
    * Computes the attention of one row's tokens one after another, as in decode steps: each token reads the entries that
-   * the previous one wrote. The entries all use the layer's single cache.
+   * the previous one wrote. All of the entries are in the layer's one cache.
    */
   attendApart(layer: number, qkv: Tensor, lengths: readonly LengthInputs[]): Tensor {
     let entries = cache(this.g, this.decoder, layer);
@@ -84,7 +84,7 @@ export class CachedLayers {
     return attended;
   }
 
-  /** A layer's keys and values: just written, if the layer that owns them is in the graph, or that layer's cache. */
+  /** A layer's keys and values: newly written if their owner is in the graph, otherwise inputs for its cache. */
   #entriesOf(layer: number, suffix = String(layer)): Entries {
     const owner = this.decoder.config.keysOf?.(layer);
     const shared = owner === undefined ? undefined : this.#entries.get(owner);

@@ -20,7 +20,7 @@ const tokens = sym("tokens");
 const rows = sym("rows");
 const past = sym("past");
 
-/** How a pass treats keys and values: it drops all, outputs all, or reads earlier tokens' as inputs. */
+/** How a pass treats keys and values: it drops all, outputs all, or reads a cache of earlier tokens. */
 export type DenoiserCache = "none" | "written" | "read";
 
 /**

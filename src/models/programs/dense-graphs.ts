@@ -2,7 +2,7 @@ import { type ByteForm, byteFormKey, type Graph } from "../../graph/index.ts";
 import { type Decoder, endsInAttention } from "../decoder/decoder.ts";
 import { traceAfter, traceEmbedding, traceHead, traceLayers } from "./segments.ts";
 
-/** The form of the layers' weights: the model's own, or bytes for a prompt's tokens. */
+/** The form of the layers' weights: the model's own, or bytes, which only prompts use. */
 export type WeightForm = "own" | ByteForm;
 
 /** The model's own form, for this many tokens that attend separately. */

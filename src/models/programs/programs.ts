@@ -186,7 +186,7 @@ export class DecoderPrograms implements Disposable {
   #openedInBytes(form: ByteForm): OtherForm {
     const key = byteFormKey(form);
     const known = this.#inBytes.get(key) ?? this.openBytes?.(form);
-    if (!known) throw new Error("there are no weights in bytes");
+    if (!known) throw new Error("the decoder has no byte weights");
     this.#inBytes.set(key, known);
     return known;
   }
@@ -247,7 +247,7 @@ export class DecoderPrograms implements Disposable {
     );
   }
 
-  /** Programs for recurrent layers `from` to `to` − 1, between layers with open attention. */
+  /** Programs for recurrent layers `from` to `to` − 1, between attention layers that run piece by piece. */
   recurrent(from: number, to: number): Promise<Segment[]> {
     const spans = spansOf(this.decoder, [from, to]).filter((span) => span.from >= from && span.to <= to);
     const trace = (span: LayerRange) => () => traceLayers(this.decoder, span.from, span.to);
@@ -284,7 +284,7 @@ export class DecoderPrograms implements Disposable {
     }
   }
 
-  /** The program of a head that scores only given tokens, so that no logits are copied. */
+  /** The program of a head that scores only the target tokens, so that no logits are copied. */
   likelihoods(): Promise<Program> {
     return this.#ask("likelihoods", "head", () => traceLikelihoods(this.decoder));
   }

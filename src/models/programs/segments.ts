@@ -31,7 +31,7 @@ import { inputIn, LAYER_INPUTS } from "./layer-inputs.ts";
 import { LengthInputs } from "./length-inputs.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
 
-// Symbols of every graph of a model: rows, and new tokens per row.
+// Symbols that all of a model's graphs share: rows, and new tokens per row.
 const batch = sym("batch");
 const tokens = sym("tokens");
 
@@ -65,8 +65,8 @@ interface Attending {
   /** True if tokens of one image see each other. */
   readonly images?: boolean;
   /**
-   * The number of tokens of one row that attend separately, with windows that start at the same token: bit-equal to as
-   * many decode steps.
+   * The number of tokens of one row that attend separately, with windows that start at the same token: bit-equal to
+   * that number of decode steps.
    */
   readonly apart?: number;
 }
@@ -273,7 +273,7 @@ export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
   const { found, logits: own, state } = probe.trace(g, decoder, stream, before);
   const width = found.shape.at(-1);
   if (typeof width !== "number" || (state === undefined) !== (before === undefined))
-    throw new Error(`the probe ${key} has no fixed number of results, or only one of input and output state`);
+    throw new Error(`the probe ${key} needs a fixed number of results, and an input and an output state or neither`);
   g.output("found", found);
   if (own) g.output("logits", own);
   if (state) g.output("stateOut", state);
@@ -281,7 +281,7 @@ export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
   return { graph: g, reader, width, hasLogits: own !== undefined };
 }
 
-/** Like `traceHead`, with `targets` [batch, tokens, targets] → `nats` of each target, and `best` of the likeliest token. */
+/** Like `traceHead`; `targets` [batch, tokens, n] → log-probabilities: `nats` per target, `best` the highest. */
 export function traceLikelihoods(decoder: Decoder): Graph {
   const g = new Graph();
   const { nats, best } = logLikelihoods(logits(g, decoder), g.input("targets", "i64", [batch, tokens, sym("targets")]));

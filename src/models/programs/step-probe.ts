@@ -9,14 +9,14 @@ export interface StepProbe {
   /** True if the probe uses the model's head, whose packed weights are then shared. */
   readonly shared?: boolean;
   /**
-   * The size of the state that a row keeps from token to token; zeros before the first. A probe with a state also reads
-   * every prompt token.
+   * The size of the state that a row keeps from token to token, and that starts as zeros. A probe with a state also
+   * reads every prompt token.
    */
   readonly stateSize?: number;
   /**
    * `stream` [batch, tokens, hidden] and `state` [batch, stateSize] → `found` [batch, tokens, n], the next `state`, and
    * optionally `logits` [batch, tokens, vocabulary], which rows that exit then use. Its constants are in memory, or in
-   * the folder of the model's own.
+   * the folder of the model's weights.
    */
   trace(g: Graph, decoder: Decoder, stream: Tensor, state?: Tensor): ProbeOutputs;
 }

@@ -21,16 +21,16 @@ import type { Sizes } from "../config/config.ts";
 import { past } from "../programs/attend.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** An encoder–decoder's configuration; `layers` counts the decoder's, as in its cache. */
+/** An encoder–decoder's configuration; `layers` is the number of decoder layers. */
 export interface Seq2SeqConfig extends Sizes {
   readonly encoderLayers: number;
   /** The number of rows in the tables of relative position biases. */
   readonly buckets: number;
-  /** The distance from which on all keys have the same bias. */
+  /** All keys at this distance or farther have the same bias. */
   readonly reach: number;
   readonly activation: Activation;
   readonly gated: boolean;
-  /** The factor of the last hidden states before the head. */
+  /** The factor that scales the last hidden states before the head. */
   readonly logitScale: number;
   /** The first token of the decoder's input. */
   readonly start: number;

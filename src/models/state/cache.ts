@@ -126,7 +126,7 @@ export class KvRows {
     }
   }
 
-  /** Yields the same tokens of both first rows, head by head. */
+  /** Yields the same tokens of both caches' first rows, head by head. */
   *#beside(other: KvRows, layers: readonly number[], first: number, end: number) {
     for (const index of layers)
       for (let head = 0; head < headsOf(this.config, index).kvHeads; head++) {
@@ -221,7 +221,7 @@ export class KvRows {
  * and layers with a window return memory early.
  */
 export class KvCache extends KvRows implements Disposable {
-  /** `tokens`: the number of tokens per row; the context, unless rows are always shorter. */
+  /** `tokens`: the number of tokens that each row can hold; less than the context if all rows stay shorter. */
   constructor(config: DecoderConfig, rows = 1, tokens = config.context) {
     const capacity = Math.ceil(tokens / CACHE_BLOCK) * CACHE_BLOCK;
     const buffer = (layer: number) => {

@@ -53,8 +53,8 @@ export interface LayerRange {
 }
 
 /**
- * Keys and values of some layers in one row of a cache. Entries are for all of the sequence's tokens from the first on,
- * or for the tokens that a cut kept. Layers with a window free keys that no later query sees.
+ * Keys and values of some layers in one row of a cache: an entry for every token of the sequence, or only for tokens
+ * that a cut kept. Layers with a window free keys that no later query sees.
  */
 export class KvGroup implements StateGroup {
   #length = 0;

@@ -24,7 +24,7 @@ export interface Place {
 export class Lengths implements Disposable {
   readonly #lengths: Buffer;
   readonly #windowLengths: Buffer;
-  /** For each index, the total for the rows that run together from that index on. */
+  /** The total length for rows that run together, at the index of the first of these rows. */
   readonly #totals: Buffer;
   readonly #windowTotals: Buffer;
   readonly positions: Buffer;
@@ -46,7 +46,7 @@ export class Lengths implements Disposable {
     this.axes = config.axes ? [0, 1].map(() => new Buffer("i64", rows * tokens)) : [];
   }
 
-  /** Sets `tokens` new tokens for each row, starting at row `first`. Returns where bindings for windows start. */
+  /** Sets `tokens` new tokens for each row, from row `first` on. Returns the first token bound to windowed layers. */
   set(first: number, places: readonly Place[], tokens: number): number {
     const entries = places.map((place) => place.entries);
     const start = windowStart(this.config, Math.min(...entries));

@@ -1,8 +1,8 @@
 import type { DecoderConfig } from "../decoder/decoder.ts";
 
 /**
- * The maximum number of tokens bound before a window: computing some extra keys costs less than binding again for every
- * token.
+ * Layers with a window are bound from a multiple of this number of tokens on: reading some extra keys costs less than
+ * binding again for every token.
  */
 const STEP = 64;
 
@@ -13,7 +13,7 @@ export const hasWindow = (config: Windows, layer: number): boolean => config.win
 /** True if any layer has a window. */
 export const hasWindows = (config: Windows): boolean => Number.isFinite(reach(config));
 
-/** The reach of each configuration, computed once. */
+/** The widest window of each configuration, computed once. */
 const reaches = new WeakMap<Windows, number>();
 
 /** The number of keys in the model's widest window; infinite without windows. */
@@ -37,5 +37,5 @@ export function windowStart(config: Windows, past: number): number {
   return Math.max(0, STEP * Math.floor(first / STEP));
 }
 
-/** The cost symbols for the tokens cached before a run: all tokens, and the tokens bound for layers with a window. */
+/** The cost symbols for the tokens cached before a run: all tokens, and the tokens bound to layers with a window. */
 export const pastSizes = (config: Windows, past: number) => ({ past, windowPast: past - windowStart(config, past) });

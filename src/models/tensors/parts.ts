@@ -44,7 +44,7 @@ export class Parts {
     return { kind: norm, epsilon, gain: vector("weight"), shift };
   }
 
-  /** Multiplies x by matrices, named with their outputs, in one product; adds required or stored biases. */
+  /** Multiplies x by all matrices in `outputs` (sizes by name) at once; adds biases that are stored or required. */
   project(x: Tensor, outputs: Sizes, biased: (name: string) => boolean = () => false): Tensor {
     const named = (kind: string) =>
       Object.fromEntries(Object.entries(outputs).map(([name, n]) => [`${name}.${kind}`, n]));
@@ -107,7 +107,7 @@ export class Parts {
     return gather(rows, which, 0);
   }
 
-  /** One matrix per expert, with numbers of outputs by part (`blk.0.ffn_gate_exps`); an expert's parts are stacked. */
+  /** One matrix per expert: its stacked parts, whose names (`blk.0.ffn_gate_exps`) and sizes are in `outputs`. */
   experts(inputs: number, outputs: Sizes, experts: number): Matrix[] {
     return Array.from({ length: experts }, (_, expert) => {
       const named = Object.entries(outputs).map(([part, n]) => [`${expertName(part, expert, experts)}.weight`, n]);
@@ -130,12 +130,12 @@ export class Parts {
     return plus(x, this.vector(`${name}.bias`, Number(x.shape.at(-1))));
   }
 
-  /** A gain of ones, with which a norm changes nothing: [width]. */
+  /** A gain of ones, for a norm without a stored gain: [width]. */
   ones(width: number): Tensor {
     return this.weights.computed(this.graph, `ones.${width}`, [width], () => new Float32Array(width).fill(1));
   }
 
-  /** A stored factor that is not trained, by full name, repeated as a vector: [width]. */
+  /** A stored number by its full name, not trained, repeated as a vector: [width]. */
   factor(name: string, width: number): Tensor {
     return spread(reshape(withoutGradient(this.vector(name, 1)), []), 0, width);
   }
@@ -155,7 +155,7 @@ export class Parts {
     const scores = own ? scoreBeside(logits, x, own) : logits;
     if (scores.shape.at(-1) === tokensWith(vocabulary, this.weights.tokens)) return scores;
     throw new UserError(
-      `${this.weights.config.path}: the head is separate from the token table, but the adapter's new tokens are not in both`,
+      `${this.weights.config.path}: the head is separate from the token table, so the adapter's new tokens must be in both`,
     );
   }
 

@@ -1,4 +1,4 @@
-/** A model does not depend on how its weights are stored: with inputs for constants, it computes the same. */
+/** A model computes the same whether its weights are constants or inputs of the graph. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -52,7 +52,7 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
     if (why !== undefined) throw new UserError(`int8-prefill does not support this model: it has ${why}`, 2);
     if (!multipliesBytes())
       throw new UserError(
-        "int8-prefill: expected a processor with byte dot products (VNNI, AMX, dotprod), but this one has none",
+        "int8-prefill: expected a processor with byte dot products (VNNI, AMX, dotprod), which this one lacks",
         2,
       );
   },

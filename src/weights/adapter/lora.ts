@@ -83,7 +83,7 @@ export function readAdapter(folder: string) {
 /** A hint for a folder without an adapter, which training writes only at its end. */
 const trainingHint = (folder: string): string =>
   existsSync(path.join(folder, "run.json"))
-    ? `; if it holds a stopped training, \`modicum train --resume ${folder}\` continues it`
+    ? `; if it holds a stopped training run, \`modicum train --resume ${folder}\` continues it`
     : "";
 
 function readSettings(file: string): z.output<typeof settings> {

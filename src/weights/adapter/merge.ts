@@ -50,7 +50,7 @@ function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update>
 }
 
 /**
- * Some checkpoints omit the outermost module's name, like GPT-2's; others have one that the adapter's model lacks, like
+ * Some checkpoints omit the outermost module's name, like GPT-2's; others add one that the adapter's model lacks, like
  * BERT's. Published vision models' decoders use older names, as does Nemotron-H.
  */
 const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | undefined =>

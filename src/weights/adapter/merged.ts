@@ -52,7 +52,7 @@ const configOf = (folder: string): JsonObject =>
 function plainLora(folder: string, { modules_to_save: whole }: JsonObject): Lora {
   if (Array.isArray(whole) && whole.length > 0)
     throw new UserError(
-      `${folder}: the adapter also has fully trained modules (${whole.join(", ")}), which have no weighted sum; export MODEL DIR --format safetensors --adapter puts it into its model`,
+      `${folder}: the adapter also has fully trained modules (${whole.join(", ")}), which have no weighted sum; use export MODEL DIR --format safetensors --adapter to add it to its model`,
     );
   const lora = openLora(folder);
   refuseDora(lora, "it cannot be merged with others");
@@ -132,7 +132,7 @@ function requireMixable(module: string, parts: readonly Found[], { type }: Combi
       );
     if (type !== "cat" && update.rank !== first.update.rank)
       throw new UserError(
-        `${folder}: its ${module} has rank ${update.rank}, but in ${first.folder} it has rank ${first.update.rank}; ${type} needs equal ranks, cat takes any`,
+        `${folder}: its ${module} has rank ${update.rank}, but in ${first.folder} it has rank ${first.update.rank}; ${type} needs equal ranks, but cat takes any`,
       );
   }
 }

@@ -22,7 +22,7 @@ const decoders: Partial<Record<GgmlType, FloatDecoder>> = {
   },
 };
 
-/** Fills a float32 array that owns its buffer from floats of `type`; undefined for other types. */
+/** Converts floats of `type` to float32, into an array that owns its buffer; undefined for other types. */
 export function floatDecoder(type: GgmlType): FloatDecoder | undefined {
   return decoders[type];
 }

@@ -20,7 +20,7 @@ import { byteLength, GGML_TYPES, type GgmlType } from "./types.ts";
 const IN_MEMORY = 16_000;
 const SPLIT = 3500;
 const ON_DISK = 500;
-/** The maximum number of function calls for all mutations together. */
+/** The maximum number of function calls, summed over all mutations. */
 const MOST_CALLS = 20e6;
 const MOST_BYTES = 4 * 2 ** 20;
 

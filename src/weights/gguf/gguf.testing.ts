@@ -44,7 +44,7 @@ const HALVES: Partial<Record<GgmlType, readonly number[]>> = {
 /** 0, −0, the smallest denormal, 0.01, 0.25, 1, −1, −2, 100. */
 const FINITE = [0, 0x8000, 1, 0x211f, 0x3400, 0x3c00, 0xbc00, 0xc000, 0x5640];
 
-/** Blocks with random codes. Their halves run through every pair of finite values, both ordinary and extreme ones. */
+/** Blocks with random codes. Their half-precision fields run through all pairs of `FINITE`. */
 export function finiteBlocks(type: GgmlType, blocks: number, random: () => number): Uint8Array<ArrayBuffer> {
   const { bytes } = GGML_TYPES[type];
   const out = Uint8Array.from({ length: blocks * bytes }, () => 256 * random());

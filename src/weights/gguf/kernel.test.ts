@@ -66,7 +66,7 @@ describe.each(inBits(withMinimum))("%s in %i bits", (type, bits) => {
 
 test.each(ofSixteen)("%s is rounded to 8 bits with a scale for each 32 weights", (type) => {
   expect(kernelForm(type)).toEqual({ bits: 8, block: 32, minimum: false, rounded: 8 });
-  expect(() => toKernelMatrix(type, example(type), [ROWS, COLS], 8)).toThrow(`${type} has no form in blocks`);
+  expect(() => toKernelMatrix(type, example(type), [ROWS, COLS], 8)).toThrow(`${type} has no block form`);
 });
 
 test.each([...exact, ...withMinimum])("%s: kernelForm tells what toKernelMatrix makes, in the fewest bits", (type) => {
@@ -74,9 +74,7 @@ test.each([...exact, ...withMinimum])("%s: kernelForm tells what toKernelMatrix 
   const { block } = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
   expect(kernelForm(type)).toEqual({ bits, block, minimum: withMinimum.some((t) => t === type) });
   if (bits === 8)
-    expect(() => toKernelMatrix(type, example(type), [ROWS, COLS], 4)).toThrow(
-      `${type} has no form in blocks of 4-bit`,
-    );
+    expect(() => toKernelMatrix(type, example(type), [ROWS, COLS], 4)).toThrow(`${type} has no block form with 4-bit`);
 });
 
 test("4 bits: an odd number of blocks, each row's zero points beginning a byte", () => {
@@ -92,7 +90,7 @@ test("types without a form", () => {
     const has = [...exact, ...withMinimum, ...ofSixteen].some((t) => t === type);
     expect([type, kernelForm(type) !== undefined]).toEqual([type, has]);
   }
-  expect(() => toKernelMatrix("F16", new Uint8Array(64), [1, 32], 8)).toThrow("F16 has no form in blocks");
+  expect(() => toKernelMatrix("F16", new Uint8Array(64), [1, 32], 8)).toThrow("F16 has no block form");
 });
 
 test.each([4, 8] as const)("%i bits: leaves its input as it was", (bits) => {

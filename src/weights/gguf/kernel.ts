@@ -10,13 +10,13 @@ export interface KernelForm {
   readonly bits: CodeBits;
   /** The number of columns that share a scale. */
   readonly block: Block;
-  /** True if a block has a minimum. It is rounded to two digits for 4-bit codes, to integer steps for 8-bit codes. */
+  /** True if blocks have a minimum, rounded to two digits for 4-bit codes and to integer steps for 8-bit codes. */
   readonly minimum: boolean;
   /** The number of bits that weights are rounded to if the type has no exact kernel form; else absent. */
   readonly rounded?: CodeBits;
 }
 
-/** The form for types with a scale per 16 weights: kernels are a sixth slower on blocks of 16 (docs/log.md). */
+/** The form for types with a scale per 16 weights, rounded because blocks of 16 are a sixth slower (docs/log.md). */
 const ROUNDED: KernelForm = { bits: 8, block: 32, minimum: false, rounded: 8 };
 
 /** The kernel's form; undefined for types without one (floats, unsupported types), which run as float32. */
@@ -41,9 +41,9 @@ export function toKernelMatrix(
   bits: CodeBits,
 ): KernelMatrix {
   const form = productForm(type);
-  if (form === undefined || form.group === 16) throw new RangeError(`${type} has no form in blocks`);
+  if (form === undefined || form.group === 16) throw new RangeError(`${type} has no block form`);
   const { group: block, bits: codeBits, zero, hasMin } = form;
-  if (bits < fewestBits(form)) throw new RangeError(`${type} has no form in blocks of ${bits}-bit codes`);
+  if (bits < fewestBits(form)) throw new RangeError(`${type} has no block form with ${bits}-bit codes`);
   if (cols % block !== 0) throw new RangeError(`${type} rows must have a multiple of ${block} weights, got ${cols}`);
   checkBytes(type, bytes, rows * cols);
   const groups = emptyGroups(form, rows * cols);

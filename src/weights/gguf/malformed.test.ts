@@ -71,7 +71,7 @@ describe("one sentence for each", () => {
     [
       "a boolean of 2",
       withValue(typeId("bool"), Buffer.from([2])),
-      'metadata "k" holds a boolean of 2, expected 0 or 1',
+      'metadata "k" holds the boolean 2, expected 0 or 1',
     ],
     [
       "an array of 2^60 numbers",
@@ -198,7 +198,7 @@ test("a file cut off anywhere", () => {
   }
 });
 
-/** Parses a file that starts like this and claims a terabyte; returns the error and the longest read. */
+/** Parses a file that starts like this and claims to hold a terabyte; returns the error and the longest read. */
 function parseEndless(start: Buffer): { message: string; longest: number } {
   let longest = 0;
   const read = (offset: number, length: number) => {

@@ -105,7 +105,7 @@ function readBoxed(cursor: Cursor, type: "bool" | "array", depth: number): GgufV
 
 function readBoolean(cursor: Cursor): boolean {
   const byte = cursor.uint8();
-  if (byte > 1) cursor.fail(`holds a boolean of ${byte}, expected 0 or 1`);
+  if (byte > 1) cursor.fail(`holds the boolean ${byte}, expected 0 or 1`);
   return byte === 1;
 }
 

@@ -101,7 +101,7 @@ function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 
   }
 }
 
-/** The first four groups use 6 bits of a byte each; the others use a nibble, and the two bits left in those bytes. */
+/** The first four groups use 6 bits of a byte each; the others use a nibble, and the two spare bits of such a byte. */
 function scaleQ4(bytes: Uint8Array, at: number, group: number): number {
   const byte = bytes[at + group]!;
   if (group < 4) return byte & 63;
