@@ -144,7 +144,7 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
   return registered;
 }
 
-/** The flag that makes requests sample as the tuning did, if they need one. */
+/** The flag with which requests sample as in the tuning; empty if they need none. */
 const drawing = ({ setup }: Tuned): string => {
   const { temperature } = setup.request.options;
   return temperature === undefined ? "" : ` --temperature ${temperature}`;

@@ -39,7 +39,7 @@ async function importPapers(sources: string[], flags: Flags): Promise<void> {
   if (imported.sources.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
 }
 
-/** Maximum faults of a source to report one by one. */
+/** The maximum number of a source's faults to report one by one. */
 const TOLD = 20;
 
 /** Reports what was not imported, and why. */

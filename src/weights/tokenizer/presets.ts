@@ -37,9 +37,9 @@ const SEED_CODER = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^
 export interface Preset {
   normalizer?: Normalizer;
   preTokenizer: PreTokenizer;
-  /** The normalizer and the pre-tokenizer, in the form of a tokenizer.json. */
+  /** The normalizer and the pre-tokenizer, as in a tokenizer.json. */
   written: { normalizer: object | null; pre_tokenizer: object };
-  /** True not to split a word that is itself a token, regardless of merges. */
+  /** If true, a word that is itself a token is not split, regardless of merges. */
   ignoreMerges?: true;
   /** True to begin prompts with bos by default. */
   addBos?: true;
