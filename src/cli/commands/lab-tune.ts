@@ -55,11 +55,11 @@ export function define(command: Command): void {
         'a task from `lab tasks` that generates text, or a FILE.jsonl of "prompt" or "messages", with "answer" and "group" if known',
       ).makeOptionMandatory(),
     )
-    .option("--candidates <file>", "recipes to try instead of the savings' own settings: one per line, or a JSON list")
+    .option("--candidates <file>", "recipes to try instead of the default ones: one per line, or a JSON list")
     .option("--adapter <folder>", ADAPTER)
     .option(
       "--queue <url>",
-      "redis://host:port: let `lab worker` processes compute the losses; this machine takes the times",
+      "redis://host:port: let `lab worker` processes compute the losses; this machine measures the times",
     )
     .addOption(common("--dry-run", "print the candidates, the minutes needed and what the items can certify"))
     .option("--force", "discard an earlier tuning of this name")

@@ -131,7 +131,7 @@ export function presetOf({ path, pre }: { path: string; pre?: string | undefined
   if (preset) return preset();
   if (pre === "default")
     throw new UserError(
-      `${path}: "tokenizer.ggml.pre" is "default": its converter did not know the model's pre-tokenizer; use a file from a newer converter`,
+      `${path}: "tokenizer.ggml.pre" is "default": the file's converter did not know the model's pre-tokenizer; use a file from a newer converter`,
     );
   const names = [...presets.keys()];
   const hint = suggest(pre, names) || `; expected one of ${few(names)}`;
