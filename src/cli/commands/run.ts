@@ -113,7 +113,7 @@ const filled =
     return receipt;
   };
 
-/** Prints nothing but the result. */
+/** Prints only the result. */
 async function whole(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
   const answer = await model.complete(prompt, settings);
   const { text, reasoning, finishReason, tokens, receipt } = answer;

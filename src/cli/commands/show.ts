@@ -39,7 +39,7 @@ const grouped = (n: number): string => n.toLocaleString("en");
 const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
 const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 
-/** Describes tensors, with every change of their weights; a form without a label is the file's own. */
+/** Describes the tensors of one type: their form here, its error, and their sizes here and in the file. */
 const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
   `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)} of ${megabytes(stored)} in the file`;
 

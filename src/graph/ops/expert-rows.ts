@@ -53,7 +53,7 @@ export interface ExpertOrder {
   readonly sizes: Tensor;
 }
 
-/** Groups slots by their expert `chosen` i64 [..., k]. Every slot has its row, however unbalanced the experts (dropless). */
+/** Groups slots by their expert `chosen` i64 [..., k]. No slot is dropped, however unbalanced the experts. */
 export function expertOrder(chosen: Tensor, experts: number): ExpertOrder {
   const [order, places, sizes] = apply(expertOrderOp, [chosen], { experts });
   return { order: order!, places: places!, sizes: sizes! };
