@@ -65,7 +65,7 @@ const toExpertsOp: Op<{ slots: number }> = {
   infer([x, order], { slots }) {
     const rows = mul(slots, ...x!.shape.slice(0, -1));
     if (!sameDim(rows, order!.shape[0]!))
-      throw new ShapeError("toExperts", "x", showType(x!), `${order!.shape[0]} slots, ${slots} of each row`);
+      throw new ShapeError("toExperts", "x", showType(x!), `${order!.shape[0]} slots at ${slots} per row`);
     return [{ dtype: "f32", shape: [rows, x!.shape.at(-1)!] }];
   },
   onnx(emit, { inputs: [x, order], outputs, types }, { slots }) {

@@ -28,7 +28,7 @@ export const guard: Method<OwnOptions> = {
     for await (const relearning of await openStages(own, run)) return relearning.steps + wholeOf(own, run).steps;
     throw new Error("a guard needs a relearning stage");
   },
-  next: (out) => `modicum train --model MODEL --freeze-mask ${maskFile(out)} --data FILE --out FOLDER trains under it`,
+  next: (out) => `modicum train --model MODEL --freeze-mask ${maskFile(out)} --data FILE --out FOLDER trains with it`,
 };
 
 /** @throws UserError */

@@ -40,7 +40,7 @@ const own = pairOptions.pick({ temperature: true, shuffled: true });
 /** Trains a CLIP or SigLIP model from random weights on captioned pictures. */
 export const pairs: Method<z.output<typeof own>> = {
   name: "pairs",
-  summary: "train a CLIP or a SigLIP on captioned pictures",
+  summary: "train a CLIP or SigLIP model on captioned pictures",
   options: own,
   presets: () => presets,
   unscored: "the lab has no task for models of images and texts; use the run's losses",
