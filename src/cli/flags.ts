@@ -78,7 +78,7 @@ const shown = (usual: unknown): string =>
 /** An option's parser that collects the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-/** Collects key=value pairs, which may be joined by commas. Values may contain commas, as in `targets=attn_q,attn_v`. */
+/** Collects key=value pairs, also joined by commas. Values may contain commas, as in `targets=attn_q,attn_v`. */
 function collectPairs(flag: string, text: string, before: unknown = {}): Record<string, unknown> {
   const pairs = text.split(/,(?=[^=,]+=)/).map((pair) => {
     const [, key, value] = /^([^=]+)=(.+)$/.exec(pair) ?? [];

@@ -143,7 +143,7 @@ const expertSharesOp: Op<{ experts: number }> = {
 
 /**
  * Each expert's share of the choices `chosen` i64 [..., k]: f32 [experts]. `weights` f32 [...]: the total weight of a
- * row's choices. It has no gradient.
+ * row's choices. The shares have no gradient.
  */
 export const expertShares = (chosen: Tensor, weights: Tensor, experts: number): Tensor =>
   apply1(expertSharesOp, [chosen, weights], { experts });

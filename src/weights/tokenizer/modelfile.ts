@@ -44,7 +44,7 @@ function turnsOf(tokenizer: Tokenizer): Turns | undefined {
   const write = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => {
     const segments = chatSegments(tokenizer, messages, { addGenerationPrompt });
     const text = segments.map((segment) => segment.text).join("");
-    // Ollama adds this token itself.
+    // Ollama adds bos itself.
     return text.startsWith(bos) ? text.slice(bos.length) : text;
   };
   const [system, user, answer] = [message("system", SYSTEM), message("user", USER), message("assistant", ANSWER)];
