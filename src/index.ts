@@ -276,7 +276,7 @@ export const maskTensors: Training["maskTensors"] = later(async () => (await tra
  */
 export const trainGuard: Training["trainGuard"] = later(async () => (await training()).trainGuard);
 
-/** Trains a CLIP or a SigLIP from random weights on pictures with captions. @throws UserError */
+/** Trains a CLIP or SigLIP model from random weights on pictures with captions. @throws UserError */
 export const trainImageText: Training["trainImageText"] = later(async () => (await training()).trainImageText);
 
 /**

@@ -69,7 +69,7 @@ test("a recipe that saves time and no FLOPs is named, with the command that regi
   const lookup = { ...recipes[0], recipe: "lookup:draft=8", flops_saved: -0.1, ms_per_item: 1000 };
   writeFileSync(file, JSON.stringify({ ...summary, prompt: "chat", recipes: [...recipes, lookup] }));
   expect(pick(run, "--quality", "-0.01").stderr).toContain(
-    "; lookup:draft=8 took less time than dense, but a pick looks only at FLOPs: `modicum recipes add fast --model smollm2 --save lookup:draft=8` registers it\n",
+    "; lookup:draft=8 took less time than dense, but `lab pick` compares only FLOPs: `modicum recipes add fast --model smollm2 --save lookup:draft=8` registers it\n",
   );
 });
 

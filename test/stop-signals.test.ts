@@ -97,7 +97,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
         words,
         signal,
         new RegExp(`^step ${done + 3}: training loss`, "m"),
-        "the same command continues",
+        "repeat the command to continue",
       );
       expect(firstStep(stderr)).toBe(done + 1);
       done = losses(join(out, "seed=1")).length;
@@ -112,7 +112,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
     const words = ["index", "add", "notes", file("notes.jsonl")];
     let [added, at] = [0, /: \d+ added\n/];
     for (const signal of signals) {
-      const stderr = await stopped(words, signal, at, "the same command continues: it adds what is missing");
+      const stderr = await stopped(words, signal, at, "repeat the command to add what is missing");
       const unchanged = Number(/.*[ :](\d+) unchanged/s.exec(stderr)?.[1] ?? 0);
       expect(unchanged).toBe(added);
       added = JSON.parse((await modicum(["index", "list", "--json"], { env })).stdout)[0].documents;
@@ -129,11 +129,11 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
       ...["savings", "train", "dynamax", "--model", model, "--data", file("texts.jsonl"), "--out", file("exits")],
       ...["--from", "1", "--block", "32", "--head", "adapter", "--rank", "4", "--head-epochs", "10000"],
     ];
-    const rows = await stopped(words, signals[0], /^states: 10 %/m, "the same command continues");
+    const rows = await stopped(words, signals[0], /^states: 10 %/m, "repeat the command to continue");
     expect(rows).toMatch(/^states: 00 %/m);
     let steps = 0;
     for (const signal of signals.slice(1)) {
-      const stderr = await stopped(words, signal, /^head after layer 1: /m, "the same command continues");
+      const stderr = await stopped(words, signal, /^head after layer 1: /m, "repeat the command to continue");
       expect(stderr).not.toMatch(/^states: 00 %/m);
       const before = steps;
       steps = latestState(file("exits"), "head-1")!.step;

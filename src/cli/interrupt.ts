@@ -10,7 +10,7 @@ export function interruptSignal(): AbortSignal {
   return running.signal;
 }
 
-/** Runs work that can be stopped, before work that cannot. Once it is done, a stop signal ends the process at once. */
+/** Runs work that a stop signal aborts. After that work, a stop signal ends the process at once. */
 export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   running = new AbortController();
   const release = listenForStop(running);

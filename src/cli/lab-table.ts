@@ -25,12 +25,10 @@ const consistent = ({ recipe, consistency }: RecipeSummary): string[] =>
     : [];
 
 const shared = ({ recipe, shared_tokens: tokens = 0 }: RecipeSummary): string[] =>
-  tokens > 0
-    ? [`${recipe}: ${count(tokens, "token")} of prompts, computed once for several items and billed to each`]
-    : [];
+  tokens > 0 ? [`${recipe}: ${count(tokens, "prompt token")}, computed once for several items and billed to each`] : [];
 
 const spent = ({ search, probes, flops, minutes, ended }: Searched): string =>
-  `${search}: ${count(probes, "probe")}, ${flops.toExponential(2)} FLOPs, ${minutes.toFixed(1)} minutes${ended === "budget" ? "; the budget ended it" : ""}`;
+  `${search}: ${count(probes, "probe")}, ${flops.toExponential(2)} FLOPs, ${minutes.toFixed(1)} minutes${ended === "budget" ? "; stopped by the budget" : ""}`;
 
 const row = ({ recipe, quality, ci95, delta, flops_saved, ms_per_item, on_frontier }: RecipeSummary): string[] => [
   recipe,

@@ -69,7 +69,7 @@ function heading(name: string, { default: usual, enum: choices, type }: z.core.J
   return `${usual === undefined ? name : `${name}=${value}`} (${choices?.join(", ") ?? type ?? "several types"})`;
 }
 
-/** The presets that the bare name selects on some models, or the training settings that a method selects. */
+/** The presets that a saving's bare name selects, by model, or the training settings that a method selects. */
 function presetsOf({ kind, name }: Listed): string {
   if (kind === "saving")
     return bundledPresets(name)

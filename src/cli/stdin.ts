@@ -8,7 +8,7 @@ import { warn } from "./errors.ts";
 /** Milliseconds to wait for a silent socket. */
 const PATIENCE = 1000;
 
-/** The maximum bytes to read: more than any context holds, and within Node's limit for strings. */
+/** The maximum number of bytes to read: more than any context holds, and within Node's limit for strings. */
 const MOST_BYTES = 2 ** 26;
 
 /** Reads all of stdin. @throws UserError if it is longer than a prompt may be */

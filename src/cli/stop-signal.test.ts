@@ -52,6 +52,6 @@ test("a stopped call says how to continue, and a failed one does not", () => {
   const failure = new Error("no such file");
   expect(() => sayHowToGoOn(new AbortController().signal, () => "")(failure)).toThrow(failure);
   expect(shown).toBe("");
-  expect(() => sayHowToGoOn(AbortSignal.abort(), () => "the same command continues")(failure)).toThrow(failure);
-  expect(shown).toBe("stopped; the same command continues\n");
+  expect(() => sayHowToGoOn(AbortSignal.abort(), () => "repeat the command to continue")(failure)).toThrow(failure);
+  expect(shown).toBe("stopped; repeat the command to continue\n");
 });

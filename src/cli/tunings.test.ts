@@ -9,11 +9,11 @@ const ms = {
 const factors = "1.10 times as fast as the default form in a step, 1.35 in a batch of 8, 2.17 in a prompt";
 
 test.each([
-  [{ chosen: true, steady: true }, `q8r, as timed here: ${factors}; loses at most 0.0003 nats per token, measured`],
+  [{ chosen: true, steady: true }, `q8r, as timed here: ${factors}; measured loss at most 0.0003 nats per token`],
   [{ chosen: false, steady: true }, `the default form, as timed here: q8r is ${factors}`],
   [
     { chosen: false, steady: false },
-    "the default form; the machine was too busy to time q8r; `doctor --tune` repeats it",
+    "the default form; the machine was too busy to time q8r; `doctor --tune` tries again",
   ],
 ])("%j in words", (tuning, text) => {
   expect(rotatedText({ ...tuning, ms }, 0.0003)).toBe(text);

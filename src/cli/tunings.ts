@@ -40,7 +40,7 @@ async function timeAgain(source: ResolvedModel): Promise<void> {
 /** Describes the width of codes, and why it was chosen. */
 export function codesText({ bits, steady, ms }: CodesTuning): string {
   if (!steady)
-    return `4-bit types run in ${bits} bits, by the processor's instructions; the machine was too busy for timing; \`doctor --tune\` repeats it`;
+    return `4-bit types run in ${bits} bits, as the processor's instructions suggest; the machine was too busy to time them; \`doctor --tune\` tries again`;
   const other = bits === 4 ? 8 : 4;
   const factor = (of: "decode" | "prefill") => `${(ms[other][of] / ms[bits][of]).toFixed(2)} times`;
   return `4-bit types run in ${bits} bits, as timed here: ${factor("decode")} as fast as ${other} bits in a step, ${factor("prefill")} in a prompt`;
@@ -48,10 +48,10 @@ export function codesText({ bits, steady, ms }: CodesTuning): string {
 
 /** Describes the form of the layers, and why it was chosen. */
 export function rotatedText({ chosen, steady, ms }: RotatedTuning, loss: number): string {
-  if (!steady) return "the default form; the machine was too busy to time q8r; `doctor --tune` repeats it";
+  if (!steady) return "the default form; the machine was too busy to time q8r; `doctor --tune` tries again";
   const factor = (of: keyof typeof ms.default) => (ms.default[of] / ms.rotated[of]).toFixed(2);
   const factors = `${factor("step")} times as fast as the default form in a step, ${factor("batch")} in a batch of 8, ${factor("prompt")} in a prompt`;
   return chosen
-    ? `q8r, as timed here: ${factors}; loses at most ${loss} nats per token, measured`
+    ? `q8r, as timed here: ${factors}; measured loss at most ${loss} nats per token`
     : `the default form, as timed here: q8r is ${factors}`;
 }

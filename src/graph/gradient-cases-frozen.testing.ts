@@ -36,7 +36,7 @@ export const frozen = forms.map((form) => {
   };
 });
 
-/** Three experts; the second is given no rows. */
+/** Three experts; the second gets no rows. */
 export const frozenExperts: GradientCase[] = frozen.map(({ form, name, inputs }) => {
   const matrices = [0, 1, 2].map((e) =>
     Object.entries(inputs)

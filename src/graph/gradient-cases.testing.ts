@@ -173,7 +173,7 @@ const losses: GradientCase[] = [
   },
 ];
 
-/** The numbers of each row differ by more than the small change that the test makes. */
+/** Within a row, numbers differ by more than the test's small change to an input. */
 const chosenByBias: GradientCase = {
   name: "the greatest two by a bias",
   inputs: {

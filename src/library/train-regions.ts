@@ -29,7 +29,7 @@ export interface PairsTrained {
   readonly receipt: TrainingReceipt;
 }
 
-/** Trains a CLIP or a SigLIP from random weights on pictures with captions. @throws UserError */
+/** Trains a CLIP or SigLIP model from random weights on pictures with captions. @throws UserError */
 export async function trainImageText(options: unknown, call: SmallTrainCall): Promise<PairsTrained> {
   const { out, steps, receipt } = await trainBy(
     "pairs",

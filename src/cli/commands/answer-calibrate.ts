@@ -31,11 +31,11 @@ export function defineCalibrate(command: Command): void {
   const verb = command
     .command("calibrate")
     .description("find the score above which the model looks a question up")
-    .argument("<file>", 'representative rows of {"question", "answers"}: a right answer, or a list')
+    .argument("<file>", 'representative rows of {"question", "answers"}: one right answer, or a list')
     .requiredOption("--index <name>", "the index to search")
     .option("--store <address>", STORE)
     .option("--model <model>", "the model that answers", "smollm2")
-    .option("--out <file>", "where to write the gates (default: where answer finds them)")
+    .option("--out <file>", "where to write the gates (default: where `answer` reads them)")
     .option("--json", "print one JSON object with the gates");
   addFlags(addFlags(verb, quantOptions), calibrateAnswerOptions).action(calibrate);
   examples(verb, "modicum answer calibrate questions.jsonl --index books");

@@ -70,7 +70,7 @@ function image(talk: Talk, file: string): string {
   if (!talk.sees) throw new UserError(`${talk.model} reads only text; expected a model that reads images`);
   if (!existsSync(file)) throw new UserError(`${file}: there is no such file; expected an image`);
   talk.images = [...talk.images, file];
-  return `${file} comes before your next turn`;
+  return `${file} will be sent with your next turn`;
 }
 
 /** The number of images in earlier turns. */

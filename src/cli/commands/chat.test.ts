@@ -190,7 +190,7 @@ test("/image adds a picture to the next turn alone, and a chat with one is not s
   expect(conversation.images).toEqual([picture]);
   for (const message of [
     "expected a file: /image FILE",
-    "comes before your next turn",
+    "will be sent with your next turn",
     "cannot be saved",
     "reads only text",
   ])

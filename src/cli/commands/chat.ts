@@ -30,7 +30,7 @@ export interface Answered extends Talk {
 }
 
 const ALONE = "the adapter was trained on plain text: each line is answered by itself\n";
-const HINT = "/help lists the commands, /quit leaves; Ctrl-C stops an answer, a second one leaves\n";
+const HINT = "/help lists the commands, /quit leaves; Ctrl-C stops an answer, a second Ctrl-C leaves\n";
 
 /** Chats until the user leaves. The engine finds earlier turns in its cache by itself. */
 export async function chat(options: SessionOptions): Promise<void> {

@@ -22,7 +22,7 @@ export function define(command: Command): void {
     .addOption(
       common(
         "--labels <labels>",
-        "a,b,…: labels to choose from; a classifier knows only its own; with --via also label=word|word",
+        "a,b,…: labels to choose from; a classifier accepts only its own; with --via also label=word|word",
       ).argParser((text) => text.split(",")),
     )
     .addOption(common("--image <file>", "an image instead of the text"))

@@ -18,7 +18,7 @@ interface Flags extends SessionOptions {
 export function define(command: Command): void {
   command
     .argument("<file>", "the source file")
-    .requiredOption("--at <line:column>", "where to complete, both counted from 1 as in editors", placeOf)
+    .requiredOption("--at <line:column>", "the cursor's line and column, counted from 1 as in editors", placeOf)
     .option("--model <model>", MODEL, "qwen2.5-coder")
     .option("--save <saving>", SAVING, collect)
     .option("--recipe <file>", "savings from a JSON or YAML file");

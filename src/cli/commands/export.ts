@@ -27,7 +27,7 @@ export function define(command: Command): void {
     .option("--type <name>", `the weights' type: ${typesShown}`)
     .option(
       "--adapter <folder>",
-      "a PEFT LoRA adapter: merged into safetensors, by itself as llama.cpp's GGUF, in ONNX merged or separate",
+      "a PEFT LoRA adapter: merged in safetensors, alone in gguf, merged or separate in onnx",
     );
   addFlags(command, quantOptions).action(exportTo);
   examples(command, "modicum export minilm minilm-onnx");

@@ -83,7 +83,7 @@ async function add(name: string, files: string[], flags: StoreFlags & { queue?: 
         : addByWorkers(flags.queue, name, files, flags, signal),
     signal,
   );
-  await adding.catch(sayHowToGoOn(signal, () => "the same command continues: it adds what is missing"));
+  await adding.catch(sayHowToGoOn(signal, () => "repeat the command to add what is missing"));
 }
 
 const addByWorkers = (

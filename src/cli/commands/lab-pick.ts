@@ -17,7 +17,7 @@ const options = z.strictObject({
   quality: z
     .number()
     .optional()
-    .describe("pick the cheapest recipe proven to change quality by this or better, such as -0.01"),
+    .describe("pick the cheapest recipe whose change in quality is proven to be at least this, such as -0.01"),
   saving: z.number().max(1).optional().describe("pick the best recipe that saves at least this share (0.3) of FLOPs"),
   as: recipeName.default("fast").describe("the recipe's name, used as MODEL@NAME"),
 });
@@ -80,7 +80,7 @@ function byTime(summary: Summary, quality: number): string {
   if (!found) return "";
   const saves = found.recipe.split(" ").map((text) => `--save ${quoted(text)}`);
   const add = `modicum recipes add fast --model ${quoted(summary.model)} ${saves.join(" ")}`;
-  return `; ${found.recipe} took less time than dense, but a pick looks only at FLOPs: \`${add}\` registers it`;
+  return `; ${found.recipe} took less time than dense, but \`lab pick\` compares only FLOPs: \`${add}\` registers it`;
 }
 
 function wantedBy(folder: string, quality: number | undefined, saving: number | undefined): Wanted {

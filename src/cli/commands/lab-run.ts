@@ -69,7 +69,7 @@ export function define(command: Command): void {
       ),
     )
     .addOption(
-      common("--search <saving>", "settings to search: one option as low..high, or a|b|c; may be repeated").argParser(
+      common("--search <saving>", "a saving with an option as low..high, or as a|b|c; may be repeated").argParser(
         collect,
       ),
     )

@@ -55,11 +55,11 @@ export function define(command: Command): void {
         'a task from `lab tasks` that generates text, or a FILE.jsonl of "prompt" or "messages", with "answer" and "group" if known',
       ).makeOptionMandatory(),
     )
-    .option("--candidates <file>", "recipes to try instead of the savings' own settings: one per line, or a JSON list")
+    .option("--candidates <file>", "recipes to try instead of the default ones: one per line, or a JSON list")
     .option("--adapter <folder>", ADAPTER)
     .option(
       "--queue <url>",
-      "redis://host:port: let `lab worker` processes compute the losses; this machine takes the times",
+      "redis://host:port: let `lab worker` processes compute the losses; this machine measures the times",
     )
     .addOption(common("--dry-run", "print the candidates, the minutes needed and what the items can certify"))
     .option("--force", "discard an earlier tuning of this name")
@@ -144,7 +144,7 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
   return registered;
 }
 
-/** The flag that makes requests sample as the tuning did, if they need one. */
+/** The flag with which requests sample as in the tuning; empty if they need none. */
 const drawing = ({ setup }: Tuned): string => {
   const { temperature } = setup.request.options;
   return temperature === undefined ? "" : ` --temperature ${temperature}`;

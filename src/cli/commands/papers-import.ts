@@ -39,7 +39,7 @@ async function importPapers(sources: string[], flags: Flags): Promise<void> {
   if (imported.sources.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
 }
 
-/** Maximum faults of a source to report one by one. */
+/** The maximum number of a source's faults to report one by one. */
 const TOLD = 20;
 
 /** Reports what was not imported, and why. */
@@ -48,7 +48,7 @@ export function tell({ sources, unindexed }: Imported): void {
     for (const { place, reason } of faults.slice(0, TOLD)) warn(printable(`${source}: ${place}: ${reason}`));
     if (faults.length > TOLD) warn(printable(`${source}: ${faults.length - TOLD} more faults`));
     if (failure !== undefined) warn(printable(failure));
-    if (isSame) warn(printable(`${source}: nothing is newer than at the last import`));
+    if (isSame) warn(printable(`${source}: nothing has changed since the last import`));
   }
   if (unindexed !== undefined) warn(`search cannot find the new papers yet: ${unindexed}`);
 }

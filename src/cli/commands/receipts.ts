@@ -13,7 +13,7 @@ const options = z.strictObject({
   key: z.string().optional().describe("only receipts of the server key with this id"),
   ledger: z.string().optional().describe("where the receipts are: a file, or postgres://… (default: in MODICUM_HOME)"),
   audits: z.boolean().default(false).describe("also add up receipts of audits"),
-  limit: z.int().min(1).default(20).describe("maximum receipts to list; totals include all"),
+  limit: z.int().min(1).default(20).describe("maximum number of receipts to list; totals include all"),
 });
 
 export function define(command: Command): void {

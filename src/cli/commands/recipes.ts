@@ -78,7 +78,7 @@ async function row([name, entry]: [string, Registered]): Promise<string[]> {
   return [...shown, savedText(flops_saved, "flops"), `${metric} ${quality.toFixed(4)} (${change})`, task, ""];
 }
 
-/** A notice for each of a recipe's savings that has no effect with the weight form that its model uses here. */
+/** A notice for each saving in a recipe that has no effect in the weight form that its model uses here. */
 async function idleIn({ model, recipe }: Registered): Promise<string[]> {
   const idle = savings.flatMap(({ name, idle: of }) =>
     of && recipe.some((text) => text.split(":")[0] === name) ? [of] : [],

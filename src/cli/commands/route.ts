@@ -27,8 +27,8 @@ export function define(command: Command): void {
     .command("calibrate")
     .description("find the score below which the larger model answers")
     .argument("<pair>", "two models, such as smollm2>qwen2.5-coder")
-    .argument("<file>", 'representative rows of {"prompt"}, with an "answer" or a list to judge by')
-    .option("--out <file>", "where to write the calibration (default: where run finds it)")
+    .argument("<file>", 'representative rows of {"prompt"}; "answer" (one, or a list) to judge by')
+    .option("--out <file>", "where to write the calibration (default: where `run` reads it)")
     .option("--json", "print one JSON object with the thresholds");
   addFlags(addFlags(examples(verb, call), quantOptions), calibrateOptions).action(calibrate);
 }

@@ -32,7 +32,7 @@ export function define(command: Command): void {
     )
     .addOption(common("--raw", "send the prompt without the chat template (default: as the adapter was trained)"))
     .option("--no-raw", "use the chat template even if the adapter was trained on plain text")
-    .option("--infill", "fill the blanks <extra_id_0>, <extra_id_1> … in the prompt; needs a model trained for it")
+    .option("--infill", "fill the blanks <extra_id_0>, <extra_id_1> … in the prompt; needs a model trained to do so")
     .addOption(new Option("--mode <mode>", "how a model trained with UL2R reads the prompt").choices(MODES))
     .addOption(common("--format <json or file>", "json: answer with a JSON object; FILE: follow its JSON schema"));
   for (const { settings } of textPipelines)
@@ -113,7 +113,7 @@ const filled =
     return receipt;
   };
 
-/** Prints nothing but the result. */
+/** Prints only the result. */
 async function whole(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
   const answer = await model.complete(prompt, settings);
   const { text, reasoning, finishReason, tokens, receipt } = answer;

@@ -43,7 +43,7 @@ function defineOne(command: Command, name: string): void {
     .addOption(common("--model <model>", MODEL).default("smollm2"))
     .addOption(common("--texts <files...>", "files of representative text; JSON lines have a document in each `text`"))
     .option("--data <file>", "JSON lines of { image, prompt } or { image, questions }, to calibrate on pictures")
-    .option("--tokens <n>", "maximum tokens per text; time and memory grow with the square", whole, 4096)
+    .option("--tokens <n>", "maximum number of tokens per text; time and memory grow with its square", whole, 4096)
     .option("--out <file>", "where to write the result (default: print it)")
     .option("--json", "with --out: print one JSON object, { out, save, summary }");
   addFlags(addFlags(command, options), quantOptions).action((_: Options, own: Command) =>

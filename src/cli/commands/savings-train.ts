@@ -51,7 +51,7 @@ async function train(saving: (typeof trainedSavings)[number], flags: Options): P
   const terms = { ...options, ...form, data: name, signal, onProgress };
   const { trainExits } = await import("../../library/train-exits.ts");
   const exits = await trainExits(model, saving, documents, out, terms).catch(
-    sayHowToGoOn(signal, () => "the same command continues"),
+    sayHowToGoOn(signal, () => "repeat the command to continue"),
   );
   if (json) printJson({ out, save: `${saving}:file=${out}`, ...exits });
   else show(exits, out);

@@ -26,7 +26,7 @@ async function list(name: string | undefined, { json = false }: { json?: boolean
   else print(listed.map((one) => detailLines(one).join("\n")).join("\n\n"));
 }
 
-/** The saving, pipeline or method with a name, or all that share it. @throws UserError */
+/** All savings, pipelines and methods called `name`. @throws UserError if there are none */
 function named(name: string, all: readonly Listed[]): Listed[] {
   const matches = all.filter((listed) => listed.name === name);
   if (matches.length > 0) return matches;

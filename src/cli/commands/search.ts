@@ -7,7 +7,7 @@ import { print, printJson } from "../output.ts";
 import { billed } from "../session.ts";
 import { addStoreFlags, type StoreFlags, withIndex } from "./index.ts";
 
-/** Characters shown of a result's text. */
+/** The number of characters to show from a result's text. */
 const SHOWN = 300;
 
 export function define(command: Command): void {

@@ -61,7 +61,7 @@ const bindOptions = z.strictObject({
   quant: z
     .enum(quants)
     .default("auto")
-    .describe("form of the weights, as in run; a recipe measured in another form keeps it"),
+    .describe("form of the weights, as in run; a recipe measured in another form keeps that form"),
   ledger: z
     .string()
     .optional()

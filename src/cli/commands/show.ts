@@ -39,9 +39,9 @@ const grouped = (n: number): string => n.toLocaleString("en");
 const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
 const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 
-/** Describes tensors, with every change of their weights; a form without a label is the file's own. */
+/** Describes the tensors of one type: their form here, its error, and their sizes here and in the file. */
 const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
-  `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)} of ${megabytes(stored)} in the file`;
+  `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)}, from ${megabytes(stored)} in the file`;
 
 /** A note if matrix products with quantised blocks also round activations. */
 const activations = ({ tensors }: ModelDescription): [string, string][] =>
@@ -52,7 +52,7 @@ const activations = ({ tensors }: ModelDescription): [string, string][] =>
 const layers = ({ layers, hidden, encoderLayers }: ModelDescription["config"]): string =>
   encoderLayers === undefined
     ? `${layers} of width ${hidden}`
-    : `${encoderLayers} that read and ${layers} that write, of width ${hidden}`;
+    : `${encoderLayers} in the encoder, ${layers} in the decoder, of width ${hidden}`;
 
 function memory({ memory, cache, machine }: ModelDescription["bytes"]): string {
   const more = memory > machine ? `, more than this machine's ${megabytes(machine)}` : "";

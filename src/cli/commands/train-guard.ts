@@ -40,7 +40,7 @@ async function guard(config: string | undefined, { out, json, ...flags }: Flags)
       const seconds = (((performance.now() - started) / step) * (steps - step)) / 1000;
       display.show({ title: "share frozen", done: step, of: steps, value: ratio, seconds });
     },
-  }).catch(sayHowToGoOn(signal, () => "the same command continues"));
+  }).catch(sayHowToGoOn(signal, () => "repeat the command to continue"));
   display[Symbol.dispose]();
   if (json) printJson(result);
   else tell(result);
@@ -57,6 +57,6 @@ function tell({ out, frozen, receipt }: GuardTrained): void {
       ["frozen", `${percent(frozen.tensors)} of the tensors, ${percent(frozen.parameters)} of the parameters`],
       ["FLOPs", receipt.flops.spent.toExponential(3)],
     ]),
-    `modicum train --model MODEL --freeze-mask ${out} --data FILE --out FOLDER trains under it`,
+    `modicum train --model MODEL --freeze-mask ${out} --data FILE --out FOLDER trains with it`,
   );
 }

@@ -6,7 +6,7 @@ export function define(command: Command): void {
   command
     .description("write weights between a model and its fine-tuned form, or a weaker adapter")
     .argument("<base>", "the model before fine-tuning")
-    .argument("<tuned>", "the model after it, or its LoRA adapter's folder")
+    .argument("<tuned>", "the model after fine-tuning, or its LoRA adapter's folder")
     .option("--weight <share>", "0 is base, 1 is tuned", Number, 0.5)
     .requiredOption("--out <folder>", "a new folder for the model or the adapter")
     .action(run);

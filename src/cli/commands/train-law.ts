@@ -9,7 +9,7 @@ import { columns, print, printJson } from "../output.ts";
 export function define(command: Command): void {
   command
     .description("fit a scaling law, loss = E + A / parameters^alpha + B / tokens^beta, to finished runs")
-    .argument("<paths...>", "folders of runs of the method sparse, or files with parameters, tokens and loss per line")
+    .argument("<paths...>", "run folders of the method sparse, or files with parameters, tokens and loss per line")
     .option("--json", "print one JSON object")
     .action(fit);
   examples(command, "modicum train law runs/*", "modicum train law runs.jsonl --json");
@@ -31,7 +31,7 @@ function tableOf(law: Law, intervals: LawIntervals): string[] {
     const [low, high] = intervals[name];
     return [name, short(law[name]), `${short(low)} to ${short(high)}`];
   });
-  return columns([["", "fitted", "95 % of fits to resampled runs"], ...rows]);
+  return columns([["", "fitted", "range of 95 % of fits to resampled runs"], ...rows]);
 }
 
 const tellError = (runs: number, { mean, most }: { mean: number; most: number }): string =>

@@ -12,9 +12,9 @@ interface Flags {
 
 export function define(command: Command): void {
   command
-    .description("write a mask of tensors that training leaves alone")
+    .description("write a mask of tensors that training must not change")
     .argument("<model>", "a model in safetensors")
-    .option("--freeze <name>", "name of a tensor, * for any part; may be repeated", collect)
+    .option("--freeze <name>", "a tensor's name, with * for any part; may be repeated", collect)
     .option("--out <file>", "the mask's file, for train --freeze-mask")
     .option("--json", "print one JSON object with the frozen shares")
     .action(mask);

@@ -10,7 +10,7 @@ import { tellRuns } from "./train-report.ts";
 export function define(command: Command): void {
   command
     .description("train in phases, each from the weights of the previous one")
-    .argument("<file>", "a YAML or JSON file: options of all phases, and phases, a list with the options of each")
+    .argument("<file>", "a YAML or JSON file: options of all phases, and `phases`, a list with the options of each")
     .requiredOption("--out <folder>", "the folder of all phases; finished phases in it are kept")
     .option("--json", "print one JSON object")
     .action(phases);
@@ -23,7 +23,7 @@ async function phases(file: string, { out, json = false }: { out: string; json?:
   using progress = showRuns();
   const { trainPhases } = await import("../../lab/training/train.ts");
   const result = await trainPhases(phases, { ...progress, out, signal }).catch(
-    sayHowToGoOn(signal, () => "the same command continues"),
+    sayHowToGoOn(signal, () => "repeat the command to continue"),
   );
   progress[Symbol.dispose]();
   if (json) return printJson(result);

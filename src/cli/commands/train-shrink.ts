@@ -18,5 +18,5 @@ async function shrink(model: string, { out, json }: { out?: string; json?: boole
   const { shrinkModel } = await import("../../train/methods/sparse/shrink.ts");
   const { before, after } = await shrinkModel(model, out);
   if (json) printJson({ out, before, after });
-  else print(`${after} of ${before} neurons of each layer remain in ${out}`);
+  else print(`${after} of ${before} neurons per layer remain in ${out}`);
 }

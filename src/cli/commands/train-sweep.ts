@@ -30,7 +30,7 @@ async function sweep(grid: string, { out, queue, json = false }: Flags): Promise
   using progress = showRuns();
   const { trainSweep } = await import("../../lab/training/train.ts");
   const result = await trainSweep(sweep, { ...progress, out, queue, signal }).catch(
-    sayHowToGoOn(signal, () => "the same command continues"),
+    sayHowToGoOn(signal, () => "repeat the command to continue"),
   );
   progress[Symbol.dispose]();
   tellRuns(result, json);

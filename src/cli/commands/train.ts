@@ -33,11 +33,11 @@ const verbs: Readonly<Record<string, Verb>> = {
   watch: { summary: "show a run on a page that updates itself", load: () => import("./train-watch.ts") },
   law: { summary: "fit a scaling law to finished runs", load: () => import("./train-law.ts") },
   shrink: { summary: "write a pruned model without its dead neurons", load: () => import("./train-shrink.ts") },
-  pairs: { summary: "train a CLIP or a SigLIP on captioned pictures", load: () => small("pairs") },
+  pairs: { summary: "train a CLIP or SigLIP model on captioned pictures", load: () => small("pairs") },
   localiser: { summary: "train the network that masks the object in a box", load: () => small("localiser") },
   regions: { summary: "train the bridge that names regions", load: () => small("bridge") },
   guard: { summary: "find the tensors to freeze in an image generator", load: () => import("./train-guard.ts") },
-  mask: { summary: "write a mask of tensors that training leaves alone", load: () => import("./train-mask.ts") },
+  mask: { summary: "write a mask of tensors that training must not change", load: () => import("./train-mask.ts") },
   "export-config": {
     summary: "write a run for transformers, PEFT and accelerate",
     load: () => import("./train-export-config.ts"),
@@ -83,7 +83,7 @@ function checkFlags({ out, resume, dryRun }: Flags): void {
   if (resume !== undefined && out !== undefined)
     throw new UserError("--resume continues in its own folder; omit --out", 2);
   if (resume !== undefined && dryRun)
-    throw new UserError("--dry-run is for a new run; --resume prints the estimate itself", 2);
+    throw new UserError("--dry-run is for a new run; --resume prints an estimate anyway", 2);
   if (out === undefined && resume === undefined && !dryRun)
     throw new UserError("--out: expected a folder for the run", 2);
 }

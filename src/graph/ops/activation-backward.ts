@@ -90,7 +90,7 @@ const emitSlope: Readonly<Record<GeluForm, (emit: Emitter, x: string) => string>
   },
 };
 
-/** Elements per slice: few enough for the cores' caches, enough to outweigh starting each step. */
+/** Elements per slice: few enough for the cores' caches, enough to outweigh each slice's overhead. */
 const SLICE = 131_072;
 
 /** Emits `body`, an element-wise function of two tensors of this shape; large tensors are sliced. */

@@ -244,7 +244,7 @@ export interface CacheTensors {
 }
 
 /**
- * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present must be bound to one
+ * Causal attention with grouped queries (Ainslie et al. 2023) over a cache. Past and present must be bound to one
  * buffer, so that the new keys and values are written in place, and a step costs the same at any capacity. Rows may
  * differ in length if each has one new token; if tokens are cached, the kernel refuses several rows with several new
  * tokens each. qkv [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] if

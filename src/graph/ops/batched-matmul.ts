@@ -28,7 +28,7 @@ const matmulOp: Op<MatmulAttrs> = {
         "matmul",
         "b",
         showType(b!),
-        `the leading dimensions of ${showType(a!)}, ${left.columns} rows`,
+        `the leading dimensions of ${showType(a!)} and ${left.columns} rows`,
       );
     return [{ dtype: "f32", shape: [...a!.shape.slice(0, -2), left.rows, right.columns] }];
   },

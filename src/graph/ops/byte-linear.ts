@@ -13,7 +13,7 @@ export interface ByteMatrix {
   readonly scale: Tensor;
   /** Optional second digits, like `codes`; activations then have second digits as well. */
   readonly low?: Tensor | undefined;
-  /** f32 [n, n], orthogonal: multiplies each n inputs of x and of the weights; no rotation if absent. */
+  /** f32 [n, n], orthogonal: rotates every n consecutive inputs of x and of the weights; no rotation if absent. */
   readonly block?: Tensor | undefined;
 }
 
@@ -70,7 +70,7 @@ const byteLinearOp: Op<null> = {
     const fine = emit.floats([1 / BYTE_STEPS / LOW_STEPS], []);
     const rest = emit.value("Sub", [unit, emit.value("DequantizeLinear", [high, step, middle])]);
     const second = emit.value("QuantizeLinear", [rest, fine, middle]);
-    // The product of both second digits is below the sum's float32 precision.
+    // The product of both second digits is left out: it is below the sum's float32 precision.
     const sum = emit.value("Sum", [first, multiply(second, fine, codes!), multiply(high, fine, low)]);
     emit.node("Mul", [sum, range], outputs);
   },
@@ -90,7 +90,7 @@ const byteLinearOp: Op<null> = {
  * x [..., K] times the matrix: [..., N]. Each row of x is rounded to 8 bits, symmetrically by its greatest number (the
  * per-token quantisation of ZeroQuant, Yao et al. 2022): a relative error of about 1e-2, or 1e-4 with second digits.
  * The cost counts one product with any digits: the others only add precision. Outliers coarsen a row's steps; a
- * rotation spreads them over their block (QuaRot, Ashkboos et al. 2024, only its online form).
+ * rotation spreads them over their block (the online rotations of QuaRot, Ashkboos et al. 2024).
  */
 export const byteLinear = (x: Tensor, { codes, scale, low, block }: ByteMatrix): Tensor =>
   apply1(byteLinearOp, [block ? rotateBlocks(x, block) : x, codes, scale, ...(low ? [low] : [])], null);

@@ -27,7 +27,7 @@ const backwardOp: Op<OptionalAttrs> = {
     const sinks = sinksIn(rest, attrs);
     return [q!, k!, v!, ...(sinks ? [sinks] : [])];
   },
-  // With p a block's weights and o its output: ds = p·(dy vᵀ − Σ dy·o), the sum over a head; then dq = ds k, dk = dsᵀ
+  // With p a block's weights and o its output: ds = p·(dy vᵀ − Σ dy·o), summed over a head; then dq = ds k, dk = dsᵀ
   // q, dv = pᵀ dy.
   onnx(emit, { inputs: [q, k, v, y, dy, ...rest], outputs: [dq, dk, dv, dsinks], types }, attrs) {
     const blockWeights = rest.slice(optionalCount(attrs));
@@ -124,8 +124,8 @@ const backwardOp: Op<OptionalAttrs> = {
 const optionalCount = ({ present, sinks }: OptionalAttrs): number => present.length + (sinks ? 1 : 0);
 
 /**
- * The sinks' shares of a block's rows times Σ dy·y. A sink has no value, so the gradient of its score is minus their
- * sum.
+ * The sinks' weights in a block's rows, times Σ dy·y. A sink has no value, so the gradient of its score is minus the
+ * sum of these products.
  */
 function emitSinkShares({ emit }: CausalEmitter, weights: string, drift: string): string {
   const total = emit.value("ReduceSum", [weights, emit.ints([-1])], { keepdims: { int: 1 } });
@@ -162,8 +162,8 @@ interface Contribution extends Pick<Block, "from" | "to"> {
 }
 
 /**
- * Sums the blocks' gradients of their visible keys, starting at the last block, so that keys after an earlier block
- * are already complete.
+ * Sums the blocks' gradients of their visible keys, from the last block to the first, so that the sums for keys after
+ * a block are already complete.
  */
 function emitSum(e: CausalEmitter, parts: readonly Contribution[]): string {
   const complete: string[] = [];

@@ -94,7 +94,7 @@ const causalOp: Op<OptionalAttrs> = {
 };
 
 /**
- * Causal attention of whole texts without a cache, grouped queries (Ainslie et al. 2023): the form for training. q
+ * Causal attention with grouped queries (Ainslie et al. 2023) of whole texts without a cache, for training. q
  * [batch, tokens, heads·d], k and v [batch, tokens, kvHeads·d], already rotated → [batch, tokens, heads·d]. `documents`
  * i64 [batch, tokens] is each token's document in its row; documents do not see each other. `prefix` i64 [batch,
  * tokens] is 1 for tokens of a document's prefix, else 0; prefix tokens see each other in both directions (Raffel et

@@ -81,7 +81,7 @@ export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefi
 }
 
 /**
- * The shapes of the blocks' weights, if they are outputs. As outputs, they save the gradient a computation; weights are
+ * The shapes of the blocks' weights, if they are outputs, so that the gradient need not compute them again. They are
  * outputs if they take no more memory than queries, keys and values, and the gradient does not need scores.
  */
 export function weightShapes([batch, tokens]: readonly number[], attrs: OptionalAttrs): number[][] {
@@ -191,7 +191,7 @@ export class CausalEmitter {
     return weights;
   }
 
-  /** Keys before the block's queries are separate, because without a window none of them is hidden. */
+  /** Keys before the block's queries are scored separately, because without a window none of them is hidden. */
   #causal(q: string, k: string, block: Block): string {
     const { from, first, to } = block;
     const spans = first > from ? [[from, first] as const, [first, to] as const] : [[first, to] as const];

@@ -115,8 +115,8 @@ const withBias = <T>([x, weight, ...rest]: readonly T[]): { x: T; weight: T; bia
 });
 
 /**
- * True if the compiler runs an image convolution with a constant weight in blocks of channels, which only x86 does: it
- * takes a third of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks, a token takes longer.
+ * True if ONNX Runtime runs an image convolution with a constant weight in blocks of channels, as only on x86: it takes
+ * a third of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks, it is slower for a token.
  */
 const inBlocks = ({ shape }: TensorType): boolean => process.arch === "x64" && Number(shape[0]) % 16 === 0;
 

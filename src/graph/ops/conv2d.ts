@@ -109,7 +109,7 @@ interface ImageGradientAttrs extends Conv2dAttrs {
   readonly width: number;
 }
 
-/** A kernel rotated by 180°, from outputs to channels: its convolution is the transpose, and faster than ConvTranspose. */
+/** A kernel rotated by 180°, its inputs and outputs swapped: convolving with it is faster than ConvTranspose. */
 function turnedKernel(emit: Emitter, kernel: string): string {
   const ends = emit.ints([-(2 ** 31), -(2 ** 31)]);
   const reversed = emit.value("Slice", [kernel, emit.ints([-1, -1]), ends, emit.ints([2, 3]), emit.ints([-1, -1])]);

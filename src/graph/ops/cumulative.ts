@@ -72,8 +72,7 @@ const segmentSumsOp: Op<{ exclusive: boolean }> = {
   operands: ["x"],
   infer([x]) {
     const n = x!.shape.at(-1);
-    if (typeof n !== "number")
-      throw new ShapeError("segmentSums", "x", showType(x!), "a number for the last dimension");
+    if (typeof n !== "number") throw new ShapeError("segmentSums", "x", showType(x!), "a known last dimension");
     return [{ dtype: "f32", shape: [...x!.shape, n] }];
   },
   // Each column sums only its own segment: differences of long sums would cancel.

@@ -69,7 +69,7 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
 
 function checkBias(bias: TensorType, tokens: Dim, { heads, reach, causal }: EncoderAttentionAttrs): void {
   const hides = reach !== undefined || causal === true;
-  const expected = hides ? "none, since keys are hidden" : `[1, ${heads}, tokens, tokens]`;
+  const expected = hides ? "none with `reach` or `causal`" : `[1, ${heads}, tokens, tokens]`;
   if (hides || !sameShape(bias.shape, [1, heads, tokens, tokens]))
     throw new ShapeError("encoderAttention", "bias", showType(bias), expected);
 }

@@ -53,7 +53,7 @@ export interface ExpertOrder {
   readonly sizes: Tensor;
 }
 
-/** Groups slots by their expert `chosen` i64 [..., k]. Every slot has its row, however unbalanced the experts (dropless). */
+/** Groups slots by their expert `chosen` i64 [..., k]. No slot is dropped, however unbalanced the experts. */
 export function expertOrder(chosen: Tensor, experts: number): ExpertOrder {
   const [order, places, sizes] = apply(expertOrderOp, [chosen], { experts });
   return { order: order!, places: places!, sizes: sizes! };
@@ -65,7 +65,7 @@ const toExpertsOp: Op<{ slots: number }> = {
   infer([x, order], { slots }) {
     const rows = mul(slots, ...x!.shape.slice(0, -1));
     if (!sameDim(rows, order!.shape[0]!))
-      throw new ShapeError("toExperts", "x", showType(x!), `${order!.shape[0]} slots, ${slots} of each row`);
+      throw new ShapeError("toExperts", "x", showType(x!), `${order!.shape[0]} slots at ${slots} per row`);
     return [{ dtype: "f32", shape: [rows, x!.shape.at(-1)!] }];
   },
   onnx(emit, { inputs: [x, order], outputs, types }, { slots }) {
@@ -143,7 +143,7 @@ const expertSharesOp: Op<{ experts: number }> = {
 
 /**
  * Each expert's share of the choices `chosen` i64 [..., k]: f32 [experts]. `weights` f32 [...]: the total weight of a
- * row's choices. It has no gradient.
+ * row's choices. The shares have no gradient.
  */
 export const expertShares = (chosen: Tensor, weights: Tensor, experts: number): Tensor =>
   apply1(expertSharesOp, [chosen, weights], { experts });

@@ -31,7 +31,7 @@ const gatherOp: Op<{ axis: number }> = {
   },
 };
 
-/** The slices of x along `axis` at `indices` (i64), in their shape. */
+/** The slices of x along `axis` at `indices` (i64); the indices' shape replaces the axis. */
 export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor => apply1(gatherOp, [x, indices], { axis });
 
 /**
@@ -81,7 +81,7 @@ const gatherBackwardOp: Op<{ axis: number }> = {
     const attrs = { axis: { int: axis }, reduction: { string: "add" } };
     emit.node("ScatterElements", [base, places, rows], outputs, attrs);
   },
-  // If the sum and the result share a buffer, only the rows of the indices are touched.
+  // If the sum and the result share a buffer, only the rows at the indices are read and written.
   cost([, indices, dy, sum], [y]) {
     const rows = sizeInBytes(dy!);
     const read = add(sizeInBytes(indices!), mul(sum ? 2 : 1, rows));

@@ -13,7 +13,7 @@ interface GroupedAttrs {
 const sidesOf = (weight: TensorType, { rows }: GroupedAttrs): readonly [inputs: Dim, outputs: Dim] =>
   rows ? [weight.shape[1]!, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
 
-/** x [rows, ...] in one piece per expert; some pieces have no rows. */
+/** Splits x [rows, ...] into one piece per expert; a piece may have no rows. */
 export function emitGroups(emit: Emitter, x: string, sizes: string, experts: number): string[] {
   const groups = Array.from({ length: experts }, () => emit.temp());
   emit.node("Split", [x, sizes], groups, { axis: { int: 0 } });

@@ -89,7 +89,7 @@ const cacheOp: Op<null> = {
 
 /**
  * The inputs of attention for rows of one length: `lengths` i32 [batch], the tokens of each row minus one, and
- * `total` i32 [], from new ids [batch, tokens] and a cache [batch, heads, past, headSize] without spare room.
+ * `total` i32 [], from new ids [batch, tokens] and a cache [batch, heads, past, headSize] without spare capacity.
  */
 export function cacheLengths(ids: Tensor, cache: Tensor): { lengths: Tensor; total: Tensor } {
   const [lengths, total] = apply(cacheOp, [ids, cache], null) as [Tensor, Tensor];

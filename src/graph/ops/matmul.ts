@@ -97,7 +97,7 @@ const weightGradientOp: Op<null> = {
     return [{ dtype: "f32", shape }];
   },
   onnx(emit, { inputs: [x, dy, sum], outputs, types }) {
-    // Two dimensions do not change, so the last may be a symbol.
+    // A matrix needs no reshape, so its last dimension may be a symbol.
     const rows = (name: string, at: number) => {
       const { shape } = types[at]!;
       return shape.length === 2 ? name : emit.value("Reshape", [name, emit.ints([-1, Number(shape.at(-1))])]);

@@ -49,7 +49,7 @@ const uniformOp: Op<null> = {
   },
 };
 
-/** Uniform noise from −1 to 1, f32 [rows..., n], of rows i32 [rows...] and columns, odd integers below 2²⁴ in f32 [n]. */
+/** Uniform noise from −1 to 1, f32 [rows..., n], by row numbers i32 [rows...] and odd column numbers f32 [n] < 2²⁴. */
 export const uniform = (rows: Tensor, columns: Tensor): Tensor => apply1(uniformOp, [rows, columns], null);
 
 const dropoutOp: Op<null> = {

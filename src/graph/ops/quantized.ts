@@ -16,8 +16,8 @@ export type CodeBits = 4 | 8;
 /**
  * A matrix [rows N, columns K] as codes: w = scale · (code − zero), with one scale and zero per block of B columns. A
  * `corrected` matrix adds one number to all weights of a block: formats with a real-valued minimum (Q4_1) have no whole
- * zero point, and kernels with float zero points are 70× slower. The number has two digits, two codes in columns after
- * the others: one is multiplied by the sum of the block's inputs, the other by that sum divided by `DIGITS`.
+ * zero point, and kernels with float zero points are 70× slower. The number is stored as two digits, codes in extra
+ * columns: one is multiplied by the sum of the block's inputs, the other by that sum divided by `DIGITS`.
  */
 export interface QuantizedMatrix {
   readonly bits: CodeBits;
@@ -38,7 +38,7 @@ export const CORRECTED_BLOCK = 32;
 /** The number of blocks of weights per block of correction digits. */
 export const SHARING = CORRECTED_BLOCK / 2;
 
-/** Stored blocks of a corrected matrix with this many blocks of weights. Only blocks of 32 are corrected. */
+/** The number of stored blocks in a corrected row with this many blocks of weights; only blocks of 32 are corrected. */
 export const storedBlocks = (blocks: number): number => blocks + Math.ceil(blocks / SHARING);
 
 /** The inverse of `storedBlocks`. */
@@ -48,7 +48,7 @@ const operands = ["x", "codes", "scale", "zero"];
 
 interface Sizes {
   readonly n: number;
-  /** The number of blocks of weights in a row, and of columns in a block. */
+  /** The number of blocks of weights in a row, and the number of columns in a block. */
   readonly blocks: number;
   readonly block: number;
   readonly k: number;
@@ -56,7 +56,7 @@ interface Sizes {
   readonly stored: number;
 }
 
-/** The sizes of codes stored by block or by row; for rows, the scales give the number of blocks. */
+/** The sizes of codes stored by block or by row; if by row, the shape of the scales gives the number of blocks. */
 function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], { bits, corrected }: MatrixAttrs): Sizes {
   const [n, ...inner] = codes!.shape.map(Number) as [number, ...number[]];
   const stored = inner.length > 1 ? inner[0]! : Number(scale!.shape[1]);

@@ -97,7 +97,7 @@ export async function claimAttempt(name: string, prompts: readonly string[], att
   const now = earlierAttempts(held.identity, prompts).length + 1;
   if (now !== attempt)
     throw new UserError(
-      `another tuning run on these items began its test meanwhile: this is attempt ${now}, not ${attempt}; the same command continues`,
+      `another tuning run on these items began its test meanwhile: this is attempt ${now}, not ${attempt}; repeat the command to continue`,
     );
   const [all, key] = [heldAttempts(), attemptKey(held.identity)];
   const own = { name, created: held.created, prompts: [...prompts] };

@@ -190,7 +190,7 @@ test("a dry run names earlier attempts, and says if the search exceeds its budge
   expect(setup.earlier).toEqual([]);
   expect((await linesOf(31, { name: "other", budgetMinutes: 30 })).slice(0, 2)).toEqual([
     expect.stringMatching(/^the loss is nats; this is attempt 2 on the task, after mine \(\d{4}-\d\d-\d\d\)$/),
-    "at most about 31 minutes for the search, and 3 minutes for the test of one recipe: more than --budget-minutes 30, after which the search stops; the same command continues",
+    "at most about 31 minutes for the search, and 3 minutes for the test of one recipe: more than --budget-minutes 30, after which the search stops; repeat the command to continue",
   ]);
 });
 
@@ -221,7 +221,7 @@ test("of two simultaneous tunings, the one whose test begins later is another at
   expect([first.attempt, second.attempt]).toEqual([1, 1]);
   await tuned(first, serving(), silent);
   await expect(tuned(second, serving(), silent)).rejects.toThrow(
-    "another tuning run on these items began its test meanwhile: this is attempt 2, not 1; the same command continues",
+    "another tuning run on these items began its test meanwhile: this is attempt 2, not 1; repeat the command to continue",
   );
   const again = await setUp(request(task, { name: "second" }));
   expect(again.earlier.map(({ name }) => name)).toEqual(["mine"]);
@@ -343,7 +343,9 @@ test("answers with equal tokens are scored once, all of an item's together", asy
 test("a budget that runs out before the test stops the search, which can resume", async () => {
   const task = fileOf(prompts(120));
   const setup = await setUp(request(task, { budgetMinutes: 1e-9 }));
-  await expect(tuned(setup, serving(), silent)).rejects.toThrow(/ran out before the test; the same command continues$/);
+  await expect(tuned(setup, serving(), silent)).rejects.toThrow(
+    /ran out before the test; repeat the command to continue$/,
+  );
   expect((await tuned(await setUp(request(task)), serving(), silent)).certificate).toMatchObject({ attempt: 1 });
 });
 

@@ -138,7 +138,7 @@ export async function tuned(
   const inTime = () => {
     if (part === "search" && performance.now() - started > options.budgetMinutes * 60_000)
       throw new UserError(
-        `the budget of ${count(options.budgetMinutes, "minute")} ran out before the test; the same command continues`,
+        `the budget of ${count(options.budgetMinutes, "minute")} ran out before the test; repeat the command to continue`,
       );
   };
   if (setup.loss === "harm" || setup.loss === "quality") {

@@ -50,7 +50,7 @@ export function planLines(setup: Setup, minutes: { readonly search: number; read
   const { budgetMinutes } = request.options;
   const over =
     minutes.search > budgetMinutes
-      ? `: more than --budget-minutes ${budgetMinutes}, after which the search stops; the same command continues`
+      ? `: more than --budget-minutes ${budgetMinutes}, after which the search stops; repeat the command to continue`
       : "";
   return [
     ...excludedLines(excluded),

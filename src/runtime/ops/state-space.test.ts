@@ -160,5 +160,5 @@ test("operands that do not fit are named", () => {
   refuse({ x: noise(1, [5]) }, (of) => ({ y: cumSum(of["x"]!, 1) }), "expected at least 2 dimensions");
   refuse({ x: noise(1, [5]) }, (of) => ({ y: lower(of["x"]!) }), "expected at least 2 dimensions");
   const moving = noise(1, [2, 5], [2, tokens]);
-  refuse({ x: moving }, (of) => ({ y: segmentSums(of["x"]!) }), "expected a number for the last dimension");
+  refuse({ x: moving }, (of) => ({ y: segmentSums(of["x"]!) }), "expected a known last dimension");
 });

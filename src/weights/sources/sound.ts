@@ -21,7 +21,7 @@ export class DamagedModel extends ModelFault {
 
 /**
  * Verifies a model's files in full, unless they are unchanged since the last check; a read-only cache is trusted. With
- * `anew`, verifies them in any case.
+ * `anew`, always verifies them.
  * @throws DamagedModel
  */
 export async function checkSound(record: ModelRecord, anew: boolean): Promise<void> {
@@ -55,7 +55,7 @@ async function damagedFiles(record: ModelRecord): Promise<string[]> {
   return identity(named) === record.sha256 ? [] : files.map(({ path }) => path);
 }
 
-/** A file's name in the list whose hash identifies the model. */
+/** A file's name in the file list that the model's SHA-256 covers. */
 function nameOf(path: string, { name }: ModelRecord): string {
   const inSnapshot = /[\\/]snapshots[\\/][0-9a-f]{40}[\\/](.*)$/.exec(path)?.[1];
   return (inSnapshot ?? relative(join(modelFolder(name), INNER), path)).split(sep).join("/");

@@ -7,7 +7,7 @@ import { shipped } from "./shipped.ts";
 /** The model of a MODEL argument. */
 export type ModelSpec = { kind: "alias"; name: string } | HubMirror | PackageMirror | OwnModel;
 
-/** A model already on this machine: the package's, or the user's. */
+/** A model already on this machine: shipped in a package, or the user's own file or folder. */
 export type OwnModel = { kind: "shipped"; name: string } | { kind: "file"; path: string };
 
 /**

@@ -29,8 +29,8 @@ export interface ResolvedModel {
 }
 
 /**
- * Returns the downloaded model of a name, if complete and of the given `sha256`. Takes three small reads; verifies
- * files in full if they have changed since the last check, or with `verify`.
+ * Returns the downloaded model called `name`, if it is complete and has the given `sha256`. Takes three small reads;
+ * verifies files in full if they have changed since the last check, or with `verify`.
  * @throws DamagedModel
  */
 export async function cachedModel(name: string, sha256?: string, verify = false): Promise<ResolvedModel | undefined> {
@@ -44,7 +44,7 @@ export async function cachedModel(name: string, sha256?: string, verify = false)
   return { name, path, bytes: record.bytes, source: record.source, sha256: record.sha256 };
 }
 
-/** Records files in the model's folder, or in another cache, as the cached model; clears the rest of the folder. */
+/** Records a model whose files are in its folder or in another cache; deletes other files from the folder. */
 export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   await keepJson(recordPath(record.name), record);
   const folder = modelFolder(record.name);
@@ -96,8 +96,8 @@ async function listed(
 }
 
 /**
- * The folder for the prepared weights of the model at `path`, a file or folder; it need not exist. The model's state
- * does not matter, because the weights record their source.
+ * The folder for the prepared weights of the model at `path`, a file or folder; it need not exist. It stays the same if
+ * the model changes, because the weights record their source.
  */
 export function preparedFolder(path: string): string {
   const key = createHash("sha256").update(realpathSync(path)).digest("hex");

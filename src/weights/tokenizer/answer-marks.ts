@@ -35,7 +35,7 @@ export const promptEnd = (tokenizer: Tokenizer, ids: readonly number[]): string 
 /** True if a prompt ends inside reasoning, which some templates open. */
 export const endsInReasoning = (prompt: string): boolean => /<think>\s*$/.test(prompt);
 
-/** The text between a prompt and an answer already begun; the answer is not reasoning unless it is marked as such. */
+/** The text to insert between a prompt and the beginning of its answer, which is not reasoning unless marked so. */
 export function beforeBegun(marks: AnswerMarks | undefined, prompt: string, begun: string): string {
   if (begun.trim() === "") return "";
   if (marks === "harmony") return `${HARMONY.channel}final${HARMONY.message}`;

@@ -11,7 +11,7 @@ export interface BpeOptions {
   fuseUnk?: boolean | undefined;
   /** True to write a missing character as its bytes, `<0xE2>` and so on. */
   byteFallback?: boolean | undefined;
-  /** True not to split a word that is itself a token, regardless of merges. */
+  /** If true, a word that is itself a token is not split, regardless of merges. */
   ignoreMerges?: boolean | undefined;
   /** The prefix of every character of a word except the first. */
   prefix?: string | undefined;

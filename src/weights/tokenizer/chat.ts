@@ -59,7 +59,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** Renders a chat with the model's own template. @throws UserError if it has none, or as `renderChat` does */
+/** Renders a chat with the model's own template. @throws UserError like `renderChat`, or if it has none */
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],

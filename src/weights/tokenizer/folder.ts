@@ -55,7 +55,7 @@ export function missingTokenizer(folder: string): string | undefined {
 }
 
 /**
- * The tokenizer of a Hugging Face folder: tokenizer.json, or a CLIP's older files, with additions from tokenizer_config.json,
+ * The tokenizer of a Hugging Face folder: tokenizer.json, or CLIP's older files, with additions from tokenizer_config.json,
  * special_tokens_map.json, generation_config.json and chat_template.jinja. `vocabulary`: the model's number of tokens.
  * @throws UserError if a file is missing or broken, needs something unsupported, or has tokens that the model does not
  * have

@@ -93,7 +93,7 @@ export function published(source: TokenizerSource): readonly string[] {
   return tokens;
 }
 
-/** The same converter gives user-defined tokens the score −1000; in SentencePiece it is 0, so that they merge first. */
+/** llama.cpp's converter gives user-defined tokens the score −1000; SentencePiece gives them 0, to merge them first. */
 export function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): ArrayLike<number> {
   const values = Float32Array.from(scores);
   for (const id of idsOfType(source, TokenType.userDefined)) values[id] = 0;

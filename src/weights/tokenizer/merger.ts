@@ -11,7 +11,7 @@ export class Merger {
 
   constructor(private readonly merges: Merges) {}
 
-  /** Merges `ids` in place until no pair merges: the pair with the lowest rank first, the leftmost of equal ones. */
+  /** Merges `ids` in place until no pair merges: the lowest rank first, and the leftmost if ranks are equal. */
   merge(ids: number[]): number[] {
     this.fit(ids.length);
     const { queue, next, previous, ranks } = this;
@@ -58,7 +58,7 @@ export class Merger {
   }
 }
 
-/** A heap of positions by rank: the lowest rank first, the leftmost of equal ones. */
+/** A heap of positions by rank: the lowest rank first, and the leftmost if ranks are equal. */
 class Queue {
   /** The rank of the last removed item. */
   rank = 0;

@@ -44,7 +44,7 @@ function turnsOf(tokenizer: Tokenizer): Turns | undefined {
   const write = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => {
     const segments = chatSegments(tokenizer, messages, { addGenerationPrompt });
     const text = segments.map((segment) => segment.text).join("");
-    // Ollama adds this token itself.
+    // Ollama adds bos itself.
     return text.startsWith(bos) ? text.slice(bos.length) : text;
   };
   const [system, user, answer] = [message("system", SYSTEM), message("user", USER), message("assistant", ANSWER)];
@@ -74,8 +74,8 @@ function split(text: string, parts: readonly string[]): string[] | undefined {
 }
 
 /**
- * `chat`: the texts around a system message, a question, an answer and a question; `behindUser`, `behindAnswer`: the end of
- * a turn; `plain`: the texts around a single question.
+ * `chat`: the texts around a system message, a question, an answer and a second question; `behindUser`,
+ * `behindAnswer`: the end of a turn; `plain`: the texts around a single question.
  */
 function turnsIn(
   [beforeSystem, toUser, toAnswer, toNext, toSecond]: readonly string[],
@@ -95,7 +95,7 @@ function turnsIn(
   if (beforePlain !== beforeUser && !isUsual) return undefined;
   const usual = beforePlain === beforeUser ? undefined : beforePlain!.slice(head.length, -tail.length);
   const all = [head, behindSystem, beforeUser, behindUser, beforeAnswer, behindAnswer, usual ?? ""];
-  // These marks have a meaning in Ollama's own formats.
+  // These characters have a meaning in Ollama's own formats.
   if (all.some((text) => text.includes("{{") || text.includes('"""'))) return undefined;
   return {
     ...{ system: [head, behindSystem], user: [beforeUser, behindUser], answer: [beforeAnswer, behindAnswer] },

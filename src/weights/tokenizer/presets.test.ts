@@ -30,7 +30,7 @@ test("a prompt begins with bos, and words are taken whole, where the model has i
 test("a file that does not know its pre-tokenizer is refused in its own words", () => {
   expect(() => presetOf({ path: "tiny.gguf", pre: "default" })).toThrow(
     new UserError(
-      'tiny.gguf: "tokenizer.ggml.pre" is "default": its converter did not know the model\'s pre-tokenizer; use a file from a newer converter',
+      'tiny.gguf: "tokenizer.ggml.pre" is "default": the file\'s converter did not know the model\'s pre-tokenizer; use a file from a newer converter',
     ),
   );
 });

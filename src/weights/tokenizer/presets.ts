@@ -37,9 +37,9 @@ const SEED_CODER = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^
 export interface Preset {
   normalizer?: Normalizer;
   preTokenizer: PreTokenizer;
-  /** The normalizer and the pre-tokenizer, in the form of a tokenizer.json. */
+  /** The normalizer and the pre-tokenizer, as in a tokenizer.json. */
   written: { normalizer: object | null; pre_tokenizer: object };
-  /** True not to split a word that is itself a token, regardless of merges. */
+  /** If true, a word that is itself a token is not split, regardless of merges. */
   ignoreMerges?: true;
   /** True to begin prompts with bos by default. */
   addBos?: true;
@@ -131,7 +131,7 @@ export function presetOf({ path, pre }: { path: string; pre?: string | undefined
   if (preset) return preset();
   if (pre === "default")
     throw new UserError(
-      `${path}: "tokenizer.ggml.pre" is "default": its converter did not know the model's pre-tokenizer; use a file from a newer converter`,
+      `${path}: "tokenizer.ggml.pre" is "default": the file's converter did not know the model's pre-tokenizer; use a file from a newer converter`,
     );
   const names = [...presets.keys()];
   const hint = suggest(pre, names) || `; expected one of ${few(names)}`;

@@ -9,7 +9,7 @@ export type PromptForm = (typeof promptForms)[number];
 /** The forms in words. */
 export const formNames: Readonly<Record<PromptForm, string>> = { chat: "a chat", raw: "plain text" };
 
-/** The form of a measurement's questions: the form of prompts, or `scored` if texts were only scored, not generated. */
+/** The form of a measurement's questions: a prompt form, or `scored` if texts were only scored, not generated. */
 export const questionForm = z.enum([...promptForms, "scored"]);
 
 /** SHA-256 of a model's chat template; undefined if it has none. */

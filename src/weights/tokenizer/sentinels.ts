@@ -19,10 +19,10 @@ export interface Blanked {
   readonly spaced: readonly boolean[];
 }
 
-/** Reads a text with `<extra_id_0>`, `<extra_id_1>` … in order. @throws UserError for another order, or none */
+/** Reads a text with `<extra_id_0>`, `<extra_id_1>` … in order. @throws UserError if none, or out of order */
 export function parseBlanks(text: string): Blanked {
   const found = [...text.matchAll(/<extra_id_(\d+)>/g)].map(([name]) => name);
-  if (found.length === 0) throw new UserError(`the prompt has no blank; expected ${sentinelName(0)} in its place`, 2);
+  if (found.length === 0) throw new UserError(`the prompt has no blank; mark the first with ${sentinelName(0)}`, 2);
   const wrong = found.findIndex((name, k) => name !== sentinelName(k));
   if (wrong >= 0) throw new UserError(`the prompt's blanks: expected ${sentinelName(wrong)}, got ${found[wrong]}`, 2);
   const texts = text.split(/<extra_id_\d+>/);
@@ -71,7 +71,7 @@ function blankOf(tokens: readonly number[], k: number, tokenizer: Tokenizer): re
 export function requireSpecial(tokenizer: Tokenizer, name: string): string {
   if (tokenizer.specialId(name) !== undefined) return name;
   throw new UserError(
-    `${tokenizer.path}: the model has no token ${name}; expected a model that was trained to fill in, such as by --method ul2r`,
+    `${tokenizer.path}: the model has no token ${name}; expected a model trained to fill blanks, such as with --method ul2r`,
     2,
   );
 }

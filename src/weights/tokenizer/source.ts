@@ -10,7 +10,7 @@ export interface TokenizerSource {
   model: string;
   /** Pre-tokenizer, which splits the text into words before the merges ("gpt2"). */
   pre?: string | undefined;
-  /** Token texts by id, for "gpt2" in the byte-level alphabet of GPT-2. */
+  /** Token texts by id; for "gpt2", in GPT-2's byte-level alphabet. */
   tokens: readonly string[];
   /** `TokenType` of each token. */
   tokenTypes?: ArrayLike<number> | undefined;
@@ -76,7 +76,7 @@ export function fromGguf(metadata: Metadata): TokenizerSource {
     sep: id("seperator") ?? id("separator"),
     eot: id("eot"),
     eom: id("eom"),
-    // The second name of each comes from older files.
+    // The second name in each line is from older files.
     fimPrefix: id("fim_pre") ?? id("prefix"),
     fimSuffix: id("fim_suf") ?? id("suffix"),
     fimMiddle: id("fim_mid") ?? id("middle"),

@@ -27,7 +27,7 @@ export function byteSource(
 
 function characterOf(byte: number): string {
   const codes = Array.from({ length: 0x144 }, (_, code) => String.fromCharCode(code));
-  // Searched from the end: below U+0021, a character is its own UTF-8 and not in the alphabet.
+  // Searched from the end, because a character below U+0021 also stands for its byte, but is not in the alphabet.
   return codes.findLast((character) => bytesOfToken(character).length === 1 && bytesOfToken(character)[0] === byte)!;
 }
 

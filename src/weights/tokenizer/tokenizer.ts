@@ -111,7 +111,7 @@ export class Tokenizer {
     return ids.map((id) => stream.push(id)).join("") + stream.flush();
   }
 
-  /** A token's bytes, which may be incomplete characters; for some tokens, they differ if it is a text's `first`. */
+  /** A token's bytes, which may be incomplete characters; some tokens' bytes differ at a text's start (`first`). */
   bytes(id: number, first = false): Uint8Array {
     // Some ids have no text: their rows only pad a model's table to a round size.
     if (id >= this.vocabSize) return new Uint8Array();

@@ -37,10 +37,10 @@ export type PairOptions = z.output<typeof pairOptions>;
 /** The options that only this method has. */
 const own = pairOptions.pick({ temperature: true, shuffled: true });
 
-/** Trains a CLIP or a SigLIP from random weights on captioned pictures. */
+/** Trains a CLIP or SigLIP model from random weights on captioned pictures. */
 export const pairs: Method<z.output<typeof own>> = {
   name: "pairs",
-  summary: "train a CLIP or a SigLIP on captioned pictures",
+  summary: "train a CLIP or SigLIP model on captioned pictures",
   options: own,
   presets: () => presets,
   unscored: "the lab has no task for models of images and texts; use the run's losses",

@@ -27,7 +27,7 @@ import type { PairOptions } from "./pairs.ts";
 /** The initial bias of SigLIP's logits (Zhai et al. 2023, section 3.2), since nearly all pairs are negatives. */
 const FIRST_BIAS = -10;
 
-/** Trains a CLIP or a SigLIP from random weights and writes it as a Hugging Face folder. @throws UserError */
+/** Trains a CLIP or SigLIP model from random weights and writes it as a Hugging Face folder. @throws UserError */
 export async function* pairStages(
   options: PairOptions,
   { options: run, out, resumes }: OpenTerms,
