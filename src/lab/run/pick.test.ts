@@ -147,7 +147,9 @@ describe("a registered recipe", () => {
     using model = await load("llama-tiny.gguf@fast");
     expect(model.name).toBe(TINY);
     rmSync(profile);
-    await expect(registered(of([texts[1]]), "a@fast")).rejects.toThrow(/per head\.json, which is missing; run lab pick in/);
+    await expect(registered(of([texts[1]]), "a@fast")).rejects.toThrow(
+      /per head\.json, which is missing; run lab pick in/,
+    );
     const gone = { ...summary, model: "x.gguf", model_file: path.join(folder, "gone.gguf") };
     await expect(registered(gone, "a@fast")).rejects.toThrow(/gone\.gguf, which is missing/);
   });
