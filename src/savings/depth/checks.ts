@@ -39,6 +39,13 @@ const SHARED_FILLS: readonly StateFill[] = ["recompute", "none"];
 /** The option `fill` as chains of fills; the model uses the first fill in a chain that its layers support. */
 export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as const;
 
+/** The help of the option `fill`. */
+export const fillHelp =
+  "state for the layers a token skips: the exit layer's keys and values (copy-kv), keys and values computed from the stream at the exit (copy-hidden), the layers' own once a later token needs them (recompute), or none (mask); for a recurrent model, states updated by the stream (ssm-partial) or unchanged (ssm-skip); a chain (with /) takes the first that fits the model";
+
+/** The help of the option `from`. */
+export const fromHelp = "use only exits after at least this many layers; default: all exits";
+
 /**
  * The fill of layers from `layer` on for a token that exited after `layer` layers: the first option that these layers
  * support, or one per kind of layer. @throws UserError if these layers support no option

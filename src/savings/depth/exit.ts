@@ -5,7 +5,7 @@ import { seededRandom } from "../../util/random.ts";
 import { choice, fraction, integer, optionalInteger } from "../option-schemas.ts";
 import { type Decision, type PlanPart, type StateFill, stateFills } from "../plan.ts";
 import type { Saving } from "../saving.ts";
-import { exitUnsupported, fillFor, fillLists, requireExits } from "./checks.ts";
+import { exitUnsupported, fillFor, fillHelp, fillLists, requireExits } from "./checks.ts";
 
 const options = z
   .strictObject({
@@ -18,7 +18,7 @@ const options = z
     fill: choice([...stateFills, "verify", ...fillLists])
       .default("copy-kv/ssm-partial")
       .describe(
-        "state for the layers a token skips, with mode=random: the exit layer's keys and values (copy-kv), keys and values computed from the stream at the exit (copy-hidden), the layers' own once a later token needs them (recompute), or none (mask); for a recurrent model, states updated by the stream (ssm-partial) or unchanged (ssm-skip); with either mode, verify takes the exit's tokens as drafts that the deeper layers check in one pass, and the text is dense's; a chain (with /) takes the first that fits the model",
+        `with mode=random: ${fillHelp}; with either mode, verify checks the tokens in one pass of the deeper layers, so the text is dense's`,
       ),
   })
   .superRefine(({ layer }, context) => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { choice, file, fraction, integer, optionalFraction, optionalInteger } from "../../option-schemas.ts";
 import { stateFills } from "../../plan.ts";
-import { fillLists } from "../checks.ts";
+import { fillHelp, fillLists, fromHelp } from "../checks.ts";
 
 const rules = ["classifier", "softmax-max", "softmax-margin", "entropy", "saturation", "random"] as const;
 export type Rule = (typeof rules)[number];
@@ -24,9 +24,9 @@ const fields = z.strictObject({
   fill: choice([...stateFills, "verify", ...fillLists])
     .optional()
     .describe(
-      "state for the layers a token skips: the exit layer's keys and values (copy-kv), keys and values computed from the stream at the exit (copy-hidden), the layers' own once a later token needs them (recompute), or none (mask); for a recurrent model, states updated by the stream (ssm-partial) or unchanged (ssm-skip); verify checks the tokens, and the text is dense's; a chain (with /) takes the first that fits the model; default without risk: copy-hidden/copy-kv/ssm-partial",
+      `${fillHelp}; verify checks tokens in one pass, so the text is dense's; default without risk: copy-hidden/copy-kv/ssm-partial`,
     ),
-  from: optionalInteger(1).describe("layers before the first exit to use; default: the first exit"),
+  from: optionalInteger(1).describe(fromHelp),
   rate: fraction(0.5).describe("with rule=random: the probability that a token exits"),
   seed: integer(0, 0).describe("seed of rule=random"),
   file: file().describe("folder of exits from `savings train dynamax`; default: the exits shipped for the model"),

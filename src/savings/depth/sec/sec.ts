@@ -2,7 +2,7 @@ import { z } from "zod";
 import { choice, file, fraction, optionalInteger } from "../../option-schemas.ts";
 import { stateFills } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
-import { exitUnsupported, fillLists } from "../checks.ts";
+import { exitUnsupported, fillHelp, fillLists, fromHelp } from "../checks.ts";
 
 const secOptions = z.strictObject({
   exit: fraction(0.9).describe(
@@ -13,10 +13,8 @@ const secOptions = z.strictObject({
   ),
   fill: choice([...stateFills, ...fillLists])
     .default("copy-hidden/ssm-partial")
-    .describe(
-      "state for the layers a token skips: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), the layers' own once a later token needs them (recompute), or none (mask); for a recurrent model, states updated by the stream (ssm-partial) or unchanged (ssm-skip); a chain (with /) takes the first that fits the model",
-    ),
-  from: optionalInteger(1).describe("layers before the first exit to use; default: the first exit"),
+    .describe(fillHelp),
+  from: optionalInteger(1).describe(fromHelp),
   file: file().describe("folder of exits from `savings train sec`; default: the exits shipped for the model"),
 });
 
