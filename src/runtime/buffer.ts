@@ -35,7 +35,7 @@ export abstract class NativeTensor implements Bindable, Disposable {
     return this.#value;
   }
 
-  /** Throws if it was disposed of. */
+  /** Throws if the tensor was disposed of. */
   check(): void {
     if (this.#value === NULL) throw new Error(`${this.name} was used after it was disposed`);
   }
@@ -46,7 +46,7 @@ export abstract class NativeTensor implements Bindable, Disposable {
   }
 }
 
-/** The OrtValue of a tensor over memory that it does not own. */
+/** An OrtValue for a tensor in memory that belongs to somebody else. */
 export function tensorOver(address: Pointer, bytes: number, dtype: DType, shape: readonly number[]): Pointer {
   const dims = BigInt64Array.from(shape.map(BigInt));
   const { cpu } = environment();
@@ -135,8 +135,8 @@ export class Buffer implements Disposable {
   }
 
   /**
-   * Gives the memory of `elements` elements after `offset` back to the system, if possible; they may read as zeros
-   * until they are written again.
+   * Gives the memory of `elements` elements, starting at `offset`, back to the system, if possible; they may read as
+   * zeros until they are written again.
    */
   giveBack(offset: number, elements: number): void {
     giveBack(this.#at(offset, elements), elements * bytesPerElement[this.dtype]);
@@ -147,7 +147,7 @@ export class Buffer implements Disposable {
     copyMemory(this.#at(offset, elements), from.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Copies elements, starting at `offset`, into `into`, as many as fit. */
+  /** Fills `into` with the bytes of elements, starting at `offset`. */
   read(offset: number, into: Uint8Array): void {
     copyMemory(into, this.#at(offset, into.length / bytesPerElement[this.dtype]), into.length);
   }

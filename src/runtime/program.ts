@@ -50,7 +50,7 @@ export class Program implements Disposable {
 
   /**
    * Compiles on a worker thread; several compilations may run at once. With `weights`, constants in files are shared
-   * with other programs, whose runs wait for the compilation. Programs over the same weights pass the same `block`.
+   * with other programs, whose runs wait for the compilation. Programs with the same constants pass the same `block`.
    * @throws Error if the device does not work here
    */
   static async compile(
@@ -93,7 +93,7 @@ export class Program implements Disposable {
     return this.#memory;
   }
 
-  /** Resolves when no program that shares its weights is being compiled; undefined if it can run now. */
+  /** Resolves once no program that shares these weights is being compiled; undefined if this program can run now. */
   get busy(): Promise<void> | undefined {
     return this.weights?.busy;
   }

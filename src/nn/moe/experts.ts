@@ -17,7 +17,7 @@ import type { Matrix } from "../../weights/weight-source.ts";
 import { type Activation, activateMlp } from "../mlp.ts";
 import type { Routing } from "./route.ts";
 
-/** Rows grouped by expert [rows, inputs], each times its expert's matrix: [rows, outputs]; one form for all. */
+/** Multiplies rows grouped by expert [rows, inputs] by their experts' matrices, all in one form: [rows, outputs]. */
 export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matrix[]): Tensor {
   const floats: Tensor[] = [];
   const blocks: QuantizedMatrix[] = [];

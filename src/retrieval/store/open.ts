@@ -7,7 +7,7 @@ import { createPostgresStore, deletePostgresStore, openPostgresStore, postgresIn
 import { createSqliteStore, openSqliteStore } from "./sqlite.ts";
 import type { Store } from "./store.ts";
 
-/** The place of the indexes: a folder, or a Postgres database by its address. */
+/** The place of the indexes: a folder's path, or a Postgres database's address. */
 export type Place = string;
 
 const FILE = "index.db";

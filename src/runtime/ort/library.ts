@@ -8,7 +8,7 @@ import { packageRoot } from "../../util/package-root.ts";
 /** The version of the C API's function table used here; the table only grows at its end. */
 const API_VERSION = 21;
 
-/** The shared libraries by platform, under the folder of libraries in the npm package `onnxruntime-node`. */
+/** The library's path for each platform, in the libraries' folder of the npm package `onnxruntime-node`. */
 export const LIBRARIES: Readonly<Record<string, string>> = {
   "linux-x64": "linux/x64/libonnxruntime.so.1",
   "linux-arm64": "linux/arm64/libonnxruntime.so.1",
