@@ -58,7 +58,7 @@ export async function search(
   top: number,
   embed: Embed | undefined,
 ): Promise<Found> {
-  if (query.trim() === "") throw new UserError("the query is empty, expected a text", 2);
+  if (query.trim() === "") throw new UserError("the query is empty; expected a text", 2);
   switch (by) {
     case "bm25":
       return withDocuments(store, await documents(store, top, byTerms(store, query)));

@@ -21,8 +21,8 @@ describe("a buffer", () => {
 
   test("refuses a view that passes its end, or starts where no element does", () => {
     using buffer = new Buffer("f32", 12);
-    expect(() => buffer.view([13])).toThrow(new RangeError("a view of [13] at 0 passes the end of 12 elements"));
-    expect(() => buffer.view([3, 2], 7)).toThrow("a view of [3,2] at 7 passes the end of 12 elements");
+    expect(() => buffer.view([13])).toThrow(new RangeError("a view of [13] at 0 exceeds the buffer's 12 elements"));
+    expect(() => buffer.view([3, 2], 7)).toThrow("a view of [3,2] at 7 exceeds the buffer's 12 elements");
     expect(() => buffer.view([1], -1)).toThrow(RangeError);
     expect(() => buffer.view([1], 0.5)).toThrow(RangeError);
     expect(() => buffer.view([12])).not.toThrow();
@@ -120,7 +120,7 @@ describe("memory given back", () => {
     new Float32Array(buffer.memory).fill(7);
     buffer.giveBack(0, 12);
     expect([...new Float32Array(buffer.memory)]).toEqual(new Array(12).fill(7));
-    expect(() => buffer.giveBack(3, 10)).toThrow(new RangeError("elements 3 to 13 pass the end of 12"));
+    expect(() => buffer.giveBack(3, 10)).toThrow(new RangeError("elements 3 to 13 exceed the buffer's 12"));
     expect(() => buffer.giveBack(-1, 2)).toThrow(RangeError);
   });
 });

@@ -128,9 +128,9 @@ export class Buffer implements Disposable {
   fresh(shape: readonly number[], offset = 0): View {
     this.#check();
     if (!Number.isInteger(offset) || offset < 0)
-      throw new RangeError(`a view starts at a whole number of elements, not at ${offset}`);
+      throw new RangeError(`a view must start at a whole number of elements, not at ${offset}`);
     if (offset + count(shape) > this.elements)
-      throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
+      throw new RangeError(`a view of [${shape}] at ${offset} exceeds the buffer's ${this.elements} elements`);
     return new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]), offset);
   }
 
@@ -166,7 +166,7 @@ export class Buffer implements Disposable {
   #at(offset: number, elements: number): Pointer {
     this.#check();
     if (offset < 0 || offset + elements > this.elements)
-      throw new RangeError(`elements ${offset} to ${offset + elements} pass the end of ${this.elements}`);
+      throw new RangeError(`elements ${offset} to ${offset + elements} exceed the buffer's ${this.elements}`);
     return this.#address + BigInt(offset * bytesPerElement[this.dtype]);
   }
 

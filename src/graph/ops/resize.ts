@@ -53,7 +53,7 @@ const resizeOp: Op<Sides> = {
   infer([x], { height, width }) {
     const [batch, channels] = imageOf("resizeBilinear", "x", x!);
     if (height < 1 || width < 1)
-      throw new ShapeError("resizeBilinear", "x", showType(x!), `sides of at least 1 for ${height} × ${width}`);
+      throw new ShapeError("resizeBilinear", "x", showType(x!), `a target of at least 1 × 1, not ${height} × ${width}`);
     return [{ dtype: "f32", shape: [batch, channels, height, width] }];
   },
   onnx(emit, { inputs, outputs }, { height, width }) {

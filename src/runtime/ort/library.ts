@@ -43,7 +43,7 @@ function installed(name: string, file: string): string {
     return createRequire(import.meta.url).resolve(`${name}/${file}`);
   } catch {
     throw new UserError(
-      `the package ${name}, which contains ONNX Runtime's library, is missing: npm installs it unless --omit=optional is set; with a modicum-*.tgz, install ${name}-*.tgz beside it, which \`npx tsx tools/platform-packages.ts\` makes in a clone (docs/deploy.md)`,
+      `the package ${name}, which contains ONNX Runtime's library, is missing: npm installs it unless --omit=optional is set; with a modicum-*.tgz, also install ${name}-*.tgz; \`npx tsx tools/platform-packages.ts\` makes it in a clone (docs/deploy.md)`,
     );
   }
 }
