@@ -38,7 +38,7 @@ export function chooseThreads(threads: number): void {
   chosen = threads;
 }
 
-/** The thread count of the process's pool; the first call fixes it. */
+/** The thread count of the process's pool; it cannot change after the first call. */
 export function poolThreads(): number {
   poolSize = chosen ?? availableThreads();
   return poolSize;

@@ -44,8 +44,8 @@ export type Features = ArrayLike<number>;
  * another order, the same result up to rounding. Its logits have mean 0 over the classes: the loss ignores a common
  * shift, and the solver keeps it at 0. `from` is a fit to start from, such as one with a different l2: the result is
  * the same up to the tolerance, after fewer iterations.
- * @throws UserError for rows of several lengths or with a number that is not finite, and for labels of one class or
- * none
+ * @throws UserError if rows differ in length or contain a number that is not finite, or if there are fewer than two
+ * classes
  */
 export function fitLogistic(
   rows: readonly Features[],

@@ -34,7 +34,7 @@ function recordsOf(path: string, text: string, delimiter: string): Parsed[] {
   }
 }
 
-/** The parser's messages on quotes do not say what was expected. */
+/** The parser's own messages about quotes do not say what was expected. */
 function faultOf({ code, message, lines }: CsvError): string {
   const fault = code && quoting[code.replace(/^CSV_/, "")];
   return fault ? `line ${lines}: ${fault}` : message;
