@@ -233,7 +233,7 @@ function weightsFolder(graph: Graph): string | undefined {
   const folders = new Set(
     graph.constants.flatMap(({ data }) => (data.kind === "file" ? [path.dirname(data.path)] : [])),
   );
-  if (folders.size > 1) throw new Error(`the constants of one graph are in ${folders.size} folders`);
+  if (folders.size > 1) throw new Error(`the constants of one graph are in ${folders.size} folders; expected one`);
   return [...folders][0];
 }
 

@@ -31,10 +31,7 @@ let poolSize: number | undefined;
  */
 export function chooseThreads(threads: number): void {
   if (poolSize !== undefined && poolSize !== threads)
-    throw new UserError(
-      `this process runs models on ${poolSize} threads, which all of them share; expected threads: ${poolSize}`,
-      2,
-    );
+    throw new UserError(`all models in this process share ${poolSize} threads; expected threads: ${poolSize}`, 2);
   chosen = threads;
 }
 

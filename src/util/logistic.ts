@@ -10,9 +10,9 @@ import { minimise, type Objective } from "./lbfgs.ts";
 
 /** The options of a fit. */
 const logisticOptions = z.strictObject({
-  l2: z.number().positive().default(1e-3).describe("weight of half the squared length of all weights"),
+  l2: z.number().positive().default(1e-3).describe("weight of the L2 penalty, half the sum of squared weights"),
   iterations: z.int().min(1).default(200).describe("maximum number of iterations of the solver"),
-  tolerance: z.number().positive().default(1e-4).describe("largest component of the gradient at the end"),
+  tolerance: z.number().positive().default(1e-4).describe("end when no component of the gradient exceeds this"),
 });
 export type LogisticOptions = z.input<typeof logisticOptions>;
 

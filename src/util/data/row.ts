@@ -36,7 +36,7 @@ export async function parseRows<T>(schema: z.ZodType<T>, rows: AsyncIterable<Row
 function insteadOf(path: readonly PropertyKey[], value: unknown): string {
   const [field] = path;
   if (field === undefined || typeof value !== "object" || value === null) return "";
-  if (!(field in value)) return `; there is none, ${fieldsOf(value)}`;
+  if (!(field in value)) return `; found no such field, ${fieldsOf(value)}`;
   const got = path.reduce((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value as unknown);
   return `, got ${shown(got)}`;
 }
