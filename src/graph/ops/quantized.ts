@@ -138,7 +138,7 @@ export function emitWithSums(
   return emit.value("Concat", [x, flat], { axis: { int: rank - 1 } });
 }
 
-/** Turns rows [..., stored columns], which include the correction's columns, into weights [..., K] by adding it. */
+/** Turns rows [..., stored columns] into weights [..., K], adding the correction in the columns after K. */
 function emitCorrected(emit: Emitter, rows: string, rank: number, sizes: Sizes, output: string): void {
   const { blocks, block, k, stored } = sizes;
   const outer = Array<number>(rank - 1).fill(0);

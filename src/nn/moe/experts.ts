@@ -38,7 +38,7 @@ export interface ExpertMatrices {
   readonly down: readonly Matrix[];
 }
 
-/** Their biases, one row per expert. */
+/** The biases of experts' feed-forwards, one row per expert. */
 export interface ExpertBiases {
   /** In the order of `inside`: [experts, width] each. */
   readonly inside: readonly Tensor[];
