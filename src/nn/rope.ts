@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 export type RopeScaling =
   /** Divides every position (Chen et al. 2023). */
   | { readonly type: "linear"; readonly factor: number }
-  /** Llama 3.1: divides the frequencies of pairs with `low` rotations or fewer per original context, with a ramp to `high`. */
+  /** Llama 3.1: divides the frequencies of pairs with at most `low` rotations per original context; a ramp to `high`. */
   | {
       readonly type: "llama3";
       readonly factor: number;

@@ -19,7 +19,7 @@ const ALL_OPTIMIZATIONS = 99;
 const DEVICE_MEMORY = 0;
 const DEFAULT_MEMORY = 0;
 
-/** A run's threads: the process's pool, or only the calling thread, so that many runs proceed at once without spinning. */
+/** A run's threads: the process's pool, or only the caller's, so that many runs may proceed at once without spinning. */
 export type Threads = "shared" | "caller";
 
 /** A graph compiled by ONNX Runtime, ready to run on bound buffers. */

@@ -83,7 +83,7 @@ export class Postgres {
   #explained(error: unknown): unknown {
     if (!(error instanceof Error) || error instanceof UserError) return error;
     const code = codeOf(error) ?? "";
-    // SQLSTATE's classes for data, constraints and syntax, in which the query itself is wrong.
+    // SQLSTATE's classes for data, constraints and syntax: here, the query itself is wrong.
     if (/^(22|23|42(?!501))\w{3}$/.test(code)) return error;
     return this.kind.fault(`the ${this.kind.noun} ${this.place} can't be used: ${error.message || code}`);
   }
