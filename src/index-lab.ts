@@ -1,4 +1,4 @@
-/** Measures what savings cost in quality, as `modicum/lab`. */
+/** The module `modicum/lab`: measures what savings cost in quality. */
 
 export { compareRuns, type Run } from "./lab/report/compare.ts";
 export type { Result, Summary } from "./lab/results.ts";

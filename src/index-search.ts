@@ -1,4 +1,4 @@
-/** Search indexes, as `modicum/search`. */
+/** The module `modicum/search`: search indexes. */
 
 export {
   type CreateIndexOptions,

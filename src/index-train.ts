@@ -1,4 +1,4 @@
-/** Training, as `modicum/train`. */
+/** The module `modicum/train`: training. */
 
 export {
   estimateTraining,

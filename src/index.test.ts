@@ -32,7 +32,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Calls that JavaScript allows, and that the compiler would refuse. */
+/** Calls that JavaScript allows, but the TypeScript compiler refuses. */
 type Call = (...words: unknown[]) => Promise<unknown>;
 const untyped = (value: unknown): never => value as never;
 const call = (f: unknown): Call => f as Call;

@@ -99,12 +99,12 @@ const searching = () => import("./index-search.ts");
 /** Estimates a run on this machine from its first batch: FLOPs, memory and hours. @throws UserError */
 export const estimateTraining: Training["estimateTraining"] = later(async () => (await training()).estimateTraining);
 
-/** Resumes the run in a folder. @throws UserError if it holds none */
+/** Resumes the run in a folder. @throws UserError if the folder holds no run */
 export const resumeTraining: Training["resumeTraining"] = later(async () => (await training()).resumeTraining);
 
 /**
- * Trains a model, a new one or an existing one. If `signal` stops a run, its state is kept; `reuse: "resume"` continues
- * it with the same losses to the last bit.
+ * Trains a new or an existing model. If `signal` stops a run, its state is kept; `reuse: "resume"` continues it with
+ * the same losses to the last bit.
  * @throws UserError
  */
 export const train: Training["train"] = later(async () => (await training()).train);
@@ -119,7 +119,7 @@ export const trainPhases: Training["trainPhases"] = later(async () => (await tra
 /**
  * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within
  * `out`, and writes `report.html` about all of them. A call with the same arguments resumes a stopped one.
- * @throws UserError for the first combination that cannot begin, before any does
+ * @throws UserError for the first combination that cannot be trained, before any training begins
  */
 export const trainSweep: Training["trainSweep"] = later(async () => (await training()).trainSweep);
 
@@ -130,21 +130,21 @@ export const trainSweep: Training["trainSweep"] = later(async () => (await train
 export const openAnswerer = later(async () => (await import("./library/answer-pipeline.ts")).openAnswerer);
 
 /**
- * Answers every question with and without passages, finds gates' thresholds on them, and stores the gates, bound to the
- * model's hash and the prompts.
+ * Answers every question with and without passages, finds gates' thresholds from the answers, and stores the gates,
+ * bound to the model's hash and the prompts.
  * @throws UserError
  */
 export const calibrateAnswers = later(async () => (await import("./library/calibrate-answer.ts")).calibrateAnswers);
 
 /**
- * Finds a pair's thresholds on representative prompts, and stores them, bound to both models' hashes. Swift answers
- * every row; Super only if its answers count (by=accuracy).
+ * Finds a pair's thresholds on representative prompts, and stores them, bound to both models' hashes. The first model
+ * answers every prompt; the second does so only if accuracy decides (by=accuracy).
  * @throws UserError
  */
 export const calibrateRoute = later(async () => (await import("./library/calibrate-route.ts")).calibrateRoute);
 
 /**
- * Opens a classifier for any labels that looks texts up: `glove` for word vectors, or an embedding MODEL, with the
+ * Opens a classifier for any labels that looks texts up: with `glove` (word vectors) or an embedding model, and the
  * index whose categories it reads. Missing files are downloaded.
  * @throws UserError
  */
@@ -182,7 +182,7 @@ export const openReceipts = later(async () => (await import("./library/open-rece
 
 /**
  * Opens a pipeline by its name: `smollm2>qwen2.5-coder@share=0.3` answers with the first model, or with the second if
- * the first one's logits say that the prompt is hard. Each is any model that `load` accepts, or a recipe's name.
+ * the first one's logits say that the prompt is hard. Each can be any model that `load` accepts, or a recipe's name.
  * Missing models are downloaded.
  * @throws UserError
  */
@@ -224,8 +224,8 @@ export const saveCalibration = later(async () => (await import("./library/profil
 export const saveProfile = later(async () => (await import("./library/profile.ts")).saveProfile);
 
 /**
- * Opens a model of images and texts with its localiser and bridge, to name regions of pictures.
- * @throws UserError if the model has none
+ * Opens an image–text model with its localiser and bridge, to name regions of pictures.
+ * @throws UserError if the model lacks either
  */
 export const openRecognizer = later(async () => (await import("./library/recognize-pipeline.ts")).openRecognizer);
 
@@ -240,21 +240,21 @@ export const checkReranker = later(async () => (await import("./library/rerank-p
 export const openReranker = later(async () => (await import("./library/rerank-pipeline.ts")).openReranker);
 
 /**
- * Writes a run for transformers, PEFT and accelerate, the basis of TRL, into a new or empty folder: tokenised rows in
- * order, settings, initial weights, and a `train.py`.
- * @throws UserError; the folder is then empty
+ * Exports a run to transformers, PEFT and accelerate, on which TRL is based, into a new or empty folder: tokenised rows
+ * in order, settings, initial weights, and a `train.py`.
+ * @throws UserError, and leaves the folder empty
  */
 export const exportTraining: Training["exportTraining"] = later(async () => (await training()).exportTraining);
 
 /**
- * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's
- * folder, a weaker adapter.
+ * Interpolates between the weights of a model and its fine-tuned form, and writes the result into `out`: a model in
+ * float32, or, if `tuned` is an adapter's folder, a weaker adapter.
  * @throws UserError if the two have different tensors
  */
 export const interpolate: Training["interpolate"] = later(async () => (await training()).interpolate);
 
 /**
- * Writes runs side by side as one page with their curves and receipts: into `out`, or `report.html` of the first folder.
+ * Writes a page that compares runs by their curves and receipts: into `out`, or as `report.html` in the first folder.
  * @throws UserError if a folder holds no run
  */
 export const trainingReport: Training["trainingReport"] = later(async () => (await training()).trainingReport);
@@ -266,7 +266,7 @@ export const trainingReport: Training["trainingReport"] = later(async () => (awa
  */
 export const trainExits: Training["trainExits"] = later(async () => (await training()).trainExits);
 
-/** Writes a mask of a model's tensors by their names. @throws UserError for a name that matches no tensor */
+/** Writes a mask that names tensors of a model. @throws UserError for a name that matches no tensor */
 export const maskTensors: Training["maskTensors"] = later(async () => (await training()).maskTensors);
 
 /**

@@ -9,7 +9,7 @@ import type { Tensor } from "./tensor.ts";
 /**
  * Precisions; all but the first are simulated by rounding in float32. `amp-…` rounds the inputs and results of
  * products, like autocast; scans keep their state and decays in float32. `pure-bf16` rounds weights, inputs and all
- * results except losses and the integers of noise.
+ * results, except losses and the integers from which noise is computed.
  */
 export const precisionPolicies = ["fp32", "amp-bf16", "amp-fp16", "pure-bf16"] as const;
 export type PrecisionPolicy = (typeof precisionPolicies)[number];
@@ -51,14 +51,14 @@ function pure(format: HalfFormat): Changes {
     operand(node, i, tensor) {
       if (LOSSES.has(node.op.name) || node.op.operands[i] === "columns") return tensor;
       const value = rounded(tensor);
-      // A scan multiplies by the exponential of its decays, so that value is rounded.
+      // A scan multiplies by the exponential of its decays, so that exponential is rounded.
       return isGatedScan(node) && i === DECAY ? log(round(exp(value), format)) : value;
     },
     result: (node, _, tensor) => (LOSSES.has(node.op.name) ? tensor : rounded(tensor)),
   };
 }
 
-/** Rounds a float tensor, and never twice. */
+/** Rounds each float tensor once, even if it is passed again. */
 function once(format: HalfFormat): (tensor: Tensor) => Tensor {
   const known = new WeakMap<Tensor, Tensor>();
   return (tensor) => {

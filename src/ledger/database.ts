@@ -3,7 +3,7 @@ import { UserError } from "../util/errors.ts";
 export type SqlRow = Readonly<Record<string, unknown>>;
 export type Values = Readonly<Record<string, string | number>>;
 
-/** The store of receipts. SQL is the common part of SQLite's and Postgres's, with `:name` for a value. */
+/** The store of receipts. Its SQL must suit both SQLite and Postgres; `:name` stands for a value. */
 export interface Database {
   /**
    * Writes receipts, as JSON, in one transaction; resolves once they are stored. Receipts with existing ids are left

@@ -26,7 +26,7 @@ export const receiptSchema = z
       .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))], "is no counter"))
       .optional()
       .describe(
-        "work that a recipe changed (layers, blocks, tokens …): the amount that dense would run, and the amount run; calls are listed by model",
+        "work that a recipe changed (layers, blocks, tokens …): the amount that dense would run, and the amount that ran; calls are listed by model",
       ),
     ms: z.strictObject({
       queue: later.describe("waiting for memory or for a place in the batch"),
@@ -46,7 +46,7 @@ export const receiptSchema = z
     budget: z
       .strictObject({ asked: budget, predicted: cost, spent: cost, met: z.boolean() })
       .optional()
-      .describe("the budget, the prediction and the cost, without waiting"),
+      .describe("the budget, the prediction and the cost, without time in the queue"),
   })
   .refine((r) => r.flops.overhead <= r.flops.spent, {
     path: ["flops", "overhead"],

@@ -47,7 +47,7 @@ function work(parts: readonly Counters[]): Counters {
   return total;
 }
 
-/** Adds two counters, or counters by model. A plain number counts calls of a model that was called directly. */
+/** Adds two counters, or two sets of counters by model, in which a plain number counts direct calls of a model. */
 function both(a: Counters[string] | undefined, b: Counters[string]): Counters[string] {
   if (a === undefined) return b;
   if (isCounter(a) && isCounter(b)) return sums([a, b]);

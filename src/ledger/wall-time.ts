@@ -21,7 +21,7 @@ export class WallTime {
     return { ...ms, prefill: ms.prefill + Math.max(0, performance.now() - this.#since - called) };
   }
 
-  /** Like `times`; `own` produced the answer, and earlier calls' decoding counts as prefill. */
+  /** Like `times`; the call `own` produced the answer, and decoding in other calls counts as prefill. */
   answering(own: Receipt | undefined, calls: readonly Receipt[]): Times {
     const { prefill, decode, ...times } = this.times(calls);
     const last = own?.ms.decode ?? 0;

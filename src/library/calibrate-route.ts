@@ -74,8 +74,8 @@ export interface Calibrated {
 }
 
 /**
- * Finds a pair's thresholds on representative prompts, and stores them, bound to both models' hashes. Swift answers
- * every row; Super only if its answers count (by=accuracy).
+ * Finds a pair's thresholds on representative prompts, and stores them, bound to both models' hashes. The first model
+ * answers every prompt; the second does so only if accuracy decides (by=accuracy).
  * @throws UserError
  */
 export async function calibrateRoute(

@@ -50,7 +50,7 @@ const callOptions = readOptions.extend({
 });
 
 /**
- * Opens a classifier for any labels that looks texts up: `glove` for word vectors, or an embedding MODEL, with the
+ * Opens a classifier for any labels that looks texts up: with `glove` (word vectors) or an embedding model, and the
  * index whose categories it reads. Missing files are downloaded.
  * @throws UserError
  */

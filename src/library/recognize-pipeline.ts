@@ -16,8 +16,8 @@ const recognizerOptions = loadOptions
   .extend({ regions: text.optional() });
 
 /**
- * Opens a model of images and texts with its localiser and bridge, to name regions of pictures.
- * @throws UserError if the model has none
+ * Opens an image–text model with its localiser and bridge, to name regions of pictures.
+ * @throws UserError if the model lacks either
  */
 export async function openRecognizer(name = "clip-tiny", options: RecognizerOptions = {}): Promise<RecognizePipeline> {
   const { regions, quant, ...rest } = checkArgument("openRecognizer's options", recognizerOptions, options);

@@ -128,7 +128,7 @@ describe("another embedding model is refused", () => {
     const identity = { ...index.settings.embedding!, name: "mpnet" };
     const opened = async () => ({ ...(await openEmbedding()), identity });
     await expect(index.searchWith(opened, "x", { by: "dense" }, {})).rejects.toThrow(
-      `the index ${index.name} has vectors of ${model}, not of mpnet; create one for it`,
+      `the index ${index.name} has vectors of ${model}, not of mpnet; create an index for it`,
     );
   });
 });

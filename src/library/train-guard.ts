@@ -69,7 +69,7 @@ export interface MaskCall extends ResolveOptions {
   readonly freeze: readonly string[];
 }
 
-/** Writes a mask of a model's tensors by their names. @throws UserError for a name that matches no tensor */
+/** Writes a mask that names tensors of a model. @throws UserError for a name that matches no tensor */
 export async function maskTensors(model: string, { out, freeze, ...resolving }: MaskCall): Promise<WrittenMask> {
   if (freeze.length === 0) throw new UserError("freeze: expected at least one name of a tensor", 2);
   using subject = await openWhole(await openBase(model, resolving));

@@ -52,7 +52,7 @@ export async function train(
   return runSession(session, (model) => openBase(model, rest), rest, rest.signal);
 }
 
-/** Resumes the run in a folder. @throws UserError if it holds none */
+/** Resumes the run in a folder. @throws UserError if the folder holds no run */
 export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse"> = {}): Promise<TrainResult> =>
   train(optionsOf(out), { ...call, out, reuse: "resume" });
 
@@ -76,7 +76,7 @@ export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "
 /**
  * Trains every combination of `sweep.grid`, one after the other, each in its folder within `out`, and writes
  * `report.html` about all of them. A call with the same arguments resumes a stopped one.
- * @throws UserError for the first combination that cannot begin, before any does
+ * @throws UserError for the first combination that cannot be trained, before any training begins
  */
 export async function trainSweep(
   sweep: SweepInput,
@@ -107,8 +107,8 @@ export interface InterpolateOptions extends ResolveOptions {
 }
 
 /**
- * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's
- * folder, a weaker adapter.
+ * Interpolates between the weights of a model and its fine-tuned form, and writes the result into `out`: a model in
+ * float32, or, if `tuned` is an adapter's folder, a weaker adapter.
  * @throws UserError if the two have different tensors
  */
 export async function interpolate(
@@ -124,9 +124,9 @@ export async function interpolate(
 }
 
 /**
- * Writes a run for transformers, PEFT and accelerate, the basis of TRL, into a new or empty folder: tokenised rows in
- * order, settings, initial weights, and a `train.py`.
- * @throws UserError; the folder is then empty
+ * Exports a run to transformers, PEFT and accelerate, on which TRL is based, into a new or empty folder: tokenised rows
+ * in order, settings, initial weights, and a `train.py`.
+ * @throws UserError, and leaves the folder empty
  */
 export async function exportTraining(
   options: TrainInput,
@@ -136,7 +136,7 @@ export async function exportTraining(
 }
 
 /**
- * Writes runs side by side as one page with their curves and receipts: into `out`, or `report.html` of the first folder.
+ * Writes a page that compares runs by their curves and receipts: into `out`, or as `report.html` in the first folder.
  * @throws UserError if a folder holds no run
  */
 export function trainingReport(

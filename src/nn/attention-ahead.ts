@@ -18,7 +18,7 @@ import {
 } from "../graph/index.ts";
 import type { Tables } from "./rope-axes.ts";
 
-/** The cache of a layer, for one row, and the number of later tokens that each new token sees, i64 [tokens]. */
+/** A layer's cache for one row. `ahead` i64 [tokens]: the number of later tokens that each new token sees. */
 interface AheadTensors extends Omit<CacheTensors, "total"> {
   readonly positions: Tensor;
   readonly ahead: Tensor;

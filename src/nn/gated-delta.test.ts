@@ -78,11 +78,11 @@ test.each([
   }
 });
 
-/** A token whose keys are much longer than the epsilon added to the sum of their squares. */
+/** A token whose keys are so large that the epsilon in their norm does not matter. */
 const KEYED = [100, 200, 300, 400];
 
 test("a value that the state already gives for its key is not written again", () => {
-  // Without a decay, and if each value is written in full, the second of two equal tokens changes nothing.
+  // Without decay, and with values written in full, a repeated token does not change the state.
   const g = new Graph();
   const feeds: Record<string, NdArray> = { x: ndarray([1, 2, 4], Float64Array.of(...KEYED, ...KEYED)) };
   const weights = weightsIn(g, feeds);

@@ -62,8 +62,8 @@ function stateParts(config: GatedDeltaConfig): [conv: number, scan: number] {
 }
 
 /**
- * A mixer over whole sequences, for training: x [batch, tokens, hidden] → the same shape, with batch and tokens as
- * numbers. It takes one sequential step per token.
+ * A mixer over whole sequences, for training: x [batch, tokens, hidden] → the same shape; batch and tokens must not be
+ * symbolic. It takes one sequential step per token.
  */
 export function gatedDeltaRule(weights: MixerWeights, config: GatedDeltaConfig, x: Tensor): Tensor {
   const block = new Block(weights, config);
@@ -100,7 +100,7 @@ export function gatedDeltaStep(
 interface Beside {
   /** [.., values] */
   readonly gate: Tensor;
-  /** [.., heads]: the shares of a value to write and, in `keep`, of the state to keep, before activation. */
+  /** [.., heads], before activation: the share of a value to write, and the share of the state to keep. */
   readonly write: Tensor;
   readonly keep: Tensor;
 }
@@ -179,7 +179,7 @@ class Block {
     };
   }
 
-  /** The scan in ordinary operators: y [batch, tokens, heads, valueSize]. */
+  /** The scan, built from ordinary operators: y [batch, tokens, heads, valueSize]. */
   stepByStep({ q, k, v, decay, beta }: Scanned): Tensor {
     const [batch, tokens, heads, size] = v.shape as [number, number, number, number];
     const { keySize } = this.config;
@@ -214,7 +214,7 @@ class Block {
     return reshape(spread(x, 3, heads / keyHeads), [...x.shape.slice(0, 2), heads, keySize]);
   }
 
-  /** The mixer's result from the scan's, [batch, tokens, heads, valueSize]: each head's norm, the gate, the projection. */
+  /** Applies each head's norm, the gate and the projection to the scan's result [batch, tokens, heads, valueSize]. */
   leave(y: Tensor, gate: Tensor): Tensor {
     const { hidden, valueSize, epsilon } = this.config;
     const normed = rmsNorm(y, this.weights.tensor("norm.weight", [valueSize]), epsilon);

@@ -92,7 +92,7 @@ const mambaWeights = ({ hidden, inner, stateSize, stepRank, convWidth }: MambaCo
     "out_proj.weight": [hidden, inner],
   }) as const satisfies Readonly<Record<string, readonly number[]>>;
 
-/** A mixer with weights of half sin(a i + b), where i counts the elements; the expected results were computed independently. */
+/** A mixer whose i-th weights are ½ sin(a i + b); the expected results were computed independently. */
 const config: MambaConfig = { hidden: 4, inner: 8, stateSize: 3, stepRank: 2, convWidth: 4 };
 const wave =
   (a: number, b: number, factor = 0.5, shift = 0) =>

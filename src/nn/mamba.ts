@@ -41,8 +41,8 @@ export const mambaStateSize = (config: MambaConfig): number => convPart(config) 
 const convPart = ({ inner, convWidth }: MambaConfig): number => (convWidth - 1) * inner;
 
 /**
- * A mixer over whole sequences, for training: x [batch, tokens, hidden] → the same shape, with batch and tokens as
- * numbers. All states of a batch are in memory: only for small models.
+ * A mixer over whole sequences, for training: x [batch, tokens, hidden] → the same shape; batch and tokens must not be
+ * symbolic. It keeps all states of a batch in memory, so it suits only small models.
  */
 export function mamba(weights: MixerWeights, config: MambaConfig, x: Tensor): Tensor {
   const block = new Block(weights, config);
@@ -62,8 +62,8 @@ function scanned({ v, decay, b, c }: Scanned, { inner, stateSize }: MambaConfig)
 }
 
 /**
- * Like `mamba`, on any number of new tokens: `state` [batch, mambaStateSize] holds the earlier ones, zeros before the
- * first token. Returns y [batch, tokens, hidden] and the new state.
+ * Like `mamba`, on any number of new tokens: `state` [batch, mambaStateSize] is the state after the earlier tokens,
+ * zeros before the first. Returns y [batch, tokens, hidden] and the new state.
  */
 export function mambaStep(
   weights: MixerWeights,
@@ -130,7 +130,7 @@ class Block {
     return { x, v: times(steps, x), decay: flat, b, c };
   }
 
-  /** The mixer's result from the scan's: the skip, the gate, the projection. */
+  /** Applies the skip, the gate and the projection to the scan's result. */
   leave(y: Tensor, x: Tensor, gate: Tensor): Tensor {
     const skipped = plus(y, times(x, this.weights.tensor("D", [this.config.inner])));
     return this.weights.project(times(skipped, silu(gate)), "out_proj", this.config.hidden);

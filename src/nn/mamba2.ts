@@ -35,7 +35,7 @@ export interface Mamba2Config {
   /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   readonly epsilon: number;
-  /** Normalises the result by groups, after or before the product with the gate; after if absent. */
+  /** Where the result is normalised, by groups: after (the default) or before the product with the gate. */
   readonly norm?: "behind" | "before" | "none";
   /** Factors for the parts of its input projection; 1 if absent. */
   readonly factors?: ProjectionFactors | undefined;
@@ -50,7 +50,7 @@ export const mamba2Config = (hidden: number, sizes: Partial<Mamba2Config> = {}):
   ...sizes,
 });
 
-/** The number of heads, and of the convolution's channels: x, B and C. */
+/** The number of heads, and the number of the convolution's channels (x, B and C together). */
 const partsOf = ({ inner, headSize, groups, stateSize }: Mamba2Config) => ({
   heads: inner / headSize,
   channels: inner + 2 * groups * stateSize,
@@ -170,7 +170,7 @@ class Block {
     return { x, v: timesRows(x, steps), decay, b: byGroup(written), c: byGroup(read) };
   }
 
-  /** The mixer's result from the scan's, both [batch, tokens, heads, headSize]: the skip, the gated norm, the projection. */
+  /** Applies the skip, the gated norm and the projection to the scan's y; x and y: [batch, tokens, heads, headSize]. */
   leave(y: Tensor, x: Tensor, gate: Tensor): Tensor {
     const { headSize, outputs } = this.config;
     const skipped = plus(y, times(x, spread(this.weight("D"), 1, headSize)));

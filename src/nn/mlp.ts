@@ -5,7 +5,7 @@ export type Activation = ActivationName | ClampedGate | ScaledGate;
 
 type ActivationName = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "relu-squared";
 
-/** A gate whose sigmoid has a slope, multiplied by up plus 1; a limit clamps both (gpt-oss). */
+/** gate · sigmoid(slope · gate) · (up + 1), with gate and up clamped to the limit (gpt-oss). */
 interface ClampedGate {
   readonly slope: number;
   readonly limit: number;
@@ -16,7 +16,7 @@ interface ScaledGate {
   readonly factor: number;
 }
 
-/** The slope of the sigmoid that approximates GELU's normal distribution (Hendrycks & Gimpel 2016, section 2). */
+/** The slope of the sigmoid that approximates the normal distribution in GELU (Hendrycks & Gimpel 2016, section 2). */
 const QUICK = 1.702;
 
 function activate(x: Tensor, activation: ActivationName): Tensor {

@@ -37,7 +37,7 @@ export function plainRmsNorm(x: Tensor, epsilon: number): Tensor {
   return divide(x, spread(sqrt(plus(mean, full(mean, epsilon))), axis, x));
 }
 
-/** The norm of x + residual, and that sum. */
+/** Returns x + residual normalised, and the sum itself. */
 export function addAndNormalise(x: Tensor, residual: Tensor, { kind, gain, shift, epsilon }: Norm) {
   return kind === "rms" ? skipRmsNorm(x, residual, gain, epsilon) : skipLayerNorm(x, residual, gain, shift, epsilon);
 }

@@ -10,7 +10,7 @@ export interface PaddedHeads {
   readonly pairs: RotaryPairs;
 }
 
-/** Parts of a head that are padded with zeros: both halves if pairs are half a head apart. */
+/** The number of parts of a head that are padded with zeros: two halves if pairs are half a head apart, else one. */
 const partsOf = ({ pairs }: PaddedHeads): number => (pairs === "half" ? 2 : 1);
 
 /** x [batch, tokens, heads·stored] → [batch, tokens, heads·padded], with zeros that change no product of two heads. */

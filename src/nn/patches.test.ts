@@ -10,7 +10,7 @@ const [ROWS, COLUMNS] = [HEIGHT / SIDE, WIDTH / SIDE];
 const pixels = noise(1, [IMAGES, CHANNELS, HEIGHT, WIDTH]).data as Float64Array;
 const kernel = noise(2, [OUTPUTS, CHANNELS, SIDE, SIDE]).data as Float64Array;
 
-/** Every multiply in a convolution with a stride: the indices of the pixel, the kernel element and the result. */
+/** Every multiplication in a convolution with a stride: the indices of the pixel, the kernel element and the result. */
 function* products() {
   for (let image = 0; image < IMAGES; image++)
     for (let patch = 0; patch < ROWS * COLUMNS; patch++)

@@ -5,7 +5,7 @@ import { project } from "./linear.ts";
 /**
  * Vectors of an image's square patches, which do not overlap, row by row: pixels [batch, channels, height, width] →
  * [batch, patches, width of the vectors]. `weight` is the kernel of a convolution with stride `side`, [outputs,
- * channels · side · side]: reshaping makes it one product (Dosovitskiy et al. 2021, section 3.1).
+ * channels · side · side]; on reshaped pixels, it is one product (Dosovitskiy et al. 2021, section 3.1).
  */
 export function patchVectors(pixels: Tensor, side: number, weight: Matrix, bias?: Tensor): Tensor {
   const [batch, channels, height, width] = pixels.shape as [Dim, number, number, number];

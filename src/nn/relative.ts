@@ -6,7 +6,7 @@ export interface Buckets {
   readonly buckets: number;
   /** The distance from which all keys share one bucket. */
   readonly reach: number;
-  /** True if keys after the query have separate buckets, half of all. */
+  /** True if keys after the query have separate buckets: half of the total. */
   readonly bidirectional: boolean;
 }
 

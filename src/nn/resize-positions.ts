@@ -23,7 +23,7 @@ function add(row: Float32Array, table: Float32Array, at: number, share: number):
   for (let i = 0; i < row.length; i++) row[i] = row[i]! + share * table[at + i]!;
 }
 
-/** The four positions nearest to a position, and their weights. */
+/** The four grid positions nearest to `place`, and their weights. */
 function tapsOf(place: number, size: number): { at: number; share: number }[] {
   const first = Math.floor(place) - 1;
   return Array.from({ length: 4 }, (_, i) => ({

@@ -11,7 +11,7 @@ export interface Tables {
 export type Axes<T> = readonly [time: T, height: T, width: T];
 
 /**
- * The pairs of a head's elements that rotate by each axis. The axes' sections follow each other, or they are
+ * The number of pairs of a head's elements that rotate by each axis. The axes' sections follow each other or are
  * interleaved: the axes take one pair each in turn while height and width have pairs left, then time takes the rest.
  */
 export interface Sections {

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 export type RopeScaling =
   /** Divides every position (Chen et al. 2023). */
   | { readonly type: "linear"; readonly factor: number }
-  /** Llama 3.1's scaling: divides wavelengths longer than the original context, with a ramp. */
+  /** Llama 3.1: divides the frequencies of pairs with at most `low` rotations per original context; a ramp to `high`. */
   | {
       readonly type: "llama3";
       readonly factor: number;
@@ -12,7 +12,7 @@ export type RopeScaling =
       readonly high: number;
       readonly original: number;
     }
-  /** YaRN (Peng et al. 2023): like llama3, with the ramp over pairs; `magnitude` multiplies cosines and sines. */
+  /** YaRN (Peng et al. 2023): like llama3, with a ramp linear in the pair's index; `magnitude` scales the tables. */
   | {
       readonly type: "yarn";
       readonly factor: number;
@@ -76,7 +76,7 @@ function plainTable(f: (angle: number) => number, config: RopeConfig): Float32Ar
   return table;
 }
 
-/** The rotation of each pair per position, in radians: θ^(−2i/d), scaled; for LongRoPE, as for short sequences. */
+/** The rotation of each pair per position, in radians: θ^(−2i/d), scaled. For LongRoPE, these are for short sequences. */
 export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): number[] {
   const half = headSize / 2;
   const plain = Array.from({ length: half }, (_, i) => theta ** (-i / half));

@@ -48,7 +48,7 @@ export function chunkedScan({ v, decay, b, c }: ScanInputs, chunk: number): Tens
   const values = reshape(v, [batch!, chunks, chunk, groups, share, size]);
   const within = (x: Tensor) => transpose(reshape(x, [batch!, chunks, chunk, groups, n]), [0, 1, 3, 2, 4]);
   const [written, read] = [within(b), within(c)];
-  // A group's heads come first: what a group shares is repeated for each of them.
+  // A group's heads are the first axis, so that the tensors they share broadcast over them.
   const steps = transpose(reshape(decay, [batch!, chunks, chunk, groups, share]), [4, 0, 1, 3, 2]);
   const weights = times(exp(segmentSums(steps)), matmul(read, written, { transB: true }));
   const near = transpose(matmul(weights, transpose(values, [4, 0, 1, 3, 2, 5])), [1, 2, 3, 4, 0, 5]);
@@ -66,7 +66,7 @@ interface Chunked {
   readonly steps: Tensor;
 }
 
-/** What tokens read from the chunks before their own: [batch, chunks, groups, chunk, heads of a group, size]. */
+/** The values that tokens read from earlier chunks: [batch, chunks, groups, chunk, heads of a group, size]. */
 function fromEarlier({ values, written, read, steps }: Chunked): Tensor {
   const [batch, chunks, chunk, groups, share, size] = values.shape as [Shape[0], ...number[]];
   const n = Number(written.shape[4]);

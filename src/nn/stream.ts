@@ -1,7 +1,7 @@
 import { plus, type Tensor } from "../graph/index.ts";
 import { addAndNormalise, type Norm, normalise } from "./norm.ts";
 
-/** The residual stream between sublayers: hidden = branch + residual. One kernel adds them together with the next norm. */
+/** The residual stream between sublayers: hidden = branch + residual. One kernel computes this sum and the next norm. */
 export interface Stream {
   readonly branch: Tensor;
   readonly residual?: Tensor;

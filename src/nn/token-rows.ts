@@ -6,8 +6,8 @@ export const tokensWith = (rows: number, ids: readonly number[] = []): number =>
   ids.reduce((most, id) => Math.max(most, id + 1), rows);
 
 /**
- * Vectors of tokens, i64 [...] → [..., width]; some tokens have separate rows. `look` reads the table at indices
- * below `table`.
+ * Vectors of tokens, i64 [...] → [..., width]; some tokens have separate rows. `look` reads rows of the table;
+ * `table` is their number.
  */
 export function lookUpBeside(
   graph: Graph,
@@ -51,7 +51,7 @@ export function scoreBeside(logits: Tensor, x: Tensor, { ids, rows }: TokenRows)
   );
 }
 
-/** Consecutive tokens with consecutive rows; no run crosses the table's end. */
+/** Consecutive tokens with consecutive separate rows; no run crosses the table's end. */
 interface Run {
   /** The first token, and the index of its row. */
   readonly first: number;

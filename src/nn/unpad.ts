@@ -3,7 +3,7 @@ import { pad, sym, type Tensor, type TokenPlaces, tokenPlaces, tokenRows, unpad 
 /** The number of a batch's tokens without padding. */
 export const kept = sym("kept");
 
-/** The inputs of attention for a batch of texts; other operators run on tokens without padding. */
+/** A batch of texts, as attention sees it; other operators run on the tokens without padding. */
 export interface TextBatch {
   readonly mask: Tensor;
   readonly padding: Padding;
@@ -23,14 +23,14 @@ interface Padding {
 /** A batch of rows of equal length, such as images, which has no padding. */
 export const evenBatch = (mask: Tensor): TextBatch => ({ mask, padding: { unpad: (x) => x, pad: (x) => x } });
 
-/** mask i32 [batch, tokens]: 1 a token, 0 padding. */
+/** mask i32 [batch, tokens]: 1 for a token, 0 for padding. */
 export const textBatch = (mask: Tensor): TextBatch => ({ mask, padding: new Unpadding(mask) });
 
-/** A batch without its padding: only attention, which runs on whole texts, computes padding (Zeng et al. 2022). */
+/** A batch without its padding: only attention, which runs on whole texts, still processes it (Zeng et al. 2022). */
 export class Unpadding implements Padding {
   readonly #places: TokenPlaces;
 
-  /** mask i32 [batch, tokens]: 1 a token, 0 padding. */
+  /** mask i32 [batch, tokens]: 1 for a token, 0 for padding. */
   constructor(mask: Tensor) {
     this.#places = { mask, places: tokenPlaces(mask, kept), rows: tokenRows(mask) };
   }

@@ -14,7 +14,7 @@ export interface Added {
   readonly unchanged: number;
   /** The number of documents that the file no longer contains. */
   readonly removed: number;
-  /** The number of new and replaced documents without words, which no search finds. */
+  /** The number of new and replaced documents that no search finds, because they have no words. */
   readonly empty: number;
 }
 
@@ -28,7 +28,7 @@ export const sumOf = (a: Added, b: Added): Added => ({
   empty: a.empty + b.empty,
 });
 
-/** Limits of a transaction: its number of documents, and the number of characters after which no document is added. */
+/** A transaction ends at this number of documents, or as soon as their texts reach this number of characters. */
 interface BatchSize {
   readonly documents: number;
   readonly characters: number;
@@ -41,9 +41,9 @@ const BARE: BatchSize = { documents: 8192, characters: 8_000_000 };
 type Documents = AsyncIterable<Document> | Iterable<Document>;
 
 /**
- * Adds the documents of one file (`source`: its full path; null: no file) in batches of one transaction each. Repeating
- * an interrupted addition resumes it. Documents that the file no longer contains are removed at the end. `onBatch` gets
- * each batch's changes.
+ * Adds the documents of one file (`source`: its full path; null: no file) in batches, one transaction each. Calling it
+ * again resumes an interrupted addition. Documents that the file no longer contains are removed at the end. `onBatch`
+ * gets each batch's changes.
  * @throws UserError for an id that occurs twice
  */
 export async function addAll(

@@ -17,7 +17,7 @@ const token = new RegExp(`[${UNSPACED}]|(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}'
 const LONGEST = 64;
 
 /**
- * The terms of a text in order: words in lower case without accents, without stop words, and stemmed (Porter 1980).
+ * The terms of a text in order: its words except stop words, in lower case, without accents and stemmed (Porter 1980).
  * Words in languages other than English keep most of their endings.
  */
 export function termsOf(text: string): string[] {

@@ -8,7 +8,7 @@ export const chunkOptions = z.strictObject({
     .int()
     .min(0)
     .default(25)
-    .describe("words that a chunk repeats from the previous one, in whole sentences; less than half of a chunk"),
+    .describe("maximum words repeated from the previous chunk, in whole sentences; less than half of a chunk"),
 });
 export type ChunkOptions = z.output<typeof chunkOptions>;
 

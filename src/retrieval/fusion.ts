@@ -3,8 +3,8 @@ const K = 60;
 
 /**
  * Merges rankings by reciprocal rank fusion: an item's score is the sum of 1 / (60 + rank) over its rankings, ranks
- * counted from 1. The best item comes first; equal scores keep the first ranking's order. `keyOf` identifies an item;
- * its best-ranked copy is kept.
+ * counted from 1. The best item comes first; equal scores keep the first ranking's order. Items with the same `keyOf`
+ * are one item, of which the best-ranked copy is returned.
  */
 export function fuse<T>(rankings: readonly (readonly T[])[], keyOf: (item: T) => string): { item: T; score: number }[] {
   const fused = new Map<string, { item: T; score: number; rank: number }>();

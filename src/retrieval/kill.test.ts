@@ -24,7 +24,7 @@ const settings: IndexSettings = {
 };
 
 /**
- * Starts two processes that add the same documents, and kills both after some batches; returns how many the slower one
+ * Starts two processes that add the same documents, kills both after some batches, and returns how many each of them
  * reported.
  */
 async function killed(place: string, batches: number): Promise<number[]> {

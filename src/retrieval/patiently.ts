@@ -4,7 +4,7 @@ import { StoreFault } from "./store/store.ts";
 /** Milliseconds before each retry, for a database that is temporarily unreachable. */
 const PAUSES = [500, 1000, 2000, 4000];
 
-/** Retries a repeatable action while the index's storage fails. */
+/** Runs an action that is safe to repeat, and retries it while the index's storage fails. */
 export async function patiently<T>(action: () => Promise<T>): Promise<T> {
   for (const pause of PAUSES) {
     try {

@@ -1,7 +1,7 @@
 /**
  * Postings list the chunks that contain a term, with its count and the chunk's length in terms. 4,096 consecutive
- * chunks form a block. A term's postings in a block are one blob of little-endian 32-bit numbers, two for a chunk: its
- * place in the block (16 bits) and the term's count (the upper 16 bits), then the chunk's length.
+ * chunks form a block. A term's postings in a block are one blob of little-endian 32-bit numbers, two for a chunk: the
+ * first holds its place in the block (lower 16 bits) and the term's count (upper 16 bits), the second its length.
  */
 export const BLOCK = 4096;
 

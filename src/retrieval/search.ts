@@ -28,7 +28,7 @@ export interface Found {
   readonly flops: number;
 }
 
-/** The number of documents that are fused from each ranking. */
+/** The number of documents that fusion takes from each ranking. */
 const FUSED = 100;
 
 interface Scored {
@@ -58,7 +58,7 @@ export async function search(
   top: number,
   embed: Embed | undefined,
 ): Promise<Found> {
-  if (query.trim() === "") throw new UserError("the query is empty, expected a text", 2);
+  if (query.trim() === "") throw new UserError("the query is empty; expected a text", 2);
   switch (by) {
     case "bm25":
       return withDocuments(store, await documents(store, top, byTerms(store, query)));
@@ -106,7 +106,7 @@ const along =
     return { hits, flops: 2 * direction.length * compared };
   };
 
-/** Ranks more chunks until they cover `top` documents. `ids`: the documents of known chunks. */
+/** Ranks ever more chunks until they come from `top` documents. `ids`: each known chunk's document. */
 async function documents(
   store: Store,
   top: number,

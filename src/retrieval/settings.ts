@@ -41,7 +41,7 @@ export function checkEmbedding(index: string, embedding: EmbeddingIdentity | nul
   if (!embedding) throw new UserError(`the index ${index} has no vectors; create one with an embedding model`, 2);
   const { name, sha256, width } = embedding;
   if (name !== model.name)
-    throw new UserError(`the index ${index} has vectors of ${name}, not of ${model.name}; create one for it`, 2);
+    throw new UserError(`the index ${index} has vectors of ${name}, not of ${model.name}; create an index for it`, 2);
   if (sha256 === model.sha256 && width === model.width) return;
   throw new UserError(
     `the index ${index} has vectors of a different ${name} (SHA-256 ${digits(sha256)}…, here it is ${digits(model.sha256)}…); create it again`,

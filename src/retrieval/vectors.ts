@@ -1,7 +1,7 @@
 import { InnerProducts, type RowTable } from "./inner-products.ts";
 import { byScore, type Hit, Top } from "./top.ts";
 
-/** The number of extra candidates, because float32 may order nearly equal products wrongly. */
+/** The number of candidates beyond those requested: float32 may order nearly equal products wrongly. */
 const SPARE = 32;
 
 interface Candidate extends Hit {
@@ -28,7 +28,7 @@ export class VectorTable implements Disposable {
     return this.#tables.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** The newest chunk; −1 before the first. */
+  /** The number of the newest chunk; −1 before the first. */
   get last(): number {
     const table = this.#tables.at(-1);
     return table ? table.chunks[table.count - 1]! : -1;

@@ -21,8 +21,8 @@ describe("a buffer", () => {
 
   test("refuses a view that passes its end, or starts where no element does", () => {
     using buffer = new Buffer("f32", 12);
-    expect(() => buffer.view([13])).toThrow(new RangeError("a view of [13] at 0 passes the end of 12 elements"));
-    expect(() => buffer.view([3, 2], 7)).toThrow("a view of [3,2] at 7 passes the end of 12 elements");
+    expect(() => buffer.view([13])).toThrow(new RangeError("a view of [13] at 0 exceeds the buffer's 12 elements"));
+    expect(() => buffer.view([3, 2], 7)).toThrow("a view of [3,2] at 7 exceeds the buffer's 12 elements");
     expect(() => buffer.view([1], -1)).toThrow(RangeError);
     expect(() => buffer.view([1], 0.5)).toThrow(RangeError);
     expect(() => buffer.view([12])).not.toThrow();
@@ -77,7 +77,7 @@ describe("a buffer", () => {
 
 describe("memory given back", () => {
   const page = 16_384;
-  /** Resident memory without file pages, which the system takes back when memory is scarce. */
+  /** Resident memory, excluding file pages, because the system may drop those at any time. */
   const resident = () => 1024 * Number(/RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]);
 
   test.runIf(process.platform === "linux")("is resident no more, reads as zeros, and can be written anew", () => {
@@ -93,7 +93,7 @@ describe("memory given back", () => {
     ];
     expect(middle.every((v) => v === 0)).toBe(true);
     for (const edge of edges) expect(edge.every((v) => v === 7)).toBe(true);
-    // Reads show zeros that take no memory.
+    // Reading the zeros took no memory.
     expect(before - resident()).toBeGreaterThan(200e6);
     middle.fill(8);
     expect(middle.every((v) => v === 8)).toBe(true);
@@ -103,7 +103,7 @@ describe("memory given back", () => {
   test.runIf(process.platform === "linux")(
     "is what buffers had that lie between others in the allocator's heap",
     () => {
-      // Afterwards glibc takes smaller buffers from its heap.
+      // Freeing a large buffer makes glibc take smaller buffers from its heap afterwards.
       new Buffer("f32", 7e6)[Symbol.dispose]();
       const buffers = Array.from({ length: 600 }, () => new Buffer("f32", 75_000));
       for (const buffer of buffers) new Float32Array(buffer.memory).fill(1);
@@ -120,7 +120,7 @@ describe("memory given back", () => {
     new Float32Array(buffer.memory).fill(7);
     buffer.giveBack(0, 12);
     expect([...new Float32Array(buffer.memory)]).toEqual(new Array(12).fill(7));
-    expect(() => buffer.giveBack(3, 10)).toThrow(new RangeError("elements 3 to 13 pass the end of 12"));
+    expect(() => buffer.giveBack(3, 10)).toThrow(new RangeError("elements 3 to 13 exceed the buffer's 12"));
     expect(() => buffer.giveBack(-1, 2)).toThrow(RangeError);
   });
 });

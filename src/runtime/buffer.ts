@@ -35,7 +35,7 @@ export abstract class NativeTensor implements Bindable, Disposable {
     return this.#value;
   }
 
-  /** Throws if it was disposed of. */
+  /** Throws if the tensor was disposed of. */
   check(): void {
     if (this.#value === NULL) throw new Error(`${this.name} was used after it was disposed`);
   }
@@ -46,7 +46,7 @@ export abstract class NativeTensor implements Bindable, Disposable {
   }
 }
 
-/** The OrtValue of a tensor over memory that it does not own. */
+/** An OrtValue for a tensor in memory that belongs to somebody else. */
 export function tensorOver(address: Pointer, bytes: number, dtype: DType, shape: readonly number[]): Pointer {
   const dims = BigInt64Array.from(shape.map(BigInt));
   const { cpu } = environment();
@@ -128,15 +128,15 @@ export class Buffer implements Disposable {
   fresh(shape: readonly number[], offset = 0): View {
     this.#check();
     if (!Number.isInteger(offset) || offset < 0)
-      throw new RangeError(`a view starts at a whole number of elements, not at ${offset}`);
+      throw new RangeError(`a view must start at a whole number of elements, not at ${offset}`);
     if (offset + count(shape) > this.elements)
-      throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
+      throw new RangeError(`a view of [${shape}] at ${offset} exceeds the buffer's ${this.elements} elements`);
     return new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]), offset);
   }
 
   /**
-   * Gives the memory of `elements` elements after `offset` back to the system, if possible; they may read as zeros
-   * until they are written again.
+   * Gives the memory of `elements` elements, starting at `offset`, back to the system, if possible; they may read as
+   * zeros until they are written again.
    */
   giveBack(offset: number, elements: number): void {
     giveBack(this.#at(offset, elements), elements * bytesPerElement[this.dtype]);
@@ -147,7 +147,7 @@ export class Buffer implements Disposable {
     copyMemory(this.#at(offset, elements), from.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Copies elements, starting at `offset`, into `into`, as many as fit. */
+  /** Fills `into` with the bytes of elements, starting at `offset`. */
   read(offset: number, into: Uint8Array): void {
     copyMemory(into, this.#at(offset, into.length / bytesPerElement[this.dtype]), into.length);
   }
@@ -166,7 +166,7 @@ export class Buffer implements Disposable {
   #at(offset: number, elements: number): Pointer {
     this.#check();
     if (offset < 0 || offset + elements > this.elements)
-      throw new RangeError(`elements ${offset} to ${offset + elements} pass the end of ${this.elements}`);
+      throw new RangeError(`elements ${offset} to ${offset + elements} exceed the buffer's ${this.elements}`);
     return this.#address + BigInt(offset * bytesPerElement[this.dtype]);
   }
 

@@ -19,7 +19,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 /**
  * Runs programs in order. `brief` ones, which take a few milliseconds, run on the calling thread and yield to the event
- * loop after each, because a thread change (about 0.1 ms, and a cold core) would cost more.
+ * loop after each, because a change of thread (about 0.1 ms, and a cold core) would cost more than that.
  */
 export async function runChain(programs: readonly BoundProgram[], brief: boolean): Promise<void> {
   for (const program of programs)

@@ -17,7 +17,7 @@ export interface Feed {
   readonly symbolic?: Shape;
 }
 
-/** A graph to run twice: its inputs, and its outputs. */
+/** A graph to run in two ways, with its inputs; `trace` returns its outputs. */
 export interface Trial {
   readonly inputs: Readonly<Record<string, Feed>>;
   readonly constants?: Readonly<Record<string, Feed>>;

@@ -7,7 +7,7 @@ import { Program } from "./program.ts";
 
 /**
  * Loads, runs and unloads a model of 256 kB repeatedly. (With a larger model, allocators would keep 6 % of its size.)
- * The first argument names its file. Prints resident bytes after the warm-up, 200 cycles later, and again.
+ * The first argument names its file. Prints resident bytes after the warm-up, and after each of two more rounds.
  */
 const SIZE = 256;
 const file = process.argv[2]!;

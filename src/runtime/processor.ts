@@ -26,7 +26,7 @@ export function namesByteProducts(cpuinfo: string = readStart("/proc/cpuinfo")):
 const flagsOf = (cpuinfo: string): string[] | undefined =>
   /^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/);
 
-/** Linux's names of the instructions that decide ONNX Runtime's float32 kernels. */
+/** Linux's names of the instructions by which ONNX Runtime chooses its float32 kernels. */
 const KERNELS = /^(sse4_1|f16c|fma|avx|avx2|avx512\w*|avx_\w+|amx_\w+|asimd\w*|sve\w*|i8mm|bf16)$/;
 
 /** Processor classes by how they multiply bytes, fastest first, with Linux's names of their instructions. */
@@ -48,7 +48,7 @@ export function kernelInstructions(cpuinfo: string = readStart("/proc/cpuinfo"))
   return (flagsOf(cpuinfo) ?? []).filter((flag) => KERNELS.test(flag)).toSorted();
 }
 
-/** True if this processor multiplies bytes and accumulates in one instruction, or lists no instructions. Otherwise sums of such products overflow. */
+/** True if this processor multiplies bytes and accumulates in one instruction, or lists no instructions; on others, sums overflow. */
 export const multipliesBytes = (): boolean => processorBits() === 8;
 
 /** `fastestBits` for this machine. */

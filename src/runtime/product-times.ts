@@ -21,12 +21,12 @@ export interface Product {
   readonly form: ProductForm;
 }
 
-/** Codes in blocks that share a scale, or bytes rotated in blocks of inputs. */
+/** The matrix's form: codes in blocks that share a scale, or bytes, rotated in blocks of `rotation` inputs. */
 type ProductForm =
   | { readonly kind: "codes"; readonly bits: CodeBits; readonly block: Block; readonly corrected: boolean }
   | { readonly kind: "bytes"; readonly rotation: number };
 
-/** The same time measured twice, in milliseconds. */
+/** Two measurements of the same time, in milliseconds. */
 export type Twice = readonly [number, number];
 
 /** The time of products with this many rows, by form. */
@@ -36,7 +36,7 @@ export type Timer = <F extends string | number>(
 ) => Promise<Readonly<Record<F, Twice>>>;
 
 /**
- * Rounds per measurement; forms take turns. The least time counts, because other work on the machine only adds time.
+ * Rounds per measurement; forms take turns. The shortest time counts, because other work on the machine only adds time.
  */
 const ROUNDS = 12;
 

@@ -135,7 +135,7 @@ describe("runs", () => {
       turns++;
     }
     await ran;
-    // A run takes more than 100 ms, a turn a few microseconds; a blocking run would leave one or two turns.
+    // A run takes more than 100 ms, a turn a few microseconds; if runs blocked, there would be only one or two turns.
     expect(turns).toBeGreaterThan(10);
   });
 

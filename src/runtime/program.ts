@@ -19,7 +19,7 @@ const ALL_OPTIMIZATIONS = 99;
 const DEVICE_MEMORY = 0;
 const DEFAULT_MEMORY = 0;
 
-/** A run's threads: the process's pool, or only the caller's, with which many runs proceed at once without spinning. */
+/** A run's threads: the process's pool, or only the caller's, so that many runs may proceed at once without spinning. */
 export type Threads = "shared" | "caller";
 
 /** A graph compiled by ONNX Runtime, ready to run on bound buffers. */
@@ -50,7 +50,7 @@ export class Program implements Disposable {
 
   /**
    * Compiles on a worker thread; several compilations may run at once. With `weights`, constants in files are shared
-   * with other programs, whose runs wait for the compilation. Programs over the same weights pass the same `block`.
+   * with other programs, whose runs wait for the compilation. Programs with the same constants pass the same `block`.
    * @throws Error if the device does not work here
    */
   static async compile(
@@ -93,7 +93,7 @@ export class Program implements Disposable {
     return this.#memory;
   }
 
-  /** Resolves when no program that shares its weights is being compiled; undefined if it can run now. */
+  /** Resolves once no program that shares these weights is being compiled; undefined if this program can run now. */
   get busy(): Promise<void> | undefined {
     return this.weights?.busy;
   }
@@ -233,7 +233,7 @@ function weightsFolder(graph: Graph): string | undefined {
   const folders = new Set(
     graph.constants.flatMap(({ data }) => (data.kind === "file" ? [path.dirname(data.path)] : [])),
   );
-  if (folders.size > 1) throw new Error(`the constants of one graph are in ${folders.size} folders`);
+  if (folders.size > 1) throw new Error(`the constants of one graph are in ${folders.size} folders; expected one`);
   return [...folders][0];
 }
 

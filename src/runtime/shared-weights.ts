@@ -35,8 +35,8 @@ export class SharedWeights implements Disposable {
   }
 
   /**
-   * ONNX Runtime's container of weights in the kernels' own layout. Programs over the same weights name the same block.
-   * Only one program at a time can pack into a container; programs over other weights name a different block.
+   * The block's container of weights in the kernels' own layout. Programs with the same constants name the same block;
+   * other programs name a different block, because only one program at a time can pack into a container.
    */
   container(block: string): Pointer {
     const container = this.#containers.get(block) ?? ortCreate("CreatePrepackedWeightsContainer");
@@ -83,7 +83,7 @@ export class SharedWeights implements Disposable {
     trimHeap();
   }
 
-  /** Drops table pages already read, because the system reads many bytes around each row. */
+  /** Drops the table pages read so far: with each row, the system also reads many bytes around it. */
   dropTables(): void {
     for (const [address, bytes] of this.#tables) giveBack(address, bytes);
   }

@@ -9,7 +9,7 @@ test("the first choice makes the pool; another is refused, the same is not", asy
   expect(poolThreads()).toBe(5);
   chooseThreads(5);
   expect(() => chooseThreads(2)).toThrow(
-    new UserError("this process runs models on 5 threads, which all of them share; expected threads: 5").message,
+    new UserError("all models in this process share 5 threads; expected threads: 5").message,
   );
 });
 

@@ -31,14 +31,11 @@ let poolSize: number | undefined;
  */
 export function chooseThreads(threads: number): void {
   if (poolSize !== undefined && poolSize !== threads)
-    throw new UserError(
-      `this process runs models on ${poolSize} threads, which all of them share; expected threads: ${poolSize}`,
-      2,
-    );
+    throw new UserError(`all models in this process share ${poolSize} threads; expected threads: ${poolSize}`, 2);
   chosen = threads;
 }
 
-/** The thread count of the process's pool; the first call fixes it. */
+/** The thread count of the process's pool; it cannot change after the first call. */
 export function poolThreads(): number {
   poolSize = chosen ?? availableThreads();
   return poolSize;

@@ -13,7 +13,7 @@ export async function callsOf(work: () => unknown, path = source): Promise<numbe
   return counter.calls(path);
 }
 
-/** Counts calls from its creation. Starting one takes V8 as long as hundreds of small tests. */
+/** Counts calls from its creation on. Creating a counter takes V8 as long as hundreds of small tests. */
 export class CallCounter implements Disposable {
   readonly #session = new Session();
 

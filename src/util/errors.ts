@@ -24,7 +24,7 @@ export class OptionError extends UserError {
   }
 }
 
-/** A damaged or unreadable file of this program: the request is not at fault. */
+/** One of this program's own files is damaged or unreadable: the request is not at fault. */
 export class KeptFault extends UserError {}
 
 /** A prompt is longer than the model's context. */

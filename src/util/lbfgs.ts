@@ -25,7 +25,7 @@ export interface Minimum {
   readonly converged: boolean;
 }
 
-/** A step, and the change of the gradient over it. */
+/** A step, and how much the gradient changed over it. */
 interface Pair {
   readonly step: Float64Array;
   readonly change: Float64Array;

@@ -3,7 +3,7 @@ import { UserError } from "./errors.ts";
 import { checkedData, fitLogistic, type Logistic, logisticLoss, logitsOf } from "./logistic.ts";
 import { seededRandom, shuffle } from "./random.ts";
 
-/** Rows around each class's centre; centres lie `apart` from each other. */
+/** Rows scattered around each class's random centre; `apart` is the range of each coordinate of the centres. */
 function clouds(count: number, classes: number, width: number, apart: number, seed = 1) {
   const random = seededRandom(seed);
   const centres = Array.from({ length: classes }, () => Array.from({ length: width }, () => apart * (random() - 0.5)));

@@ -10,9 +10,9 @@ import { minimise, type Objective } from "./lbfgs.ts";
 
 /** The options of a fit. */
 const logisticOptions = z.strictObject({
-  l2: z.number().positive().default(1e-3).describe("weight of half the squared length of all weights"),
+  l2: z.number().positive().default(1e-3).describe("weight of the L2 penalty, half the sum of squared weights"),
   iterations: z.int().min(1).default(200).describe("maximum number of iterations of the solver"),
-  tolerance: z.number().positive().default(1e-4).describe("largest component of the gradient at the end"),
+  tolerance: z.number().positive().default(1e-4).describe("end when no component of the gradient exceeds this"),
 });
 export type LogisticOptions = z.input<typeof logisticOptions>;
 
@@ -44,8 +44,8 @@ export type Features = ArrayLike<number>;
  * another order, the same result up to rounding. Its logits have mean 0 over the classes: the loss ignores a common
  * shift, and the solver keeps it at 0. `from` is a fit to start from, such as one with a different l2: the result is
  * the same up to the tolerance, after fewer iterations.
- * @throws UserError for rows of several lengths or with a number that is not finite, and for labels of one class or
- * none
+ * @throws UserError if rows differ in length or contain a number that is not finite, or if there are fewer than two
+ * classes
  */
 export function fitLogistic(
   rows: readonly Features[],

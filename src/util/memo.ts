@@ -8,7 +8,7 @@ export function onceEach<T>(of: (text: string) => T): (text: string) => T {
   };
 }
 
-/** Returns the value of a key; the first call makes it. */
+/** Returns the value for a key; the first call with the key computes it. */
 export type Memo = <T>(key: string, make: () => T) => T;
 
 export function newMemo(): Memo {

@@ -4,11 +4,11 @@ import { suggest, UserError } from "./errors.ts";
 
 /** How help shows an option; not part of its JSON schema. */
 interface FlagHelp {
-  /** True if short help shows this option even if it has no room for all options. */
+  /** True if short help shows this option even when there is no room for all of them. */
   readonly common?: true;
   /** The kind of thing that a text value names, as help shows it. */
   readonly value?: "file" | "folder" | "model" | "saving" | "method" | "task";
-  /** The heading of this option and those after it. */
+  /** The heading above this option and the following ones. */
   readonly group?: string;
 }
 
@@ -52,7 +52,7 @@ export function checkedNamed<S extends z.ZodType>(name: string, options: S, valu
 function explain(error: z.ZodError, options: z.ZodType, values: unknown): string {
   const issue = error.issues[0]!;
   if (issue.code !== "unrecognized_keys") {
-    // An option's own message is a whole sentence.
+    // A message that the option defines itself is a whole sentence.
     const reason = /^(Invalid|Too) /.test(issue.message) ? faultOf(error, values).reason : issue.message;
     return [issue.path.join("."), reason].filter((s) => s !== "").join(": ");
   }

@@ -25,7 +25,7 @@ test("numbers lie in [0, 1), evenly, and use more than 32 bits", () => {
   expect(numbers.some((u) => !Number.isInteger(u * 2 ** 32))).toBe(true);
   const tenths = new Array<number>(10).fill(0);
   for (const u of numbers) tenths[Math.floor(u * 10)]!++;
-  // Chi-square with 9 degrees of freedom: 27.9 is passed by chance once in a thousand.
+  // Chi-square with 9 degrees of freedom: chance exceeds 27.9 once in a thousand runs.
   expect(tenths.reduce((sum, n) => sum + (n - 10_000) ** 2 / 10_000, 0)).toBeLessThan(27.9);
 });
 

@@ -121,7 +121,7 @@ export interface LinearAttrs extends MatrixAttrs {
   readonly precision: Precision;
 }
 
-/** x [..., K] of this rank, followed by the factors of a matrix's correction: each block's sum, and a fraction of it. */
+/** Appends to x [..., K] the factors of a matrix's correction: each block's sum, and the sum divided by DIGITS. */
 export function emitWithSums(
   emit: Emitter,
   x: string,
@@ -138,7 +138,7 @@ export function emitWithSums(
   return emit.value("Concat", [x, flat], { axis: { int: rank - 1 } });
 }
 
-/** The inverse: rows of a matrix [..., stored columns] as its weights [..., K], correction added. */
+/** Turns rows [..., stored columns] into weights [..., K], adding the correction in the columns after K. */
 function emitCorrected(emit: Emitter, rows: string, rank: number, sizes: Sizes, output: string): void {
   const { blocks, block, k, stored } = sizes;
   const outer = Array<number>(rank - 1).fill(0);
@@ -151,7 +151,7 @@ function emitCorrected(emit: Emitter, rows: string, rank: number, sizes: Sizes, 
   emit.node("Reshape", [emit.value("Add", [split, correction]), emit.ints([...outer, k])], [output]);
 }
 
-/** x times a matrix, given with its types; x includes its block sums if the matrix is corrected. */
+/** x times a matrix. `types` are the matrix's; x includes its block sums if the matrix is corrected. */
 export function emitProduct(
   emit: Emitter,
   [x, ...matrix]: readonly string[],
@@ -238,8 +238,8 @@ export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
 };
 
 /**
- * A matrix's rows [N, bytes] as floats: all rows, or those at `ids`. With 8 bits, one kernel for both takes six times as
- * long.
+ * A matrix's rows [N, bytes] as floats: all rows, or the rows at `ids`. With 8 bits, a single kernel that gathers and
+ * dequantises takes six times as long as two.
  */
 function emitFloats(
   emit: Emitter,

@@ -21,7 +21,7 @@ const fullOp: Op<{ shape: Shape; value: number }> = {
   },
 };
 
-/** The same value everywhere, f32, in the shape of `like`. */
+/** An f32 tensor in the shape of `like`, filled with one value. */
 export const full = (like: Tensor, value: number): Tensor =>
   like.graph.record(fullOp, likeOf(like), { shape: like.shape, value })[0]!;
 
@@ -75,7 +75,7 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
   onnx(emit, { inputs: [x, like], outputs }, { axis, shape }) {
     const column = emit.value("Unsqueeze", [x!, emit.ints([axis])]);
-    // A target size of 1 keeps x's own size.
+    // Expand keeps x's size on every axis with target size 1.
     const places = () => emit.ints(shape.map((d, i) => (i === axis ? Number(d) : 1)));
     emit.node("Expand", [column, like === undefined ? places() : emit.shape(shape, like)], outputs);
   },

@@ -35,7 +35,7 @@ function tapsOf(from: number, to: number): Tap[] {
   }).flat();
 }
 
-/** Calls `each` for every element of `x` that contributes to an element of `y`, by their indices, both [batch, channels, …]. */
+/** Calls `each` with the indices of every element of `x` and each element of `y` that it contributes to. */
 function blends(x: readonly number[], y: readonly number[], each: (x: number, y: number, share: number) => void): void {
   const [outer, inner] = [x[0]! * x[1]!, x[2]! * x[3]!];
   const [rows, columns] = [tapsOf(x[2]!, y[2]!), tapsOf(x[3]!, y[3]!)];
@@ -53,7 +53,7 @@ const resizeOp: Op<Sides> = {
   infer([x], { height, width }) {
     const [batch, channels] = imageOf("resizeBilinear", "x", x!);
     if (height < 1 || width < 1)
-      throw new ShapeError("resizeBilinear", "x", showType(x!), `sides of at least 1 for ${height} × ${width}`);
+      throw new ShapeError("resizeBilinear", "x", showType(x!), `a target of at least 1 × 1, not ${height} × ${width}`);
     return [{ dtype: "f32", shape: [batch, channels, height, width] }];
   },
   onnx(emit, { inputs, outputs }, { height, width }) {

@@ -6,7 +6,7 @@ import type { Tensor } from "../tensor.ts";
 /** Floating-point formats of 16 bits. */
 export type HalfFormat = "bf16" | "fp16";
 
-/** `bits` of significand, including the leading one; the smallest exponent of a normal number; the largest number. */
+/** The significand's bits, including the leading 1; a normal number's smallest exponent; the largest number. */
 const formats: Readonly<Record<HalfFormat, { bits: number; least: number; most: number; onnx: number }>> = {
   bf16: { bits: 8, least: -126, most: (2 - 2 ** -7) * 2 ** 127, onnx: 16 },
   fp16: { bits: 11, least: -14, most: 65_504, onnx: 10 },

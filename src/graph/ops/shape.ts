@@ -34,7 +34,7 @@ const reshapeOp: Op<{ shape: Shape }> = {
   reference: ([x], { shape }, bindings) => [{ shape: evalShape(shape, bindings), data: x!.data }],
 };
 
-/** The same elements in another shape with at most one new symbolic dimension. */
+/** The same elements in another shape, in which at most one symbolic dimension is new or moves. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => apply1(reshapeOp, [x], { shape });
 
 const reshapeLikeOp: Op<{ shape: Shape }> = {

@@ -18,7 +18,7 @@ const tanhRecurrenceOp: Op<null> = {
       throw new ShapeError("tanhRecurrence", "state", showType(state!), `[${batch}, ${size}]`);
     return [u!, state!];
   },
-  // The kernel also multiplies its input by a matrix, in this case the identity.
+  // The kernel also multiplies its input by a matrix; here, that is the identity.
   onnx(emit, { inputs: [u, weight, state], outputs, types }) {
     const size = Number(types[0]!.shape[2]);
     const one = Float32Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0));
@@ -32,7 +32,7 @@ const tanhRecurrenceOp: Op<null> = {
     });
     emit.node("Squeeze", [last, emit.ints([0])], [outputs[1]!]);
   },
-  // Both of the kernel's products.
+  // Counts both products that the kernel computes.
   cost: ([u]) => ({ flops: mul(4, u!.shape[0]!, u!.shape[1]!, u!.shape[2]!, u!.shape[2]!) }),
   reference([u, weight, state]) {
     const [batch, tokens, size] = u!.shape as [number, number, number];

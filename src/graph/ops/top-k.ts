@@ -61,7 +61,7 @@ const scatterChosenOp: Op<null> = {
   },
 };
 
-/** dy [..., k] at its columns `chosen`, which are distinct within a row, and zeros elsewhere: in the shape of x [..., n]. */
+/** Scatters dy [..., k] into zeros in the shape of x [..., n], at columns `chosen`, which are distinct within a row. */
 const scatterChosen = (x: Tensor, chosen: Tensor, dy: Tensor): Tensor => apply1(scatterChosenOp, [x, chosen, dy], null);
 
 /**

@@ -40,7 +40,7 @@ test("JSON lines are accepted; a text of the wrong type is reported", async () =
 test.each([
   ["text,category\na,x\n", "expected two labels or more, got 1"],
   ["text,category\n", "expected two labels or more, got 0"],
-  ["text,label\na,x\n", 'line 2: field "category": expected a text; there is none, only "text", "label"'],
+  ["text,label\na,x\n", 'line 2: field "category": expected a text; found no such field, only "text", "label"'],
   ["text,category,text\na,x,b\n", 'two columns are called "text"'],
 ])("%j is refused", async (text, message) => {
   const file = written(text);

@@ -180,7 +180,7 @@ describe("refused, with the line's number", () => {
       `line 1: expected an "answer", or "choices" with the index of the right choice as "gold"`,
     ],
     ["no object", [[1]], 'line 1: expected an object with a "prompt" and an "answer" or "choices"'],
-    ["no prompt", [{ answer: "b" }], 'line 1: field "prompt": expected a text; there is none, only "answer"'],
+    ["no prompt", [{ answer: "b" }], 'line 1: field "prompt": expected a text; found no such field, only "answer"'],
     ["an empty prompt", [{ prompt: "", answer: "b" }], 'line 1: field "prompt": expected a text, got an empty one'],
     [
       "an answer of another kind",

@@ -29,14 +29,14 @@ const withTasks = <C extends ResolveOptions>(call: C): C & { labTasks: LabTasks 
 });
 
 /**
- * Trains a model, a new one or an existing one. If `signal` stops a run, its state is kept; `reuse: "resume"` continues
- * it with the same losses to the last bit.
+ * Trains a new or an existing model. If `signal` stops a run, its state is kept; `reuse: "resume"` continues it with
+ * the same losses to the last bit.
  * @throws UserError
  */
 export const train = (options: TrainInput, call: TrainCall): Promise<TrainResult> =>
   library.train(options, withTasks(call));
 
-/** Resumes the run in a folder. @throws UserError if it holds none */
+/** Resumes the run in a folder. @throws UserError if the folder holds no run */
 export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse"> = {}): Promise<TrainResult> =>
   library.resumeTraining(out, withTasks(call));
 
@@ -47,7 +47,7 @@ export const estimateTraining = (options: TrainInput, resolving: ResolveOptions 
 /**
  * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within
  * `out`, and writes `report.html` about all runs. A call with the same arguments resumes a stopped sweep.
- * @throws UserError for the first combination that cannot begin, before any does
+ * @throws UserError for the first combination that cannot be trained, before any training begins
  */
 export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCall): Promise<SweepResult> {
   if (queue === undefined) return library.trainSweep(sweep, withTasks(call));

@@ -3,7 +3,7 @@ import type { Matrix } from "../../weights/weight-source.ts";
 import { projectGroups } from "./experts.ts";
 import type { Routing } from "./route.ts";
 
-/** The number of heads of each attention expert, which is also the number of key-value heads, and their size. */
+/** The number of key-value heads, which is also the number of heads in each attention expert, and the heads' size. */
 interface ExpertHeads {
   readonly kvHeads: number;
   readonly headSize: number;

@@ -18,7 +18,7 @@ interface Case {
   y: number[];
   /** Balance loss, plus a tenth of the mean square of the logits' log-sum. */
   loss: number;
-  /** Gradients of the loss, and of the product of y with given numbers. */
+  /** Gradients of the loss plus the inner product of y with given numbers. */
   dx: number[];
   drouter: number[];
 }

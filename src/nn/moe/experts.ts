@@ -17,7 +17,7 @@ import type { Matrix } from "../../weights/weight-source.ts";
 import { type Activation, activateMlp } from "../mlp.ts";
 import type { Routing } from "./route.ts";
 
-/** Rows grouped by expert [rows, inputs], each times its expert's matrix: [rows, outputs]; one form for all. */
+/** Multiplies rows grouped by expert [rows, inputs] by their experts' matrices, all in one form: [rows, outputs]. */
 export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matrix[]): Tensor {
   const floats: Tensor[] = [];
   const blocks: QuantizedMatrix[] = [];
@@ -38,7 +38,7 @@ export interface ExpertMatrices {
   readonly down: readonly Matrix[];
 }
 
-/** Their biases, one row per expert. */
+/** The biases of experts' feed-forwards, one row per expert. */
 export interface ExpertBiases {
   /** In the order of `inside`: [experts, width] each. */
   readonly inside: readonly Tensor[];

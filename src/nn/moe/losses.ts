@@ -17,8 +17,8 @@ import {
  * Load balancing (Switch Transformer, Fedus et al. 2022, section 2.2), of a router's logits [..., experts]: experts · Σ
  * f P, with f the shares of choices and P the mean probabilities, f32 []. A balanced router scores 1; in transformers,
  * f counts choices per token, and the loss is `active` times this. Shares have no gradient. Means are weighted by
- * `weights` f32 [...], which sum to 1, with 0 for padding. `over` turns these logits' shares into shares of more
- * logits, f32 [experts].
+ * `weights` f32 [...], which sum to 1, with 0 for padding. `over` extends the shares f32 [experts] to more logits, such
+ * as a whole step's.
  */
 export function balanceLoss(
   logits: Tensor,

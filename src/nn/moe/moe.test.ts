@@ -35,7 +35,7 @@ class Bench {
     return this.input(name, shape, wave(count(shape), a, b));
   }
 
-  /** Matrices of a stack [experts, rows, columns]; `from` and `to` limit the rows of each. */
+  /** The matrices in a stack [experts, rows, columns]. */
   stack(name: string, [experts, rows, columns]: Stack, data: ArrayLike<number>): Matrix[] {
     const each = rows * columns;
     return Array.from({ length: experts }, (_, e) => ({
@@ -295,7 +295,7 @@ test("padding changes no loss", () => {
 });
 
 describe("the router's gradient", () => {
-  /** The gradients of the router for a function of the mixture and its logits, and central differences. */
+  /** The router's gradient of a function of the mixture and its logits: exact, and by central differences. */
   function gradients(active: number, gates: RouterConfig["gates"], of: (y: Tensor, logits: Tensor) => Tensor) {
     const loss = (router: Float64Array, wanted: boolean): number[] => {
       const b = new Bench();

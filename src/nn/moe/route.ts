@@ -22,9 +22,8 @@ export interface RouterConfig {
   /** The number of experts that each token chooses. */
   readonly active: number;
   /**
-   * Gates are a softmax over the chosen experts' logits (equal to a normalised softmax over all), a softmax over all logits
-   * (they then sum to less than 1), or come from scores. With one active expert, only the second gives the router a
-   * gradient.
+   * `chosen`: gates are a softmax over the chosen experts' logits (equal to a normalised softmax over all). `all`: a
+   * softmax over all logits, so gates sum to less than 1. With one active expert, `chosen` gives the router no gradient.
    */
   readonly gates: "chosen" | "all" | ScoredGates;
 }
@@ -53,8 +52,8 @@ export interface Routing extends ExpertOrder {
 
 /**
  * Chooses experts from a router's logits [..., count] (Shazeer et al. 2017). Among equal logits, the first expert wins.
- * No expert has a capacity, so every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count]
- * belongs to biased gates.
+ * Experts have no capacity limit, so every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count]
+ * is for biased gates.
  */
 export function route(logits: Tensor, { count, active, gates }: RouterConfig, bias?: Tensor): Routing {
   if (typeof gates === "object") {

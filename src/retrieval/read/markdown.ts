@@ -2,7 +2,7 @@ import { textOf } from "../../util/data/bytes.ts";
 import type { Document } from "../document.ts";
 import { wholeFile } from "./text.ts";
 
-/** Reads a Markdown file as a document. The front matter names its title, or else the first heading of level 1. */
+/** Reads a Markdown file as a document. Its title comes from the front matter, or else the first heading of level 1. */
 export async function* markdownDocument(path: string): AsyncGenerator<Document> {
   yield wholeFile(path, markdownParts(await textOf(path)));
 }

@@ -7,7 +7,7 @@ import { createPostgresStore, deletePostgresStore, openPostgresStore, postgresIn
 import { createSqliteStore, openSqliteStore } from "./sqlite.ts";
 import type { Store } from "./store.ts";
 
-/** The place of the indexes: a folder, or a Postgres database by its address. */
+/** The place of the indexes: a folder's path, or a Postgres database's address. */
 export type Place = string;
 
 const FILE = "index.db";
@@ -37,7 +37,7 @@ function namesIn(folder: string): string[] {
 /** @throws UserError if an index of that name exists, or it cannot be approximate */
 export async function createStore(place: Place, name: string, settings: IndexSettings): Promise<Store> {
   if (settings.approximate && !(isPostgres(place) && settings.embedding))
-    throw new UserError("approximate: expected an index in Postgres, with vectors", 2);
+    throw new UserError("approximate: expected an index with vectors in Postgres", 2);
   return isPostgres(place)
     ? createPostgresStore(place, checkIndexName(name), settings)
     : createSqliteStore(fileOf(place, name), settings);

@@ -222,7 +222,7 @@ class SqliteStore implements Store {
     return { hits: await table.nearest(query, top), compared: table.count };
   }
 
-  /** The vectors in memory; dropped first if any has been removed from the index. */
+  /** The table of vectors in memory; a new, empty one if vectors have been removed from the index. */
   async #vectorTable(width: number): Promise<VectorTable> {
     const { removals } = this.#read(() => this.#info());
     if (this.#vectors?.removals !== removals) {

@@ -301,7 +301,7 @@ test("a file is not approximate, nor is an index without vectors", async () => {
     ["postgres://nobody@127.0.0.1/none", without],
   ] as const)
     await expect(createStore(place, "far", { ...options, approximate: true })).rejects.toThrow(
-      /^approximate: expected an index in Postgres, with vectors$/,
+      /^approximate: expected an index with vectors in Postgres$/,
     );
 });
 

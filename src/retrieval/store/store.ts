@@ -5,7 +5,7 @@ import type { Document } from "../document.ts";
 import type { IndexSettings } from "../settings.ts";
 import type { Hit } from "../top.ts";
 
-/** The index's storage failed, not its data: a retry may succeed. */
+/** An error of the index's storage, not of its data: a retry may succeed. */
 export class StoreFault extends UserError {}
 
 /** A part of a document, ready to be stored. */
@@ -56,11 +56,11 @@ export interface Store {
   readonly place: string;
   readonly settings: IndexSettings;
   counts(): Promise<Counts>;
-  /** True if a document has categories. */
+  /** True if at least one document has categories. */
   hasCategories(): Promise<boolean>;
   /** The documents with these ids that are in the index. */
   kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>>;
-  /** Adds documents, replacing those with the same ids; once it resolves, they survive the death of the process. */
+  /** Adds documents, replacing documents with the same ids; once this resolves, they survive a crash of the process. */
   put(documents: readonly PreparedDocument[]): Promise<void>;
   /** Assigns these documents to another file. */
   move(ids: readonly string[], source: string | null): Promise<void>;
@@ -70,13 +70,13 @@ export interface Store {
   idsFrom(source: string): Promise<string[]>;
   /** Documents in the order of ids (bytes of UTF-8), after a given one. */
   list(after: string, limit: number): Promise<ListedDocument[]>;
-  /** `query`: its terms with their counts. */
+  /** Ranks chunks with BM25; `query` holds the query's terms and their counts. */
   byTerms(query: ReadonlyMap<string, number>, top: number): Promise<Ranked>;
   /** The chunks with the largest inner products; exactly, unless the index is approximate. */
   byVector(query: Float32Array, top: number): Promise<{ hits: readonly Hit[]; compared: number }>;
   /** The vectors of documents' chunks, in the order of the text; documents without vectors are left out. */
   vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Float32Array[]>>;
-  /** The document ids of the chunks, for chunks that are in the index. */
+  /** Each chunk's document id; chunks that are not in the index are left out. */
   documentsOf(chunks: readonly number[]): Promise<ReadonlyMap<number, string>>;
   /** Chunks in the order of `chunks`; removed ones are left out. */
   passages(chunks: readonly number[]): Promise<Passage[]>;
@@ -92,5 +92,5 @@ export function vectorsByDocument(
   return byDocument;
 }
 
-/** The terms by which a chunk is found, with its document's title. */
+/** The terms by which a chunk is found: its own, and its document's title's. */
 export const chunkTerms = (title: string, text: string): string[] => termsOf(`${title}\n${text}`);

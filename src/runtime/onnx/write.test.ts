@@ -13,7 +13,7 @@ const folder = () => mkdtempSync(path.join(root, "to-"));
 const source = path.join(root, "weights.bin");
 const bytes = Uint8Array.from({ length: 40_000 }, (_, i) => i % 251);
 writeFileSync(source, bytes);
-/** Elements and offsets of two constants, out of order and with other data around them. */
+/** The number of elements and the offset of two constants, out of order and with other data around them. */
 const spans = { b: [2500, 20_000], a: [4, 64] } as const;
 
 function graphOf(): Graph {

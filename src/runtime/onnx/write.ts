@@ -9,7 +9,7 @@ const PAGE = 4096;
 const CHUNK = 2 ** 23;
 
 export interface WriteOptions {
-  /** Stops the writing between two chunks; its reason is thrown. */
+  /** Aborts writing between two chunks; the signal's reason is thrown. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the bytes written and the total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;

@@ -3,7 +3,7 @@ import { byteLinear, type DType, Graph, rotateBlocks, sym } from "../../graph/in
 import { compare, type Feed, integers, noise, normError, type Trial, worst } from "../compare.testing.ts";
 import { multipliesBytes } from "../processor.ts";
 
-/** Other x86 processors add pairs of products in 16 bits, which these codes overflow; `int8-prefill` refuses those processors. */
+/** Without such an instruction, x86 adds pairs of products in 16 bits, which overflow here; `int8-prefill` refuses it. */
 const exact = test.skipIf(!multipliesBytes());
 
 const trace: Trial["trace"] = (t) => ({

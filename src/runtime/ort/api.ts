@@ -76,12 +76,12 @@ function check(name: string, status: Pointer | null): void {
   throw new Error(`ONNX Runtime, ${name}: ${message}`);
 }
 
-/** Calls a function of the C API; throws an error with its message if it fails. */
+/** Calls a function of the C API; if it fails, throws an error with the library's message. */
 export function ort(name: OrtFunction, ...args: Argument[]): void {
   check(name, callable(name)(...args));
 }
 
-/** Arguments of running calls: the library uses their memory, so it must not be freed. */
+/** Keeps the arguments of running calls alive: the library uses their memory. */
 const inFlight = new Set<readonly Argument[]>();
 
 /** Like `ort`, on a worker thread, so that the event loop is not blocked. */

@@ -8,7 +8,7 @@ import { packageRoot } from "../../util/package-root.ts";
 /** The version of the C API's function table used here; the table only grows at its end. */
 const API_VERSION = 21;
 
-/** The shared libraries by platform, under the folder of libraries in the npm package `onnxruntime-node`. */
+/** The library's path for each platform, in the libraries' folder of the npm package `onnxruntime-node`. */
 export const LIBRARIES: Readonly<Record<string, string>> = {
   "linux-x64": "linux/x64/libonnxruntime.so.1",
   "linux-arm64": "linux/arm64/libonnxruntime.so.1",
@@ -43,7 +43,7 @@ function installed(name: string, file: string): string {
     return createRequire(import.meta.url).resolve(`${name}/${file}`);
   } catch {
     throw new UserError(
-      `the package ${name}, which contains ONNX Runtime's library, is missing: npm installs it unless --omit=optional is set; with a modicum-*.tgz, install ${name}-*.tgz beside it, which \`npx tsx tools/platform-packages.ts\` makes in a clone (docs/deploy.md)`,
+      `the package ${name}, which contains ONNX Runtime's library, is missing: npm installs it unless --omit=optional is set; with a modicum-*.tgz, also install ${name}-*.tgz; \`npx tsx tools/platform-packages.ts\` makes it in a clone (docs/deploy.md)`,
     );
   }
 }

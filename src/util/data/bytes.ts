@@ -9,7 +9,7 @@ const zipped = (path: string): boolean => /\.gz$/i.test(path);
 async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path);
   const gunzip = zipped(path) ? createGunzip() : undefined;
-  // Errors surface in the stream that is read.
+  // The pipeline's errors also reach the `yield*` below.
   if (gunzip) void pipeline(file, gunzip).catch(() => {});
   try {
     yield* gunzip ?? file;

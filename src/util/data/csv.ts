@@ -34,7 +34,7 @@ function recordsOf(path: string, text: string, delimiter: string): Parsed[] {
   }
 }
 
-/** The parser's messages on quotes do not say what was expected. */
+/** The parser's own messages about quotes do not say what was expected. */
 function faultOf({ code, message, lines }: CsvError): string {
   const fault = code && quoting[code.replace(/^CSV_/, "")];
   return fault ? `line ${lines}: ${fault}` : message;
@@ -44,6 +44,6 @@ const quoting: Readonly<Record<string, string>> = {
   INVALID_OPENING_QUOTE:
     "a value contains a quote but does not begin with one; put the whole value in quotes and double the quotes inside it",
   INVALID_CLOSING_QUOTE:
-    "a value continues after its closing quote; expected a comma or the line's end there; double the quotes inside a value",
+    "a value continues after its closing quote; expected a comma or the end of the line; double the quotes inside a value",
   QUOTE_NOT_CLOSED: "a value begins with a quote that is never closed",
 };

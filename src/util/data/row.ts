@@ -10,7 +10,7 @@ export interface Row {
   readonly value: unknown;
 }
 
-/** Characters shown of an unexpected value. */
+/** The number of characters of an unexpected value that errors show. */
 const SHOWN = 60;
 
 /**
@@ -32,11 +32,11 @@ export async function parseRows<T>(schema: z.ZodType<T>, rows: AsyncIterable<Row
   return all;
 }
 
-/** The value found. If the field is missing: the fields that exist, or the first row of a table without a heading. */
+/** The value found, or, if the field is missing, the fields that exist (the first row of a table without a heading). */
 function insteadOf(path: readonly PropertyKey[], value: unknown): string {
   const [field] = path;
   if (field === undefined || typeof value !== "object" || value === null) return "";
-  if (!(field in value)) return `; there is none, ${fieldsOf(value)}`;
+  if (!(field in value)) return `; found no such field, ${fieldsOf(value)}`;
   const got = path.reduce((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value as unknown);
   return `, got ${shown(got)}`;
 }

@@ -5,7 +5,7 @@ import { codeOf } from "../system-errors.ts";
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
 
 /**
- * Refuses the address of a different kind of database. `otherwise` begins the sentence, such as "a ledger is a file".
+ * Refuses the address of a different kind of database. `otherwise` begins the error, such as "a ledger is a file".
  * The error shows only the scheme, since an address may hold a password.
  * @throws UserError
  */
@@ -20,7 +20,7 @@ export function checkAddress(place: string, otherwise: string): void {
 export interface PostgresKind {
   /** The noun for error messages, such as `ledger`. */
   readonly noun: string;
-  /** The error if the server or the connection fails: a retry may work. */
+  /** Makes the error for a failed server or connection, after which a retry may work. */
   readonly fault: (sentence: string) => UserError;
 }
 
@@ -48,7 +48,7 @@ export class Postgres {
     return new Postgres(place, kind, pool);
   }
 
-  /** The rows of a query, with `$1` … for values. @throws the kind's fault */
+  /** Runs a query, with `values` for `$1`, `$2` …, and returns its rows. @throws the kind's fault */
   async rows<R extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<R[]> {
     return this.#guarded(async () => (await this.pool.query<R>(text, [...values])).rows);
   }
@@ -83,7 +83,7 @@ export class Postgres {
   #explained(error: unknown): unknown {
     if (!(error instanceof Error) || error instanceof UserError) return error;
     const code = codeOf(error) ?? "";
-    // SQLSTATE's classes for data, constraints and syntax, in which the query itself is wrong.
+    // SQLSTATE's classes for data, constraints and syntax: here, the query itself is wrong.
     if (/^(22|23|42(?!501))\w{3}$/.test(code)) return error;
     return this.kind.fault(`the ${this.kind.noun} ${this.place} can't be used: ${error.message || code}`);
   }

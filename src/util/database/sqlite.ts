@@ -16,7 +16,7 @@ export interface SqliteKind {
   readonly applicationId: number;
   /** Migrations, in order; the version is the number applied. The first sets `application_id`. */
   readonly steps: readonly string[];
-  /** The error if the disk or folder fails: a retry may work. */
+  /** Makes the error for a failed disk or folder, after which a retry may work. */
   readonly fault: (sentence: string) => UserError;
 }
 
@@ -50,7 +50,7 @@ function explained(error: unknown, path: string, { noun, article, fault }: Sqlit
   return reason === undefined ? error : fault(`the ${noun} ${path} can't be used: ${withRemedy(reason)}`);
 }
 
-/** Advises a writable place for any fault but a full disk, whose message already has a remedy. */
+/** Adds a remedy to a reason; the reason for a full disk already contains one. */
 const withRemedy = (reason: string): string =>
   reason === DISK_FULL ? reason : `${reason}; make it writable, or set MODICUM_HOME to a folder that is`;
 

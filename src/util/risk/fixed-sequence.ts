@@ -5,9 +5,9 @@ export interface Tested<T> {
 }
 
 /**
- * Learn then Test by fixed-sequence testing (Angelopoulos et al., arXiv 2110.01052): tests candidates from the safest on, in
- * an order chosen without the tested items, and stops at the first failure. All earlier ones are certified together, with
- * probability `confidence`.
+ * Learn then Test by fixed-sequence testing (Angelopoulos et al., arXiv 2110.01052): tests candidates, the safest first,
+ * in an order chosen without the tested items, and stops at the first failure. All candidates before it are certified
+ * together, with probability `confidence`.
  */
 export function certifiedOf<T>(
   candidates: readonly T[],

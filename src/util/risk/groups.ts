@@ -1,7 +1,7 @@
 import { mean } from "../mean.ts";
 import type { Losses, LossType } from "./losses.ts";
 
-/** One item's loss. The losses of a group's items may be dependent, such as for questions about the same document. */
+/** One item's loss. Losses within a group may be dependent, such as for questions about the same document. */
 export interface ItemLoss {
   /** A hash of the items' common content. Sorting by it gives a random order, independent of the losses. */
   readonly group: string;

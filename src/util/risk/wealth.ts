@@ -15,8 +15,8 @@ export const noWealth: Wealth = { wealth: 1, last: [], count: 0 };
 
 /**
  * The wealth after one more loss of a gambler who bets that the expected loss is above `risk` (arXiv 2010.09686; as a
- * monitor, arXiv 2506.16416). If the expected loss is not above the risk, the wealth ever reaches 1/δ with probability
- * at most δ, however often it is checked.
+ * monitor, arXiv 2506.16416). If the expected loss is not above the risk, the probability that the wealth ever reaches
+ * 1/δ is at most δ, however often it is checked.
  */
 export function bet({ wealth, last, count }: Wealth, loss: number, type: LossType, risk: number): Wealth {
   const stake = stakeOf(last, type, risk);
