@@ -13,7 +13,7 @@ import { runOptions } from "./run/options.ts";
 import { choiceTask, TINY } from "./run/run.testing.ts";
 import { weightsOf } from "./tune/pair/setup.ts";
 
-/** On other processors, sums of byte products overflow. */
+/** Skipped on processors without byte-product instructions, on which sums of byte products overflow. */
 const exact = test.skipIf(!namesByteProducts());
 
 exact("a run's identity has the form that ran, and a run of the default form is not resumed", async () => {

@@ -34,7 +34,7 @@ export interface GenerationItem extends Base {
   readonly prompt: string;
   /** The prompt as turns of the model's chat template; if absent, the prompt is read as plain text. */
   readonly messages?: readonly ChatMessage[];
-  /** The prompt as tokens, for cuts between tokens. */
+  /** The prompt as tokens, so that it can be cut between tokens. */
   readonly promptTokens?: readonly number[];
   /** Images before the prompt, as file bytes, for models that read them. */
   readonly images?: readonly Uint8Array[];

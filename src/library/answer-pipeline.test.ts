@@ -84,7 +84,7 @@ describe("openAnswerer", () => {
   test("a plain answer's price of always retrieving equals that receipt", async () => {
     const [always, never] = [await answered({ retrieval: "always" }), await answered({ retrieval: "never" })];
     expect(never.receipt.estimated).toBe(true);
-    // The index's mean passage has half as many terms as the passage found.
+    // The average passage in the index has half as many terms as the passage found.
     expect(never.receipt.flops.dense / always.receipt.flops.dense).toBeGreaterThan(0.5);
     expect(never.receipt.flops.dense / always.receipt.flops.dense).toBeLessThan(2);
   });
@@ -113,7 +113,7 @@ describe("openAnswerer", () => {
 
 describe("calibrateAnswers", () => {
   const rows = ["apples?", "trains?", "late?", "trees?"].map((question) => ({ question, answers: ["x"] }));
-  // Judges by length, so that both kinds of answers occur.
+  // Judges by length, so that some answers are right and others wrong.
   const judge = (text: string) => text.length % 2;
 
   test("stores a threshold that answers find, other rates follow from its scores, and another model is refused", async () => {

@@ -45,7 +45,7 @@ export interface Retrieval extends Omit<Decided, "nothing_found" | "citations"> 
   readonly nothingFound?: true;
 }
 
-/** A piece of an answer; the empty first piece and the last one have the decision. */
+/** A piece of an answer; the first piece, which is empty, and the last piece have the decision. */
 export type AnsweredChunk = Chunk & { retrieval?: Retrieval };
 
 export interface Answered extends Completion {

@@ -1,4 +1,4 @@
-/** Which requests audits sample, and that bets on them are fair. */
+/** Tests which requests are sampled for audits, and that the bets on them are fair. */
 import { expect, test } from "vitest";
 import type { Turn } from "../savings/auto/guarantee.ts";
 import { seededRandom } from "../util/random.ts";
@@ -14,7 +14,7 @@ const turns = (prompt: string, count: number): Turn[] =>
     arrived: arrived++,
   }));
 
-/** Waits until a sampled answer's audit ends, which it does because its certificate is missing. */
+/** Waits until a sampled answer's audit ends; it ends at once, because the certificate is missing. */
 const end = (auditor: Auditor): Promise<void> =>
   auditor.replay({ certificate: "none", sha256: "", model: "", prompt: [], answer: [] }, undefined!, undefined!);
 
@@ -40,8 +40,8 @@ test("none is drawn while 64 wait, and later turns of a conversation that was no
 });
 
 /**
- * Nine in ten conversations begin with one prompt, which loses nothing; half of the others lose all, in each of their
- * three turns: on average exactly the certified risk. Sampled by prompt, audits would see only the others.
+ * Nine in ten conversations begin with the same prompt and lose nothing. Of the rest, half lose everything in all three
+ * turns, so the mean loss is exactly the certified risk. Audits drawn by prompt would rarely see the frequent one.
  */
 test("traffic at exactly the risk, with one frequent prompt, rarely switches a certificate off", async () => {
   const [streams, risk, confidence] = [60, 0.05, 0.95];

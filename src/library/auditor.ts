@@ -44,8 +44,8 @@ export interface AuditOptions {
 }
 
 /**
- * Audits certificates: while a model is idle, dense reads a share of the answers given under them. Their tokens stay
- * only in memory.
+ * Audits certificates: while a model is idle, dense rereads a sample of the answers given under them. The answers'
+ * tokens are kept only in memory.
  */
 export class Auditor {
   /** Keys of recent requests, by prompt and by prompt with arrival time. */
@@ -57,7 +57,7 @@ export class Auditor {
 
   constructor(private readonly options: AuditOptions) {}
 
-  /** Called for an answer under a certificate that audits cannot bet against; reports it once per certificate. */
+  /** Called for an answer under a certificate that cannot be audited; reports the reason once per certificate. */
   passes(certificate: string): void {
     if (this.#passed.has(certificate)) return;
     this.#passed.add(certificate);

@@ -27,11 +27,11 @@ export interface CalibrateAnswersOptions
     Pick<AnswererOptions, "index" | "store" | "quant" | "offline" | "signal" | "onProgress" | "onNotice"> {
   /** Scores an answer against the correct ones, from 0 to 1. */
   judge: (text: string, answers: readonly string[]) => number;
-  /** The number of passages and of their tokens, as in later answers. */
+  /** The number of passages, and their maximum length in tokens; later answers should use the same. */
   answer?: AnswererOptions["answer"];
   /** The rows' name in the record. */
   data?: string | undefined;
-  /** The file to write; by default one under MODICUM_HOME that answers find. */
+  /** The file to write; the default is in MODICUM_HOME, where answers look for it. */
   out?: string | undefined;
   /** Called with the number of finished rows. */
   onRow?: ((done: number, of: number) => void) | undefined;

@@ -59,13 +59,13 @@ export interface CalibrateOptions
   judge?: ((text: string, answers: readonly string[]) => number) | undefined;
   /** The rows' name in the record. */
   data?: string | undefined;
-  /** The file to write; by default one under MODICUM_HOME that the pair's routes find. */
+  /** The file to write; the default is in MODICUM_HOME, where the pair's routes look for it. */
   out?: string | undefined;
   /** Called with the number of finished rows. */
   onRow?: ((done: number, of: number) => void) | undefined;
 }
 
-/** One way to score, calibrated. */
+/** The calibration of one way to score. */
 export interface Calibrated {
   readonly record: Calibration;
   readonly threshold: number;
@@ -157,7 +157,7 @@ async function answersOf(
   const kinds = scored.map(({ scoring }) => scoring).filter(({ aggregate }) => aggregate === settings.aggregate[0]);
   const qualities: number[] = [];
   for (const [i, { prompt, answer }] of rows.entries()) {
-    // Each token is scored once by each score, for all aggregates.
+    // Each kind of score is computed once per token, for all aggregates.
     const tokens = new Map<string, number[]>(settings.score.map((kind) => [kind, []]));
     const observe = (logits: Float32Array) => {
       const scores = scoresOf(logits, kinds);

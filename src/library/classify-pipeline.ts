@@ -50,8 +50,8 @@ const callOptions = readOptions.extend({
 });
 
 /**
- * Opens a classifier for any labels that looks texts up: with `glove` (word vectors) or an embedding model, and the
- * index whose categories it reads. Missing files are downloaded.
+ * Opens a classifier for any labels, which reads the categories of documents found in an index. `model` is `glove`, for
+ * word vectors, or an embedding MODEL. Missing files are downloaded.
  * @throws UserError
  */
 export async function openClassifier(model: string, options: ClassifierOptions = {}): Promise<ClassifyPipeline> {
@@ -108,7 +108,7 @@ export class ClassifyPipeline implements AsyncDisposable {
   }
 
   /**
-   * Classifies texts. Labels are texts, or label words by label, of which the closest one counts.
+   * Classifies texts. `labels` is a list of labels, or words for each label, of which the closest counts.
    * @throws UserError for empty or repeated labels, an empty text, or an empty index
    */
   async classify(

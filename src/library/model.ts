@@ -164,7 +164,7 @@ export class Model implements Disposable {
   /** Streams an answer to ids and rows of the stream, assembled by a pipeline. @throws UserError as `generate` does */
   async *generateSpanned(spanned: SpannedPrompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = checkArgument("generate's options", args.runOptions, options);
-    // Spans consist of this model's own ids, so any id can replace them while the options are checked.
+    // Spans already consist of this model's ids, so a placeholder id serves to check the options.
     const time = new Stopwatch(checked.arrived);
     const { prompt: _, ...request } = await requestOf(this, [0], { ...settingsOf(checked), save: undefined }, time);
     yield* this.#runs.answer({ ...request, ...spanned }, checked, this.#call("answer"));
@@ -172,9 +172,9 @@ export class Model implements Disposable {
 
   /**
    * For servers: makes later requests to `generate` run together, each as a row of one batch; excess requests wait.
-   * They run at the batch's pace, however slowly they are read. A request fails with `Refused` if the queue is full,
-   * also for an encoder. Undefined for text-to-text and diffusion models and image generators, whose requests run one
-   * by one.
+   * They run at the batch's pace, however slowly answers are read. If the queue (also an encoder's) is full, a request
+   * fails with `Refused`. Returns undefined for text-to-text and diffusion models and image generators, whose requests
+   * run one by one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {
     return this.face.schedule?.(options);

@@ -20,7 +20,7 @@ export interface IndexOptions extends ResolveOptions {
 }
 
 export interface CreateIndexOptions extends IndexOptions {
-  /** An embedding MODEL, default `minilm`; `none`: the index is searched by terms only. */
+  /** A MODEL of embeddings, default `minilm`; `none`: the index is searched by terms only. */
   embedding?: string | undefined;
   /** Maximum words of a chunk; default 150. */
   words?: number | undefined;
@@ -44,7 +44,7 @@ const resolving = loadOptions.pick({
 const indexOptions = resolving.extend({ store: z.string("expected an address").optional() });
 export const createOptions = chunkOptions.extend({
   embedding: z
-    .string("expected an embedding MODEL, or none")
+    .string("expected a MODEL of embeddings, or none")
     .min(1)
     .default("minilm")
     .describe("an embedding model; none: search by terms only"),
@@ -115,7 +115,7 @@ export interface EmbeddingModel extends Disposable {
   embed(texts: readonly string[], terms: ReadOptions): Promise<{ embeddings: Float32Array[]; receipt: Receipt }>;
 }
 
-/** Opens an embedding MODEL, its first layers (`minilm@layers=2`) or `glove`. @throws UserError */
+/** Opens an embedding model: a MODEL, only its first layers (`minilm@layers=2`), or `glove`. @throws UserError */
 export async function openEmbeddingModel(name: string, options: ResolveOptions): Promise<EmbeddingModel> {
   const started = performance.now();
   const embedder = await openEmbedder(name, options);

@@ -60,20 +60,20 @@ interface Saves {
   save?: readonly string[] | Recipe | undefined;
 }
 
-/** The options of an answer besides generation's. */
+/** The options of an answer other than the options of generation. */
 interface AnswerOptions extends Saves {
   /** One of the model's `adapters`; by default none. */
   adapter?: string | undefined;
   /**
    * The maximum cost of the answer, under `auto:NAME`: selects the certified recipe with the least loss whose price
-   * fits, else the cheapest. The receipt says whether it was met.
+   * fits, else the cheapest. The receipt says whether the cost stayed within it.
    */
   budget?: Budget | undefined;
   /** If true, `maxTokens` is only a default, and with `auto:NAME` the certificate's limit applies if it is lower. */
   defaultLength?: boolean | undefined;
   /**
-   * Images, each a file's path or its bytes, for models that read them: they precede a text, and fill a chat's parts `{
-   * type: "image" }`, or begin its last user turn.
+   * Images, each a file's path or its bytes, for models that read them. They precede a text; in a chat, they fill the
+   * parts `{ type: "image" }`, or begin the last user turn if there are none.
    */
   images?: readonly (string | Uint8Array)[] | undefined;
   /**
@@ -82,15 +82,15 @@ interface AnswerOptions extends Saves {
    */
   raw?: boolean | undefined;
   /**
-   * Samples with the model's own settings (`model.sampling`), which override this call's; settings that the model does
-   * not define are kept.
+   * Samples with the model's own settings (`model.sampling`). This call's settings apply only if the model does not
+   * define them.
    */
   modelSampling?: boolean | undefined;
-  /** Text after the answer, which fills the place between it and the prompt, a text or ids: for models with fill-in tokens. */
+  /** The text after the gap that the answer fills; the prompt is what precedes it. For models with fill-in tokens. */
   suffix?: string | undefined;
   /**
-   * True if the prompt is a text with the blanks `<extra_id_0>`, `<extra_id_1>` …: the answer has their contents, each
-   * but the first after its sentinel. For models trained to fill in; see `Model.infill`.
+   * True if the prompt is a text with the blanks `<extra_id_0>`, `<extra_id_1>` …: the answer has their contents in
+   * order, each but the first after its blank's name. For models trained to fill in; see `Model.infill`.
    */
   infill?: boolean | undefined;
   /** Puts a mode token before a text, which is otherwise used unchanged: for models trained with UL2R. */
@@ -103,8 +103,8 @@ interface AnswerOptions extends Saves {
   /** False: the whole prompt runs, and nothing comes from a cache. */
   cachePrompt?: boolean | undefined;
   /**
-   * True for the same tokens and log-probabilities whether a request runs alone or beside others, and whatever the cache
-   * holds: only whole chunks of earlier prompts are reused.
+   * True: alone or in a batch, and whatever the cache holds, a request gives the same tokens and log-probabilities. Only
+   * whole chunks of earlier prompts are reused.
    */
   deterministic?: boolean | undefined;
   /**
@@ -124,18 +124,18 @@ interface AnswerOptions extends Saves {
   /** True (the default) if an answer may have several calls; else the first ends it. */
   parallelToolCalls?: boolean | undefined;
   /**
-   * How much the model reasons, as its chat template understands it: gpt-oss's `reasoning_effort`, or the switch of
-   * Qwen3 and others: `none` is off, any other word on.
+   * How much the model reasons, as its chat template supports it: gpt-oss's `reasoning_effort`; for Qwen3 and others,
+   * `none` turns reasoning off, and any other word turns it on.
    */
   reasoningEffort?: z.output<typeof reasoningEffort> | undefined;
   /** Further variables of the chat template, such as `{ enable_thinking: false }`. */
   templateVariables?: Readonly<Record<string, Json>> | undefined;
-  /** Called with each token's raw logits before it is chosen; valid until it returns. For models that generate. */
+  /** Called with the raw logits before each token is chosen; do not keep the array. For models that generate. */
   observe?: ((logits: Float32Array) => void) | undefined;
 }
 
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
-  /** The request's owner, if the model is scheduled: keys have equal shares. */
+  /** The request's owner, if the model is scheduled; owners share the model equally. */
   key?: string | undefined;
   /** When the request arrived, as in `performance.now()`; by default, with the call. */
   arrived?: number | undefined;
@@ -156,7 +156,7 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 }
 
 export interface ReadOptions extends Stoppable {
-  /** The call's owner: simultaneous calls run in common batches, where keys have equal shares. */
+  /** The call's owner: simultaneous calls run in shared batches, divided equally among owners. */
   key?: string | undefined;
   /** When the request arrived, as in `performance.now()`; by default, with the call. */
   arrived?: number | undefined;
@@ -220,8 +220,8 @@ export interface Chunk extends Called {
   /** The tokens sampled since the last chunk, with log-probabilities if requested. */
   tokens: readonly Sampled[];
   /**
-   * In the first chunk, if `promptLogprobs` is set: the prompt's tokens. The first has only its id; an answer cut early
-   * has fewer.
+   * In the first chunk, if `promptLogprobs` is set: the prompt's tokens. The first token has only its id. If the answer
+   * was stopped early, the last ones are missing.
    */
   prompt?: readonly Sampled[];
   finishReason?: FinishReason;
@@ -251,7 +251,7 @@ export interface ImagineOptions extends ImagineInput, Stoppable {
 /** A place in a text to complete, and the options of the completion. */
 export interface CompleteAtOptions extends Place, z.input<typeof completionOptions>, Stoppable, Saves {}
 
-/** Text to insert at a place in a text. `receipt` counts all generated tokens, including tokens after the end. */
+/** Text to insert at a place in a text. `receipt` also counts generated tokens that are cut off after its end. */
 export interface CodeCompletion {
   text: string;
   /** True if a saving ended the completion before a token that it judged wrong. */

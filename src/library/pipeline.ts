@@ -85,7 +85,7 @@ export class RoutePipeline implements Disposable {
       yield { ...chunk, ...(shown !== undefined && { route: shown as Route }) };
   }
 
-  /** Returns the whole answer at once, so that Swift can also take over if Super breaks off. */
+  /** Returns the whole answer at once, so that Swift's answer can be used if Super fails midway. */
   async route(prompt: Prompt, options: RunOptions = {}): Promise<RoutedCompletion> {
     refuse(options);
     const { shown, ...completion } = await this.opened.complete(prompt, options);

@@ -16,7 +16,7 @@ export interface PlannerOptions extends Omit<LoadOptions, "save" | "adapter" | "
   projector?: string | undefined;
 }
 
-/** The options of a planned answer: an answer's, with at most 8 tokens by default, and `planning`. */
+/** The options of an answer, but with 8 as the default of `maxTokens`, and `planning`. */
 export interface PlannedOptions extends Omit<RunOptions, "save" | "adapter"> {
   planning?: PlanningInput | undefined;
 }

@@ -109,7 +109,7 @@ export async function requestOf(
   return { ...seen, options, engine, time, facts };
 }
 
-/** The answer that a chat's last turn begins. */
+/** The beginning of the answer, if a chat ends with one. */
 const begunIn = (prompt: Prompt): string | undefined =>
   Array.isArray(prompt) && !isIds(prompt) ? begunAnswer(prompt) : undefined;
 
@@ -127,7 +127,7 @@ async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<Lazy
   return grammarOf(format, tokenizer);
 }
 
-/** The request's place in its conversation; the text before each earlier answer was a request's prompt. */
+/** The request's place in its conversation. The text before an earlier answer identifies the request for it. */
 function turnOf(prompt: Prompt, arrived: number): Turn {
   const hash = createHash("sha256");
   const earlier: string[] = [];

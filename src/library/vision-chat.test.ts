@@ -110,7 +110,7 @@ test("savings of visual tokens act on all of an InternVL's tiles, and are refuse
   using intern = await load(path.join(fixtures, "internvl"), { quant: "f32" });
   const dense = (await ask(intern, [])).receipt;
   expect(dense.work!["imageTokens"]).toEqual({ dense: 27, run: 27 });
-  // Each tile of 3 × 3 rows keeps 4.
+  // Of each tile's 3 × 3 rows, 4 are kept.
   const { receipt } = await ask(intern, ["feather:after=1,mode=uniform,stride=2"]);
   expect(receipt.work!["tokens"]).toEqual({ dense: dense.tokens.prompt, run: dense.tokens.prompt - 3 * 5 });
   expect((await ask(intern, ["yopo:layers=1"])).receipt.work!["tokens"]!.run).toBe(dense.tokens.prompt - 27);
@@ -131,7 +131,7 @@ test("savings of steps and of prompts' weights act beside whole images", async (
   const { receipt } = await ask("why?", ["exit:layer=4,mode=random,rate=0.5,fill=recompute"]);
   const layers = receipt.work!["layers"] as { dense: number; run: number };
   expect(layers.run).toBeLessThan(layers.dense);
-  // Only prompt chunks without an image run in bytes.
+  // Only prompt chunks without an image run with 8-bit inputs.
   const long = (await ask("why not? ".repeat(60), ["int8-prefill"])).receipt;
   expect(long.work!["int8Tokens"]!.run).toBeGreaterThan(0);
   expect(long.work!["int8Tokens"]!.run).toBeLessThan(long.tokens.prompt);

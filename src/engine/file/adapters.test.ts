@@ -118,7 +118,7 @@ describe("two adapters beside one base", () => {
       expect(flops).toEqual({ dense: flops.spent, spent: flops.spent, overhead: 0, saved: 0 });
       expect(bytes.dense).toBe(bytes.spent);
     }
-    // Two layers: q and k stacked with rank 8 over all of q, k and v, o with rank 4, up with rank 4 over gate and up.
+    // In each of two layers: rank 8 for q and k (over fused qkv), rank 4 for o, rank 4 for up (over fused gate and up).
     const [hidden, ffn, heads, kvHeads] = [64, 32, 64, 32];
     const before = 8 * (hidden + heads + 2 * kvHeads);
     const after = 4 * (heads + hidden) + 4 * (hidden + 2 * ffn);

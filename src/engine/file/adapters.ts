@@ -25,7 +25,7 @@ export interface Adapted {
   /** The adapter for requests that choose none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
-  /** Keyed by the names of adapters with a record; the key undefined applies to requests that choose no adapter. */
+  /** Records by adapter; the key `undefined` is for the adapter of requests that choose none. */
   readonly records: ReadonlyMap<string | undefined, NamedRecord>;
   /** The folder of the adapter for every request, if it has its own tokenizer. */
   readonly tokenizer?: string | undefined;
@@ -34,7 +34,7 @@ export interface Adapted {
 /**
  * Opens a model with its adapters. A single adapter is merged if the weights are floats and the result is the same;
  * others stay separate.
- * @throws UserError if a folder holds no supported adapter, or both a single adapter and several are requested
+ * @throws UserError if a folder holds no supported adapter, or both `adapter` and `adapters` are given
  */
 export async function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Promise<Adapted> {
   const folders = Object.entries(adapters);

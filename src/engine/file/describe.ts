@@ -41,7 +41,7 @@ export interface ModelDescription
   noTokenizer?: string;
   /** The sampling settings that the model's authors published, if any; absent if it does not generate. */
   sampling?: ModelSampling;
-  /** By storage type: the form in which tensors run, their memory, and the error against the file's weights. */
+  /** For each storage type: the form in which its tensors run, their memory, and the error against the file. */
   tensors: Holding[];
   /** The form of all tensors together. */
   form: ModelForm;
@@ -54,7 +54,7 @@ export interface ModelDescription
   /** The stability at rest, for a recurrent model. */
   stability?: RestStability;
   seams: readonly Seam[];
-  /** Savings that the model supports; a run with them would find the same. */
+  /** Savings that the model supports; a run makes the same checks. */
   savings: string[];
   /** Savings whose seams the model has but which it does not support, with the reason. */
   unsupported: Record<string, string>;

@@ -8,8 +8,8 @@ import type { LateSettings } from "../encoders/text/late-files.ts";
 import type { SentenceSettings } from "../encoders/text/sentence-files.ts";
 
 /**
- * FLOPs of one token: the first, and the last of the context. For a model that reads whole texts: the mean per token in
- * a text of one token, and in a text that fills the context.
+ * FLOPs of the first token, and of the last token of a full context. For a model that reads whole texts: the mean per
+ * token in a text of one token, and in a text that fills the context.
  */
 export interface Flops {
   readonly empty: number;
@@ -23,7 +23,7 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly patchSize: number;
   /** The number of tokens of an image. */
   readonly tokens: number;
-  /** The sizes describe a tile, or an example if images have any size; if absent, they describe every image. */
+  /** What the sizes describe: one tile, or one example if images may have any size; by default, every image. */
   readonly of?: "tile" | "example";
 }
 
@@ -36,7 +36,7 @@ interface DescribedDrawings {
   readonly steps: number;
 }
 
-/** A kind's description of a model. */
+/** The part of a model's description that its kind provides. */
 export interface Described {
   /** `layers` is the number of decoder layers if the model also has an encoder. */
   readonly config: Pick<

@@ -1,4 +1,4 @@
-/** Encoders exported with an adapter and its trained head, compared with base and adapter; exports in transformers. */
+/** Exported encoders with an adapter's trained head equal the unmerged base and adapter; transformers loads exports. */
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,7 +35,7 @@ async function outputs(file: string, base: string, adapter?: string): Promise<Fl
 const named = ["bert-head", "distilbert-head", "modernbert-head", "distilbert", "modernbert", "bert-plain"];
 const baseOf = (name: string): string => json(adapters, name, "reference.json").base;
 
-/** A base as its own class saves it: without a head, and without the class's name as a prefix of tensor names. */
+/** A base as transformers' base class saves it: without a head, and without the class's prefix in tensor names. */
 async function headless(name: string): Promise<string> {
   const folder = newFolder();
   cpSync(path.join(bases, name), folder, { recursive: true });

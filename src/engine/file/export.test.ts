@@ -45,7 +45,7 @@ type Values = Readonly<Record<string, Tensor>>;
 const i64 = (rows: readonly (readonly number[])[], ort: typeof import("onnxruntime-node")): Tensor =>
   new ort.Tensor("int64", BigInt64Array.from(rows.flat(), BigInt), [rows.length, rows[0]!.length]);
 
-/** An export in ONNX Runtime's own binding, from its file, without this project's code. */
+/** An export that ONNX Runtime's own Node binding loads, without this project's code. */
 class Stock {
   #cache: Values;
   #mask: number[][];
@@ -66,7 +66,7 @@ class Stock {
     return new Stock(ort, await ort.InferenceSession.create(path.join(folder, file)), rows);
   }
 
-  /** Logits [rows, tokens, vocabulary] of the next ids; the first `padding` of each row are not tokens. */
+  /** Logits [rows, tokens, vocabulary] of the next ids; the first `padding` positions of each row are padding. */
   async run(ids: readonly (readonly number[])[], padding = ids.map(() => 0)): Promise<Float32Array> {
     const width = ids[0]!.length;
     this.#mask = this.#mask.map((m, r) => [...m, ...ids[r]!.map((_, i) => Number(i < width - padding[r]!))]);
@@ -178,7 +178,7 @@ test.each(["lfm2", "lfm2_moe", "nemotron_h", "nemotron_h-experts", "qwen3_next",
   },
 );
 
-/** Runs a prompt, then token by token. Returns the states that the graph reads, and the difference of its logits. */
+/** Runs a prompt, then token by token. Returns the states' names, and the logits' difference from the reference. */
 async function handedOn(name: string) {
   const ort = await import("onnxruntime-node");
   const { tokens, logits } = referenceOf(name);
@@ -202,7 +202,7 @@ async function handedOn(name: string) {
   return { inputs, apart: difference(results, logits) };
 }
 
-// The adapter is merged; beside a token table that is also the head; and beside a GGUF.
+// The adapter is merged, except if the token table is also the head, or the model is a GGUF.
 test.each(["llama", "gemma3", "llama-gguf-head"])(
   "with an adapter, %s, in stock ONNX Runtime equals PEFT",
   async (name) => {

@@ -27,7 +27,7 @@ export const mergeOptions = z.object({
 });
 type MergeOptions = z.output<typeof mergeOptions>;
 
-/** The combination in the options. @throws UserError if it lacks a density, or does not use one */
+/** The combination in the options. @throws UserError if a needed density is missing, or an unused one is given */
 export function combinationOf({ combinationType, density, majoritySignMethod, seed }: MergeOptions): Combination {
   const prunes = combinationType !== "cat" && combinationType !== "linear";
   if (prunes && density === undefined)

@@ -40,7 +40,7 @@ async function readText(
 
 /**
  * Calibrates a saving on typical texts.
- * @param what the call, for errors
+ * @param what the caller's name, for errors
  * @throws UserError if the saving does not support the model, there is no text, or a text is empty or longer than the
  * context
  */

@@ -56,8 +56,8 @@ function madeUp(times: (form: string, rows: number) => Twice) {
 }
 
 /**
- * The choice if the other width is this many times as fast as the processor's own width, whose second measurement
- * differs by the factor `again`.
+ * The choice if the other width is `factor` times as fast as the processor's own, and the second measurement of the
+ * processor's own width differs by the factor `again`.
  */
 async function choice(factor: number, again = 1) {
   const { timer, calls } = madeUp((form) => (form === String(own) ? [factor, factor * again] : [1, 1]));

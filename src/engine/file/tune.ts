@@ -23,7 +23,7 @@ const REQUEST = { prompt: 256, answer: 128 };
 const LEAST_GAIN = 1.1;
 
 /**
- * At one row count, rotated bytes may take this many times as long as the default form: products are only part of a
+ * The maximum time of rotated bytes at any row count, as a multiple of the default form's: products are only part of a
  * step, and single-row times vary by a tenth between timings.
  */
 const MOST_LOSS = 1.25;
@@ -34,12 +34,12 @@ const ROWS = 64;
 /** Row counts for timing rotated bytes. */
 const ROTATED_ROWS = { step: 1, batch: 8, prompt: 256 };
 
-/** The largest ratio between two measurements of a steady time. */
+/** The largest ratio between two measurements that counts as steady. */
 const STEADY = 1.15;
 
 /**
- * The number of weights to time, from the first layer on: enough to exceed the caches in a decode step; memory does not
- * limit a prompt.
+ * The number of weights to time, from the first layer on. For a decode step, they must exceed the caches; memory does
+ * not limit a prompt, so fewer are enough.
  */
 const SAMPLE = { decode: 2 ** 27, prefill: 2 ** 21 };
 
@@ -164,7 +164,7 @@ async function timesOf<F extends string | number>(
 
 const isSteady = ([first, second]: Twice): boolean => Math.max(first, second) <= STEADY * Math.min(first, second);
 
-/** The products of one pass through the model whose matrices are in codes or bytes. */
+/** The matrix products of one pass through the model that have weights in codes or bytes. */
 async function productsOf({ source, checkpoint, quant }: TunedModel, bits: CodeBits): Promise<Product[]> {
   const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, undefined, bits);
   const graphs = weights.imagined(() => traceDense(decoder));

@@ -49,7 +49,7 @@ async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): P
 }
 
 async function shape(checkpoint: Checkpoint): Promise<Shape> {
-  // Described in the form that runs: results are compared with vectors computed elsewhere.
+  // Encoders run in float32 by default, because results are compared with vectors computed elsewhere.
   const { encoder, weights } = await openTextEncoder(checkpoint, NOWHERE, "f32");
   const cost = graphCost(weights.imagined(() => traceHidden(encoder)));
   return {

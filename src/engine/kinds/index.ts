@@ -17,7 +17,7 @@ interface Listed<N extends string, M extends Loaded> {
   load(): Promise<Kind<M>>;
 }
 
-/** A kind of model for the architectures of the same name. */
+/** A kind of model that matches checkpoints whose architecture is listed under its name. */
 const kind = <N extends ArchitectureKind, M extends Loaded & { kind: N }>(
   name: N,
   load: () => Promise<Kind<M>>,

@@ -3,7 +3,7 @@ import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 
 /**
- * Refuses savings for a kind of model without seams; `what` starts the sentence: "sentences is an encoder".
+ * Refuses savings for a kind of model without seams; `what` starts the message, such as "minilm is an encoder".
  * @throws UserError
  */
 export function refuseSavings(what: string, recipe: Recipe): Recipe {

@@ -3,11 +3,11 @@ export interface Keyed {
   readonly key: string;
 }
 
-/** Keys and values in memory. */
+/** The memory of the attention cache (keys and values). */
 export interface KeyValues {
   /** The bytes of running answers, and of ended ones that are kept. */
   readonly bytes: number;
-  /** The fraction of all rows' tokens that running answers use, 0 to 1. */
+  /** The fraction of all rows' token capacity that running answers use, 0 to 1. */
   readonly usage: number;
 }
 
@@ -25,7 +25,7 @@ export interface Turns {
   close(limit: number): Promise<void>;
 }
 
-/** A queue of many keys: the key with the fewest running requests is next; among equals, the one served longest ago. */
+/** The next request is from the key with the fewest running requests; ties go to the key served longest ago. */
 export class FairQueue<T extends Keyed> {
   /** Keys in the order in which they were last served or added. */
   readonly #waiting = new Map<string, T[]>();

@@ -16,7 +16,7 @@ beforeAll(async () => {
 const scheduler = () =>
   new Scheduler(model.language.engine, model.language.tokenizer, schedulerOptions.parse({ rows: 1, queue: 8 }));
 
-/** A job of some runs, recorded in `events`; `during` is called in the first. */
+/** A job of `runs` runs, which `events` records; calls `during` in the first run. */
 function idleJob(events: string[], name: string, runs: number, during?: () => void): CustomJob {
   let done = 0;
   const work = {

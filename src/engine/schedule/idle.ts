@@ -21,7 +21,7 @@ export class Idle {
     return ticket.stream;
   }
 
-  /** Runs the stack once for the first job. An error ends only that job. */
+  /** Runs one pass through the model's layers for the first job. An error ends only that job. */
   async run(): Promise<void> {
     const [first] = this.#waiting;
     if (!first) return;

@@ -41,7 +41,7 @@ export class Scheduler implements Turns {
   #loop: Promise<void> | undefined;
   /** The number of prompt tokens that have run. */
   #clock = 0;
-  /** The time at which all running requests end, if the scheduler is closing. */
+  /** The time at which all running requests are ended; undefined until `close` is called. */
   #closes: number | undefined;
 
   /** `engine` runs requests without an adapter. */
@@ -103,8 +103,8 @@ export class Scheduler implements Turns {
   }
 
   /**
-   * Stops accepting requests; accepted ones may run for `limit` milliseconds, then running ones end as they are.
-   * Resolves when all have ended.
+   * Stops accepting requests. Accepted ones may run for `limit` milliseconds; then running ones end with the answer so
+   * far. Resolves when all have ended.
    */
   async close(limit: number): Promise<void> {
     this.#closes = Math.min(this.#closes ?? Number.POSITIVE_INFINITY, performance.now() + limit);
@@ -263,7 +263,7 @@ export class Scheduler implements Turns {
   }
 }
 
-/** Reports a request's usage to its owner, and returns its final error. An error thrown there affects only that request. */
+/** Reports a request's usage to its owner. Returns the request's error, or the owner's if its callback throws. */
 function reportUsage({ job, sequence }: Begun, error: unknown): unknown {
   try {
     job.onStopped?.(sequence.usage());

@@ -36,7 +36,7 @@ test("continuations have transformers' log-likelihoods: spaces, line breaks, no 
   }
 });
 
-// MODICUM_ARC=1: minutes, and a download.
+// Runs only with MODICUM_ARC=1, because it takes minutes and downloads data.
 test.skipIf(!process.env["MODICUM_ARC"])(
   "200 questions of ARC-easy are answered as by transformers",
   async () => {

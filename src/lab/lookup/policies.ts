@@ -50,7 +50,7 @@ export interface Policy {
 }
 
 type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_random_shuffled"> & {
-  /** Looks up half of the questions; `by_accuracy` looks up as few as match the accuracy of always retrieving. */
+  /** Looks up half of the questions; `by_accuracy` looks up the fewest that match the accuracy of always retrieving. */
   readonly half: Policy;
   readonly by_accuracy: Policy;
 };
@@ -59,7 +59,7 @@ type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_ra
 export interface LookupReport {
   readonly model: string;
   readonly by_set: Record<string, number>;
-  /** The shares of the selected questions and of all questions whose answer is in three passages. */
+  /** The share of questions whose answer is in three passages: among the selected questions, and among all. */
   readonly coverage: { readonly here: number; readonly all: number };
   readonly right: Record<"never" | "always", { readonly contains: number; readonly exact: number }>;
   readonly covered: Record<"never" | "always", number>;

@@ -12,7 +12,7 @@ const scipy = (name: string) => fixture.intervals.find((row) => row.name === nam
 const zip = (...columns: number[][]): Part[] => columns[0]!.map((_, i) => columns.map((column) => column[i]!));
 const mean = exactMatch.quality;
 
-/** Both ends within a fifth of the standard error: the difference between two generators at this number of resamples. */
+/** Checks both ends to a fifth of the standard error: random generators differ by this much at 4,000 resamples. */
 function near([low, high]: readonly number[], expected: { low: number; high: number; error: number }): void {
   expect(Math.abs(low! - expected.low)).toBeLessThan(expected.error / 5);
   expect(Math.abs(high! - expected.high)).toBeLessThan(expected.error / 5);
@@ -57,7 +57,7 @@ test("95 % of intervals contain the true value", () => {
     const [low, high] = bootstrap(parts, mean, { seed, resamples: 400 }).ci95;
     return low <= 0.7 && 0.7 <= high;
   }).filter(Boolean).length;
-  // 380 expected; four standard deviations either side are 17.
+  // The expected number is 380; four standard deviations are 17.
   expect(held).toBeGreaterThan(362);
   expect(held).toBeLessThan(398);
 });
@@ -75,7 +75,7 @@ describe("if all items are alike, the interval over few is still wide", () => {
   const of = (n: number, share: number) => zip(Array(n).fill(share));
   const rounded = (ends: readonly number[]) => ends.map((end) => Number(end.toFixed(4)));
 
-  // n / (n + z²) on the side of the observation.
+  // Only ones: the lower bound is n / (n + z²). Only zeros: the upper bound is z² / (n + z²).
   test.each([
     [3, 1, [0.4385, 1]],
     [4, 0, [0, 0.4899]],

@@ -40,7 +40,7 @@ export const storedDense = ({ config, tensors }: Checkpoint): DenseModule[] =>
         return weight ? [{ file: undefined, name, outputs: weight.shape[0]!, activation: "none" as const }] : [];
       });
 
-/** The checkpoint, including the weights of linear layers after it, under the graphs' names. */
+/** The checkpoint with the weights of the linear layers that follow the model, under the names that graphs use. */
 export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[]): Checkpoint {
   if (modules.length === 0) return checkpoint;
   const layers = new Map<string, { readonly tensor: StoredTensor; readonly source: Source }>();

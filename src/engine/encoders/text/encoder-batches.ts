@@ -4,7 +4,7 @@ import type { Cost } from "../../../graph/op.ts";
 /** Tokens per batch, including padding: enough to keep matrix products busy, few enough for the cache. */
 export const BATCH_TOKENS = 1024;
 
-/** The largest share of padding in a row. Only attention computes padding; beyond this, another batch is cheaper. */
+/** The largest share of padding in a row. Padding costs only attention; above this share, another batch is cheaper. */
 const MOST_PADDING = 1 / 4;
 /** The number of padding tokens that is always accepted. */
 const LITTLE_PADDING = 8;
@@ -24,9 +24,9 @@ export interface TextBatch {
 }
 
 /**
- * The next batch of texts, from lists of their lengths, each with the longest first. It contains the longest text of
- * the first list, at the padded length with which the most other tokens fit into the batch. It has at most `limit`
- * tokens, including padding, or a single text.
+ * Chooses the next batch from lists of text lengths, each sorted longest first. It contains the first list's longest
+ * text, padded to the length at which the most other tokens fit. It has at most `limit` tokens, including padding, or
+ * is a single text.
  */
 export function nextBatch(lists: readonly (readonly number[])[], limit: number = BATCH_TOKENS): TextBatch {
   const lead = lists[0]![0]!;

@@ -16,7 +16,7 @@ export interface Encoded extends Spent {
 
 /** The terms of a call. */
 export interface EncodeTerms {
-  /** The owner of the call: keys have equal shares. */
+  /** The call's owner; owners share the queue equally. */
   readonly key?: string | undefined;
   /** Stops the call before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -28,7 +28,7 @@ export interface EncodeTerms {
   readonly onBegun?: (() => void) | undefined;
 }
 
-/** The terms for texts that wait from now on until their first batch runs. */
+/** Times the wait in the queue, which ends when the returned `onBegun` is called. */
 export function queued({ onBegun, ...terms }: EncodeTerms, time: Stopwatch): EncodeTerms {
   time.enter("queue");
   const begun = () => {
@@ -108,8 +108,8 @@ class Call {
 }
 
 /**
- * Runs the texts of many calls in common batches of about equal length, and several batches side by side if there are
- * many texts. Keys take turns, and so do the calls of one key: the longest text of the call whose turn it is runs next.
+ * Runs the texts of many calls together, in batches of about equal length, and several batches in parallel if there are
+ * many texts. Keys take turns, and so do the calls of one key; in each turn, a call's longest waiting text runs.
  */
 export class EncoderQueue implements Turns, Disposable {
   /** Calls that wait for a batch. */
@@ -120,7 +120,7 @@ export class EncoderQueue implements Turns, Disposable {
   readonly #lanes = new Map<number, Promise<void>>();
   /** The maximum number of waiting calls; further ones are refused. */
   limit = Number.POSITIVE_INFINITY;
-  /** The time at which all waiting calls end, if the queue is closing. */
+  /** The time at which all waiting calls are ended; undefined until `close` is called. */
   #closes: number | undefined;
   #disposed = false;
   /** The number of running batches. */

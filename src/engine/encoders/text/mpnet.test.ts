@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { load } from "../../../library/load.ts";
 import { home } from "../../../weights/sources/index.ts";
 
-/** 439 MB, which a test does not download: `modicum pull mpnet`. */
+/** True if `modicum pull mpnet` has run; the test does not download the 439 MB. */
 const there = existsSync(path.join(home(), "models", "mpnet", "model.json"));
 
 /** all-mpnet-base-v2 in sentence-transformers: tools/reference/minilm.py. */

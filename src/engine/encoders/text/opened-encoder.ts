@@ -23,7 +23,7 @@ export interface OpenedEncoder {
   readonly late: LateSettings | undefined;
   /** The length of a vector, or the number of a classifier's scores. */
   readonly width: number;
-  /** The graphs that use its weights; the last one runs. */
+  /** The graphs for which its weights are prepared; only the last one runs. */
   trace(): Graph[];
 }
 

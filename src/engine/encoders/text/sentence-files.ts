@@ -26,7 +26,7 @@ export interface SentenceSettings {
   readonly lowercase: boolean;
 }
 
-/** The folders of a model's modules are in one folder. */
+/** A module's path is the name of a subfolder, or empty for the model's own folder. */
 const moduleSchema = z.object({ type: z.string(), path: z.string().regex(/^[^/\\.]*$/, "expected a folder's name") });
 
 const transformerSchema = z.looseObject({

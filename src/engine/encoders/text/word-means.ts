@@ -21,7 +21,7 @@ export class WordMeans {
     return this.vectors.width;
   }
 
-  /** A vector for each text, and its cost, computed as for the graph's own pooling. */
+  /** Returns a vector for each text, and the cost, counted like an encoder's pooling. */
   async embed(
     texts: readonly string[],
     { onStopped: _, ceiling = {}, ...terms }: ReadTerms = {},
@@ -57,7 +57,7 @@ export class WordMeans {
   }
 }
 
-/** The mean of the vectors of `tokens` words, like an encoder's pooling. */
+/** The graph of a mean over `tokens` word vectors; only its cost is used. */
 function tracedMean(width: number): Graph {
   const g = new Graph();
   const tokens = sym("tokens");

@@ -22,7 +22,7 @@ import type { ImagineOptions } from "./options.ts";
 import { type Drawing, type DrawingBill, Painter } from "./painter.ts";
 import { asInput } from "./picture.ts";
 
-/** The number of images that run together: more do not run faster, and images from a prompt are larger. */
+/** The number of images per batch: larger batches are not faster, and images from a prompt need more memory. */
 const TOGETHER = { pixels: 64, latents: 4 };
 
 export interface ImagineTerms {
@@ -159,7 +159,7 @@ function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer
   throw new UserError(`${words.path}: there is no "pad_token" to pad prompts`);
 }
 
-/** The usage of a call; its work counts runs of the network on one image. */
+/** The usage of a call; its unit of work is one run of the network on one image. */
 const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, timed: Timed): Usage => ({
   ...denseBill({ flops, bytes }),
   work: { networkRuns: { dense: runs, run: runs } },

@@ -6,7 +6,7 @@ import type { UNet } from "../../../models/image-generator/unet.ts";
 import { Buffer, ViewSet } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 
-/** Runs the models around a network that draws from a text, one text or image at a time. */
+/** Runs a text-to-image model's text encoder, image encoder and decoder, one text or image at a time. */
 export class PromptRunner implements Disposable {
   /** Compiled for the first call with an initial image, because most calls begin with noise. */
   #encoder: Promise<Program> | undefined;

@@ -20,7 +20,7 @@ export interface Route {
   readonly steps: readonly RouteStep[];
 }
 
-/** One step from a time to an earlier one, given the remaining shares of an image's variance (ᾱ). */
+/** One step from a time to an earlier one, with the share of the image's variance that remains at each (ᾱ). */
 export interface Step {
   /** The time input of the network. */
   readonly time: number;

@@ -50,8 +50,8 @@ export function readFittedProcessor(folder: string, expected: number): FittedPro
 }
 
 /**
- * The entire picture in a tile's size, then the tiles of the best-fitting size, like transformers'
- * `LlavaNextImageProcessor` with Pillow: black around the picture.
+ * The entire picture scaled to one tile, then the tiles of the picture scaled to the best-fitting size and padded with
+ * black, like transformers' `LlavaNextImageProcessor` with Pillow.
  */
 export async function fittedTiles(picture: Pixels, { side, sizes, filter }: FittedProcessor): Promise<Tiles> {
   const [height, width] = bestOf(picture, sizes);
@@ -86,7 +86,7 @@ function insideOf({ width, height }: PictureSize, [high, wide]: Sides): PictureS
   return { width: Math.min(Math.ceil(width * down), wide), height: high };
 }
 
-/** A picture in the middle of a black background. */
+/** A picture centred on a black background. */
 function centred({ width, height, data }: Pixels, [high, wide]: Sides): Pixels {
   const padded = new Uint8Array(high * wide * CHANNELS);
   const [remaining, top] = [Math.floor((wide - width) / 2), Math.floor((high - height) / 2)];

@@ -9,7 +9,7 @@ const sizes = { patchSize: 4, merge: 2, frames: 2 };
 const processor = readPatchProcessor(folder, sizes);
 const blank = (width: number, height: number) => ({ width, height, data: new Uint8Array(width * height * 3) });
 
-/** Compared with transformers' `smart_resize`, with 8, 256 and 896. */
+/** Compared with transformers' `smart_resize`: factor 8, min_pixels 256, max_pixels 896. */
 describe("a picture's sides in whole squares of patches", () => {
   test.each([
     [91, 50, 40, 16],

@@ -31,7 +31,7 @@ export interface PatchSizes {
   readonly patchSize: number;
   /** The number of patches per side of a square, which becomes one row. */
   readonly merge: number;
-  /** The number of equal frames that represent an image. */
+  /** The number of identical frames that represent a still image. */
   readonly frames: number;
 }
 

@@ -83,7 +83,7 @@ export const resized = (picture: Pixels, width: number, height: number, filter: 
 const isWhole = ({ size, from, count }: Axis, source: number): boolean =>
   size === source && from === 0 && count === source;
 
-/** Weights are integer multiples of its inverse, as in Pillow, so that bytes are equal. */
+/** Weights are rounded to multiples of 1 / UNIT, as in Pillow, so that results have the same bytes. */
 const UNIT = 2 ** 22;
 
 /** The source pixels that contribute to one result pixel, starting at `start`, and their weights. */

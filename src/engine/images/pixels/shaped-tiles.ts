@@ -51,7 +51,7 @@ function shapesOf(least: number, most: number): TileCounts[] {
 }
 
 /**
- * The tiles of a picture; several are followed by the entire picture in a tile's size, like transformers'
+ * The tiles of a picture; if there are several, the entire picture scaled to one tile follows, like transformers'
  * `GotOcr2ImageProcessor` with Pillow.
  */
 export async function shapedTiles(picture: Pixels, processor: ShapedProcessor): Promise<Tiles> {

@@ -34,7 +34,7 @@ export interface TileCounts {
   readonly columns: number;
 }
 
-/** An image as tiles, row by row, and the entire image in a tile's size among them; by default at the end. */
+/** An image's tiles, row by row, and the entire image scaled to one tile, which by default comes last. */
 export interface Tiles extends TileCounts {
   readonly pictures: readonly Pixels[];
 }
@@ -72,7 +72,7 @@ export function tileCounts(size: PictureSize, { longest, side, splits }: TilePro
   return rows * columns === 1 ? NO_TILES : { rows, columns };
 }
 
-/** An image as one picture. */
+/** An image that is not cut into tiles. */
 const NO_TILES: TileCounts = { rows: 0, columns: 0 };
 
 /** Cuts a picture whose sides are multiples of `side` pixels into squares. */

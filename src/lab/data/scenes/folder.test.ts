@@ -75,7 +75,7 @@ test("a folder's scenes have its drawings, whole masks and questions about them;
     const scene = drawScene(pictures, options, seed);
     for (const [i, { label, box, area }] of scene.objects.entries()) {
       expect(names).toContain(label);
-      // A square's mask fills its box, in its own colour.
+      // A square fills its whole box, in the drawing's colour.
       expect(area).toBe((box[2] - box[0]) * (box[3] - box[1]));
       const at = scene.owner.indexOf(i + 1);
       const [red, green] = scene.rgb.subarray(3 * at, 3 * at + 2);

@@ -18,7 +18,7 @@ export const cellNames = [
   ...["bottom left", "bottom", "bottom right"],
 ] as const;
 
-/** Grid cells for `drawings` objects and a row of `digits` adjacent ones, each in or near the middle of its cell. */
+/** Places in a grid, one per cell: for `drawings` objects, and for a row of `digits` adjacent objects. */
 export function gridPlaces(
   { size }: SceneOptions,
   drawings: number,

@@ -30,7 +30,7 @@ export type SceneSplit = "train" | "test";
 export interface Pictures {
   /** Drawings by name, each in one or more forms. */
   readonly drawings: ReadonlyMap<string, readonly Raster[]>;
-  /** Digits: ten lists of grey pictures of ink, 28 × 28 bytes each; empty if scenes have no digits. */
+  /** Digits: ten lists of pictures, each 28 × 28 bytes of ink density; empty if scenes have no digits. */
   readonly digits: readonly (readonly Uint8Array[])[];
 }
 

@@ -51,9 +51,7 @@ export function trimmed({ width, height, data }: Raster): Raster {
   return { width: w, height: h, data: pixels };
 }
 
-/**
- * Draws a picture onto a canvas as the object with this number. Each pixel is the mean of the picture's area it covers.
- */
+/** Draws a picture onto a canvas as object `number`. Each pixel is the mean of the picture's pixels under it. */
 export function paste(canvas: Canvas, picture: Raster, at: Placement, number: number): void {
   const [left, right] = [Math.max(0, at.x), Math.min(canvas.size, at.x + at.width)];
   for (let y = Math.max(0, at.y); y < Math.min(canvas.size, at.y + at.height); y++)

@@ -19,7 +19,7 @@ export interface SceneRow {
   readonly questions: readonly SceneQuestion[];
 }
 
-/** A split's scenes. Two splits or seeds share no scene and no handwriting. */
+/** A split's scenes. Different splits share no scenes and no handwriting; different seeds share no scenes. */
 export interface SceneSet {
   readonly split: SceneSplit;
   readonly count: number;
