@@ -207,7 +207,7 @@ describe("mistakes get one sentence", () => {
     ["an empty text to classify", ["classify", "--model", "minilm", ""], /nothing to classify/],
     ["an empty text to embed", ["embed", "a", ""], /text 2 of 2 is empty/],
     ["an empty question", ["answer", ""], /^error: the question is empty/],
-    ["an answer without an index", ["answer", "Hi"], /--retrieval auto searches an index; expected an index, or never/],
+    ["an answer without an index", ["answer", "Hi"], /--retrieval auto needs an index; name one, or choose "never"/],
     ["an invalid time", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is not a time/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {
     expectUsage(await own(words), words, pattern);

@@ -97,8 +97,8 @@ test("a stopped answer has the receipt of its passes", async () => {
 
 test.each([
   [{ logprobs: 1 }, "fills in masked tokens; expected no logprobs"],
-  [{ topP: 0.5 }, "fills in masked tokens by temperature and seed only; expected no topP"],
-  [{ logitBias: { 3: 5 } }, "expected no logitBias"],
+  [{ topP: 0.5 }, "fills in masked tokens: only temperature and seed apply, not topP"],
+  [{ logitBias: { 3: 5 } }, "not logitBias"],
   [{ suffix: "x" }, "fills in masked tokens; expected no suffix"],
   [{ maxTokens: 4000 }, "reads at most 256"],
 ])("%o is refused", async (more, sentence) => {

@@ -52,7 +52,7 @@ describe("embed", () => {
     const { status, stderr } = await ours([...words, "--prompt", "title", "good"]);
     expect([status, stderr]).toEqual([2, expect.stringContaining('has no prompt "title", expected one of')]);
     const image = await ours(["embed", "--model", join(root, "src/models/fixtures/clip"), "--prompt", "query", "good"]);
-    expect([image.status, image.stderr]).toEqual([2, expect.stringContaining("expected a model of text embeddings")]);
+    expect([image.status, image.stderr]).toEqual([2, expect.stringContaining("expected a model that embeds texts")]);
   });
 
   test("texts that are too long are cut, with one warning", async () => {

@@ -77,7 +77,7 @@ describe("openAnswerer", () => {
   test("retrieval in one call without an index, or of an unknown kind, is one sentence", async () => {
     await using answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
     const answerBy = (retrieval: string) => answerer.answer(QUESTION, { ...SHORT, retrieval: retrieval as "auto" });
-    await expect(answerBy("always")).rejects.toThrow("retrieval always searches an index; expected an index");
+    await expect(answerBy("always")).rejects.toThrow("retrieval always needs an index; name one");
     await expect(answerBy("often")).rejects.toThrow(/^answer's options\.retrieval: expected .*, got "often"$/);
   });
 
@@ -90,7 +90,7 @@ describe("openAnswerer", () => {
   });
 
   test.each([
-    [{ answer: { retrieval: "always" as const } }, "expected an index, or never"],
+    [{ answer: { retrieval: "always" as const } }, 'needs an index; name one, or choose "never"'],
     [{ index: "note" }, 'there is no index note; did you mean "notes"?'],
     [{ index: "notes", answer: { gate: "classifier" as const } }, "no gate classifier that was calibrated"],
     [{ index: "notes", answer: { targetRate: 0.3 } }, "has no gate that was calibrated"],

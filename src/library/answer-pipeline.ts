@@ -101,7 +101,7 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
 /** @throws UserError if an answer without an index may search one */
 function refuseSearch({ retrieval }: AnswerOptions): void {
   if (retrieval === "never") return;
-  throw new OptionError("retrieval", `${retrieval} searches an index; expected an index, or never`, 2);
+  throw new OptionError("retrieval", `${retrieval} needs an index; name one, or choose "never"`, 2);
 }
 
 /** A loaded model and its index. Dispose of it (`await using`, or `await pipeline.dispose()`) to free both. */

@@ -63,7 +63,7 @@ export class Auditor {
     this.#passed.add(certificate);
     this.options.onFault?.(
       certificate,
-      "audits need one model's greedy answers without penalties, under a bound on nats",
+      "audits need greedy answers of one model without penalties, and a certificate that bounds nats",
     );
   }
 

@@ -35,9 +35,9 @@ const refused: readonly [string, () => Promise<unknown>, string | RegExp][] = [
   ["no labels", () => model.classify([{ image }]), /has no labels of its own; expected labels to choose among$/],
   ["an empty list of labels", () => model.classify([{ image }], { labels: [] }), "no labels are given"],
   ["a label twice", () => model.classify([{ image }], { labels: ["a", "b", "a"] }), 'the label "a" is given twice'],
-  ["a text to classify", () => model.classify(["x"], { labels: ["a"] }), "classifies images and got a text"],
+  ["a text to classify", () => model.classify(["x"], { labels: ["a"] }), "classifies images; expected an image"],
   ["an empty text", () => model.embed([""]), "text 1 is empty, expected at least one character"],
-  ["an id beyond the vocabulary", () => model.embed([[9999]]), "the model's tokens are 0 to 533, got 9999"],
+  ["an id beyond the vocabulary", () => model.embed([[9999]]), "expected one or more token ids, 0 to 533, got 9999"],
   ["too high a cost", () => model.embed([{ image }], { ceiling: { flops: 1 } }), "the ceiling is 1.000e+0"],
   ["generation", () => model.complete("x"), "encodes images and texts; expected a model that generates"],
   ["relevance", () => model.relevance("x", ["y"]), "encodes images and texts; expected an encoder of texts"],
@@ -60,8 +60,8 @@ test("a classifier of images: its own labels or some of them, and vectors; no te
   expect(receipt.work?.["imageTokens"]).toEqual({ dense: 10, run: 10 });
   const { embeddings } = await own.embed([{ image }]);
   expect(Math.hypot(...embeddings[0]!)).toBeCloseTo(1, 5);
-  await expect(own.embed(["x"])).rejects.toThrow("embeds images and got a text; expected an image");
-  await expect(own.classify(["x"])).rejects.toThrow("classifies images and got a text; expected an image");
+  await expect(own.embed(["x"])).rejects.toThrow("embeds images; expected an image, got a text");
+  await expect(own.classify(["x"])).rejects.toThrow("classifies images; expected an image, got a text");
   await expect(own.complete("x")).rejects.toThrow("encodes images; expected a model that generates text");
   await expect(own.relevance("x", ["y"])).rejects.toThrow("reads only images; expected an encoder of texts");
 });

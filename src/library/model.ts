@@ -233,7 +233,7 @@ export class Model implements Disposable {
     const { prompt, ...others } = terms;
     if (prompt !== undefined && !this.face.encoder)
       throw new UserError(
-        `${this.loaded.source.name} has no prompt "${prompt}", expected a model of text embeddings`,
+        `${this.loaded.source.name} has no prompt "${prompt}"; expected a model that embeds texts`,
         2,
       );
     const { answers, receipt } = await this.#runs.read(others, (under) => embed(all, { ...under, prompt }));

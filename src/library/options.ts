@@ -103,7 +103,7 @@ interface AnswerOptions extends Saves {
   /** False: the whole prompt runs, and nothing comes from a cache. */
   cachePrompt?: boolean | undefined;
   /**
-   * True: alone or in a batch, and whatever the cache holds, a request gives the same tokens and log-probabilities. Only
+   * True: a request gives the same tokens and log-probabilities, alone or in a batch, whatever the cache holds. Only
    * whole chunks of earlier prompts are reused.
    */
   deterministic?: boolean | undefined;

@@ -85,7 +85,7 @@ export async function requestOf(
     );
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
   if (terms.diffusion && generative.kind !== "diffusion language model")
-    throw new UserError(`${generative.source.name} does not fill in masked tokens; expected no diffusion`, 2);
+    throw new UserError(`${generative.source.name} does not fill in masked tokens; expected no diffusion options`, 2);
   const filling = infill === true || mode !== undefined;
   const continues =
     generative.kind !== "encoder with a decoder" &&
@@ -186,9 +186,9 @@ function infillOf(
   { infill, mode, suffix, tools, format }: GenerationTerms,
 ): Read {
   if (typeof prompt !== "string")
-    throw new UserError("infill and mode are for a text, not for a chat's turns or token ids", 2);
+    throw new UserError("`infill` and `mode` need a text, not a chat's turns or token ids", 2);
   if (suffix || tools || format)
-    throw new UserError("infill and mode: expected no suffix, tools or format with them", 2);
+    throw new UserError("`infill` and `mode` cannot be combined with `suffix`, `tools` or `format`", 2);
   language.checkText(prompt);
   return language.encodeInfill(prompt, { infill, mode });
 }
@@ -198,7 +198,7 @@ function sourceOf(model: Seq2SeqModel, prompt: Prompt, terms: GenerationTerms): 
   const { suffix, infill, mode, promptLogprobs, maxTokens } = terms;
   if (suffix !== undefined || infill || mode || promptLogprobs !== undefined || maxTokens === 0)
     throw new UserError(
-      `${model.source.name} turns one text into another; expected no suffix, infill, mode or promptLogprobs, and at least 1 for maxTokens`,
+      `${model.source.name} turns one text into another; expected maxTokens of at least 1, and no suffix, infill, mode or promptLogprobs`,
       2,
     );
   return model.encode(prompt);
@@ -224,7 +224,7 @@ function checkDrawing({ source }: DiffusionModel, terms: GenerationTerms): void 
   const biased = Object.keys(terms.logitBias).length > 0 ? "logitBias" : undefined;
   const wrong = changed ?? biased;
   if (wrong !== undefined)
-    throw new UserError(`${source.name} fills in masked tokens by temperature and seed only; expected no ${wrong}`, 2);
+    throw new UserError(`${source.name} fills in masked tokens: only temperature and seed apply, not ${wrong}`, 2);
 }
 
 function idsOf(

@@ -68,7 +68,7 @@ test("a Gemma 3 without its image processor reads text alone, with the same numb
     return tokens.map(({ id, top }) => [id, top]);
   };
   expect(await answerOf(alone)).toEqual(await answerOf(whole));
-  expect(notices).toEqual([expect.stringContaining("the model's images are not read, only its text")]);
+  expect(notices).toEqual([expect.stringContaining("the model's image input is not supported; it reads only text")]);
   using blind = await load(alone, { quant: "f32" });
   await expect(blind.complete("what?", { raw: true, images: [picture("wide.png")] })).rejects.toThrow(
     "reads only text",
@@ -88,12 +88,7 @@ function changedGemma(changes: Readonly<Record<string, (json: Record<string, obj
 }
 
 test.each([
-  [
-    "do_pan_and_scan",
-    { do_pan_and_scan: true },
-    {},
-    "expected false: reading crops besides the image is not supported",
-  ],
+  ["do_pan_and_scan", { do_pan_and_scan: true }, {}, "expected false: additional crops of the image are not supported"],
   ["rows", {}, { image_size: 68 }, "an image has 289 rows, expected at most 256"],
 ])("a Gemma 3 is refused by %s", async (_, processor, vision, sentence) => {
   const rows = Object.keys(vision).length > 0 && { mm_tokens_per_image: 289 };

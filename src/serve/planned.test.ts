@@ -74,7 +74,7 @@ test("the planner alone completes texts, block by block", async () => {
     type: "invalid_request_error",
   });
   const { message } = await refused({ model: "answers", diffusion });
-  expect(message).toContain("does not fill in masked tokens; expected no diffusion");
+  expect(message).toContain("does not fill in masked tokens; expected no diffusion options");
 });
 
 test.each([

@@ -39,7 +39,7 @@ export interface Adapted {
 export async function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Promise<Adapted> {
   const folders = Object.entries(adapters);
   if (adapter !== undefined && folders.length > 0)
-    throw new UserError("expected adapter (for all requests) or adapters (for requests that name one), not both", 2);
+    throw new UserError("set `adapter` (for all requests) or `adapters` (for requests that name one), not both", 2);
   const base = openCheckpoint(model);
   const named = new Map(folders.map(([name, folder]) => [name, withoutTokens(name, openLora(folder))]));
   if (adapter === undefined) return { checkpoint: base, named, records: new Map([...named].flatMap(recordOf)) };

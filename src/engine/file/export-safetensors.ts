@@ -65,7 +65,7 @@ async function merged(base: Checkpoint, adapter: Lora | string): Promise<Checkpo
     return head ? underClassNames(sum, lora, head) : sum;
   }
   throw new UserError(
-    `${lora.folder}: the adapter changes the token table, or the head tied to it, which safetensors stores as one tensor; keep it separate`,
+    `${lora.folder}: the adapter changes the token table, or the head tied to it, which safetensors stores as one tensor; keep the adapter separate`,
   );
 }
 

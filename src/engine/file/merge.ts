@@ -23,7 +23,7 @@ export const mergeOptions = z.object({
     .min(0)
     .max(2 ** 32 - 1)
     .default(0)
-    .describe("decides which values dare_linear and dare_ties keep"),
+    .describe("random seed for the values that dare_linear and dare_ties keep"),
 });
 type MergeOptions = z.output<typeof mergeOptions>;
 

@@ -118,7 +118,7 @@ export class DecoderAnswerer implements Answerer {
     if (plan(tokens).cuts.every(({ scope }) => scope !== "prompt")) return;
     const named = recipe.map((step) => step.text).join(" ");
     throw new UserError(
-      `${named} drops tokens of the prompt, but a text task scores all of them; use after-text, which scores only the tokens after them`,
+      `${named} drops tokens of the prompt, but the task text scores every token; use the task after-text, which scores only the last ones`,
       2,
     );
   }

@@ -30,7 +30,7 @@ export function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, I
 export function imagesAlone(model: string, inputs: readonly unknown[], verb: "classifies" | "embeds"): ImageInput[] {
   return inputs.map((input) => {
     if (isImage(input)) return input;
-    throw new UserError(`${model} ${verb} images and got a text; expected an image`);
+    throw new UserError(`${model} ${verb} images; expected an image, got a text`);
   });
 }
 

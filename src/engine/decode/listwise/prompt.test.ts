@@ -55,9 +55,7 @@ test("each letter is one token after the bracket, and one of the letter's varian
 
 test("a letter's score is the greatest of its tokens'", () => {
   expect(scoresOf([5, 1, 2, 7, 3], [[1, 3], [0], [2]], 2)).toEqual([7, 5]);
-  expect(() => scoresOf([Number.NaN, 0], [[1, 0], [1]], 2)).toThrow(
-    "the model gave a letter's logit that is not a number",
-  );
+  expect(() => scoresOf([Number.NaN, 0], [[1, 0], [1]], 2)).toThrow("the model computed NaN for a letter's logit");
 });
 
 test("a tokenizer that merges the bracket and the letter is refused", () => {

@@ -214,7 +214,7 @@ export class ImageTextModel implements Loaded {
     const beyond = ids.find((id) => id >= vocabulary);
     if (ids.length === 0 || beyond !== undefined)
       throw new UserError(
-        `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
+        `text ${index + 1}: expected one or more token ids, 0 to ${vocabulary - 1}, got ${beyond ?? "none"}`,
       );
     const head = ids.slice(0, limitOf(truncate, context));
     checkTokens(head.length, context, textName(index));

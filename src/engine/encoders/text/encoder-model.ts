@@ -269,9 +269,7 @@ export class EncoderModel implements Loaded {
     const { vocabulary } = this.encoder.config;
     const beyond = ids.find((id) => id >= vocabulary);
     if (ids.length === 0 || beyond !== undefined)
-      throw new UserError(
-        `${name}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
-      );
+      throw new UserError(`${name}: expected one or more token ids, 0 to ${vocabulary - 1}, got ${beyond ?? "none"}`);
     const head = ids.slice(0, limitOf(truncate, this.#most));
     checkTokens(head.length, this.#most, name);
     return { ids: head, types: head.map(() => 0) };

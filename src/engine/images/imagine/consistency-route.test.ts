@@ -75,7 +75,7 @@ test("a model's configuration chooses the sampler; one step is the default, and 
   expect(twice.images[0]!.data).not.toEqual(once.images[0]!.data);
   expect((await imagine({ class: "a", steps: 2, seed: 1 })).images[0]).toEqual(twice.images[1]);
   await expect(imagine({ class: "a", sampler: "ddim" })).rejects.toThrow(
-    "sampler: tiny is a consistency model, expected consistency, got ddim",
+    "sampler: tiny is a consistency model; expected the sampler consistency, got ddim",
   );
   await expect(imagine({ class: "a", steps: 41 })).rejects.toThrow(
     "steps: expected at most 40, as in the training of tiny, got 41",

@@ -34,7 +34,7 @@ export function drawingTermsOf(name: string, model: ImageGenerator, options: Ima
   const row = rowOf(name, model, options.class);
   const guidance = options.guidance ?? 1;
   if (guidance !== 1 && (options.class === undefined || unconditional === undefined))
-    throw new UserError("guidance needs a class, and a model also trained without classes; expected 1", 2);
+    throw new UserError("guidance other than 1 needs a class, and a model also trained without classes", 2);
   if (guidance !== 1 && model.denoising.kind === "consistency")
     throw new UserError(`guidance: ${name} is a consistency model, which does not support guidance; expected 1`, 2);
   return { wanted: { kind: "class", row, none: unconditional }, ...way, guidance };
@@ -61,8 +61,8 @@ function checkedSampler(name: string, { kind }: Denoising, sampler: SamplerName 
   if (sampler === undefined) return consistent ? "consistency" : "ddim";
   if ((sampler === "consistency") === consistent) return sampler;
   const expected = consistent
-    ? "is a consistency model, expected consistency"
-    : "predicts noise, expected ddim or ddpm";
+    ? "is a consistency model; expected the sampler consistency"
+    : "predicts noise; expected the sampler ddim or ddpm";
   throw new UserError(`sampler: ${name} ${expected}, got ${sampler}`, 2);
 }
 

@@ -110,7 +110,7 @@ test.each([
   [{ class: "z" }, /^class: expected one of a, b, c, d, got "z"/],
   [{ class: "a", steps: 101 }, "steps: expected at most 100, as in the training of unet, got 101"],
   [{ prompt: "a" }, "prompt: unet reads no texts; expected a class, or a model that reads texts"],
-  [{ guidance: 2 }, "guidance needs a class, and a model also trained without classes; expected 1"],
+  [{ guidance: 2 }, "guidance other than 1 needs a class, and a model also trained without classes"],
 ])("%j is refused", async (value, sentence) => {
   using model = await ImageModel.load(source);
   await expect(model.imagine(optionsWith(value))).rejects.toThrow(UserError);

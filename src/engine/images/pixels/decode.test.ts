@@ -61,7 +61,7 @@ const refused: readonly [string, () => Promise<Uint8Array>, string | RegExp][] =
   ["a truncated JPEG", async () => half(await detailed().jpeg().toBuffer()), /^x: the image cannot be decoded \(.+\)$/],
   ["a truncated PNG", async () => half(await detailed().png().toBuffer()), /^x: the image cannot be decoded \(.+\)$/],
   ["a header alone", async () => Bytes.from("\x89PNG\r\n\x1a\n", "latin1"), /^x: the image cannot be decoded \(.+\)$/],
-  ["an animation", () => animated.gif().toBuffer(), "x: the image is animated, of 2 frames; expected a still one"],
+  ["an animation", () => animated.gif().toBuffer(), "x: the image is animated (2 frames); expected a still image"],
   [
     "an SVG",
     async () => Bytes.from('<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),

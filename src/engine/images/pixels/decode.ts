@@ -72,7 +72,7 @@ function checkFormat(bytes: Uint8Array, name: string): void {
 }
 
 function checkHeader({ width, height, pages = 1 }: Metadata, name: string): void {
-  if (pages > 1) throw new UserError(`${name}: the image is animated, of ${pages} frames; expected a still one`);
+  if (pages > 1) throw new UserError(`${name}: the image is animated (${pages} frames); expected a still image`);
   if (width * height > MOST_PIXELS)
     throw new UserError(`${name}: the image has ${width} × ${height} pixels, expected at most ${MOST_PIXELS} in all`);
 }

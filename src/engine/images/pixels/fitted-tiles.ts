@@ -44,7 +44,7 @@ export function readFittedProcessor(folder: string, expected: number): FittedPro
   for (const [height, width] of sizes)
     if (height % expected > 0 || width % expected > 0)
       throw new UserError(
-        `${file}: the image size ${height} × ${width} is listed, expected whole tiles of ${expected} pixels`,
+        `${file}: an image size is ${height} × ${width}, expected multiples of ${expected}, the size of a tile`,
       );
   return { side: expected, sizes, filter: filters[read.resample], ...scaleOf(read) };
 }

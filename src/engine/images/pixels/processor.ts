@@ -36,7 +36,7 @@ const schema = z.looseObject({
   resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").nullish(),
   do_center_crop: z.boolean().nullish(),
   crop_size: z.union([square, side]).nullish(),
-  do_pan_and_scan: z.literal(false, "expected false: reading crops besides the image is not supported").nullish(),
+  do_pan_and_scan: z.literal(false, "expected false: additional crops of the image are not supported").nullish(),
   ...scaleFields,
 });
 
@@ -64,7 +64,7 @@ export interface ImageProcessor extends PixelScale {
 export function readImageProcessor(folder: string, usual: FilterName = "bicubic"): ImageProcessor {
   const file = path.join(folder, PROCESSOR_FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
-  if (!read.do_resize) throw new UserError(`${file}: "do_resize" is false, expected true: images may have any size`);
+  if (!read.do_resize) throw new UserError(`${file}: "do_resize" is false, expected true, since input sizes vary`);
   const crop = read.do_center_crop ? sidesOf(read.crop_size ?? undefined) : undefined;
   const resize = resizeOf(read.size, crop !== undefined);
   const result = crop ?? ("shortest" in resize ? undefined : resize);

@@ -43,5 +43,5 @@ export const isPermissive = (expression: string): boolean =>
 /** @throws UserError if the licence differs from the expected one, or is not permissive */
 export function checkLicence(name: string, expected: string, actual: string | undefined): void {
   if (actual === expected && isPermissive(actual)) return;
-  throw new UserError(`${name}: expected the licence ${expected}, which must be permissive, got ${actual ?? "none"}`);
+  throw new UserError(`${name}: the licence must be ${expected} and permissive, got ${actual ?? "none"}`);
 }

@@ -83,7 +83,7 @@ describe("an existing base", async () => {
     const ids = async (options: object) => (await seen(options)).prompt!.map(({ id }) => id);
     expect(await ids({ mode: "S2S" })).toEqual([model.language.tokenizer.specialId("[S2S]"), ...(await ids({}))]);
     await expect(model.infill("no blank")).rejects.toThrow("the prompt has no blank");
-    await expect(model.complete([1, 2], { infill: true })).rejects.toThrow("infill and mode are for a text");
+    await expect(model.complete([1, 2], { infill: true })).rejects.toThrow("`infill` and `mode` need a text");
   });
 
   test("a model without sentinels does not fill in", async () => {
