@@ -41,7 +41,11 @@ export const calibrateOptions = target.extend({
     .min(1)
     .default(["energy"])
     .describe(`ways to score: ${scoreKinds.join(", ")}`),
-  aggregate: z.array(aggregate).min(1).default(["first"]).describe("first, mean, min or a quantile such as q0.25"),
+  aggregate: z
+    .array(aggregate)
+    .min(1)
+    .default(["first"])
+    .describe("how token scores combine: first, mean, min or a quantile such as q0.25"),
   temperature: z.number().positive().default(1).describe("divides the logits"),
   labels: z.array(z.string().min(1)).optional().describe("a label of one token; only the labels' logits are scored"),
   raw: z.boolean().default(false).describe("send prompts without the models' chat templates"),
