@@ -63,7 +63,7 @@ export class Auditor {
     this.#passed.add(certificate);
     this.options.onFault?.(
       certificate,
-      "audits need greedy answers of one model without penalties, and a certificate that bounds nats",
+      "audits need greedy answers of one model without penalties, and a certificate that bounds the loss in nats",
     );
   }
 

@@ -108,7 +108,7 @@ export class ClassifyPipeline implements AsyncDisposable {
   }
 
   /**
-   * Classifies texts. `labels` is a list of labels, or words for each label, of which the closest counts.
+   * Classifies texts. `labels` is a list, or an object with words for each label, of which the closest word counts.
    * @throws UserError for empty or repeated labels, an empty text, or an empty index
    */
   async classify(

@@ -86,7 +86,7 @@ interface AnswerOptions extends Saves {
    * define them.
    */
   modelSampling?: boolean | undefined;
-  /** The text after the gap that the answer fills; the prompt is what precedes it. For models with fill-in tokens. */
+  /** The text after the gap that the answer fills; the prompt precedes the gap. For models with fill-in tokens. */
   suffix?: string | undefined;
   /**
    * True if the prompt is a text with the blanks `<extra_id_0>`, `<extra_id_1>` …: the answer has their contents in

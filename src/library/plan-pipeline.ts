@@ -16,7 +16,7 @@ export interface PlannerOptions extends Omit<LoadOptions, "save" | "adapter" | "
   projector?: string | undefined;
 }
 
-/** The options of an answer, but with 8 as the default of `maxTokens`, and `planning`. */
+/** The options of an answer, and `planning`; the default of `maxTokens` is 8. */
 export interface PlannedOptions extends Omit<RunOptions, "save" | "adapter"> {
   planning?: PlanningInput | undefined;
 }

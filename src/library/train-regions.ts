@@ -59,7 +59,7 @@ export async function trainRegionBridge(
   return readJson(bridgeJson(call.out), z.custom<BridgeFile>(), "a bridge that was trained");
 }
 
-/** Trains with a method; `options` has the method's and the run's. An earlier run in the folder is replaced. */
+/** Trains with a method; `options` has the method's and the run's options. An earlier run in the folder is replaced. */
 const trainBy = (method: string, options: object, { onStep, ...call }: SmallTrainCall): Promise<TrainResult> =>
   train(withMethod(method, options) as TrainInput, {
     ...{ ...call, reuse: "force", onStep: ({ step, loss }) => onStep?.(step, loss) },

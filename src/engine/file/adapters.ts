@@ -25,7 +25,7 @@ export interface Adapted {
   /** The adapter for requests that choose none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
-  /** Records by adapter; the key `undefined` is for the adapter of requests that choose none. */
+  /** Records by adapter name; the key `undefined` is for requests that choose no adapter. */
   readonly records: ReadonlyMap<string | undefined, NamedRecord>;
   /** The folder of the adapter for every request, if it has its own tokenizer. */
   readonly tokenizer?: string | undefined;

@@ -9,7 +9,7 @@ test("a model with images says that they are not read", async () => {
   // The fixture has no tokenizer, which loading detects later.
   const loading = load(folder, { onNotice: (sentence) => notices.push(sentence) });
   await expect(loading).rejects.toThrow("tokenizer");
-  expect(notices).toEqual([expect.stringContaining("the model's image input is not supported; it reads only text")]);
+  expect(notices).toEqual([expect.stringContaining("image input is not supported for this model; it reads only text")]);
 });
 
 test("decoders run on WebGPU, encoders on the CPU alone", () => {

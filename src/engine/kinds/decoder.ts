@@ -29,7 +29,7 @@ export function openSeams({ config }: Decoder): readonly Seam[] {
 export const decoderKind: Kind<LanguageModel> = {
   async open({ source, adapted, quant, device, onNotice }) {
     if (!seesImages(adapted.checkpoint) && (await readsTextAlone(adapted.checkpoint)))
-      onNotice?.(`${source.name}: the model's image input is not supported; it reads only text`);
+      onNotice?.(`${source.name}: image input is not supported for this model; it reads only text`);
     return LanguageModel.load(source, quant, adapted, device, onNotice);
   },
   async describe(checkpoint, folder, quant) {

@@ -3,7 +3,7 @@ export interface Keyed {
   readonly key: string;
 }
 
-/** The memory of the attention cache (keys and values). */
+/** Memory used by the attention cache (keys and values). */
 export interface KeyValues {
   /** The bytes of running answers, and of ended ones that are kept. */
   readonly bytes: number;
@@ -25,7 +25,7 @@ export interface Turns {
   close(limit: number): Promise<void>;
 }
 
-/** The next request is from the key with the fewest running requests; ties go to the key served longest ago. */
+/** A queue whose next request is from the key with the fewest running ones; ties go to the key served longest ago. */
 export class FairQueue<T extends Keyed> {
   /** Keys in the order in which they were last served or added. */
   readonly #waiting = new Map<string, T[]>();

@@ -263,7 +263,7 @@ export class Scheduler implements Turns {
   }
 }
 
-/** Reports a request's usage to its owner. Returns the request's error, or the owner's if its callback throws. */
+/** Reports a request's usage to its owner. Returns the request's error, or the error of the owner's callback. */
 function reportUsage({ job, sequence }: Begun, error: unknown): unknown {
   try {
     job.onStopped?.(sequence.usage());

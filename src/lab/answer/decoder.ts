@@ -118,7 +118,7 @@ export class DecoderAnswerer implements Answerer {
     if (plan(tokens).cuts.every(({ scope }) => scope !== "prompt")) return;
     const named = recipe.map((step) => step.text).join(" ");
     throw new UserError(
-      `${named} drops tokens of the prompt, but the task text scores every token; use the task after-text, which scores only the last ones`,
+      `${named} drops tokens of the prompt, but the "text" task scores every token; use "after-text", which scores only each window's last tokens`,
       2,
     );
   }

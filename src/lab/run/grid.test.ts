@@ -156,7 +156,7 @@ describe("a run", () => {
     const task = (await findTask(`text:${written("abc de ".repeat(50))}`)) as Task;
     const texts = [{ ...cell!, task }];
     await expect(runGrid({ ...one, cells: texts, recipes: [[dropping]] }, silent)).rejects.toThrow(
-      /^drop:keep=0.5 drops tokens of the prompt, but the task text scores every token/,
+      /^drop:keep=0.5 drops tokens of the prompt, but the "text" task scores every token/,
     );
     expect(existsSync(one.out)).toBe(false);
     await runGrid({ ...one, out: path.join(one.out, "b@llama-tiny.gguf") }, silent);

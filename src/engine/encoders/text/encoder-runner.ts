@@ -14,7 +14,7 @@ export class RowPrograms implements Disposable {
   private constructor(
     /** Runs on all threads of the process. */
     readonly whole: Program,
-    /** Runs on one thread, several runs in parallel: faster overall, because no thread waits for another. */
+    /** Runs on one thread, with several runs in parallel: faster overall, because no thread waits for another. */
     readonly lane: Program | undefined,
   ) {}
 
