@@ -20,7 +20,7 @@ export interface IndexOptions extends ResolveOptions {
 }
 
 export interface CreateIndexOptions extends IndexOptions {
-  /** A MODEL of embeddings, default `minilm`; `none`: the index is searched by terms only. */
+  /** An embedding MODEL, default `minilm`; `none`: the index is searched by terms only. */
   embedding?: string | undefined;
   /** Maximum words of a chunk; default 150. */
   words?: number | undefined;
@@ -44,7 +44,7 @@ const resolving = loadOptions.pick({
 const indexOptions = resolving.extend({ store: z.string("expected an address").optional() });
 export const createOptions = chunkOptions.extend({
   embedding: z
-    .string("expected a MODEL of embeddings, or none")
+    .string("expected an embedding MODEL, or none")
     .min(1)
     .default("minilm")
     .describe("an embedding model; none: search by terms only"),
