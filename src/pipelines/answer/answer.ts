@@ -181,7 +181,7 @@ class Run {
     }
   }
 
-  /** The price of this answer in a dense run, which reads passages. */
+  /** The price of this answer if it had read passages, as in the dense baseline. */
   #priced({ tokens: { cached, completion } }: Receipt): Spent | undefined {
     const { model, prompts, source, terms } = this;
     if (!source) return undefined;

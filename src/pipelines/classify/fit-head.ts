@@ -19,7 +19,7 @@ export interface FittedHead {
 const L2S = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
 
 /**
- * Fits a logistic head on standardised features, with the L2 strength that has the least loss on the `held` rows:
+ * Fits a logistic head on standardised features, with the L2 strength that gives the lowest loss on the `held` rows:
  * weaker strengths are tried until the loss rises. The standardisation is folded into the head, which reads plain
  * features.
  * @throws UserError as `fitLogistic` does, and if a held-out label is not in the training rows

@@ -47,7 +47,7 @@ export function quotasOf(parts: readonly MixturePart[]): number[] {
 
 /**
  * Each epoch's items in random order, determined by seed and epoch; items are numbered part after part. In each
- * part, an epoch continues where the previous one ended; no item repeats before all of the part's items have come.
+ * part, an epoch continues where the previous one ended; no item repeats before all of the part's items were used.
  */
 export function mixedOrder(parts: readonly MixturePart[], seed: number): (epoch: number) => Uint32Array {
   const quotas = quotasOf(parts);

@@ -47,7 +47,8 @@ export interface JudgedFeatures extends Outcome {
 
 /**
  * `outcome`: the label is 1 if only the retrieved answer is right, 0 if the plain one is; questions without a right
- * answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns which answers retrieval breaks, from all questions.
+ * answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns, from all questions, which answers retrieval
+ * breaks.
  */
 export const labelRules = ["outcome", "benefit"] as const;
 export type LabelRule = (typeof labelRules)[number];

@@ -49,7 +49,7 @@ const own = bridgeOptions.omit({
   ...{ data: true, steps: true, batch: true, seed: true, optimizer: true, schedule: true },
 });
 
-/** Trains a bridge, which names regions, between a frozen localiser and a frozen image–text model. */
+/** Trains a bridge that connects a frozen localiser to a frozen image–text model, and names regions. */
 export const bridge: Method<z.output<typeof own>> = {
   name: "bridge",
   summary: "train the bridge that names the regions of an image",
