@@ -57,7 +57,7 @@ export const upcycleOptions = z
       .default(0.01)
       .describe("noise in each copy, as a share of the matrix's standard deviation"),
   })
-  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most experts" });
+  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "exceeds the number of experts" });
 export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
 const SHARE = "expected a share, 0 to 0.9, or files";
@@ -186,7 +186,7 @@ export const trainOptions = z.strictObject({
   packing: z.boolean().default(false).describe("put several samples into a row"),
   steps: count
     .optional()
-    .describe("optimiser steps (default: as many as the epochs take)")
+    .describe("optimiser steps (default: the number that the epochs take)")
     .register(flagHelp, { common: true }),
   epochs: z.number().positive().default(1).describe("passes over the data, if steps is not given"),
   optimizer: optimizerOptions.prefault({}).describe("name, lr, beta1, beta2, eps, weightDecay, momentum"),
@@ -204,7 +204,7 @@ export const trainOptions = z.strictObject({
   tasks: z
     .array(z.string())
     .default([])
-    .describe("a lab task that every evaluation scores, as for lab run")
+    .describe("a lab task that every evaluation scores, named as for lab run")
     .register(flagHelp, { value: "task" })
     .register(flagHelp, { value: "task" }),
   taskLimit: count.default(100).describe("maximum items per task"),

@@ -29,7 +29,7 @@ export function fitHead(train: Labelled, held: Labelled): FittedHead {
   const rows = train.rows.map((row) => standardised(row, scale));
   const classes = new Set(train.labels);
   const unseen = held.labels.find((label) => !classes.has(label));
-  if (unseen !== undefined) throw new UserError(`no training row has label ${unseen}, which held rows have`);
+  if (unseen !== undefined) throw new UserError(`label ${unseen} is in held-out rows, but in no training row`);
   let fit: LogisticFit | undefined;
   let best: FittedHead | undefined;
   for (const l2 of L2S) {

@@ -18,7 +18,7 @@ export const gateTarget = z
       .number()
       .positive()
       .optional()
-      .describe("by=accuracy: accuracy to reach, as a share of that with every retrieval (default: 1)"),
+      .describe("by=accuracy: target, as a share of the accuracy if all questions are looked up (default: 1)"),
     cost: z.number().min(0).optional().describe("by=cost: cost of a retrieval, in the unit of benefit"),
     benefit: z.number().positive().default(1).describe("by=cost: benefit of a corrected answer"),
     charged: z

@@ -33,7 +33,7 @@ export const guardOptions = z.strictObject({
   illegal: files.describe("JSON lines with image and label: images that users must not be able to teach it"),
   innocent: files.describe("JSON lines of the same form: images that users may teach it"),
   relearnSteps: count.default(300).describe("steps of relearning both kinds before the imitated user starts"),
-  relearnLr: z.number().positive().default(5e-4).describe("learning rate of relearning, by AdamW"),
+  relearnLr: z.number().positive().default(5e-4).describe("AdamW's learning rate in relearning"),
   batch: count.default(32).describe("images per step"),
   seed: z.int().min(0).default(0).describe("seed for the images' order, the noise and the first mask"),
   ...maskOptions.shape,
