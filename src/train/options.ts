@@ -108,7 +108,7 @@ export const trainOptions = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe("train from random weights: fields of a Hugging Face config.json, with model_type"),
-  tokenizer: z.string().default("characters").describe("of a new model: characters, bytes, words, or a MODEL's"),
+  tokenizer: z.string().default("characters").describe("for a new model: characters, bytes, words, or a MODEL's"),
   data: dataFiles
     .describe("texts, or tables of samples (.jsonl, .csv, .parquet …); =3 after a file sets its weight")
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
@@ -126,7 +126,7 @@ export const trainOptions = z.strictObject({
     .enum(heads)
     .optional()
     .describe(
-      "what to train: lm, or, for whole texts, classes or embedding (default: lm for a decoder; for an encoder, by the data)",
+      "what to train: lm, or, for whole texts, classes or embedding (default: lm for a decoder; for an encoder, as the data require)",
     ),
   labels: z
     .enum(["answers", "all"])

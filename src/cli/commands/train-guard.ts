@@ -57,6 +57,6 @@ function tell({ out, frozen, receipt }: GuardTrained): void {
       ["frozen", `${percent(frozen.tensors)} of the tensors, ${percent(frozen.parameters)} of the parameters`],
       ["FLOPs", receipt.flops.spent.toExponential(3)],
     ]),
-    `modicum train --model MODEL --freeze-mask ${out} --data FILE --out FOLDER trains under it`,
+    `modicum train --model MODEL --freeze-mask ${out} --data FILE --out FOLDER trains with it`,
   );
 }

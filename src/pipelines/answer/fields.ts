@@ -26,7 +26,7 @@ const searchShape = {
     .min(1)
     .max(100)
     .nullish()
-    .describe("the name of an index on the server (--index); needed unless nothing is retrieved"),
+    .describe("name of one of the server's indexes (--index); required unless retrieval is never"),
   gate,
   top_k: passages
     .unwrap()
