@@ -212,7 +212,7 @@ export const trainOptions = z.strictObject({
     .string()
     .default("loss")
     .describe("the measure for patience and sweeps: loss (held-out), or one of the tasks"),
-  patience: count.optional().describe("end the run after this many evaluations without a better one (default: never)"),
+  patience: count.optional().describe("end the run after this many evaluations without improvement (default: never)"),
   ema: z
     .number()
     .min(0)

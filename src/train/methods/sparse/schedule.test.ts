@@ -83,7 +83,7 @@ describe("a run's shape", () => {
   });
 
   test.each([
-    [{ start: 10, end: 100 }, 100, "end: expected a step before the run's 100, got 100"],
+    [{ start: 10, end: 100 }, 100, "end: expected less than the run's 100 steps, got 100"],
     [{ start: 10, end: 95, every: 10 }, 100, "every: expected a divisor of end − start, 85, got 10"],
   ])("%j is refused", (input, steps, message) => {
     expect(() => scheduleOf(input, steps)).toThrow(message);
