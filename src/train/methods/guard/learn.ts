@@ -43,7 +43,7 @@ export async function* guardStages(
 }
 
 /**
- * The tensors with a share above one half. With `exactRatio`, the tensors with the greatest shares instead: the fraction
+ * The tensors with a share above one half. With `exactRatio`, the tensors with the greatest shares instead: a fraction
  * `freezeRatio` of all tensors.
  */
 export function frozenOf(

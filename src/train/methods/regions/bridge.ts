@@ -35,11 +35,7 @@ export const bridgeOptions = z.strictObject({
     .enum(["softmax", "focal"])
     .default("softmax")
     .describe("softmax: the correct label against the others, as in requests; focal: each by itself, as in the paper"),
-  scale: z
-    .number()
-    .positive()
-    .default(100)
-    .describe("factor of the cosines; the default is that of published CLIP models"),
+  scale: z.number().positive().default(100).describe("factor of the cosines; published CLIP models use 100"),
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step, all with the same number of regions"),
   seed: z.int().min(0).default(0),
