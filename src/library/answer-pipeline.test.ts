@@ -129,7 +129,7 @@ describe("calibrateAnswers", () => {
     const other = path.join(home, "other.json");
     await keepJson(other, { ...gateFile, model: { ...gateFile.model, name: "other", sha256: "0".repeat(64) } });
     await expect(openAnswerer(MODEL, { index: "notes", calibration: other })).rejects.toThrow(
-      /was made for other \(0{12}\), and the model is .*llama-tiny\.gguf/,
+      /was made for other \(0{12}\), but the model is .*llama-tiny\.gguf/,
     );
   });
 });

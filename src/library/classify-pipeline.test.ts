@@ -142,7 +142,7 @@ describe("a classifier that looks texts up", () => {
     await expect(classifier.classify(["Apples", " "], labels)).rejects.toThrow("text 2 is empty");
     const evidence = [[{ categories: ["a"] }], []];
     await expect(classifier.classify(["Apples"], labels, { evidence })).rejects.toThrow(
-      "evidence: expected as many entries as texts, 1, got 2",
+      "evidence: expected one entry per text, 1, got 2",
     );
   });
 

@@ -56,7 +56,7 @@ export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   );
 }
 
-/** The best router at each share: the inputs with the highest gain go to Super; of equal gains, the cheapest. */
+/** The best router at each share: the inputs with the highest gain go to Super; if gains are equal, the cheapest do. */
 export function oracleLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const gains = outcomes.map((o) => ({ quality: o.super - o.swift, cost: extra(o) }));
   return summed(

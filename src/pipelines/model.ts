@@ -16,7 +16,7 @@ export interface ModelPiece {
   readonly receipt?: Receipt;
 }
 
-/** Options that a pipeline adds to the request's own for one call of a model. */
+/** Options that a pipeline adds to the request's own options for one model call. */
 export interface CallTerms {
   readonly signal?: AbortSignal;
   /** The request's arrival, as in `performance.now()`; set only for its first call. */
@@ -65,9 +65,9 @@ export const modelIdentity = z.strictObject({
     .optional(),
   recipe: z.array(z.string()).default([]),
   quant: z.string().default("auto"),
-  /** The code width in which its 4-bit weights ran, if known: a different width changes scores slightly. */
+  /** The bits per code with which its 4-bit weights ran, if known; a different number changes scores slightly. */
   codes: modelForm.shape.codes,
-  /** Set if its layers ran in rotated bytes, whether chosen at loading or named in `quant`. */
+  /** Set if its layers ran in rotated 8-bit form, whether `quant` named that form or loading chose it. */
   form: z.literal("q8r").optional(),
 });
 export type ModelIdentity = z.output<typeof modelIdentity>;

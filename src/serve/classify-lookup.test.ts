@@ -111,7 +111,7 @@ describe("POST /v1/classify with retrieval", () => {
     [{ retrieval: { ...always, top_k: 0 } }, 400, "retrieval.top_k: must be at least 1 (got 0)"],
     [{ retrieval: { ...always, topk: 3 } }, 400, 'did you mean "top_k"?'],
     [{ retrieval: always, evidence: [[]] }, 400, "evidence replaces retrieval.index; expected one of them"],
-    [{ evidence: [] }, 400, "evidence: expected as many entries as texts, 1, got 0"],
+    [{ evidence: [] }, 400, "evidence: expected one entry per text, 1, got 0"],
     [{ model: "tiny", retrieval: always }, 400, "tiny generates text; expected an encoder"],
     [{ model: "labels", retrieval: always }, 400, "labels is a classifier; expected an embedding model"],
     [{ model: "sentences", retrieval: always, max_flops: 1 }, 400, "FLOPs"],

@@ -57,7 +57,7 @@ export const upcycleOptions = z
       .default(0.01)
       .describe("noise in each copy, as a share of the matrix's standard deviation"),
   })
-  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most experts" });
+  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "exceeds the number of experts" });
 export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
 const SHARE = "expected a share, 0 to 0.9, or files";
@@ -108,7 +108,7 @@ export const trainOptions = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe("train from random weights: fields of a Hugging Face config.json, with model_type"),
-  tokenizer: z.string().default("characters").describe("of a new model: characters, bytes, words, or a MODEL's"),
+  tokenizer: z.string().default("characters").describe("for a new model: characters, bytes, words, or a MODEL's"),
   data: dataFiles
     .describe("texts, or tables of samples (.jsonl, .csv, .parquet …); =3 after a file sets its weight")
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
@@ -126,7 +126,7 @@ export const trainOptions = z.strictObject({
     .enum(heads)
     .optional()
     .describe(
-      "what to train: lm, or, for whole texts, classes or embedding (default: lm for a decoder; for an encoder, by the data)",
+      "what to train: lm, or, for whole texts, classes or embedding (default: lm for a decoder; for an encoder, as the data require)",
     ),
   labels: z
     .enum(["answers", "all"])
@@ -186,7 +186,7 @@ export const trainOptions = z.strictObject({
   packing: z.boolean().default(false).describe("put several samples into a row"),
   steps: count
     .optional()
-    .describe("optimiser steps (default: as many as the epochs take)")
+    .describe("optimiser steps (default: the number that the epochs take)")
     .register(flagHelp, { common: true }),
   epochs: z.number().positive().default(1).describe("passes over the data, if steps is not given"),
   optimizer: optimizerOptions.prefault({}).describe("name, lr, beta1, beta2, eps, weightDecay, momentum"),
@@ -204,7 +204,7 @@ export const trainOptions = z.strictObject({
   tasks: z
     .array(z.string())
     .default([])
-    .describe("a lab task that every evaluation scores, as for lab run")
+    .describe("a lab task that every evaluation scores, named as for lab run")
     .register(flagHelp, { value: "task" })
     .register(flagHelp, { value: "task" }),
   taskLimit: count.default(100).describe("maximum items per task"),
@@ -212,7 +212,7 @@ export const trainOptions = z.strictObject({
     .string()
     .default("loss")
     .describe("the measure for patience and sweeps: loss (held-out), or one of the tasks"),
-  patience: count.optional().describe("end the run after this many evaluations without a better one (default: never)"),
+  patience: count.optional().describe("end the run after this many evaluations without improvement (default: never)"),
   ema: z
     .number()
     .min(0)

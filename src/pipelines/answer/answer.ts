@@ -181,7 +181,7 @@ class Run {
     }
   }
 
-  /** The price of this answer in a dense run, which reads passages. */
+  /** The price of this answer if it had read passages, as in the dense baseline. */
   #priced({ tokens: { cached, completion } }: Receipt): Spent | undefined {
     const { model, prompts, source, terms } = this;
     if (!source) return undefined;
@@ -216,7 +216,7 @@ const retrievalOf = (
 /** Tokens per indexed term (stop words are not indexed): 1.96 for SmolLM2 and 1.97 for Qwen2.5 on 502 leads of Wikipedia. */
 const TOKENS_PER_TERM = 2;
 
-/** Tokens of the prompt with passages, without a search: as many passages as requested, of the index's mean length. */
+/** Estimates the prompt's tokens without a search: the requested number of passages, each of the mean length. */
 function expectedPrompt(
   model: AnswerModel,
   prompts: QuestionPrompts,

@@ -15,7 +15,7 @@ const gate = z
       .min(0)
       .max(1)
       .nullish()
-      .describe("share of questions to retrieve for, not a threshold, if questions are like the calibration's"),
+      .describe("instead of threshold: share of questions to retrieve for, if they resemble the calibration set"),
   })
   .nullish()
   .describe("with retrieval auto: the gate that decides");
@@ -26,7 +26,7 @@ const searchShape = {
     .min(1)
     .max(100)
     .nullish()
-    .describe("the name of an index on the server (--index); needed unless nothing is retrieved"),
+    .describe("name of one of the server's indexes (--index); required unless retrieval is never"),
   gate,
   top_k: passages
     .unwrap()
@@ -98,7 +98,7 @@ const citations = z.array(z.int()).describe("indices of the documents that the a
 /** A gate's decision in a response. */
 const decision = {
   method: z.enum(gateMethods),
-  score: z.number().nullable().describe("the gate's score; null if there is none: the question is then looked up"),
+  score: z.number().nullable().describe("the gate's score; null if not computable: the question is then looked up"),
   threshold: z.number().describe("the score from which the gate retrieves"),
 };
 const nothing_found = z.literal(true).optional().describe("the search found no passage; the answer is the model's own");

@@ -58,7 +58,7 @@ const withPassages = (passages: readonly string[], question: string): string =>
 
 /**
  * A passage in a prompt: its title if the text does not begin with it, and the text, on one line of at most `most`
- * tokens. Square brackets are removed, so that it cannot pass for numbered.
+ * tokens. Square brackets are removed, so that it cannot imitate a passage's number.
  */
 function quoted(tokenizer: Tokenizer, { title, text }: SearchResult, most: number): string {
   const line = oneLine(text.startsWith(title) ? text : `${title}: ${text}`);

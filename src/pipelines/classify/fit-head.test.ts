@@ -43,7 +43,7 @@ test("chooses strong L2 if labels are noise, weak if they are certain", () => {
 describe("refuses", () => {
   test("held-out rows with an unseen label", () => {
     const some = { rows: train.rows.slice(0, 2), labels: [0, 1] };
-    expect(() => fitHead(some, held)).toThrow("no training row has label 2, which held rows have");
+    expect(() => fitHead(some, held)).toThrow("label 2 is in held-out rows, but in no training row");
   });
 
   test("rows of one label", () => {

@@ -19,7 +19,7 @@ export interface FittedHead {
 const L2S = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
 
 /**
- * Fits a logistic head on standardised features, with the L2 strength that has the least loss on the `held` rows:
+ * Fits a logistic head on standardised features, with the L2 strength that gives the lowest loss on the `held` rows:
  * weaker strengths are tried until the loss rises. The standardisation is folded into the head, which reads plain
  * features.
  * @throws UserError as `fitLogistic` does, and if a held-out label is not in the training rows
@@ -29,7 +29,7 @@ export function fitHead(train: Labelled, held: Labelled): FittedHead {
   const rows = train.rows.map((row) => standardised(row, scale));
   const classes = new Set(train.labels);
   const unseen = held.labels.find((label) => !classes.has(label));
-  if (unseen !== undefined) throw new UserError(`no training row has label ${unseen}, which held rows have`);
+  if (unseen !== undefined) throw new UserError(`label ${unseen} is in held-out rows, but in no training row`);
   let fit: LogisticFit | undefined;
   let best: FittedHead | undefined;
   for (const l2 of L2S) {

@@ -32,8 +32,8 @@ test("gives each text its logits, and bills the embedding and itself", async () 
 
 describe("refused", () => {
   test.each([
-    ["another model", smallEmbedder("other"), "the head was trained for small (aaaaaaaaaaaa), and the model is other"],
-    ["other weights", smallEmbedder("small", "b"), "and the model is small (bbbbbbbbbbbb)"],
+    ["another model", smallEmbedder("other"), "the head was trained for small (aaaaaaaaaaaa), but the model is other"],
+    ["other weights", smallEmbedder("small", "b"), "but the model is small (bbbbbbbbbbbb)"],
   ])("%s", (_, other, message) => {
     expect(() => new HeadModel(other, head)).toThrow(message);
   });

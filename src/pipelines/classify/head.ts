@@ -132,7 +132,7 @@ function withHead({ flops, bytes, ms, ...usage }: Usage, head: Spent, time: numb
 function checkBound({ identity, width }: Embedder, { model, linear }: LabelHead): void {
   const shown = ({ name, sha256 }: EmbedderIdentity) => `${name} (${sha256.slice(0, 12)})`;
   if (model.name !== identity.name || model.sha256 !== identity.sha256)
-    throw new UserError(`the head was trained for ${shown(model)}, and the model is ${shown(identity)}`);
+    throw new UserError(`the head was trained for ${shown(model)}, but the model is ${shown(identity)}`);
   if (linear.width !== width)
     throw new UserError(`the head reads vectors of ${linear.width} numbers, but ${identity.name} returns ${width}`);
 }

@@ -44,7 +44,7 @@ describe("an oracle", () => {
     expect(receipt.work).toMatchObject({ windows: { dense: 9, run: 9 }, calls: { fake: { dense: 9, run: 9 } } });
     const { decoded } = receipt.work as { decoded: { dense: number; run: number } };
     expect(decoded.run).toBeLessThanOrEqual(9);
-    // "A] > [B] > … [T]": one token for each letter, and four tokens between two letters.
+    // "A] > [B] > … [T]": one token for each letter, three tokens between two letters, and a final bracket.
     expect(decoded.dense).toBe(9 * (20 + 19 * 3 + 1));
     expect(receipt).toMatchObject({ model: "fake+first", estimated: true });
     expect(receipt.flops.dense - receipt.flops.spent).toBe(decoded.dense - decoded.run - receipt.flops.overhead);

@@ -25,8 +25,9 @@ export type Lend = <T>(work: (ranker: WindowRanker) => Promise<T>) => Promise<T>
 
 /**
  * Orders documents by their relevance to a query, window by window (FIRST, Reddy et al., arXiv 2406.15657): a window's
- * prompt ends before the first letter of a ranking, and the letters' logits at that position are the passages' scores. No ranking is generated. The presort finishes before the ranker is leased.
- * @throws UserError for an empty query or list, a query that is too long, or a ceiling that is too low
+ * prompt ends before a ranking's first letter, and the letters' logits there are the passages' scores. No ranking is
+ * generated. The presort finishes before the ranker is leased.
+ * @throws UserError for an empty query or list, a query that is too long, or a price above the ceiling
  */
 export async function rerank(
   lend: Lend,

@@ -15,9 +15,9 @@ test.each(["smollm2", "first", "+first", "a+firsts", "a+first@", "smollm2@fast"]
 
 test.each([
   ["m+first@windowSize=27", 'first: windowSize: must be at most 26 (got "27")'],
-  ["m+first@windowSize=5,stride=6", "first: stride: expected at most the windowSize"],
+  ["m+first@windowSize=5,stride=6", "first: stride: expected at most windowSize"],
   ["m+first@windowsize=5", 'first: there is no option "windowsize"; did you mean "windowSize"?'],
-  ["m+first@rankStart=20", "first: rankStart: expected less than the rankEnd"],
+  ["m+first@rankStart=20", "first: rankStart: expected less than rankEnd"],
   ["m+first@stride=2,stride=3", "first: stride is given twice"],
   ["a>b+first", '"first" ranks with one model, but a>b is a pair'],
 ])("%s is one sentence", (text, sentence) => {

@@ -36,11 +36,11 @@ export const firstOptions = z
   })
   .refine(({ stride, windowSize }) => stride <= windowSize, {
     path: ["stride"],
-    error: "expected at most the windowSize, else passages between windows are not ranked",
+    error: "expected at most windowSize, else passages between windows are not ranked",
   })
   .refine(({ rankStart, rankEnd }) => rankStart < rankEnd, {
     path: ["rankStart"],
-    error: "expected less than the rankEnd",
+    error: "expected less than rankEnd",
   });
 export type FirstOptions = z.output<typeof firstOptions>;
 export type FirstInput = z.input<typeof firstOptions>;

@@ -108,7 +108,7 @@ async function indexSource(texts: readonly string[], index: LabelResources["inde
 /** Returns the caller's documents for each text. @throws UserError if a text has none */
 function evidenceSource(texts: readonly string[], evidence: NonNullable<QZeroRequest["evidence"]>): DocumentSource {
   if (evidence.length !== texts.length)
-    throw new UserError(`evidence: expected as many entries as texts, ${texts.length}, got ${evidence.length}`, 2);
+    throw new UserError(`evidence: expected one entry per text, ${texts.length}, got ${evidence.length}`, 2);
   return {
     searched: false,
     find: async (place, { topK }) => ({ documents: evidence[place]!.slice(0, topK) }),

@@ -101,7 +101,7 @@ describe("refused", () => {
     const { model, ...rest } = heads[0];
     const folder = await pair({}, [{ ...rest, model: { ...model, sha256: "b".repeat(64) } }, heads[1]]);
     await expect(openClassifyPair(folder, { threshold: 0 })).rejects.toThrow(
-      /swift\.json: the head was trained for .*sentences@layers=1 \(bbbbbbbbbbbb\), and the model is .*sentences@layers=1 \([0-9a-f]{12}\)$/,
+      /swift\.json: the head was trained for .*sentences@layers=1 \(bbbbbbbbbbbb\), but the model is .*sentences@layers=1 \([0-9a-f]{12}\)$/,
     );
   });
 
@@ -115,7 +115,7 @@ describe("refused", () => {
     [
       "one that lacks answers",
       { super: [1] },
-      /calibration\.json: "calibrations\.0\.swift": expected as many answers as scores/,
+      /calibration\.json: "calibrations\.0\.swift": expected one answer per score/,
     ],
     [
       "a score that there is not",

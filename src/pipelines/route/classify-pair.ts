@@ -22,7 +22,7 @@ const pairCalibration = scoreOptions
   })
   .refine((c) => c.scores.length === c.swift.length && c.scores.length === c.super.length, {
     path: ["swift"],
-    error: "expected as many answers as scores",
+    error: "expected one answer per score",
   });
 type PairCalibration = z.output<typeof pairCalibration>;
 

@@ -60,7 +60,7 @@ test("an architecture without such a mixture, LoRA, and more active experts than
   expect(() => upcycledCheckpoint(gpt2, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("gpt2 cannot become");
   const biased = { ...base(), config: { ...base().config, config: { ...base().config.config, mlp_bias: true } } };
   expect(() => upcycledCheckpoint(biased, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("experts have none");
-  expect(() => upcycleOptions.parse({ experts: 2, active: 3 })).toThrow("expected at most experts");
+  expect(() => upcycleOptions.parse({ experts: 2, active: 3 })).toThrow("exceeds the number of experts");
   const options = { model: small, data: "x.txt", upcycle: { experts: 2 }, lora: {} };
   await expect(train(options, { out: join(folder, "no") })).rejects.toThrow("upcycle trains all of an existing model");
 });

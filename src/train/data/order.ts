@@ -38,7 +38,7 @@ export interface MixturePart {
   readonly weight: number;
 }
 
-/** The number of items that an epoch draws from each part; in total about as many as all parts have. */
+/** The number of items that an epoch draws from each part; their sum is about the size of all parts together. */
 export function quotasOf(parts: readonly MixturePart[]): number[] {
   const sum = (of: (part: MixturePart) => number) => parts.reduce((all, part) => all + of(part), 0);
   const [count, weight] = [sum((part) => part.count), sum((part) => (part.count > 0 ? part.weight : 0))];
@@ -47,7 +47,7 @@ export function quotasOf(parts: readonly MixturePart[]): number[] {
 
 /**
  * Each epoch's items in random order, determined by seed and epoch; items are numbered part after part. In each
- * part, an epoch continues where the previous one ended; no item repeats before all of the part's items have come.
+ * part, an epoch continues where the previous one ended; no item repeats before all of the part's items were used.
  */
 export function mixedOrder(parts: readonly MixturePart[], seed: number): (epoch: number) => Uint32Array {
   const quotas = quotasOf(parts);

@@ -59,7 +59,7 @@ def collate(rows):
     def padded(name, fill):
         return torch.tensor([row[name] + [fill] * (run["tokens"] - len(row[name])) for row in rows])
 
-    labels = padded("labels", -100)  # of each position, the token that follows it
+    labels = padded("labels", -100)  # labels[i] is the token after position i
     batch = {"input_ids": padded("input_ids", 0), "labels": labels, "shift_labels": labels}
     batch["position_ids"] = torch.arange(run["tokens"]).expand(len(rows), -1)
     if run["packing"]:  # a token sees its own sample's tokens
@@ -86,7 +86,7 @@ class Run(Trainer):
         return self.optimizer
 
     def create_scheduler(self, num_training_steps, optimizer=None):
-        rates = run["rates"]  # of each step, as a share of the peak
+        rates = run["rates"]  # rates[i] is step i's share of the peak
         share = lambda step: rates[min(step, len(rates) - 1)]
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
         return self.lr_scheduler
@@ -122,7 +122,7 @@ trainer.save_model(args.out)
 if trainer.is_world_process_zero():  # the process that has saved the model
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     (Path(args.out) / "losses.json").write_text(json.dumps(losses))
-    record = here / (run["adapter"] or "") / "modicum.json"  # how prompts are written
+    record = here / (run["adapter"] or "") / "modicum.json"  # the prompt format
     if record.exists():
         (Path(args.out) / record.name).write_text(record.read_text())
 trainer.accelerator.wait_for_everyone()

@@ -43,7 +43,7 @@ beforeAll(async () => {
   const options = optionsOf({ architecture: gpt2, tokenizer: "bytes", steps: 1 });
   await runSession({ options, out: base, reuse: "refuse" }, open, {});
 });
-/** Runs that each use other features of the export. */
+/** Runs that use different features of the export. */
 const runs: readonly [name: string, options: () => TrainOptions][] = [
   ["packed", () => packed],
   [

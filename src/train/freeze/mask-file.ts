@@ -54,7 +54,7 @@ export function checkMask(file: string, { model, tensors }: FreezeMask, own: rea
   const more = own.filter(({ name }) => !Object.hasOwn(tensors, name)).map(({ name }) => name);
   if (missing.length + more.length > 0)
     throw new UserError(
-      `${file}: the mask is for ${model.name}: ${few([...missing, ...more])} occur in the mask or in the model, but not in both`,
+      `${file}: the mask, made for ${model.name}, does not fit this model: only one of them has ${few([...missing, ...more])}`,
     );
   const other = own.find(({ name, shape }) => tensors[name]!.shape.join() !== shape.join());
   if (other)

@@ -11,7 +11,7 @@ interface Layout {
   readonly input: number;
   /** The number of layers yet to run. */
   readonly layers: number;
-  /** Earlier layers whose keys and values are still needed, in ascending order, with the width of both together. */
+  /** Earlier layers whose keys and values are still needed, ascending, each with the width of its keys plus values. */
   readonly owners: readonly { readonly layer: number; readonly width: number }[];
 }
 

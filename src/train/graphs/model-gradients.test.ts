@@ -70,7 +70,7 @@ function open(folder: string, architecture: Architecture, trained: (name: string
   return { trainee, store, names };
 }
 
-/** Names without the offset that is added to some stored tensors, since gradients have none. */
+/** Removes the offsets that names add to some stored tensors; gradients have no offset. */
 const plain =
   (names: Names): Names =>
   (canonical) => {

@@ -39,7 +39,7 @@ export interface HeadPrograms {
 /** A batch's tensors after the last layer. */
 export interface HeadTensors {
   readonly stream: View;
-  /** The buffer for the stream's gradient: overwritten, or, if `adds`, added to. */
+  /** The buffer for the stream's gradient; the head overwrites it or, if `adds`, adds to it. */
   readonly gradient: View;
   readonly adds: boolean;
   /** The batch's inputs. */

@@ -64,7 +64,7 @@ export interface Method<O = unknown> {
    * rejects them itself.
    */
   readonly reads?: readonly (keyof TrainOptions)[];
-  /** Why no lab task can score what `stages` trains, and what to judge it by instead; absent if tasks can. */
+  /** For methods whose models no lab task can score: the reason, and what to judge those models by instead. */
   readonly unscored?: string;
   /** Changes the model that a run has written to its folder. @throws UserError */
   finish?(options: O, folder: string): Promise<void>;

@@ -29,7 +29,7 @@ export interface PhasesSession extends Pick<Session, "labTasks"> {
 
 /**
  * Trains phase by phase, each in a folder within `out`. A phase starts from the previous one's weights, with a new
- * optimiser and schedule. Finished phases are skipped, a stopped one resumes.
+ * optimiser and schedule. Finished phases are skipped; a stopped one resumes.
  * @throws UserError
  */
 export async function runPhases(

@@ -58,7 +58,7 @@ export interface BatchTerms {
 
 /** A stage that trains on batches of data, and owns its subject. */
 export class BatchStage extends GradientStage {
-  /** FLOPs since the last `takeCost`; `apart` counts those of lab tasks and image encoders. */
+  /** FLOPs since the last `takeCost`; `apart` counts the FLOPs of lab tasks and image encoders. */
   readonly #cost = { apart: 0, denseBackward: 0 };
   #opened: Awaited<ReturnType<typeof openPasses>> | undefined;
 

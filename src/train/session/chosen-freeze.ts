@@ -38,7 +38,7 @@ export async function chosenFreeze(
   const tensors = units.map((unit) => ({ ...unit, frozen: frozen.includes(unit) }));
   await writeJson(path.join(out, "frozen.json"), { ...choice, lowest, retained, tensors });
   onNotice?.(
-    `freeze: trains ${trained.length} of ${units.length} units of tensors, from layer ${Math.max(0, lowest)} of ${layers} on, with ${(100 * retained).toFixed(0)} % of the squared gradient`,
+    `freeze: trains ${trained.length} of ${units.length} groups of tensors, in layer ${Math.max(0, lowest)} of ${layers} and above, with ${(100 * retained).toFixed(0)} % of the squared gradient norm`,
   );
   return choice;
 }

@@ -39,7 +39,7 @@ async function ownerOf({
 }: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
   const base = options.model === undefined ? undefined : await openBase(options.model);
   if (!base && options.freezeMask !== undefined)
-    throw new UserError("freezeMask needs an existing model: name one as model", 2);
+    throw new UserError("freezeMask needs an existing model; set model", 2);
   for (const method of methods)
     if (await method.owns?.(options, base?.checkpoint)) return { method, options: method.options.parse({}) };
   return undefined;

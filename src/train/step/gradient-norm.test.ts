@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { GradientNorm } from "./gradient-norm.ts";
 import { ParameterStore } from "./parameters.ts";
 
-// Sizes of less than a row of sums, of whole rows, and of whole rows plus a remainder.
+// Sizes: less than one row of sums, whole rows, and whole rows plus a remainder.
 test.each([6, 8192, 10_000])("the norm of %i elements covers everything that is trained", async (elements) => {
   const joined = [
     { sizes: { "a.weight": elements / 2 }, inner: [2] },

@@ -37,8 +37,8 @@ test("an architecture's fields may be in a grid", () => {
 
 test.each([
   [[1, 2], "expected an object with a sweep's options, got [1,2]"],
-  [{ ...base }, '"grid": expected lists of values by option, got nothing'],
-  [{ ...base, grid: {} }, '"grid": expected lists of values by option, got {}'],
+  [{ ...base }, '"grid": expected options with lists of values, got nothing'],
+  [{ ...base, grid: {} }, '"grid": expected options with lists of values, got {}'],
   [{ ...base, grid: { seed: 3 } }, '"grid.seed": expected a list of values, got 3'],
   [{ ...base, grid: { "optimiser.lr": [1] } }, 'grid: there is no option "optimiser.lr"; did you mean "optimizer.lr"?'],
   [{ ...base, grid: { "lora.rank": [4, 4] } }, "grid: lora.rank has 4 twice"],

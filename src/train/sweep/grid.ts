@@ -6,7 +6,7 @@ import { type TrainInput, type TrainOptions, trainOptions } from "../options.ts"
 import { type ScreenOptions, screenOptions } from "./screen-options.ts";
 
 const LIST = "expected a list of values";
-const GRID = "expected lists of values by option";
+const GRID = "expected options with lists of values";
 
 const sweepOptions = z.looseObject(
   {

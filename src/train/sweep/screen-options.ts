@@ -8,7 +8,7 @@ export const screenFields = z.strictObject({
   mode: z
     .enum(["halving", "paper", "report", "off"])
     .default("halving")
-    .describe("halving: by the measure best; paper: one cut, by early loss and gradient norm; report: only rank"),
+    .describe("halving: repeated cuts, by `best`; paper: one cut, by early loss and gradient norm; report: no cut"),
   window: z
     .number()
     .gt(0)

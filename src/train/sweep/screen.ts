@@ -73,17 +73,14 @@ export function survivors(
   return runs.toSorted((a, b) => compare(measures.get(a)!, measures.get(b)!)).slice(0, keep);
 }
 
-/** Checks that a rung can compare runs. @throws UserError if the measure exists for no run by then */
+/** Checks that a rung can compare runs. @throws UserError if no run has been measured by then */
 export function checkMeasured(runs: readonly Watched[], { share }: Rung, measure: Measure): void {
   if (runs.length === 0 || runs.some((run) => measured(run, share, measure) !== undefined)) return;
   const step = stepAt(share, runs[0]!.steps);
   throw new UserError(`screen: ${measure.best} is not measured by step ${step}; set mode to paper or report`);
 }
 
-/**
- * Checks that a run is evaluated before the first rung.
- * @throws UserError if not
- */
+/** Checks that a run is evaluated before the first rung. @throws UserError if not */
 export function checkEvaluations(
   { options, steps }: { readonly options: TrainOptions; readonly steps: number },
   [first]: readonly Rung[],
@@ -97,8 +94,9 @@ export function checkEvaluations(
 }
 
 /**
- * Scores runs by early loss and gradient norm; lower is better. The score is the weighted sum of a run's ranks by loss, the highest first, and by norm, the lowest first. arXiv 2412.13337 observes that better runs begin with higher losses and lower norms, but
- * gives no rule; the sum of ranks is ours. The score of a faulty run is Infinity.
+ * Scores runs; lower is better. A score is the weighted sum of two ranks: by early loss, highest first, and by gradient
+ * norm, lowest first. arXiv 2412.13337 observes that better runs begin with higher losses and lower norms, but gives no
+ * rule; the sum of ranks is ours. The score of a faulty run is Infinity.
  */
 function paperScores(runs: readonly Early[], { lossWeight, normWeight }: ScreenOptions): number[] {
   const sound = runs.filter(({ fault }) => fault === undefined);

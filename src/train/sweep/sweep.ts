@@ -34,7 +34,7 @@ export interface SweepSession extends Pick<Session, "labTasks">, Pick<Around, "e
 }
 
 /**
- * Trains every combination of a grid, each in its folder within `out`. Finished runs are skipped, stopped ones resume.
+ * Trains every combination of a grid, each in its folder within `out`. Finished runs are skipped; stopped ones resume.
  * All runs are checked before the first begins; a run without a finite loss does not end the sweep. A screened sweep
  * stops runs at its rungs; they remain resumable.
  * @throws UserError

@@ -20,7 +20,7 @@ const IMAGE_TOKEN = "<image>";
 export const imageTokensOf = (options: TrainOptions): string[] =>
   seesImages(bare(configOf(options, 1))) ? [IMAGE_TOKEN] : [];
 
-/** The options of a new model; if it reads images, with its decoder's vocabulary and the image token. */
+/** Adds the decoder's vocabulary and the image token to a new model's options if the model reads images. */
 export function withImageToken(options: TrainOptions, tokenizer: Tokenizer): TrainOptions {
   const { architecture } = options;
   if (imageTokensOf(options).length === 0) return options;
@@ -36,8 +36,8 @@ export function withImageToken(options: TrainOptions, tokenizer: Tokenizer): Tra
 const asObject = (value: unknown): object => (typeof value === "object" && value !== null ? value : {});
 
 /**
- * Reads the pictures of a run's data with the processor in the base's folder, or with CLIP's, which is written into
- * `out`; undefined if the model reads no images or the data have none.
+ * Reads the pictures of a run's data with the processor in the base's folder, or with CLIP's processor, which is
+ * written into `out`; undefined if the model reads no images or the data contain no pictures.
  * @throws UserError
  */
 export async function openSeen(

@@ -2,12 +2,12 @@ import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
-/** The standard deviation of token and position tables. */
+/** The standard deviation of token and position embeddings. */
 const TABLE = 0.1;
 
 /**
  * Initialises a small model's parameters: matrices are normal with deviation 1/√inputs, divided by √(2 · layers) if
- * they write to the stream; token and position tables have deviation 0.1; gains are 1, biases 0.
+ * they write to the stream; token and position embeddings have deviation 0.1; gains are 1, biases 0.
  */
 export function fillByWidth(store: ParameterStore, layers: number, seed: number): void {
   const normal = normals(seededRandom(seed));

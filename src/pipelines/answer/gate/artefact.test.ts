@@ -46,7 +46,7 @@ test("another model, form, recipe or template has no gate, and a named file is r
   for (const other of others) {
     expect(findGate(other, undefined, undefined, gateFiles(home, []))).toBeUndefined();
     expect(() => findGate(other, undefined, file)).toThrow(
-      /was made for (smollm2 \(aaaa.*, and the|a different prompt)/,
+      /was made for (smollm2 \(aaaa.*, but the|a different prompt)/,
     );
   }
 });

@@ -106,7 +106,7 @@ function mismatch({ path, model }: GateFile & { readonly path: string }, binding
   const again = "`modicum answer calibrate` makes one for it";
   if (key({ model, template: binding.template }) === key(binding))
     return `${path} was made for a different prompt template; ${again}`;
-  return `${path} was made for ${named(model)}, and the model is ${named(binding.model)}; ${again}`;
+  return `${path} was made for ${named(model)}, but the model is ${named(binding.model)}; ${again}`;
 }
 
 const named = ({ name, sha256, recipe, quant }: GateFile["model"]): string => {

@@ -18,7 +18,7 @@ export const gateTarget = z
       .number()
       .positive()
       .optional()
-      .describe("by=accuracy: accuracy to reach, as a share of that with every retrieval (default: 1)"),
+      .describe("by=accuracy: target, as a share of the accuracy if all questions are looked up (default: 1)"),
     cost: z.number().min(0).optional().describe("by=cost: cost of a retrieval, in the unit of benefit"),
     benefit: z.number().positive().default(1).describe("by=cost: benefit of a corrected answer"),
     charged: z
@@ -106,7 +106,7 @@ export function atThreshold(judged: readonly Judged[], threshold: number): { rat
 /** Accuracy at every retrieval rate k/n, the highest scores first; equal scores count as their mean. */
 export const gateCurve = (judged: readonly Judged[]): CurvePoint[] => curve(judged.map(asRoute));
 
-/** Converts a question to a route's outcome: the plain answer stands for Swift's; a route's high scores are easy. */
+/** Converts a question to a route's outcome: the plain answer is Swift's, and the score is negated. */
 export const asRoute = ({ score, plain, retrieved }: Judged): RouteOutcome => ({
   ...{ score: -score, swift: plain, super: retrieved },
   cost: { swift: 0, super: 1, escalated: 0 },

@@ -66,14 +66,14 @@ test("benefit subtracts what retrieval breaks", () => {
 
 test("too few questions of one label are refused", () => {
   const rows = questions(100, 6).map((row) => ({ ...row, plain: 1 }));
-  expect(() => fitClassifier(rows, "outcome")).toThrow(/5 questions or more that retrieval fixes .* got 0 and 100/);
+  expect(() => fitClassifier(rows, "outcome")).toThrow(/at least 5 questions that retrieval fixes .* got 0 and 100/);
 });
 
 test("a question without signals has no score; a classifier for other features is refused", () => {
   const classifier = fitClassifier(questions(200, 7), "outcome");
   expect(probabilityOf(classifier, featuresOf({ question: "Who?" }))).toBeNaN();
   const other = { ...classifier, features: ["tea"] };
-  expect(() => probabilityOf(other, [1])).toThrow("a gate reads the features tea");
+  expect(() => probabilityOf(other, [1])).toThrow("the gate was trained on the features tea");
 });
 
 test("features come from the question and the first token", () => {

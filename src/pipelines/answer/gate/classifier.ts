@@ -24,7 +24,7 @@ export type Classifier = z.output<typeof classifierSchema>;
 export function probabilityOf({ features, fixes, breaks }: Classifier, values: readonly number[]): number {
   if (features.join() !== featureNames.join())
     throw new UserError(
-      `a gate reads the features ${features.join(", ")}, and this version has ${featureNames.join(", ")}; calibrate it again`,
+      `the gate was trained on the features ${features.join(", ")}, but this version has ${featureNames.join(", ")}; calibrate it again`,
     );
   return sigmoid(logitOf(fixes, values)) - (breaks ? sigmoid(logitOf(breaks, values)) : 0);
 }
@@ -47,7 +47,8 @@ export interface JudgedFeatures extends Outcome {
 
 /**
  * `outcome`: the label is 1 if only the retrieved answer is right, 0 if the plain one is; questions without a right
- * answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns which answers retrieval breaks, from all questions.
+ * answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns, from all questions, which answers retrieval
+ * breaks.
  */
 export const labelRules = ["outcome", "benefit"] as const;
 export type LabelRule = (typeof labelRules)[number];
@@ -80,7 +81,7 @@ function fitted(rows: readonly JudgedFeatures[], labels: readonly number[], what
   const ones = labels.reduce((sum, label) => sum + label, 0);
   if (Math.min(ones, labels.length - ones) < FOLDS)
     throw new UserError(
-      `a gate needs ${FOLDS} questions or more ${what} and ${FOLDS} of the others, got ${ones} and ${labels.length - ones}`,
+      `a gate needs at least ${FOLDS} questions ${what} and ${FOLDS} other questions, got ${ones} and ${labels.length - ones}`,
     );
   const values = rows.map((row) => row.values);
   const scaled = L2S.map((l2) => ({ l2, scale: platt(outOfFold(values, labels, l2), labels) }));

@@ -7,7 +7,7 @@ export interface RankedVocabulary {
 
 /**
  * The information content of a question's rarest word, and the mean over its words, in nats: a proxy for its subject's
- * popularity. A token with id r has probability 1/((r + 1)·H) by Zipf's law; a word's content sums its tokens'. No index is read.
+ * popularity. A token with id r has probability 1/((r + 1)·H) by Zipf's law; a word's content is its tokens' sum.
  */
 export function rarityOf(question: string, vocabulary: RankedVocabulary): { most: number; mean: number } {
   const words = question.match(/[\p{L}\p{N}]+/gu) ?? [];

@@ -27,7 +27,7 @@ interface Tried {
 interface Alike {
   /** The total number of steps in these stages. */
   readonly steps: number;
-  /** The number of times that the run reads outputs in all these stages, per read in a stage of the trial. */
+  /** How many times more outputs the run reads in all these stages than the trial reads in one stage. */
   readonly readings: number;
   open(states: TrainingStates): AsyncGenerator<Stage, unknown, void>;
 }

@@ -74,7 +74,7 @@ export function stepsOf(plan: ExitPlan, run: Pick<OpenTerms, "out" | "resumes">)
   return deciders.reduce((sum, steps) => sum + steps, heads * headSteps(corpus, options));
 }
 
-/** The decider that a saving uses for the exits; undefined if it supports none of the trained ones. */
+/** The decider that a saving uses for the exits; undefined if it supports no trained decider. */
 export function runningDecider(saving: ExitsFile["saving"], deciders: readonly DeciderKind[]): DeciderKind | undefined {
   const kinds = { dynamax: ["linear", "ffn", "mamba"], sec: ["controller"] } as const;
   return kinds[saving].find((kind) => deciders.includes(kind));

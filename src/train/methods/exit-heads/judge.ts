@@ -66,7 +66,7 @@ function ask(targets: BigInt64Array, at: Int32Array, { teacher, truth }: Trainin
   }
 }
 
-/** Records guesses: a head chose a candidate if the candidate's loss equals the likeliest token's. */
+/** Records which candidate a head chose: the one whose loss equals the loss of the head's likeliest token. */
 function note({ places, right }: Guesses, at: Int32Array, nats: Float32Array, best: Float32Array): void {
   for (const [i, position] of at.entries()) {
     const row = nats.subarray(i * ASKED, (i + 1) * ASKED);

@@ -43,7 +43,7 @@ test("a run that pauses resumes to the last bit; heads at exits are overhead, an
   expect(halves.receipt.flops).toEqual(flops);
   const { overhead, ...rest } = flops;
   expect({ ...rest, spent: flops.spent - overhead, saved: 0 }).toEqual({ ...plain.receipt.flops, overhead: undefined });
-  // Two heads of 32 × vocabulary, each with a forward and two backward products, on 4 batches of 32 labels; plus the norm.
+  // Two 32 × vocabulary heads on 4 batches of 32 labels, each with a forward and two backward products; plus the norm.
   const vocabulary = new Set(readFileSync(text, "utf8")).size + 1;
   const products = 2 * 4 * 32 * 3 * 2 * 32 * vocabulary;
   expect(overhead).toBeGreaterThanOrEqual(products);

@@ -43,8 +43,8 @@ export async function* guardStages(
 }
 
 /**
- * The tensors with a share above one half; if `exactRatio`, the tensors with the greatest shares instead, as many as
- * `freezeRatio` requires.
+ * The tensors with a share above one half. With `exactRatio`, the tensors with the greatest shares instead: a fraction
+ * `freezeRatio` of all tensors.
  */
 export function frozenOf(
   shares: ReadonlyMap<string, number>,

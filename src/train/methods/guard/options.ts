@@ -18,7 +18,7 @@ const maskOptions = z.strictObject({
     .enum(["normalised", "paper"])
     .default("normalised")
     .describe("normalised: divide each side's loss by its gain from relearning; paper: do not divide"),
-  steps: count.default(800).describe("total steps, of the mask and of the user"),
+  steps: count.default(800).describe("total number of steps, for mask and user together"),
   userInterval: z.int().min(2).default(2).describe("one in this many steps updates the mask, the others the user"),
   temperature: z.number().positive().default(0.2).describe("temperature of the mask, m = sigmoid(x / temperature)"),
   maskLr: z.number().positive().default(10).describe("learning rate of the mask"),
@@ -30,10 +30,10 @@ export type MaskOptions = z.output<typeof maskOptions>;
 /** A complete guard: the model and data, relearning, and the mask's options. */
 export const guardOptions = z.strictObject({
   model: z.string().describe("the image generator to publish"),
-  illegal: files.describe("JSON lines with image and label: images that users must not be able to teach it"),
+  illegal: files.describe("JSON lines with image and label: images that users must not be able to teach the model"),
   innocent: files.describe("JSON lines of the same form: images that users may teach it"),
   relearnSteps: count.default(300).describe("steps of relearning both kinds before the imitated user starts"),
-  relearnLr: z.number().positive().default(5e-4).describe("learning rate of relearning, by AdamW"),
+  relearnLr: z.number().positive().default(5e-4).describe("AdamW's learning rate in relearning"),
   batch: count.default(32).describe("images per step"),
   seed: z.int().min(0).default(0).describe("seed for the images' order, the noise and the first mask"),
   ...maskOptions.shape,

@@ -31,7 +31,7 @@ export interface NoisyTerms {
   readonly seed: number | undefined;
 }
 
-/** Batches of noisy images, each determined by its index. An epoch's last batch is filled up with the epoch's first images. */
+/** Batches of noisy images, each determined by its index. Each epoch's first images fill up its last batch. */
 export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms): TrainingData {
   const { size, seed } = terms;
   const shares = sharesLeft(terms.noise);

@@ -134,7 +134,7 @@ test("a label, a method and a mask that do not fit are named", async () => {
   const others = { method: "sparse", precision: "amp-bf16", recompute: true, packing: true } as const;
   for (const name of ["method", "precision", "recompute", "packing"] as const)
     await expect(estimateTraining({ ...options, [name]: others[name] })).rejects.toThrow(
-      `${name}: training an image generator does not support it; omit ${name}`,
+      `${name}: not supported in training an image generator; omit ${name}`,
     );
 });
 

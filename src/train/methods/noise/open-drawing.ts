@@ -53,7 +53,7 @@ export async function openDrawing(
 ): Promise<{ subject: DrawingSubject; data: RunData }> {
   const other = otherOf(options);
   if (other !== undefined)
-    throw new UserError(`${other}: training an image generator does not support it; omit ${other}`, 2);
+    throw new UserError(`${other}: not supported in training an image generator; omit ${other}`, 2);
   const isNew = checkpoint.tensors.size === 0;
   const subject = isNew ? newDrawing(checkpoint, options, options.seed) : oldDrawing(checkpoint, options);
   try {

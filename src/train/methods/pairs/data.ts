@@ -84,7 +84,7 @@ export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): 
 export interface PairBatch {
   /** `pixels` [rows, 3, side, side], `ids` and `mask` [rows, tokens], `own` [rows]: each row's own index. */
   readonly inputs: DataInputs;
-  /** The number of tokens in the longest caption; `tokens` is the number in all captions. */
+  /** The number of tokens in the batch's longest caption; `tokens` is the total number in all its captions. */
   readonly longest: number;
   readonly tokens: number;
 }

@@ -16,7 +16,7 @@ const presets = {
 /** Options for training a whole encoder of images and texts on captioned pictures. */
 export const pairOptions = z.strictObject({
   data: dataFiles.describe(
-    "JSON lines with image (a path from the file's folder) and caption; pairs with the same key never share a batch, pairs of different group neither",
+    "JSON lines with image (a path from the file's folder) and caption; pairs with the same key, or with different groups, never share a batch",
   ),
   architecture: z
     .record(z.string(), z.json())

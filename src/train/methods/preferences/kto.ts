@@ -5,7 +5,7 @@ import { beta, preferenceMethod } from "./method.ts";
 const weight = z.coerce.number().positive().default(1);
 const options = z.strictObject({
   beta: beta(0.1).describe(
-    "higher values keep the model closer to the reference; the KL term pairs each prompt with the previous line's completion (TRL: with another of the batch)",
+    "higher values keep the model closer to the reference; the KL term pairs each prompt with the previous line's completion (TRL: with another completion of the batch)",
   ),
   desirable_weight: weight.describe("weight of wanted completions"),
   undesirable_weight: weight.describe("weight of unwanted completions"),

@@ -35,7 +35,7 @@ export const bridgeOptions = z.strictObject({
     .enum(["softmax", "focal"])
     .default("softmax")
     .describe("softmax: the correct label against the others, as in requests; focal: each by itself, as in the paper"),
-  scale: z.number().positive().default(100).describe("factor of the cosines, by default that of published CLIP models"),
+  scale: z.number().positive().default(100).describe("factor of the cosines; published CLIP models use 100"),
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step, all with the same number of regions"),
   seed: z.int().min(0).default(0),
@@ -49,7 +49,7 @@ const own = bridgeOptions.omit({
   ...{ data: true, steps: true, batch: true, seed: true, optimizer: true, schedule: true },
 });
 
-/** Trains a bridge, which names regions, between a frozen localiser and a frozen image–text model. */
+/** Trains a bridge that connects a frozen localiser to a frozen image–text model, and names regions. */
 export const bridge: Method<z.output<typeof own>> = {
   name: "bridge",
   summary: "train the bridge that names the regions of an image",

@@ -8,7 +8,7 @@ import { oneFile } from "./scenes.ts";
 
 const count = z.int().min(1);
 
-/** The defaults for training a localiser; masks are measured rarely, because that takes long. */
+/** The defaults for training a localiser; masks are measured rarely, because measuring is slow. */
 const presets = {
   ...{ steps: 1500, batch: 16, evaluateEvery: 500, schedule: { warmup: 0.05, minimum: 0.02 } },
   optimizer: { beta2: 0.98, weightDecay: 0.05 },

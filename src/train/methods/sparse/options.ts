@@ -22,7 +22,7 @@ export const sparseOptions = z
     structure: choice(["none", "neuron"])
       .default("none")
       .describe(
-        "what to prune: blocks of weights, or neurons of gated MLPs, the same number in each layer, which are removed at the end",
+        "what to prune: blocks of weights, or neurons of gated MLPs (the same number in each layer; removed at the end)",
       ),
     block: z
       .string()
@@ -38,7 +38,7 @@ export const sparseOptions = z
       fault(`dense, prune and recover: expected shares that sum to 1, got ${dense} + ${prune} + ${recover}`);
     if ((start === undefined) !== (end === undefined)) fault("start and end: expected both, or neither");
     if (start !== undefined && end !== undefined && end < start)
-      fault(`end: expected at least start (${start}), got ${end}`);
+      fault(`end: expected at least ${start}, the start, got ${end}`);
     if (structure === "neuron" && (block !== "1x1" || exclude !== undefined))
       fault("structure=neuron prunes whole neurons in every layer; omit the options block and exclude");
   });

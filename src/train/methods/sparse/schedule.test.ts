@@ -83,7 +83,7 @@ describe("a run's shape", () => {
   });
 
   test.each([
-    [{ start: 10, end: 100 }, 100, "end: expected a step before the run's 100, got 100"],
+    [{ start: 10, end: 100 }, 100, "end: expected less than the run's 100 steps, got 100"],
     [{ start: 10, end: 95, every: 10 }, 100, "every: expected a divisor of end − start, 85, got 10"],
   ])("%j is refused", (input, steps, message) => {
     expect(() => scheduleOf(input, steps)).toThrow(message);
@@ -94,7 +94,7 @@ test.each([
   [{ sparsity: 1 }, "less than 1, got 1"],
   [{ dense: 0.5 }, "expected shares that sum to 1, got 0.5 + 0.5 + 0.25"],
   [{ start: 5 }, "start and end: expected both, or neither"],
-  [{ start: 5, end: 4 }, "end: expected at least start (5), got 4"],
+  [{ start: 5, end: 4 }, "end: expected at least 5, the start, got 4"],
   [{ block: "4" }, "expected rows and columns, such as 4x1"],
 ])("options %j are refused", (value, message) => {
   expect(sparseOptions.safeParse(value).error?.issues[0]?.message).toContain(message);

@@ -65,7 +65,7 @@ function scheduleOf(
   { start, end, every }: { readonly start: number; readonly end: number; readonly every: number },
   steps: number,
 ): PruneSchedule {
-  if (end >= steps) throw new UserError(`sparse: end: expected a step before the run's ${steps}, got ${end}`, 2);
+  if (end >= steps) throw new UserError(`sparse: end: expected less than the run's ${steps} steps, got ${end}`, 2);
   if ((end - start) % every !== 0)
     throw new UserError(`sparse: every: expected a divisor of end − start, ${end - start}, got ${every}`, 2);
   return whole({ sparsity, start, every, events: (end - start) / every + 1 });

@@ -25,7 +25,7 @@ interface Matrix {
   readonly columns: number;
 }
 
-/** The number of weights in a row that are quantised together; rows that are not a multiple of it stay in float32. */
+/** The number of a row's weights that are quantised together; rows of a length not divisible by it stay in float32. */
 const BLOCK = 32;
 
 /**

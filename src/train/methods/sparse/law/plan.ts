@@ -25,8 +25,8 @@ export interface RunPlan {
 }
 
 /**
- * Finds the average size and the number of tokens with the lowest loss for a compute of 6 · size · tokens (arXiv
- * 2203.15556, equation 4), and the first and last size of a run that has this average with the default pruning schedule.
+ * Finds the average size and the number of tokens with the lowest loss for a compute budget of 6 · size · tokens
+ * (arXiv 2203.15556, equation 4), and the first and last size of a run with this average and the default schedule.
  * @throws UserError
  */
 export function planRun({ compute, sparsity, law, inferenceTokens = 0 }: RunPlanOptions): RunPlan {
