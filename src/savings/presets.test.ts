@@ -6,7 +6,7 @@ import { fakeDecoder } from "./attention/block-sparse/kernels.testing.ts";
 import { withPresets } from "./presets.ts";
 import { parseRecipe } from "./recipe.ts";
 
-/** A folder of models; one of them has a preset of `prune`. */
+/** A models folder with a `prune` preset for the model `m`. */
 function models(): string {
   const folder = tempFolder();
   mkdirSync(path.join(folder, "m", "prune"), { recursive: true });

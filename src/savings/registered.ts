@@ -17,7 +17,7 @@ const schema = z.object({
   model: z.string(),
   /** SHA-256 of the measured model. */
   model_hash: z.string().optional(),
-  /** The measured form of the weights; absent if nothing was measured, and for the default form. */
+  /** The form of the measured weights; absent for the default form, or if nothing was measured. */
   quant: z.enum(quants).optional(),
   /** The savings as typed. */
   recipe: z.array(z.string()),

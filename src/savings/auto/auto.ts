@@ -82,7 +82,7 @@ interface Ready {
   readonly strict: boolean;
 }
 
-/** Reads whether a certificate is on, and reports each change. */
+/** Returns a function that checks whether a certificate is off, and reports each change. */
 function watchedSwitch(name: string, onNotice: SavingHost["onNotice"]): () => boolean {
   let off = false;
   return () => {

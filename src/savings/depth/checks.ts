@@ -66,7 +66,7 @@ export function checkFill(saving: string, fill: StateFill, layer: number, decode
   if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
 }
 
-/** The layers from `layer` on; at least the last layer. */
+/** The layers from `layer` on, or only the last layer if `layer` is beyond it. */
 function deeperLayers(layer: number, { config }: Decoder): number[] {
   const first = Math.min(layer, config.layers - 1);
   return Array.from({ length: config.layers - first }, (_, i) => first + i);
