@@ -137,5 +137,5 @@ async function requireModel(name: string, certificate: Certificate, host: Saving
 async function requireFiles(name: string, { files = {} }: Certificate): Promise<void> {
   for (const [file, sha256] of Object.entries(files))
     if ((await fileHash(file)) !== sha256)
-      throw new UserError(`auto:${name} was certified before ${file} was changed; put it back, or tune again`, 2);
+      throw new UserError(`${file} has changed since auto:${name} was certified; restore it, or tune again`, 2);
 }

@@ -18,7 +18,7 @@ const options = z
       ),
     sinks: integer(0, 4).describe("number of first tokens that are always kept"),
     last: integer(1, 32).describe("number of last tokens that are always kept"),
-    rotary: flag(true).describe("with by=attention: score with the rotary embedding, or without"),
+    rotary: flag(true).describe("with by=attention: scores include the rotary embedding"),
     seed: integer(0, 0).describe("seed of by=random"),
     minLength: integer(2, 512).describe("shorter prompts, in tokens, stay dense"),
   })
