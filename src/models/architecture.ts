@@ -28,7 +28,7 @@ export interface Traits<C> {
   readonly unread?: RegExp;
   /** True if checkpoints may have extra layers for multi-token prediction (MTP), which are not read. */
   readonly moreLayers?: true;
-  /** `has` returns whether the checkpoint holds a tensor, which is how a GGUF shows some settings. */
+  /** `has` tests if the checkpoint holds a tensor; some settings of a GGUF show only by its tensors. */
   configure(fields: Fields, has: (tensor: string) => boolean): C;
 }
 
@@ -67,7 +67,7 @@ const layerOf = (tensor: string): number => Number(/(?:^|\.)(?:blk|layers)\.(\d+
 export interface HybridTraits<C> extends Traits<C> {
   /** Maps canonical names to the checkpoint's layer numbers, if they differ from the model's. */
   place?(config: C): (canonical: string) => string;
-  /** Shapes of tensors that are stored in different shapes from the model's. */
+  /** The stored shapes of tensors that the model uses in a different shape. */
   shapes(config: C): StoredShapes;
   mixer(weights: MixerWeights, config: C): Mixer;
 }

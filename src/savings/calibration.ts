@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { PlanPart, VisualSpan } from "./plan.ts";
 import type { SavingHost } from "./seams.ts";
 
-/** Calibrates a saving for one model on typical prompts, for example its thresholds or heads. */
+/** Calibrates part of a saving, such as thresholds or heads, for one model on typical prompts. */
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
   /** What the calibration produces: "a threshold for each layer and head". */
   readonly summary: string;

@@ -41,7 +41,7 @@ export function leastOptions(saving: Saving): Values {
   return [{}, ...each, Object.assign({}, ...each)].find((values) => takes(saving, values))!;
 }
 
-/** One-saving recipes for a model with this many layers: its settings, or else each option by itself. */
+/** One-saving recipes for a model with this many layers: the saving's `settings`, or else each option by itself. */
 export function exampleSteps(saving: Saving, layers: number): string[] {
   const settings = saving.settings?.(layers) ?? [];
   if (settings.length > 0) return settings.map((options) => `${saving.name}:${options}`);

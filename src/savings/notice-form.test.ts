@@ -19,7 +19,7 @@ test.each<[ModelForm, ModelForm | undefined, string | undefined]>([
   [{ quant: "q8" }, { quant: "q8r" }, rotated("q8")],
   [{ quant: "q8r" }, { quant: "auto", codes: 8 }, bytes],
   [{ quant: "q8r" }, { quant: "q8r" }, undefined],
-  // Older files do not record the form, and are never for rotated bytes.
+  // Files without a recorded form are older than rotated bytes.
   [{}, { quant: "q8r" }, rotated("auto")],
   [{}, { quant: "auto", codes: 4 }, undefined],
   [{ quant: "auto", codes: 8 }, undefined, undefined],

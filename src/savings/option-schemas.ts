@@ -15,7 +15,7 @@ const expected = (what: string) => ({
     `expected ${what}, got ${typeof input === "number" ? input : JSON.stringify(input)}`,
 });
 
-// The defaults are set within the preprocessing, so that the input's JSON schema shows them.
+// Defaults are set inside `z.preprocess`, so that the input's JSON schema shows them.
 
 /** A number of at least 0. */
 export const number = (fallback: number) => {

@@ -57,7 +57,7 @@ export interface PromptCut {
   /** The number of layers before the cut: at least 1, and fewer than the model's layers. */
   readonly after: number;
   readonly scope: "prompt";
-  /** Reads a prompt before the decision; its cost is overhead. */
+  /** Reads the prompt before the decision, billed as overhead. */
   readonly probe?: Probe;
   decide(seen: Seen): Decision;
 }
@@ -66,11 +66,11 @@ export interface PromptCut {
 export interface StepCut {
   readonly after: number;
   readonly scope: "step";
-  /** Reads each token's residual stream at the cut, as overhead. With a NaN result, the token continues. */
+  /** Reads each token's residual stream at the cut, billed as overhead. If the result is NaN, the token continues. */
   readonly probe?: StepProbe;
   /**
-   * Predicts the token of a row that exits; by default, from the probe's logits, or else with the model's final norm
-   * and head.
+   * Predicts the token of a row that exits. If absent, the probe's logits are used; without these, the model's own
+   * final norm and head.
    */
   readonly head?: ExitHead;
   /** The usual fill of the cut's exits, if any, whose programs are compiled before a request runs. */
@@ -80,7 +80,7 @@ export interface StepCut {
 
 /** The inputs of a cut's decision. */
 export interface Seen {
-  /** The number of the row's tokens so far; for a cut with scope "prompt", of the prompt's tokens. */
+  /** The number of tokens in the row so far or, for a cut with scope "prompt", in the prompt. */
   readonly tokens: number;
   /** The positions of the prompt's tokens, for a cut with scope "prompt". */
   readonly positions?: readonly number[];
@@ -94,7 +94,7 @@ export interface Probe {
 }
 
 export interface ProbePoint {
-  /** The number of tokens at the cut, which are `layer`'s entries in the cache. */
+  /** The number of tokens at the cut, equal to the number of `layer`'s cache entries. */
   readonly tokens: number;
   /** The tokens' positions in the prompt. */
   readonly positions: readonly number[];

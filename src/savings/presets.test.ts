@@ -6,7 +6,7 @@ import { fakeDecoder } from "./attention/block-sparse/kernels.testing.ts";
 import { withPresets } from "./presets.ts";
 import { parseRecipe } from "./recipe.ts";
 
-/** A folder of models; one of them has a preset of `prune`. */
+/** A models folder with a `prune` preset for the model `m`. */
 function models(): string {
   const folder = tempFolder();
   mkdirSync(path.join(folder, "m", "prune"), { recursive: true });
@@ -26,7 +26,7 @@ test("a name alone has the options of the model's preset; what is written stays"
 
 test.each([
   ["prune", /^prune: no choice of tokens has been shown to work on this model; choose one, such as prune:after=8/],
-  ["yopo", /^yopo: no cut of images has been shown to work on this model/],
+  ["yopo", /^yopo: no setting has been shown to work on this model/],
   ["xattention", /^xattention: by default it acts on prompts of 4096 tokens or more, but this model's context is 2048/],
 ])("%s alone is refused on a model without a preset, or without room", async (text, message) => {
   await expect(of("def", text)).rejects.toThrow(expect.objectContaining({ message: expect.stringMatching(message) }));

@@ -32,7 +32,7 @@ type Host = Pick<SavingHost, "decoder" | "hash" | "form">;
 export const withPresets = (recipe: Recipe, host: Host, roots?: readonly string[]): Promise<Recipe> =>
   Promise.all(recipe.map((step) => (step.text === step.saving.name ? named(step, host, roots) : step)));
 
-/** Replaces a bare name with the model's preset, if the name means one. */
+/** Replaces a bare name that means a preset with the model's preset. */
 async function named(step: Step, host: Host, roots?: readonly string[]): Promise<Step> {
   const { name, unsupported, idle } = step.saving;
   const why = unsupported(host.decoder, host.form);

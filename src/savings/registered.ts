@@ -17,7 +17,7 @@ const schema = z.object({
   model: z.string(),
   /** SHA-256 of the measured model. */
   model_hash: z.string().optional(),
-  /** The measured form of the weights; absent if nothing was measured, and for the default form. */
+  /** The form of the measured weights; absent for the default form, or if nothing was measured. */
   quant: z.enum(quants).optional(),
   /** The savings as typed. */
   recipe: z.array(z.string()),
@@ -232,7 +232,7 @@ export function requireForm(
   if (prompt === undefined)
     return `${name} was measured before the form of prompts was recorded; \`lab run\` and \`lab pick\` measure it as it is served`;
   if (prompt === "scored")
-    return `${name} was measured by the likelihood of given texts (${task}); its generated answers are not measured`;
+    return `${name} was measured by the likelihood of given texts (${task}), not by its generated answers`;
   if (form === undefined || form === prompt) return undefined;
   throw new UserError(
     `${name} was measured on ${formNames[prompt]} (${task}), but this prompt is read as ${formNames[form]}; measure it in this form with \`lab run\`, or send prompts in the measured form`,

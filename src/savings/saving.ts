@@ -56,8 +56,8 @@ export interface Saving<O = unknown> {
   /** Checks options against a model before anything is loaded. @throws UserError */
   check(options: O, host: SavingHost): Promise<void>;
   /**
-   * Options for `lab tune` to try in a model with this many layers, from mild to bold, without the saving's name. If
-   * absent, only the bare name is tried; `untuned` gives the reason.
+   * Options for `lab tune` to try in a model with this many layers, from mild to bold, as texts without the saving's
+   * name. If absent, only the bare name is tried; `untuned` gives the reason.
    */
   settings?(layers: number): readonly string[];
   readonly untuned?: string;

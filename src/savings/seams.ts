@@ -45,7 +45,7 @@ export interface AttentionBill {
   run(cost: Spent): void;
   /** Records work that the saving adds, such as scoring. */
   overhead(cost: Spent): void;
-  /** Records an amount by name, such as a mask's `blocks`: dense's amount, and the amount run. */
+  /** Records an amount of work by name, such as a mask's `blocks`, for a dense run and for this run. */
   count(name: string, dense: number, run: number): void;
 }
 
@@ -53,7 +53,7 @@ export interface AttentionBill {
 export interface AttentionSaving {
   /** The maximum number of tokens per chunk. */
   readonly chunk: number;
-  /** The maximum number of tokens of the chunk after `past`. */
+  /** The maximum number of tokens in the chunk that follows `past` tokens. */
   chunkAfter(past: number): number;
   attend(call: AttentionCall): Promise<void>;
   /** The feed-forward shares for tokens at these positions, in order; if absent, all tokens use the whole network. */

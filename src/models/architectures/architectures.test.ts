@@ -61,7 +61,7 @@ function difference(got: readonly number[], expected: Float32Array): number {
   );
 }
 
-/** The largest difference of each case, over all cuts and chunkings. */
+/** The largest difference in each case, over all cuts and chunk lengths. */
 const worst = new Map<string, number>();
 const keyOf = (name: string, format: string) => `${name} ${format}`;
 
@@ -71,7 +71,7 @@ const ways = [
   { name: "a prompt, then token by token", lengths: [20, 1] },
 ];
 
-/** Recurrent layers have no attention to cut around. */
+/** Models with recurrent layers are not cut into pieces, since these layers have no attention to cut around. */
 const cutsOf = (name: string) =>
   /^(mamba|rnn|granitemoehybrid|lfm2|qwen3_next|qwen3_5|nemotron_h)/.test(name)
     ? cuts.filter((cut) => cut !== "pieces")

@@ -31,9 +31,9 @@ export const bertScheme: Scheme = {
 };
 
 /**
- * BERT (Devlin et al. 2018) and its variants: MiniLM, BGE, E5, GTE, and cross-encoders based on them. A GGUF also uses this
- * name for RoBERTa, XLM-R and DistilBERT: its position table begins with the first token's row, and DistilBERT has no token
- * types.
+ * BERT (Devlin et al. 2018) and its variants: MiniLM, BGE, E5, GTE, and cross-encoders based on them. In GGUFs, this
+ * name also covers RoBERTa, XLM-R and DistilBERT; their position tables begin with the first token's row there, and
+ * DistilBERT has no token types.
  */
 export const bert = encoder("bert", {
   scheme: bertScheme,
@@ -48,7 +48,7 @@ export const bert = encoder("bert", {
   },
 });
 
-/** The number of token types; `hasVectors`: whether the checkpoint contains vectors for them. */
+/** The number of token types; `hasVectors` is true if the checkpoint contains vectors for them. */
 export function typesOf(fields: Fields, hasVectors: boolean): number {
   const { source } = fields;
   if (source.kind !== "gguf") return fields.number(undefined, "type_vocab_size", 2);

@@ -60,7 +60,7 @@ function configure(origin: ConfigSource) {
 
 /**
  * CLIP (Radford et al. 2021): an image encoder and a causal text encoder; a text's vector is the vector of its end
- * token. Canonical names of their weights begin with `t.` and `v.`.
+ * token. Canonical weight names begin with `v.` for the image encoder and with `t.` for the text encoder.
  */
 export const clip: ImageTextArchitecture = {
   tensors(checkpoint: Checkpoint): Names {

@@ -43,7 +43,7 @@ function readGates(fields: Fields): ScoredGates {
 }
 
 /**
- * DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention, and experts beside shared ones in all layers but the first.
+ * DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention; routed and shared experts in all layers but the first.
  * Its GGUF name also covers V3.
  */
 export const deepSeekV2 = decoder("deepseek2", {

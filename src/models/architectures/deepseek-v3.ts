@@ -3,7 +3,7 @@ import { readDeepSeekExperts, readScoredGates } from "../config/experts-config.t
 import { readLatentTransformer } from "../config/latent-config.ts";
 import { deepSeekDefaults, deepSeekScheme } from "./deepseek-v2.ts";
 
-/** DeepSeek-V3 and R1 (DeepSeek-AI 2024): V2's latent attention, and experts with sigmoid gates. Its GGUFs are `deepseek2`. */
+/** DeepSeek-V3 and R1 (DeepSeek-AI 2024): V2's latent attention, and experts with sigmoid gates. GGUFs name it `deepseek2`. */
 export const deepSeekV3 = decoder("deepseek2", {
   scheme: deepSeekScheme,
   defaults: {

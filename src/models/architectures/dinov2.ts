@@ -20,7 +20,7 @@ export function readDinov2(source: ReturnType<typeof inSafetensors>, own: typeof
   const fields = new Fields({ ...source, config: { ...usual, ...own } }, NAME);
   const gated = fields.flag("use_swiglu_ffn");
   const wide = Math.trunc(fields.number(undefined, "hidden_size") * fields.number(undefined, "mlp_ratio"));
-  // A gated feed-forward has two thirds of the width, in multiples of 8.
+  // A gated feed-forward network is two thirds as wide, rounded up to a multiple of 8.
   const config = { ...own, intermediate_size: gated ? Math.ceil(Math.trunc((wide * 2) / 3) / 8) * 8 : wide };
   const read = readVision(source, NAME, config, { usual, classToken: true, patchBias: true, embeddingNorm: false });
   return { ...read, layerScale: true, ...(gated && ({ gated: "joined", activation: "silu" } as const)) };
@@ -49,7 +49,7 @@ const withScales =
     return `${prefix}encoder.layer.${layer}.layer_scale${part === "attn" ? 1 : 2}.lambda1`;
   };
 
-/** The checkpoint's names for an encoder with one of these prefixes. */
+/** The checkpoint's tensor names for an encoder; they begin with one of these prefixes. */
 export const dinov2Names = (checkpoint: Checkpoint, config: ImageEncoderConfig, prefixes: readonly string[]): Names =>
   withScales(withVectors(namesOf(checkpoint, scheme(config, prefixes)), config, config.context));
 

@@ -38,7 +38,7 @@ export const distilbert = encoder("distilbert", {
     readEncoder(
       fields,
       { classifier: { dense: "cls", activation: "relu", output: "cls.output", pooling: "cls" } },
-      // The reference fixes this value.
+      // The reference implementation fixes this epsilon.
       1e-12,
     ),
 });

@@ -3,7 +3,7 @@ import { readTransformer } from "../config/config.ts";
 import { readDenoiser } from "../decoder/denoiser.ts";
 import { llamaNames } from "../tensors/names.ts";
 
-/** Dream (Ye et al. 2025, arXiv 2508.15487): Qwen2 without a causal mask; a token's logits precede it by one. */
+/** Dream (Ye et al. 2025, arXiv 2508.15487): Qwen2 without a causal mask; a token's logits are one position before it. */
 export const dream = decoder("dream", {
   scheme: llamaNames,
   configure(fields) {

@@ -22,7 +22,7 @@ function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vis
   const rows = fields.number(undefined, "mm_tokens_per_image", 256);
   const scale = side / Math.sqrt(rows);
   if (!Number.isInteger(scale) || scale < 1)
-    fields.refuse("mm_tokens_per_image", rows, `the square of a number that divides the ${side} patches per side`);
+    fields.refuse("mm_tokens_per_image", rows, `a square number whose root divides the ${side} patches per side`);
   const imageToken = fields.number(undefined, "boi_token_index", 255999);
   const endToken = fields.number(undefined, "eoi_token_index", 256000);
   return { image, vision: { scale, hidden: gemma3.configure(source).hidden, imageToken, endToken } };

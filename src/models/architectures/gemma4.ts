@@ -80,7 +80,7 @@ function readFfn(fields: Fields, shares: (layer: number) => boolean): (layer: nu
   return (layer) => (isWider && shares(layer) ? 2 * width : width);
 }
 
-/** A layer's key–value heads: transformers configures them per layer, published files per kind of layer. */
+/** A layer's key–value heads, which transformers configures per layer, and published files per kind of layer. */
 function readHeads(fields: Fields, layer: number, slides: boolean): KvHeads {
   if (fields.gguf)
     return {
@@ -129,7 +129,7 @@ function readLayerRope(fields: Fields, headSize: number, slides: boolean): RopeC
   const context = fields.number("context_length", "max_position_embeddings");
   if (!slides) return readRope(fields, headSize, context, "full_attention", false, headSize);
   const local = readLocalRope(fields, headSize, context);
-  // A GGUF's tensor of divisors applies to the other layers.
+  // A GGUF's tensor of divisors applies only to layers without a window.
   const own = { type: "factors", factors: new Array<number>(headSize / 2).fill(1), magnitude: 1 } as const;
   return fields.gguf ? { ...local, scaling: own } : local;
 }

@@ -24,7 +24,7 @@ test("gpt-oss-20b's parameters follow from its configuration", () => {
   const count = countParameters(gptOss, source, (name) => name === "output.weight");
   expect(count.total / 1e9).toBeCloseTo(20.91, 2);
   expect(count.active / 1e9).toBeCloseTo(4.19, 2);
-  // The published count of 3.6 billion excludes the token table.
+  // The published 3.6 billion active parameters exclude the token embeddings.
   expect(count.activeWithoutEmbedding / 1e9).toBeCloseTo(3.61, 2);
 });
 

@@ -34,7 +34,7 @@ function configure(fields: Fields): TransformerConfig {
   });
 }
 
-/** The model's YaRN ramp has fractional ends, which a GGUF does not record. */
+/** The ends of the model's YaRN ramp are not rounded; a GGUF does not record this. */
 function readYarn(fields: Fields): RopeConfig {
   if (!fields.gguf && !fields.object("rope_parameters") && !fields.object("rope_scaling"))
     fields.refuse("rope_parameters", undefined, "the parameters of its rotary embedding");
@@ -46,7 +46,7 @@ function readYarn(fields: Fields): RopeConfig {
 
 const EXPERTS = /^(blk\.\d+\.)ffn_(gate|up|down)_exps(?:\.(\d+)\/(\d+))?\.(?:weight|bias)$/;
 
-/** Hugging Face's names: experts' gates and ups alternate in one tensor; floats are [inputs, outputs], MXFP4 blocks are in rows. */
+/** Hugging Face's names: gate and up projections alternate in one tensor, by column for floats [inputs, outputs], by row for MXFP4. */
 const inFile =
   (usual: Names, tensors: Checkpoint["tensors"]): Names =>
   (canonical) => {

@@ -4,7 +4,7 @@ import type { Fields } from "../config/fields.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames } from "../tensors/names.ts";
 
-/** Granite's multipliers, and how its checkpoints lay out rotated pairs. */
+/** Granite's multipliers, and the order of rotated pairs in its checkpoints. */
 export function graniteScales(fields: Fields): Partial<TransformerConfig> {
   const attentionScale = fields.number("attention.scale", "attention_multiplier");
   return {

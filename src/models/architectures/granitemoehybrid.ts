@@ -53,7 +53,7 @@ function configure(fields: Fields): Config {
   return { ...config, mixer, recurrent: (layer) => (attends(layer) ? undefined : floats) };
 }
 
-/** Experts beside a feed-forward for every token, or that feed-forward alone. */
+/** The feed-forward network for every token, with experts beside it if the model has any. */
 function readFeedForward(fields: Fields): Partial<TransformerConfig> {
   const count = fields.number("expert_count", "num_local_experts", 0);
   const width = fields.gguf && count === 0 ? "feed_forward_length" : "expert_shared_feed_forward_length";
@@ -62,7 +62,7 @@ function readFeedForward(fields: Fields): Partial<TransformerConfig> {
   return { experts: { ...readExperts(fields, mixtralKeys), shared: { width: ffn, gated: false } } };
 }
 
-/** True if its attention uses positions. */
+/** True if the model's attention uses positions. */
 function isRotated(fields: Fields): boolean {
   const { source, architecture } = fields;
   if (source.kind === "gguf") return source.metadata.boolean(`${architecture}.rope.scaling.finetuned`, true);
@@ -71,8 +71,8 @@ function isRotated(fields: Fields): boolean {
 }
 
 /**
- * Granite 4.0-H (IBM 2025): Granite's layers without positions, most with a Mamba-2 mixer instead of attention; experts
- * beside a shared feed-forward, or that feed-forward alone.
+ * Granite 4.0-H (IBM 2025): Granite's layers without positions, most with a Mamba-2 mixer instead of attention; a
+ * shared feed-forward network, with or without experts beside it.
  */
 export const graniteMoeHybrid = hybrid<Config>("granitehybrid", {
   scheme,

@@ -55,8 +55,8 @@ const language = decoder(NAME, {
 
 /**
  * Idefics3 (Laurençon et al. 2024) and SmolVLM (Marafioti et al. 2025): a SigLIP image encoder over tiles of an image,
- * squares of patches as rows of the residual stream, and a decoder. Canonical names of the encoder's weights begin with
- * `v.`; `mm` is the projection.
+ * a projection of squares of patches to rows of the residual stream, and a decoder. Canonical names of the encoder's
+ * weights begin with `v.`, the projection's with `mm`.
  */
 export const idefics3: VisionLanguageArchitecture = {
   ...language,

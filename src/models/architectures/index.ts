@@ -65,7 +65,7 @@ export const decoders: readonly Listed<Architecture>[] = [
   { names: ["smollm3"], load: async () => (await import("./smollm3.ts")).smollm3 },
 ];
 
-/** Every supported model that fills in masked tokens, one per line; each is a stack of a decoder's blocks. */
+/** Every supported model that fills in masked tokens, one per line; each is built from a decoder's blocks. */
 export const denoisers: readonly Listed<Architecture>[] = [
   { names: ["dream", "Dream"], load: async () => (await import("./dream.ts")).dream },
   { names: ["llada"], load: async () => (await import("./llada.ts")).llada },

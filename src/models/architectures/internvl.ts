@@ -46,7 +46,7 @@ function configureTower(source: ReturnType<typeof inSafetensors>): ImageEncoderC
   fields.only("norm_type", ["layer_norm"]);
   fields.only("use_qk_norm", [false]);
   fields.only("use_absolute_position_embeddings", [true]);
-  // A mean over patches replaces the norm after the last layer.
+  // With mean pooling, there is no norm after the last layer.
   fields.only("use_mean_pooling", [true]);
   const sizes = Object.entries(tower).map(([key, value]) => [
     key,

@@ -5,7 +5,7 @@ import { mixtralKeys, readExperts } from "../config/experts-config.ts";
 import { Fields } from "../config/fields.ts";
 import { llamaNames, withParts } from "../tensors/names.ts";
 
-/** Keys in the authors' configurations for transformers' keys. */
+/** The keys of the authors' configurations, by transformers' keys. */
 const OFFICIAL: Readonly<Record<string, string>> = {
   intermediate_size: "ffn_hidden_size",
   num_local_experts: "moe_num_experts",
@@ -24,7 +24,7 @@ function inEitherDialect({ source, architecture }: Fields): Fields {
   return new Fields(source, architecture, { head_dim: "kv_channels", ...Object.fromEntries(official) }, DEFAULTS);
 }
 
-/** The layers' norms use the class's default, not the configuration's value. */
+/** The layers' norms use the default epsilon of their class, not the configuration's. */
 const LAYER_EPSILON = 1e-6;
 
 /**

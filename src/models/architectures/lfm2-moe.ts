@@ -15,7 +15,7 @@ function configure(fields: Fields): Lfm2Config {
   });
 }
 
-/** A GGUF implies the published models' settings. */
+/** For a GGUF, the published models' settings apply. */
 function readGates(fields: Fields) {
   const gates = readScoredGates(fields, true);
   const biased = fields.gguf || fields.flag("use_expert_bias", true);

@@ -79,7 +79,7 @@ describe.each(models)("$file equals transformers", ({ file, tokens, logits }) =>
   });
 });
 
-/** A one-layer llama for tests to modify: sizes of 32 and heads of 16. */
+/** A one-layer llama for tests to modify, with hidden size 32 and head size 16. */
 const metadata: Record<string, Field> = {
   "general.architecture": ["string", "llama"],
   "llama.block_count": ["uint32", 1],

@@ -32,7 +32,7 @@ const withImages: Scheme = { ...scheme, top: { ...scheme.top, output: `/${HEAD}`
 /** llama.cpp's values, which a GGUF does not store. */
 const USUAL = { chunk: 8192, floor: 8192, scale: 0.1, every: 4 };
 
-/** The maximum number of positions, because larger tables take too much memory. */
+/** The maximum number of positions; larger tables would take too much memory. */
 const CONTEXT = 1 << 18;
 
 /** True for layers with rotary embedding. */
@@ -65,7 +65,7 @@ function readTemperature(fields: Fields): TransformerConfig["temperature"] {
   return { floor, scale: fields.number(undefined, "attn_scale", USUAL.scale) };
 }
 
-/** Reads the experts beside a shared one, in layers at regular intervals. */
+/** Reads which layers have a mixture, its experts, and its shared expert. */
 function readMixture(fields: Fields): ExpertsConfig {
   const step = fields.number("interleave_moe_layer_step", "interleave_moe_layer_step", 1);
   const listed = fields.list("moe_layers");
@@ -104,7 +104,7 @@ const base = decoder("llama4", {
 
 /**
  * Llama 4, text (Meta 2025): layers with chunked attention; every fourth layer has full attention without rotary
- * embedding, and a temperature per position; the experts, beside a shared one, have gated inputs.
+ * embedding, and queries scaled by position. Gates multiply the experts' inputs; one expert is shared.
  */
 export const llama4: TransformerArchitecture = {
   ...base,

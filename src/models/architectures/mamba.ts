@@ -34,7 +34,7 @@ function configure(fields: Fields) {
 const readRank = (fields: Fields, hidden: number): number =>
   fields.number("ssm.time_step_rank", "time_step_rank", Math.ceil(hidden / 16));
 
-/** The epsilon of Falcon-Mamba's norms; in a GGUF, as in llama.cpp, it equals that of the other norms. */
+/** The epsilon of Falcon-Mamba's norms; in a GGUF, as in llama.cpp, it equals the other norms' epsilon. */
 function readNorms(fields: Fields, epsilon: number): number | undefined {
   const { source } = fields;
   if (source.kind === "gguf") return source.metadata.boolean("mamba.ssm.dt_b_c_rms", false) ? epsilon : undefined;

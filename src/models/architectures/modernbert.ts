@@ -58,7 +58,7 @@ function layerKinds(fields: Fields) {
   };
 }
 
-/** Layers with local attention: all but every third, or a GGUF's list. */
+/** Layers with local attention: all but every third by default, or the layers in a GGUF's list. */
 function slides(fields: Fields): (layer: number) => boolean {
   const listed = listedSliding(fields);
   if (listed) return listed;

@@ -4,7 +4,7 @@ import { withParts } from "../tensors/names.ts";
 import { bertScheme } from "./bert.ts";
 import { robertaTop } from "./roberta.ts";
 
-/** The reference does not read these values from the configuration. */
+/** Fixed in the reference implementation, whatever the configuration says. */
 const [PADDING, BUCKETS, REACH] = [1, 32, 128];
 
 /** MPNet (Song et al. 2020): RoBERTa with biases by distance, one table for all layers, as in T5's encoder. */

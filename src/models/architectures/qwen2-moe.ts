@@ -14,7 +14,7 @@ export const qwenExperts = {
   ffn_down_exps: "mlp.experts.{expert}.down_proj",
 };
 
-/** The experts of a Qwen model; `normalised`: config.json's flag for gates that sum to 1, and a GGUF's convention. */
+/** The experts of a Qwen model; `normalised`: true if gates sum to 1 in a GGUF and, by default, in a config.json. */
 export function readQwenExperts(fields: Fields, normalised: boolean): ExpertsConfig {
   const gates = fields.flag("norm_topk_prob", normalised) || (fields.gguf && normalised) ? "chosen" : "all";
   const has = qwenSparseLayers(fields);

@@ -9,7 +9,7 @@ import type { TowerTraits } from "../images/patch-tower.ts";
 const NAME = "qwen3_vl";
 const WHAT = "a Qwen3-VL";
 
-/** Positions of a Qwen3 whose axes are interleaved. */
+/** Positions of a Qwen3 with interleaved axes. */
 export const qwen3Axes = { theta: 5e5, pairs: [24, 20, 20], woven: true } as const;
 
 const language = axesDecoder(NAME, {
@@ -22,7 +22,7 @@ const language = axesDecoder(NAME, {
   configure: (fields, own) => readTransformer(fields, { headNorm: "head", ...own }),
 });
 
-/** The layers whose outputs are added in the decoder's first layers, and the side of the position grid. */
+/** The layers whose outputs are added to the decoder's first layers, and the side of the position grid. */
 function deepOf(fields: Fields): Pick<PatchEncoderConfig, "deep" | "positionSide"> {
   const layer = z
     .int()
@@ -45,7 +45,7 @@ const merger = (name: string, place: string) => ({
   [`${name}.2`]: `${place}.linear_fc2`,
 });
 
-/** Mergers of the `deep` streams are normalised after merging. */
+/** In the mergers of the `deep` streams, the norm comes after merging. */
 const deepMerger = (_: number, i: number) => ({
   ...merger(`mm.deep.${i}`, `deepstack_merger_list.${i}`),
   [`mm.deep.${i}.norm`]: `deepstack_merger_list.${i}.norm`,

@@ -40,9 +40,9 @@ function configure(origin: ConfigSource) {
 }
 
 /**
- * SigLIP (Zhai et al. 2023): a CLIP whose text encoder is bidirectional, and reads texts padded to one length without a
- * mask. A learned query pools images, and a sigmoid scores each label separately. SigLIP 2 models of fixed size are
- * identical in form (Tschannen et al. 2025).
+ * SigLIP (Zhai et al. 2023): a CLIP whose text encoder is bidirectional and reads texts that are padded to one length,
+ * without a mask. A learned query pools images, and a sigmoid scores each label separately. SigLIP 2 models of fixed
+ * size are identical in form (Tschannen et al. 2025).
  */
 export const siglip: ImageTextArchitecture = {
   tensors(checkpoint: Checkpoint): Names {

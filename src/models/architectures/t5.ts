@@ -31,7 +31,7 @@ const stack = (name: string, feed: number, gated: boolean): Scheme => ({
   top: { token_embd: "shared", output_norm: `${name}.final_layer_norm`, output: "lm_head" },
 });
 
-/** Tensor names in each stack: `enc.blk.0.attn_q.weight`. A GGUF's names differ in one case. */
+/** Tensor names in each stack: `enc.blk.0.attn_q.weight`. A GGUF uses these names, except for `attn_o`. */
 export function namesFor(checkpoint: Checkpoint, { gated }: Pick<Seq2SeqConfig, "gated">): Names {
   if (checkpoint.config.kind === "gguf") return (canonical) => canonical.replace("attn_output.", "attn_o.");
   const encoder = namesOf(checkpoint, stack("encoder", 1, gated));
@@ -63,7 +63,7 @@ type Form = Pick<Seq2SeqConfig, "activation" | "gated">;
 /** True if a checkpoint holds a tensor. A GGUF shows its form and its head only by the tensors that it holds. */
 type Has = (tensor: string) => boolean;
 
-/** Reads `feed_forward_proj`. Gated GELU always uses the tanh approximation, even if its name differs. */
+/** Reads `feed_forward_proj`. "gated-gelu" always means the tanh approximation, despite its name. */
 function readForm(fields: Fields, has: Has): Form {
   const form = fields.gguf ? formOf(has) : (fields.value("feed_forward_proj") ?? "relu");
   if (form === "relu") return { activation: "relu", gated: false };

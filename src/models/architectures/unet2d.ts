@@ -42,7 +42,7 @@ function readUNet(source: ConfigSource): UNetConfig {
     classes: fields.number(undefined, "num_class_embeds", 0),
   });
   const middleAttends = fields.flag("add_attention", true);
-  // Without this setting, diffusers omits the norm before the middle attention of a network that scales.
+  // Without this setting, diffusers omits the norm before the middle attention if the condition scales values.
   const groups = fields.value("attn_norm_num_groups") ?? (sizes.scales ? undefined : sizes.groups);
   if (middleAttends && groups !== sizes.groups) fields.refuse("attn_norm_num_groups", groups, String(sizes.groups));
   for (const [i, { channels, attends }] of levels.entries())
@@ -50,7 +50,7 @@ function readUNet(source: ConfigSource): UNetConfig {
   return { ...sizes, classes, resamples, middleAttends, levels: levels.map((level) => ({ ...level, headSize })) };
 }
 
-/** Reads the labels of a configuration: one per vector, except the last if it means no class. */
+/** Reads the configuration's labels: one per class vector, except for a last vector that means no class. */
 function readLabels({ source }: Fields, classes: number): readonly string[] {
   const names = source.kind === "gguf" ? undefined : source.config["labels"];
   const numbers = Array.from({ length: classes }, (_, i) => String(i));

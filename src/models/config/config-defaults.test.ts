@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { isOfKind, openDecoder, openEncoder, openSeq2Seq } from "../registry.ts";
 
-/** A fixture for each architecture, by model types for which transformers' values are known. */
+/** The fixtures whose names differ from the model type. */
 const FIXTURES: Readonly<Record<string, string>> = {
   gemma3_text: "gemma3",
   llama: "llama-biased",

@@ -141,7 +141,7 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
   };
 }
 
-/** Pads heads that the kernel does not support with zeros. @throws UserError for experts' heads */
+/** Pads heads with zeros to a size that the kernel supports. @throws UserError if experts' heads need padding */
 function paddedHeads(
   { source }: Fields,
   stored: number,

@@ -54,7 +54,7 @@ function checkGroups(fields: Fields, groups: ColumnGroups, count: number, active
     );
 }
 
-/** DeepSeek's expert groups, scored by the sum of their `best` experts; undefined if all experts are available. */
+/** DeepSeek's expert groups, each scored by the sum of its `best` top scores; undefined if all groups are active. */
 export function readGroups(fields: Fields, best: number): ColumnGroups | undefined {
   const whole = (gguf: string, huggingface: string, fallback: number) => {
     const value = fields.number(gguf, huggingface, fallback);
@@ -99,7 +99,7 @@ function whole(fields: Fields, gguf: string, huggingface: string): number {
   return fields.refuse(fields.gguf ? gguf : huggingface, value, `a whole number from 1 to ${most}`);
 }
 
-/** Returns which of Qwen's layers have experts: layers at regular intervals, except for listed ones. */
+/** Returns which of Qwen's layers have experts: layers at regular intervals, except for the listed dense layers. */
 export function qwenSparseLayers(fields: Fields): (layer: number) => boolean {
   const step = fields.gguf ? 1 : fields.number(undefined, "decoder_sparse_step", 1);
   const dense = fields.list("mlp_only_layers") ?? [];

@@ -2,9 +2,9 @@ import { UserError } from "../../util/errors.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 
 /**
- * A configuration's values by each format's keys: GGUF's without the architecture's prefix (`embedding_length`), and
- * config.json's (`hidden_size`). If a format has no such key, the key is undefined and the fallback is used. Missing
- * and ill-typed values are UserErrors that name file and key.
+ * A configuration's values, read by GGUF's key without the architecture's prefix (`embedding_length`) or by
+ * config.json's key (`hidden_size`). If a format has no such key, the key is undefined and the fallback is used.
+ * Missing and ill-typed values are UserErrors that name file and key.
  */
 export class Fields {
   constructor(

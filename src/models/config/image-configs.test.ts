@@ -81,7 +81,7 @@ describe("a configuration of images that would change the numbers is refused by 
       "gemma3-vision",
       "rows",
       () => ({ mm_tokens_per_image: 10 }),
-      '"mm_tokens_per_image" is 10, expected the square of a number that divides the 6 patches',
+      '"mm_tokens_per_image" is 10, expected a square number whose root divides the 6 patches',
     ],
     ["internvl", "norms", inside("vision_config", { norm_type: "rms_norm" }), '"norm_type" is "rms_norm"'],
     ["internvl", "a side", inside("vision_config", { image_size: [24, 32] }), '"image_size" is [24,32]'],

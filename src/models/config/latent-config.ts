@@ -32,7 +32,7 @@ function readSizes(fields: Fields): LatentSizes {
   throw new UserError(`${path}: value heads have width ${sizes.value}, expected at most the keys' ${key}`);
 }
 
-/** The epsilon of the latents' norms in DeepSeek's and transformers' code; a GGUF stores one for all norms. */
+/** The epsilon of the latents' norms in DeepSeek's and transformers' code; a GGUF stores one epsilon for all norms. */
 const LATENT_EPSILON = 1e-6;
 
 /** Like `readTransformer`, for latent attention. */

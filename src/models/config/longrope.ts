@@ -51,7 +51,7 @@ const wholeOf = (fields: Fields, original: number): number =>
 /** Returns one set of factors if no sequence is long enough to need the second. */
 function byLength(fields: Fields, { context, kind }: Span, { short, ...more }: Omit<Long, "type">): RopeScaling {
   const { original, magnitude } = more;
-  // LongRoPE moves all positions of a sequence by the same offset.
+  // LongRoPE selects a sequence's factors by an offset of its positions, which is the same in all layers.
   if (kind !== undefined) fields.refuse("rope_scaling", "longrope", "a different type if kinds of layers differ");
   return original < context ? { type: "long", short, ...more } : { type: "factors", factors: short, magnitude };
 }

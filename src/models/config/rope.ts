@@ -59,8 +59,8 @@ function rotatedOf(fields: Fields, parameters: Parameters | undefined, headSize:
 }
 
 /**
- * transformers 5 uses `rope_parameters`, by kind of layer if they differ; older versions use `rope_theta` and
- * `rope_scaling`.
+ * transformers 5 uses `rope_parameters`, with an entry per kind of layer if these differ; older versions use
+ * `rope_theta` and `rope_scaling`.
  */
 function hubParameters(fields: Fields, kind: string | undefined): Parameters {
   const own = fields.object("rope_parameters");
@@ -142,7 +142,7 @@ export function readYarnScale(fields: Fields): number {
   return temperature(numberOf(fields, parameters, "factor"), numberOf(fields, parameters, "mscale_all_dim")) ** 2;
 }
 
-/** A tenth of DeepSeek's coefficient. If a GGUF has this key, cosines and sines are not scaled. */
+/** GGUF's key for a tenth of DeepSeek's coefficient. If present, cosines and sines are not scaled. */
 const YARN_COEFFICIENT = "rope.scaling.yarn_log_multiplier";
 
 function ggufScaling(fields: Fields, span: Span): RopeScaling | undefined {

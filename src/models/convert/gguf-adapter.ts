@@ -50,7 +50,7 @@ export async function ggufAdapter(base: Checkpoint, lora: Lora, name: string): P
   };
 }
 
-/** A matrix [outputs, inputs], with its canonical name without `.weight`. */
+/** A matrix's canonical name, without `.weight`, and its shape [outputs, inputs]. */
 interface Place {
   readonly name: string;
   readonly shape: readonly number[];
@@ -76,7 +76,7 @@ function problemOf(module: string, { outputs, inputs }: Update, place: Place | u
   return `${module} is [${place.shape.join(", ")}], the adapter's update [${outputs}, ${inputs}]`;
 }
 
-/** llama.cpp would also apply a table's update to a head tied to it. */
+/** Refuses updates of the token table, which llama.cpp would also apply to a head tied to it. */
 function refuseTables({ folder, updates, rows }: Lora, hasHead: boolean): void {
   const ofTable = [...updates].some(([module, { kind }]) => kind === "table" || (module === "lm_head" && !hasHead));
   if (!ofTable && rows.size === 0) return;

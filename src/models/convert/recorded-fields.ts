@@ -57,7 +57,7 @@ export class RecordedFields extends Fields {
   }
 }
 
-/** Keys that the model's class already implies. */
+/** Keys that are not written, because the model's class implies their values. */
 const UNWRITTEN = new Set(["is_causal"]);
 
 /** The shortest decimal number with the same float32: a GGUF's 1e-5 reads as 9.999999747378752e-6. */

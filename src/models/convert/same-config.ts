@@ -5,7 +5,7 @@ const OWN = new Set(["pairs", "pairsAsPublished", "biases"]);
 
 /**
  * The first field that differs between two configurations of the same model; undefined if the configurations are equal.
- * `ofTensors`: skips the scaling of positions, which tensors contain.
+ * `ofTensors`: true if tensors contain the scaling of positions, which is then not compared.
  */
 export function differingField(
   before: TransformerConfig,
@@ -19,7 +19,7 @@ export function differingField(
   return keys.find((key) => text(before, key) !== text(after, key));
 }
 
-/** A value in a JSON-like form: functions as values per layer; six digits, because a GGUF stores float32. */
+/** A value in a JSON-like form: functions become lists by layer, numbers have six digits (a GGUF stores float32). */
 function plain(value: unknown, layers: number, ofTensors: boolean): unknown {
   if (typeof value === "number") return Number(value.toPrecision(6));
   if (typeof value === "function")

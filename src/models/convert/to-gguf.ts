@@ -94,7 +94,7 @@ export async function architecturesOf(hub: Checkpoint) {
   return { pair, own, gguf };
 }
 
-/** A checkpoint's settings as its architecture reads them, and whether it contains a tensor, by canonical name. */
+/** A checkpoint's settings as its architecture reads them, and a test for tensors by canonical name. */
 interface ReadSettings {
   readonly before: TransformerConfig;
   has(tensor: string): boolean;
@@ -119,7 +119,7 @@ export function ggufSettings(
     ]),
     [`${name}.vocab_size`, ["uint32", before.vocabulary]],
   ];
-  // Architectures with several names check their own.
+  // An architecture with several names reads its own.
   const planned = new Map<string, Field>([["general.architecture", ["string", name]], ...fields]);
   const { metadata } = plannedGguf(hub.path, { metadata: planned, tensors: new Map() });
   const config = { kind: "gguf", path: hub.path, metadata } as const;
@@ -142,7 +142,7 @@ function recordedOf(
   const { recorded } = fields;
   const length = recorded.get("attention.key_length");
   if (length !== undefined) recorded.set("attention.value_length", length);
-  // Some architectures read the same key for both widths.
+  // Some architectures read both widths from one key.
   recorded.set("feed_forward_length", ffn);
   if (experts) recorded.set("expert_feed_forward_length", experts.width);
   if (experts && typeof experts.gates === "object") recorded.set("expert_gating_func", GATING[experts.gates.score]);

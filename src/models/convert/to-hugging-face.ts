@@ -85,12 +85,12 @@ function hubConfig(gguf: GgufCheckpoint, pair: Pair, config: TransformerConfig, 
     ...listsOf(config, recorded.lists),
     tie_word_embeddings: !tensors.has("output.weight"),
     torch_dtype: "float32",
-    // Without these, transformers uses the ids of the architecture's first model.
+    // Without these ids, transformers uses the defaults of the model's class.
     ...{ bos_token_id: bos ?? null, eos_token_id: eos ?? null, pad_token_id: pad ?? null },
   };
 }
 
-/** Sets config.json's flags for biases, which a GGUF shows only by its tensors. */
+/** Sets config.json's flags for biases; a GGUF has no such flags, only the tensors. */
 function withBiases(
   config: JsonObject,
   biasesOf: (config: JsonObject) => readonly string[],

@@ -8,13 +8,13 @@ import type { Architecture } from "./decoder.ts";
 /** A model's parameters. */
 export interface ParameterCount {
   readonly total: number;
-  /** The number of parameters that a token's computation reads; of each mixture, only the active experts. */
+  /** The number of parameters that a token's computation reads: in a mixture, only those of active experts. */
   readonly active: number;
   /** The number of active parameters outside the token tables. */
   readonly activeWithoutEmbedding: number;
 }
 
-/** Counts a decoder's parameters from its configuration; `has`: whether an optional tensor exists. */
+/** Counts a decoder's parameters from its configuration; `has` tests for an optional tensor. */
 export function countParameters(
   architecture: Pick<Architecture, "open">,
   config: ConfigSource,

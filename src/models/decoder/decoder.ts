@@ -10,7 +10,7 @@ export interface DecoderConfig {
   readonly layers: number;
   /** Width of the residual stream. */
   readonly hidden: number;
-  /** The number of attention heads, of key and value heads, and their size; all 0 in a model without attention. */
+  /** The numbers of attention heads and of key–value heads, and the head size; all 0 in a model without attention. */
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
@@ -55,8 +55,8 @@ export interface DecoderConfig {
   /** Present if the model fills in masked tokens. */
   readonly denoiser?: DenoiserConfig;
   /**
-   * The number of floats in a recurrent layer's state for one sequence; undefined if the layer has attention, absent if
-   * all layers have.
+   * The number of floats in a recurrent layer's state for one sequence; undefined for a layer without such a state,
+   * absent if no layer has one.
    */
   recurrent?(layer: number): number | undefined;
   /** Present if recurrent layers also have attention, in parallel. */
@@ -91,7 +91,7 @@ export function headsOf({ heads, kvHeads, headSize, ownHeads }: Heads, layer: nu
   return { heads, kvHeads, headSize, ...ownHeads?.(layer) };
 }
 
-/** The width of a token's queries, keys and values in a layer; of its queries alone if another layer has the keys. */
+/** The width of a token's queries, keys and values in a layer, or of its queries if another layer has the keys. */
 export function qkvWidth(config: Heads, layer: number): number {
   const { heads, kvHeads, headSize } = headsOf(config, layer);
   return (config.keysOf?.(layer) === undefined ? heads + 2 * kvHeads : heads) * headSize;
@@ -110,7 +110,7 @@ export const widest = (config: DecoderConfig, width: typeof qkvWidth): number =>
 /** The total width of all layers' own inputs for a token; 0 if they have none. */
 export const inputWidth = ({ layers, layerInput = 0 }: DecoderConfig): number => layers * layerInput;
 
-/** Width of a head in the weights, in models whose layers have equal heads. */
+/** Width of a head in the weights, in models whose layers have heads of equal size. */
 export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfig): number => storedHeadSize;
 
 /** One layer of either kind. */
@@ -133,7 +133,7 @@ export interface AttentionBlock {
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
    * If `share` is below 1, only this share of the neurons runs, the first ones; 0 leaves the stream unchanged. With
-   * `some` i64 [batch, tokens], all neurons run, and the rest are masked for tokens with a 1.
+   * `some` i64 [batch, tokens], all neurons run, and those beyond the share are masked for tokens with a 1.
    * @throws UserError if the weights cannot be split: experts, adapted weights, or weights with biases
    */
   feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
@@ -146,7 +146,7 @@ export interface AttentionBlock {
 /** A layer with a state of fixed size instead of keys and values. */
 export interface RecurrentBlock {
   readonly kind: "recurrent";
-  /** Runs new tokens after others; `state` is [batch, floats], zeros before the first token. Also returns the next state. */
+  /** Runs a text's next tokens; `state` is [batch, floats], zeros before the first token. Also returns the next state. */
   run(stream: Stream, state: Tensor): { readonly stream: Stream; readonly state: Tensor };
   /** Computes only the next state. */
   update(stream: Stream, state: Tensor): Tensor;
@@ -183,7 +183,7 @@ export const layersOf = (config: Kinds, kind: Block["kind"]): number[] => {
 /** True if any layer is recurrent, so that a text can continue only from positions with stored states. */
 export const hasRecurrent = (config: Kinds): boolean => layersOf(config, "recurrent").length > 0;
 
-/** True if the model's last layer has attention, so that the part after it runs only for the wanted tokens. */
+/** True if the last layer has attention, so that the part after it runs only for tokens whose logits are needed. */
 export const endsInAttention = (config: Kinds): boolean => attends(config, config.layers - 1);
 
 /** Why a model's layers cannot use byte weights; undefined if they can. */

@@ -51,7 +51,7 @@ export class ExpertLayer {
     return route(this.#router("ffn_gate_inp", x), this.experts, bias);
   }
 
-  /** Routes a stream, which is normalised with a gain; each expert's gate is scaled. */
+  /** Routes tokens by the stream, normalised with a gain, and scales each expert's gate. */
   #routedBeside(stream: Tensor): Routing {
     const { hidden, epsilon } = this.config;
     const gain = this.parts.vector(this.#name("ffn_gate_inp.scale"), hidden);

@@ -12,7 +12,7 @@ export interface Mixer {
   run(x: Tensor, state: Tensor): { readonly y: Tensor; readonly state: Tensor };
 }
 
-/** A mixer's weights, with a projection's parts as one product or as separate products. */
+/** A mixer's weights; a projection's parts are computed as one product (`together`) or several (`apart`). */
 export interface LayerWeights {
   readonly together: MixerWeights;
   readonly apart: MixerWeights;

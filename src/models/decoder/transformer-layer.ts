@@ -168,7 +168,7 @@ export class TransformerLayer implements AttentionBlock {
     return withResidual(experts?.beside ? this.#besideExperts(dense, residual) : dense);
   }
 
-  /** Adds to the dense feed-forward's output that of the experts beside it, which read the stream before it. */
+  /** Adds the output of the experts, which read the stream in parallel, to the dense feed-forward's output. */
   #besideExperts(dense: Tensor, stream: Tensor): Tensor {
     const { hidden } = this.config;
     const normed = (x: Tensor, name: string) => normalise(x, this.#norm(name, hidden));
@@ -205,7 +205,7 @@ export class TransformerLayer implements AttentionBlock {
     return this.parts.projectPart(activateMlp(inside, activation, gated), down, "inputs", [piece]);
   }
 
-  /** 0 for neurons that tokens in `some` skip, else 1: [batch, tokens, neurons]. */
+  /** A mask [batch, tokens, neurons]: 0 for neurons that the tokens marked in `some` skip, else 1. */
   #keptNeurons(share: number, some: Tensor): Tensor {
     const { hidden } = this.config;
     const { size, kept } = this.#piece(share);
@@ -214,7 +214,7 @@ export class TransformerLayer implements AttentionBlock {
     return this.parts.firstOf(size, kept, some);
   }
 
-  /** The norm that the feed-forward reads, and its residual. A parallel one reads the stream as before attention. */
+  /** The feed-forward's normalised input, and the residual. A parallel one reads the stream before attention. */
   #enterFeedForward(stream: Stream): { normed: Tensor; residual: Tensor } {
     const { parallel, hidden } = this.config;
     if (!parallel) return this.#enter(stream, "ffn_norm");

@@ -75,9 +75,9 @@ export interface TransformerConfig extends DecoderConfig {
   readonly valueNorm?: true;
   /** True for layers whose values are the keys before the keys' norm. */
   keysAsValues?(layer: number): boolean;
-  /** Projections in a layer that must have a bias (`attn_q`); in others, it is optional. */
+  /** Projections in a layer that must have a bias, such as `attn_q`; others may have one. */
   readonly biases: readonly string[];
-  /** Present if keys and values come from a latent. `epsilon`: that of the latent's norms, if layers use another. */
+  /** Present if keys and values come from a latent; `epsilon` is for the latent's norms, if not the layers' epsilon. */
   readonly latent?: LatentSizes & { readonly epsilon?: number };
   /**
    * True if `attn_q` also computes a gate for attention's result, head by head; the gate is passed alongside attention.

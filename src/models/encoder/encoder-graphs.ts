@@ -5,7 +5,7 @@ import type { Encoder, EncoderInput, TextEncoder } from "./encoder.ts";
 const batch = sym("batch");
 const tokens = sym("tokens");
 
-/** Inputs for texts of different lengths: padding after the tokens, 0 in the mask; type 1 for a pair's second text. */
+/** Inputs for texts of different lengths: padding comes last and has 0 in the mask; a pair's second text has type 1. */
 function inputs(g: Graph, encoder: TextEncoder): EncoderInput {
   return {
     ids: g.input("ids", "i64", [batch, tokens]),

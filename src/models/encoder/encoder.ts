@@ -92,7 +92,7 @@ export interface TextEncoder {
 
 /** An encoder built from its configuration: every token sees all others. */
 export class Encoder implements TextEncoder {
-  /** Score biases, keyed by the texts' mask, because a graph computes them once. */
+  /** Score biases by the texts' mask, so that a graph computes them only once. */
   readonly #biases = new WeakMap<Tensor, Tensor>();
 
   constructor(
@@ -137,7 +137,7 @@ export class Encoder implements TextEncoder {
     return { branch: feed(middle.normed), residual: middle.residual };
   }
 
-  /** Hidden states [batch, tokens, hidden], from the stream after the last layer run. */
+  /** Hidden states [batch, tokens, hidden], from the stream after the last layer that ran. */
   finish(graph: Graph, stream: Stream, { padding }: TextBatch): Tensor {
     const last = settle(stream);
     const norm = () => this.#norm(new Parts(this.weights, graph), "output_norm");

@@ -27,7 +27,7 @@ export interface UNetConfig extends ImageLayerSettings {
   readonly middleAttends: boolean;
   /** The number of class vectors; 0 for a network without classes. */
   readonly classes: number;
-  /** Subtracted from half the time vector's width in the exponent of the waves' periods: 0 or 1. */
+  /** In the exponents of a time vector's frequencies, the divisor is half its width minus this number, 0 or 1. */
   readonly timeShift: number;
   /** True if a time vector's cosines come before its sines. */
   readonly cosinesFirst: boolean;
@@ -107,7 +107,7 @@ export class UNet {
     return layers.residual("mid_block.resnets.1", mixed, condition, channels);
   }
 
-  /** Runs the levels in reverse; each block also reads an output from the way down, the last one first. */
+  /** Runs the levels in reverse; each block also reads an output from the way down, the latest output first. */
   #up(pass: Pass, streams: Tensor[], deepest: Tensor): Tensor {
     let x = deepest;
     for (const [i, level] of this.config.levels.toReversed().entries()) {

@@ -26,7 +26,7 @@ const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   class_embeddings_concat: [false],
 };
 
-/** Settings that other diffusers networks of this name use. */
+/** Settings of other networks of this diffusers class, which must be absent. */
 const absent = [
   ...["addition_embed_type", "class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type"],
   ...["cross_attention_norm", "num_attention_heads", "time_cond_proj_dim", "time_embedding_act_fn"],
@@ -52,7 +52,7 @@ export function readConditionUNet(source: ConfigSource, tokens: number): UNetCon
   };
 }
 
-/** The number of heads, for all levels or for each: in this network, `attention_head_dim` holds it despite its name. */
+/** The number of heads, one for all levels or one per level; despite its name, `attention_head_dim` holds it here. */
 function readHeads(fields: Fields, levels: number): readonly unknown[] {
   if (!Array.isArray(fields.value("attention_head_dim")))
     return Array.from({ length: levels }, () => fields.number(undefined, "attention_head_dim", 8));

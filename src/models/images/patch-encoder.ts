@@ -52,8 +52,8 @@ export interface Patches {
   /** Ones, i32 [1, patches]. */
   readonly mask: Tensor;
   /**
-   * Present if layers have windows: the patches of each window, i64 [windows, most], a mask, i32, and the index of each
-   * patch within the windows, i64 [1, patches].
+   * Present if layers have windows: the patches of each window, i64 [windows, most]; their mask, i32; and the index of
+   * each patch within the windows, i64 [1, patches].
    */
   readonly windows?: { readonly patches: Tensor; readonly mask: Tensor; readonly places: Tensor };
   /** Present if positions are learned: each patch's four nearest grid positions, i64 [1, patches, 4], and their weights, f32. */

@@ -80,7 +80,7 @@ const windowsOf = (grid: PicturePatches["grid"], side: number): [down: number, a
 /** The number of patches in a complete window. */
 const mostIn = (side: number, merge: number): number => (side * merge) ** 2;
 
-/** Windows begin at the image's first row and column; those at the far edges may have fewer patches. */
+/** Windows begin at the image's first row and column; windows at the bottom and right edges may have fewer patches. */
 function windowInputs({ rows, columns, grid }: PicturePatches, merge: number, side: number) {
   const [down, across] = windowsOf(grid, side);
   const most = mostIn(side, merge);

@@ -28,10 +28,10 @@ export interface TowerTraits {
   /** The width of the stream and of the feed-forward. */
   widths(fields: Fields): { readonly hidden: number; readonly ffn: number };
   own?(fields: Fields): Partial<PatchEncoderConfig>;
-  /** Tensor names in its layers, and outside them. */
+  /** Tensor names in the encoder's layers, and outside them. */
   readonly parts: Scheme["parts"];
   readonly top: Scheme["top"];
-  /** Tensor names of the merger after it. */
+  /** Tensor names of the merger after the encoder. */
   merger(config: PatchEncoderConfig): Scheme["top"];
 }
 

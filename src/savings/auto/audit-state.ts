@@ -28,8 +28,8 @@ export type AuditState = z.infer<typeof schema>;
 const auditFile = (name: string): string => path.join(home(), "certificates", `${name}.audit.json`);
 
 /**
- * The bound that audits bet against: the nats that greedy answers lose. Undefined for pairs and for certificates
- * without this bound; other losses need the right answer, which requests lack.
+ * The bound in nats that audits bet against. Undefined for pairs, for sampled answers, and for certificates without
+ * this bound: other losses can only be measured with the right answer, which a request does not contain.
  */
 export const auditedRisk = ({ loss, risk, nats, sampling, pair }: Certificate): number | undefined =>
   pair || Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;

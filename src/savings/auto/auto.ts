@@ -82,7 +82,7 @@ interface Ready {
   readonly strict: boolean;
 }
 
-/** Reads whether a certificate is on, and reports each change. */
+/** Returns a function that checks whether a certificate is off, and reports each change. */
 function watchedSwitch(name: string, onNotice: SavingHost["onNotice"]): () => boolean {
   let off = false;
   return () => {
@@ -137,5 +137,5 @@ async function requireModel(name: string, certificate: Certificate, host: Saving
 async function requireFiles(name: string, { files = {} }: Certificate): Promise<void> {
   for (const [file, sha256] of Object.entries(files))
     if ((await fileHash(file)) !== sha256)
-      throw new UserError(`auto:${name} was certified before ${file} was changed; put it back, or tune again`, 2);
+      throw new UserError(`${file} has changed since auto:${name} was certified; restore it, or tune again`, 2);
 }

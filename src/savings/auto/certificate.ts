@@ -47,7 +47,7 @@ export const certificateSchema = z.strictObject({
   nats: z.number().optional(),
   /** Dense's mean quality, if the loss compares qualities. */
   quality: z.number().optional(),
-  /** The ladders in the order tested, from the most expensive on. */
+  /** The ladders in the order tested, the most expensive first. */
   order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
   /** Each recipe's mean loss and prices, including dense's. */
   recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price, bytes: price })),
@@ -64,7 +64,7 @@ export const certificateSchema = z.strictObject({
   /** The lengths, in tokens, of the test's shortest and longest prompts, and the 90th percentile of answer lengths. */
   lengths: z.tuple([length, length]),
   answer: length,
-  /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent without a cut. */
+  /** The smallest token limit that cut off an answer in the test; absent if none did. Longer answers are untested. */
   maxTokens: z.int().min(1).optional(),
   model: z.string(),
   form: z.enum(quants),

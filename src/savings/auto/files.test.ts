@@ -20,7 +20,7 @@ test("a file that a certificate's recipes name is refused by name once it is cha
   expect(await prepare()).toBeDefined();
   writeFileSync(heads, "two");
   await expect(prepare()).rejects.toThrow(
-    `auto:mine was certified before ${heads} was changed; put it back, or tune again`,
+    `${heads} has changed since auto:mine was certified; restore it, or tune again`,
   );
   rmSync(heads);
   await expect(prepare()).rejects.toThrow(`${heads}: this file of the recipe cannot be read (ENOENT)`);

@@ -36,12 +36,7 @@ test.each([
 });
 
 test.each([
-  [
-    hybrid([2]),
-    "copy-kv",
-    1,
-    /fill=copy-kv is for layers of one kind, but the model's are of two: expected recompute, /,
-  ],
+  [hybrid([2]), "copy-kv", 1, /fill=copy-kv is for layers of one kind, but this model mixes two: expected recompute, /],
   [hybrid([2]), "ssm-partial", 1, /fill=ssm-partial is for layers of one kind/],
   [hybrid([0, 1, 2]), "copy-kv/ssm-partial", 2, /is for exits after an attention layer, but the first such layer is 4/],
   [hybrid([0]), "verify", 2, /fill=verify is for models without recurrent layers, whose states cannot be rolled back/],

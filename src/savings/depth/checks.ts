@@ -27,7 +27,7 @@ export function requireExits(saving: string, decoder: Decoder): void {
 export function exitsFrom(saving: string, all: readonly number[], from = 1): readonly number[] {
   const layers = all.filter((layer) => layer >= from);
   if (layers.length > 0) return layers;
-  throw new UserError(`${saving}: there is no exit from layer ${from} on; the last is after ${all.at(-1)}`, 2);
+  throw new UserError(`${saving}: there is no exit at or after layer ${from}; the last is after ${all.at(-1)}`, 2);
 }
 
 /** Fills for recurrent layers; `verify` is missing, because it would have to roll their states back. */
@@ -73,7 +73,7 @@ export function checkFill(saving: string, fill: StateFill, layer: number, decode
   if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
 }
 
-/** The layers from `layer` on; at least the last layer. */
+/** The layers from `layer` on, or only the last layer if `layer` is beyond it. */
 function deeperLayers(layer: number, { config }: Decoder): number[] {
   const first = Math.min(layer, config.layers - 1);
   return Array.from({ length: config.layers - first }, (_, i) => first + i);
@@ -101,7 +101,7 @@ function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): stri
       if (states !== undefined) return unsupportedEntries(entries!, layer, decoder);
       return SHARED_FILLS.includes(fill)
         ? undefined
-        : `layers of one kind, but the model's are of two: expected recompute, ${mixedFills.join(", ")}`;
+        : `layers of one kind, but this model mixes two: expected recompute, ${mixedFills.join(", ")}`;
     }
   }
 }
@@ -112,7 +112,7 @@ function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): s
   const isLacking = fill === "none" || fill === "mask";
   // Otherwise only some of the layers that a token skips would have its keys.
   if (isLacking && deeperLayers(layer, decoder).some((l) => (config.keysOf?.(l) ?? l) < layer))
-    return "layers with their own keys and values, but some of the model's use earlier layers'";
+    return "layers with their own keys and values, but some layers of this model share them";
   switch (fill) {
     case "ssm-partial":
     case "ssm-skip":
@@ -129,7 +129,7 @@ function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): s
       return hasRecurrent(config) ? "models without recurrent layers, whose states cannot be rolled back" : undefined;
     case "copy-kv/ssm-partial":
     case "copy-hidden/ssm-partial":
-      return "layers of two kinds, but the model's are of one";
+      return "layers of two kinds, but this model has only one";
     case "recompute":
     case "none":
       return undefined;
@@ -145,5 +145,5 @@ function unsupportedCopy(layer: number, decoder: Decoder): string | undefined {
   const other = attending.find((l) => l >= layer && keepsKeys(decoder.config, l) && attentionKind(decoder, l) !== kind);
   return other === undefined
     ? undefined
-    : `layers with equal attention, but layers ${source + 1} and ${other + 1} differ`;
+    : `layers with the same attention, but layers ${source + 1} and ${other + 1} differ`;
 }

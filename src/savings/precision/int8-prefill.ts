@@ -23,7 +23,7 @@ function partOf(bytes: ByteForm): PlanPart {
   return { bytes, state: { prompt: state, answer: state } };
 }
 
-/** Why a model cannot run its prompts, but not its decoding steps, in bytes; undefined if it can. */
+/** Why a model cannot run its prompts in bytes and its decoding steps dense; undefined if it can. */
 const unsupported = ({ config }: Decoder, form?: ModelForm): string | undefined =>
   unsupportedInBytes(config) ?? (form?.quant === "q8r" ? "weights that are already bytes (q8r)" : undefined);
 
@@ -32,9 +32,9 @@ const idle = (form: ModelForm | undefined): string | undefined =>
 
 /**
  * Computes a prompt's matrix products in bytes: weights rounded to 8 bits with a scale per output, activations with a
- * scale per token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits
- * of each. Both may be rotated first, block by block, which leaves exact products unchanged. The answer's steps run
- * dense.
+ * scale per token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation). With digits=2,
+ * each value has two bytes. Weights and activations may be rotated first, block by block, which leaves exact products
+ * unchanged. Decoding steps run dense.
  */
 export const int8Prefill: Saving<Int8PrefillOptions> = {
   name: "int8-prefill",

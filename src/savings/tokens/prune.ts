@@ -18,7 +18,7 @@ const options = z
       ),
     sinks: integer(0, 4).describe("number of first tokens that are always kept"),
     last: integer(1, 32).describe("number of last tokens that are always kept"),
-    rotary: flag(true).describe("with by=attention: score with the rotary embedding, or without"),
+    rotary: flag(true).describe("with by=attention: scores include the rotary embedding"),
     seed: integer(0, 0).describe("seed of by=random"),
     minLength: integer(2, 512).describe("shorter prompts, in tokens, stay dense"),
   })
@@ -86,7 +86,7 @@ async function lastQueryScores({ after, rotary }: PruneOptions, decoder: Decoder
   return LastQueryScores.create(decoder, after! - 1, { rotary, some: false });
 }
 
-/** The number of layers in a share of the model's depth, at least one. */
+/** A share of the model's layers, as a whole number of at least 1. */
 const deep = (share: number, layers: number): number => Math.max(1, Math.round(share * layers));
 
 const partOf = (options: PruneOptions, probe: Probe | undefined) => ({

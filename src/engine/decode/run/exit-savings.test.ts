@@ -216,7 +216,7 @@ describe("dynamax", () => {
     cpSync(certified, other, { recursive: true });
     writeFileSync(exitsJson(other), JSON.stringify(file));
     await expect(run(`dynamax:risk=0.05,file=${other}`)).rejects.toThrow(
-      /not certified here, since the model's weights ran in form q8, but they run in f32/,
+      /certified while the model's weights ran in form q8, but they run in f32/,
     );
     const texts = [model.tokenizer.decode(ids(40))];
     const { artefact } = await calibrate("a call", model, thresholdCalibration, texts, { options: { file: other } });
@@ -249,7 +249,7 @@ describe("dynamax", () => {
     ["dynamax", /dynamax: there are no trained exits for this model; `modicum savings train dynamax` makes some/],
     ["dynamax:file=CONTROLLER", /has no classifier linear, only controller/],
     ["dynamax:file=LINEAR,classifier=ffn", /has no classifier ffn, only linear/],
-    ["dynamax:file=LINEAR,from=4", /there is no exit from layer 4 on; the last is after 3/],
+    ["dynamax:file=LINEAR,from=4", /there is no exit at or after layer 4; the last is after 3/],
     [
       "dynamax:risk=0.02,file=CERTIFIED",
       /certified has no threshold certified for risk=0.02 with classifier=linear; certified are 0.05 \(confidence 0.95\), 0.1 \(confidence 0.95\)$/,

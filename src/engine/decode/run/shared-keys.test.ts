@@ -91,7 +91,7 @@ test("no fill leaves keys out that a deeper layer has from above the exit", () =
   const { decoder } = engine.programs;
   for (const layer of [3, 5])
     expect(() => checkFill("exit", "none", layer, decoder)).toThrow(
-      "exit: fill=none is for layers with their own keys and values, but some of the model's use earlier layers'",
+      "exit: fill=none is for layers with their own keys and values, but some layers of this model share them",
     );
   checkFill("exit", "none", 1, decoder);
   checkFill("exit", "recompute", 5, decoder);

@@ -11,10 +11,10 @@ export type HeadDrop = (typeof headDrops)[number];
 export const yopoOptions = z.strictObject({
   layers: optionalInteger(1).describe("layers that process visual tokens, counted from the first; default: all"),
   radius: optionalInteger(0).describe(
-    "rows and columns within which a visual token attends to others; default: to all tokens before it",
+    "distance, in rows and columns, within which a visual token attends to others; default: all earlier tokens",
   ),
-  causal: flag(false).describe("with radius: attend only to earlier neighbours instead of all"),
-  ffn: fraction(1).describe("share of a feed-forward's neurons that visual tokens use, counted from the first; 1: all"),
+  causal: flag(false).describe("with radius: attend only to earlier neighbours, not to all"),
+  ffn: fraction(1).describe("share of feed-forward neurons that visual tokens use, counted from the first; 1: all"),
   heads: file().describe(
     "a file from `savings calibrate yopo`: key–value heads that visual tokens skip; only for the paper's comparison, since it saves no FLOPs and is slower than dense",
   ),

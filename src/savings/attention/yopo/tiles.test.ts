@@ -7,7 +7,7 @@ const positions = Array.from({ length: FIRST + CELLS + 30 }, (_, i) => i);
 const spans = [{ first: FIRST, grid: GRID }];
 const reach: Reach = { radius: 2, causal: false };
 
-/** The query–key pairs that tiles attend to. */
+/** The keys that each query sees in the tiles, by query. */
 function pairsOf({ count, queriesEach, keysEach, queries, keys, mask }: Tiles): Map<number, Set<number>> {
   const seen = new Map<number, Set<number>>();
   for (let t = 0; t < count; t++)

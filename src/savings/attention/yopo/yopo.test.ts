@@ -304,7 +304,7 @@ describe("heads", () => {
     const ratios = profiler.ratios(0.5)[0]!;
     const { heads, kvHeads } = model.decoder.config;
     const most = ratios.reduce((sum, ratio) => sum + ratio / (1 + ratio), 0) / kvHeads;
-    // The maximum of a group's heads is at least the mean.
+    // A group's maximum over its heads is at least their mean.
     if (heads === kvHeads) expect(most).toBeCloseTo(visual, 4);
     else expect(most).toBeGreaterThanOrEqual(visual - 1e-5);
   });

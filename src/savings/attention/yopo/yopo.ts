@@ -42,7 +42,7 @@ export const yopo: Saving<YopoOptions> = {
   summary: "visual tokens: local attention, fewer neurons and layers",
   needs: ["attention", "between layers"],
   options: yopoOptions,
-  withoutPreset: "no cut of images has been shown to work on this model; choose one, such as yopo:layers=16,radius=2",
+  withoutPreset: "no setting has been shown to work on this model; choose one, such as yopo:layers=16,radius=2",
   files: ["heads"],
   calibration: headCalibration,
   unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),

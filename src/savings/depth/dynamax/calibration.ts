@@ -23,7 +23,7 @@ const PROMPT = 16;
 const SHORTEST = 32;
 
 /**
- * Finds the laxest threshold of each classifier that keeps a risk, by Learn then Test on documents not used in
+ * Finds each classifier's laxest threshold that is certified for a risk, by Learn then Test on documents not used in
  * training. The thresholds are for fill=recompute: every layer then has the same states as a dense run of the same
  * text, so one dense pass over the document shows the exits at any threshold.
  */
@@ -97,7 +97,7 @@ async function watch(
 }
 
 /**
- * The laxest threshold of one classifier that keeps a risk; undefined if even the strictest does not. `depths`: the
+ * One classifier's laxest threshold that is certified for a risk; undefined if even the strictest is not. `depths`: the
  * number of layers of each exit and of the model.
  */
 function laxest(
@@ -133,7 +133,7 @@ export function lossOf(tokens: readonly ExitsSeen[], classifier: number, thresho
 const inWords = ({ kind, thresholds }: Certified, risks: readonly number[]): string =>
   `${kind} ${risks.map((risk) => `${risk}: ${thresholds.find((each) => each.risk === risk)?.threshold ?? "none"}`).join(", ")}`;
 
-/** The options for the greatest certified risk of the first certified classifier. */
+/** Options that select the first classifier with a certified threshold, and its greatest certified risk. */
 function riskOf(certified: readonly Certified[]): string {
   const found = certified.find(({ thresholds }) => thresholds.length > 0);
   return found ? `classifier=${found.kind},risk=${found.thresholds.at(-1)!.risk},` : "";

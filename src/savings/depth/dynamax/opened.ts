@@ -84,7 +84,7 @@ function ruleCuts(rule: RuleAtOnce, options: DynamaxOptions, opened: Opened): St
   });
 }
 
-/** A rule that reads a single cut, unlike saturation, which compares two. */
+/** A rule that scores a token at a single cut, unlike saturation, which compares two cuts. */
 type RuleAtOnce = Exclude<Rule, "saturation">;
 
 function ruleAt(

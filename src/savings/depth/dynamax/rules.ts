@@ -12,7 +12,7 @@ import { traceExitHead, usesModelHead } from "../exits/heads.ts";
  */
 export interface ExitRule {
   readonly probe?: StepProbe;
-  /** True if the probe has run the exit's own head; its logits then decide the token. */
+  /** True if the probe runs the exit's own head; the token is then chosen from these logits. */
   readonly hasLogits?: boolean;
   score(seen: Seen): number;
 }

@@ -36,7 +36,7 @@ function othersOf(
   if (usable.length > 0) return `certified are ${usable.map(inWords).join(", ")}`;
   const [other] = all;
   if (other)
-    return `its thresholds are not certified here, since ${formDifference(other, running!)}${formAdvice(other.quant, running?.quant)}`;
+    return `its thresholds were certified while ${formDifference(other, running!)} here${formAdvice(other.quant, running?.quant)}`;
   return "`modicum savings calibrate dynamax` certifies thresholds";
 }
 

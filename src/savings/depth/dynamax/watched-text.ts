@@ -44,7 +44,7 @@ export function watchedText(
     ...{ prompt, answer, seen, part: { cuts, state: { prompt: "", answer: "" } } },
     onLogits(logits) {
       const dense = likeliest(logits);
-      // An exit whose score is NaN counts as a wrong exit.
+      // If a score is NaN, the token counts as having exited with a wrong choice.
       const lost = { probabilities: classifiers.map(() => 1), choice: -1 };
       seen.push(
         layers.map((layer) => {
@@ -57,7 +57,7 @@ export function watchedText(
   };
 }
 
-/** Computes each classifier's logit, and scores for the tokens that the exit's head can choose. */
+/** Computes each classifier's logit, and the scores of the tokens that the exit's head can choose. */
 function probeOf(exits: Exits, classifiers: readonly DeciderFile[], layer: number): StepProbe {
   const { head } = exits.metadata;
   const stateSize = Math.max(0, ...classifiers.map(stateSizeOf));

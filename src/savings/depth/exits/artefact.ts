@@ -52,8 +52,8 @@ const uncertified = z.strictObject({ delta: share, epsilon: share, threshold: z.
 const decider = z.strictObject({
   kind: z.enum(deciderKinds),
   /**
-   * A token may exit if the exit's choice is among this many of the model's likeliest tokens; 0: if it matches the
-   * text.
+   * A token may exit if the exit's choice is among the model's `topK` likeliest tokens; if `topK` is 0, it must be the
+   * text's next token.
    */
   topK: z.int().min(0),
   width: z.int().min(1).optional(),
@@ -104,10 +104,10 @@ export const exitsTensors = (folder: string): string => path.join(folder, "exits
 /** Exits that were trained for one model. */
 export interface Exits {
   readonly folder: string;
-  /** Identifies these weights; replaced weights in the folder have another id. */
+  /** Identifies these weights; changes if the weights in the folder are replaced. */
   readonly id: string;
   readonly metadata: ExitsFile;
-  /** The exits' weights as constants of a graph. @throws UserError if the file has no weight of that shape */
+  /** Adds exit weights to a graph as constants, by name. @throws UserError if the file has no weight of that shape */
   weightsOf(g: Graph): WeightsOf;
 }
 

@@ -4,9 +4,9 @@ import { tensorsOf } from "../../../nn/mixer-weights.ts";
 import type { WeightsOf } from "./weights-of.ts";
 
 /**
- * Classifiers of the residual stream that decide whether a token may exit. `linear` (CALM), `ffn` and `mamba` are
- * DYNAMAX's, one per layer, with one number, the logit of "exit"; `mamba` remembers earlier tokens. `controller` is
- * SEC's, one matrix for all layers: the logits of stop, exit and continue.
+ * Classifiers of the residual stream that decide whether a token may exit. DYNAMAX has one per layer, which returns the
+ * logit of "exit": `linear` (from CALM), `ffn`, or `mamba`, which remembers earlier tokens. SEC has one `controller`, a
+ * matrix for all layers, which returns the logits of stop, exit and continue.
  */
 export const deciderKinds = ["linear", "ffn", "mamba", "controller"] as const;
 export type DeciderKind = (typeof deciderKinds)[number];
@@ -54,8 +54,8 @@ export interface Decided {
 
 /**
  * The residual stream after `layer` layers, f32 [batch, tokens, hidden] → a decider's outputs. With `state` [batch,
- * size] it continues a sequence; without, a `mamba` reads whole sequences, with their length as a number. `ffn` has one
- * output, so a projection after its gated product would add only a vector, and is left out.
+ * size], a `mamba` continues a sequence; without it, a `mamba` reads whole sequences, whose length must be a fixed
+ * number. `ffn` has one output, so a projection after its gated product would add only a vector, and is left out.
  */
 export function traceDecider(
   _: Graph,

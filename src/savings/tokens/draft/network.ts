@@ -161,8 +161,8 @@ const ONES = "draft.ones";
 const count = sym("tokens");
 
 /**
- * The model's token embeddings. A graph's constants come from one folder, so the two models' parts need separate
- * graphs.
+ * The model's token embeddings. All constants of a graph come from one folder, so the model and the network need
+ * separate graphs.
  */
 function traceVectors(model: Decoder): Graph {
   const g = new Graph();

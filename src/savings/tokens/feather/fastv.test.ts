@@ -1,4 +1,4 @@
-/** Compares kept tokens and logits with FastV's own code, whose criterion is a softmax over all tokens. */
+/** Compares kept tokens and logits with FastV's own code, whose scores are a softmax over all tokens. */
 import { expect, test } from "vitest";
 import { AuthorsModel } from "../../../engine/decode/run/authors.testing.ts";
 import { authorsFixture, farthest } from "../../../util/authors.testing.ts";

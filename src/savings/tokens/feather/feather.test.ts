@@ -156,7 +156,7 @@ test.each([
   ["feather:after=5", "feather: there is no layer 5; the model has 4"],
   [
     "feather",
-    "feather: no cut of images has been shown to work on this model; choose one, such as feather:after=8,ratio=0.7",
+    "feather: no setting has been shown to work on this model; choose one, such as feather:after=8,ratio=0.7",
   ],
 ])("%s is refused in one sentence", async (text, sentence) => {
   await expect((async () => recipes.use(parseRecipe([text])))()).rejects.toThrow(sentence);

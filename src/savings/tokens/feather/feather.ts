@@ -26,7 +26,7 @@ export const feather: Saving<FeatherOptions> = {
   summary: "drop the least attended visual tokens after a layer",
   needs: ["between layers"],
   options: featherOptions,
-  withoutPreset: "no cut of images has been shown to work on this model; choose one, such as feather:after=8,ratio=0.7",
+  withoutPreset: "no setting has been shown to work on this model; choose one, such as feather:after=8,ratio=0.7",
   unsupported: unsupportedCut,
   servesAxes: true,
   untuned: "it acts only on images, and lab tune has no items with images",

@@ -8,7 +8,7 @@ export interface CountedSizes {
 const layerFlops = (n: number, { hidden, intermediate }: CountedSizes): number =>
   4 * n * hidden ** 2 + 2 * n ** 2 * hidden + 2 * n * hidden * intermediate;
 
-/** The saved share of FLOPs on visual tokens; `tokensOfLayers` counts them in each layer, `n` without a saving. */
+/** The share of FLOPs saved on visual tokens: `n` in every layer of a dense run, `tokensOfLayers` with the saving. */
 export function visualFlopsSaved(n: number, tokensOfLayers: readonly number[], sizes: CountedSizes): number {
   const spent = tokensOfLayers.reduce((sum, tokens) => sum + layerFlops(tokens, sizes), 0);
   return 1 - spent / (tokensOfLayers.length * layerFlops(n, sizes));

@@ -51,7 +51,7 @@ export function keptTokens(
   return Int32Array.from(retained).sort();
 }
 
-/** The number of tokens in a share of `of`, rounded down, but at least one. */
+/** The number of tokens in a share of `of` tokens, rounded down, but at least 1. */
 const countOf = (of: number, share: number): number => Math.min(of, Math.max(1, Math.floor(of * share + 1e-9)));
 
 function firstOf(options: FeatherOptions, { grid }: VisualSpan, tokens: ImageTokens, { scores }: AtCut): Set<number> {

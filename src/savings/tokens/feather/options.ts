@@ -11,10 +11,10 @@ export const featherOptions = z
     mode: choice(["feather", "fastv", "uniform", "random"])
       .default("feather")
       .describe(
-        "the visual tokens to keep: feather: by attention without rotary embedding, and a grid; fastv: by attention; uniform: a grid; or random ones",
+        "the visual tokens to keep: by attention without rotary embedding plus a grid (feather), by attention (fastv), a grid (uniform), or random",
       ),
     stride: integer(0, 3).describe(
-      "with mode=feather or uniform: the grid takes every stride-th row and column; 0: no grid, only in feather",
+      "with mode=feather or uniform: the grid takes every stride-th row and column; 0, only with feather: no grid",
     ),
     equal: flag(false).describe("with mode=feather: the grid replaces attended tokens instead of adding to them"),
     score: choice(["image", "full"])

@@ -44,7 +44,7 @@ export const lookup: Saving<LookupOptions> = {
 
 /** The length of a draft after one whose first token was wrong. */
 const CAUTIOUS = 2;
-/** The maximum number of opportunities skipped after wrong drafts. */
+/** The maximum number of chances to draft that are skipped after a wrong draft. */
 const LONGEST_PAUSE = 32;
 
 /** Powers of two up to a number, and the number itself: the check of each length is a separate program. */
@@ -55,13 +55,13 @@ const lengthsUpTo = (most: number): number[] => [
 
 /**
  * Drafts from the text so far. A wrong draft costs part of a step, so drafts grow while they are right, and more and
- * more opportunities are skipped after wrong drafts.
+ * more chances to draft are skipped while they are wrong.
  */
 export class LookupDrafter implements Drafter {
   readonly lengths: readonly number[];
   readonly #seen: Seen;
   #length = CAUTIOUS;
-  /** The number of opportunities still to skip, and to skip after the next wrong draft. */
+  /** The number of chances to draft still to skip, and the number to skip after the next wrong draft. */
   #pause = { left: 0, next: 1 };
 
   constructor(private readonly options: LookupOptions) {
