@@ -65,7 +65,7 @@ const postgresTypes: Readonly<Record<Kind, string>> = {
   real: "double precision",
   flag: "integer",
 };
-/** Casts from the text of a value in the receipt. */
+/** SQL casts of a receipt value's text to its column's type. */
 const postgresCasts: Readonly<Record<Kind, string>> = {
   text: "",
   whole: "::bigint",

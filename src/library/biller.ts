@@ -53,7 +53,7 @@ export class Biller {
     return { answers, receipt: this.receipt(usage, { recipe: [] }) };
   }
 
-  /** Makes a receipt of a stopped run's usage, if anything ran. */
+  /** Makes a receipt for a stopped run's usage, if anything ran. */
   receiptOnStop(onStopped: Stoppable["onStopped"], recipe: RanUnder): OnStopped | undefined {
     return onStopped && ((usage) => void (usage.flops.spent > 0 && onStopped(this.receipt(usage, recipe))));
   }

@@ -147,7 +147,7 @@ describe("refused", () => {
 
   test("options of a single model", async () => {
     await expect(pair.route("Hi", { save: [] })).rejects.toThrow("save belongs to one model");
-    await expect(pair.route("Hi", { maxTokens: 0 })).rejects.toThrow("at least 1 for maxTokens");
+    await expect(pair.route("Hi", { maxTokens: 0 })).rejects.toThrow("expected at least 1 for a route");
     await expect(pair.route([1, 2])).rejects.toThrow("token ids belong to one model");
   });
 

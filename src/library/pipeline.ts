@@ -105,5 +105,5 @@ export class RoutePipeline implements Disposable {
 function refuse({ adapter, save, promptLogprobs, observe, maxTokens }: RunOptions): void {
   const one = Object.entries({ adapter, save, promptLogprobs, observe }).find(([, value]) => value !== undefined);
   if (one) throw new UserError(`${one[0]} belongs to one model, and a route has two`, 2);
-  if (maxTokens === 0) throw new UserError("a route needs at least 1 for maxTokens", 2);
+  if (maxTokens === 0) throw new UserError("maxTokens: expected at least 1 for a route", 2);
 }

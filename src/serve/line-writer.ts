@@ -4,7 +4,7 @@ import { write } from "node:fs";
 const [TOGETHER, LATEST] = [4096, 100];
 /** Maximum bytes of one write. */
 const MOST_TOGETHER = 64 * 1024;
-/** Maximum bytes that wait to be written; a line beyond them is lost. */
+/** Maximum bytes that wait to be written; a line that would exceed them is lost. */
 const MOST_WAITING = 4 * 2 ** 20;
 /** Milliseconds before a write is retried, after a slow reader and after a failure. */
 const [SLOW, FAILED] = [100, 1_000];

@@ -8,7 +8,7 @@ const unread: Readonly<Record<string, string>> = {
 };
 
 /**
- * The contents of a YAML or JSON file, told apart by its name; `what` names it in errors, e.g. "the recipe".
+ * The contents of a YAML or JSON file, by its extension; `what` names it in errors, e.g. "the recipe".
  * @throws UserError
  */
 export async function readValues(file: string, what: string): Promise<unknown> {

@@ -11,7 +11,7 @@ export interface Talk {
   images: string[];
   /** True if the model reads images. */
   readonly sees: boolean;
-  /** True if each turn is sent by itself, since an adapter trained on plain text reads no conversations. */
+  /** True if each turn is sent on its own, because the adapter was trained on plain text, not on chats. */
   readonly plain: boolean;
   /** The model's name. */
   readonly model: string;

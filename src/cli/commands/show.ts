@@ -70,7 +70,7 @@ function purpose({ embedding, compared, labels }: ModelDescription): [string, st
   if (compared) {
     const { width, query, document } = compared;
     const queries = `queries are ${query.expanded ? "filled up to" : "cut at"} ${query.tokens} tokens`;
-    return [["compares", `tokens, by ${width} numbers each; ${queries}, documents cut at ${document.tokens}`]];
+    return [["compares", `token by token, ${width} dimensions each; ${queries}, documents cut at ${document.tokens}`]];
   }
   if (!embedding) return [];
   const { pooling, normalise, limit } = embedding;

@@ -155,7 +155,7 @@ const skipLayerNormOp: Op<NormAttrs> = {
   },
 };
 
-/** Like `skipRmsNorm`, with layer norm. */
+/** Like `skipRmsNorm`, but with layer norm. */
 export function skipLayerNorm(x: Tensor, skip: Tensor, gain: Tensor, shift: Tensor | undefined, epsilon: number) {
   const [normed, residual] = apply(skipLayerNormOp, [x, skip, gain, ...(shift ? [shift] : [])], { epsilon });
   return { normed: normed!, residual: residual! };

@@ -69,7 +69,7 @@ const rungsOf = (tokens: Range, { recipe }: Measured, { type }: Searched): Rungs
   rungs: type === "signed" || recipe === "dense" ? [recipe] : [recipe, "dense"],
 });
 
-/** The cheapest recipe that loses at most this much in the range. */
+/** The cheapest recipe that loses at most `most` on the items in the range. */
 function cheapest(range: Range, searched: Searched, most: number): Rungs {
   const inside = searched.items.flatMap(({ tokens }, i) => (covers(range, tokens) ? [i] : []));
   const lossIn = ({ losses }: Measured) => mean(inside.map((i) => losses[i]!));

@@ -125,7 +125,7 @@ export class ModelServing implements Serving {
     return pairs.map((pair) => excessOf(scores[scored.indexOf(pair)] ?? []));
   }
 
-  /** By how many nats per token dense finds drawn answers less likely than the recipe that drew them. */
+  /** The nats per token by which drawn answers are less likely under dense than under the recipe that drew them. */
   async #divergence(
     context: readonly number[],
     drawing: SamplingOptions,

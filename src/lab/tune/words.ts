@@ -76,7 +76,7 @@ export function costText(cost: number, by: Cost): string {
 export const pText = ({ p, groups }: Verdict, { outlook }: Setup): string =>
   `${groups < outlook.test ? "≥ " : ""}${p.toPrecision(2)}`;
 
-/** The result of a ladder that is not tested, since its gain may be noise. */
+/** The result of a ladder that is not tested, because its gain may be noise. */
 export const unsureText = ({ request }: Setup): string =>
   request.options.cost === "ms" ? "not provably faster" : "not cheaper";
 

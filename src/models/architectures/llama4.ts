@@ -65,7 +65,7 @@ function readTemperature(fields: Fields): TransformerConfig["temperature"] {
   return { floor, scale: fields.number(undefined, "attn_scale", USUAL.scale) };
 }
 
-/** Reads which layers have a mixture, its experts, and its shared expert. */
+/** Reads which layers have a mixture of experts, and the settings of its routed and shared experts. */
 function readMixture(fields: Fields): ExpertsConfig {
   const step = fields.number("interleave_moe_layer_step", "interleave_moe_layer_step", 1);
   const listed = fields.list("moe_layers");

@@ -119,7 +119,7 @@ describe("a configuration of images that would change the numbers is refused by 
       "qwen2-vl",
       "sections",
       rope({ mrope_section: [2, 3, 4] }),
-      '"mrope_section" is [2,3,4], expected sections of 8 pairs',
+      '"mrope_section" is [2,3,4], expected sections that sum to 8,',
     ],
     [
       "qwen2-vl",

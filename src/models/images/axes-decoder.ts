@@ -16,7 +16,7 @@ interface AxesTraits {
   /** transformers' defaults for fields missing from published files. */
   readonly usual: Readonly<Record<string, unknown>>;
   readonly theta: number;
-  /** The number of pairs in a head by axis; a file may override it. */
+  /** The number of a head's pairs that rotate by each axis; a file may override them. */
   readonly pairs: Axes<number>;
   /** True if the axes' pairs are interleaved. */
   readonly woven: boolean;

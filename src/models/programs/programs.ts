@@ -173,7 +173,7 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Compiles the layers with byte weights, cut at these depths. @throws Error if the decoder has no byte weights */
+  /** Compiles the layers with byte weights, cut at these depths. @throws Error if the decoder has no 8-bit weights */
   async prepareBytes(form: ByteForm, cuts: readonly number[]): Promise<void> {
     const spans = spansOf(this.decoder, cuts);
     if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, form)))) return;
@@ -186,7 +186,7 @@ export class DecoderPrograms implements Disposable {
   #openedInBytes(form: ByteForm): OtherForm {
     const key = byteFormKey(form);
     const known = this.#inBytes.get(key) ?? this.openBytes?.(form);
-    if (!known) throw new Error("the decoder has no byte weights");
+    if (!known) throw new Error("the decoder has no 8-bit weights");
     this.#inBytes.set(key, known);
     return known;
   }

@@ -64,7 +64,7 @@ export function calibrationOf(
   };
 }
 
-/** A record's threshold, for its own or another target. @throws UserError if the record determines none */
+/** A record's threshold, for its own or another target. @throws UserError if none can be found */
 export const thresholdOf = (record: Calibration, target: Target = record.target): number =>
   thresholdFrom(samplesOf(record), target);
 

@@ -36,7 +36,7 @@ export class Pool implements Disposable {
     /** Bytes. */
     budget: number,
     private readonly holding: Holding,
-    /** Milliseconds that an unused model stays; unlimited by default. */
+    /** Milliseconds that an unused model stays loaded; unlimited by default. */
     private readonly keepAlive = Number.POSITIVE_INFINITY,
   ) {
     this.#memory = new Memory(budget);
@@ -104,7 +104,7 @@ export class Pool implements Disposable {
     return wanted;
   }
 
-  /** No request overtakes the first in line, unless its model needs no room. */
+  /** A request overtakes the first in line only if its own model needs no room. */
   #mayHave(wanted: Wanted): boolean {
     const { first } = this.#line;
     if (!first) return this.#memory.hasRoom(wanted);

@@ -104,7 +104,7 @@ export function frontiersSection(summaries: readonly Summary[] | undefined): Htm
     (summary) =>
       html`<figure>${image(frontierSvg(summary), `${titleOf(summary)}. ${describe(summary)}`)}${summary.recipes.flatMap((recipe) => hollow(summary, recipe)).map(quiet)}</figure>`,
   );
-  return section("frontiers", "Frontiers: quality by compute saved", html`<div class="plots">${plots}</div>`);
+  return section("frontiers", "Frontiers: quality against compute saved", html`<div class="plots">${plots}</div>`);
 }
 
 export function keysSection(keys: readonly Key[]): Html {

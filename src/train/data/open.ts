@@ -177,7 +177,7 @@ function ofSamples(sources: Sources, share: number, options: DataOptions, tokeni
   };
 }
 
-/** The weight of each file, if any file has one; a file without one has the weight 1. */
+/** Each file's weight (1 by default); undefined if no file has one. */
 const weightsOf = (sources: Sources): number[] | undefined =>
   sources.some(({ weight }) => weight !== undefined) ? sources.map(({ weight = 1 }) => weight) : undefined;
 

@@ -49,7 +49,7 @@ test.each([
   ['{"messages": [{"content": "a"}]}', 'd.jsonl: line 1: "messages.0.role": expected string, got nothing'],
   ['{"prompt": "a", "chosen": "b", "rejected": "c"}', /line 1: .*preferences: give --method dpo/],
   ['{"prompt": "a", "completion": "b", "label": false}', /line 1: .*rated completions: give --method kto/],
-  ['{"foo": 1}', /^d\.jsonl: line 1: expected "text"; .*, or templates in columns that fill these fields; got "foo"$/],
+  ['{"foo": 1}', /^d\.jsonl: line 1: expected "text"; .*, as fields or by templates in columns; got "foo"$/],
   ['{"text": "a", "label": "b"}', /^d\.jsonl: line 1: expected .* to train a language model, got "text" and "label"$/],
   ['{"messages": [{"role": "<|x|>", "content": "a"}]}', /^d\.jsonl: line 1: messages\[0\] has the role/],
 ])("%j: one sentence with the line's number", (contents, sentence) => {

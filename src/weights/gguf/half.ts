@@ -28,7 +28,7 @@ const LARGEST = 65_504;
 const single = new Float32Array(1);
 const bitsOfSingle = new Uint32Array(single.buffer);
 
-/** Rounds to the nearest half, ties to even; larger numbers become the largest half, and NaN stays NaN. */
+/** Rounds to the nearest float16, ties to even; larger numbers become the largest one, and NaN stays NaN. */
 export function toHalf(value: number): number {
   single[0] = Math.min(LARGEST, Math.max(-LARGEST, value));
   const bits = bitsOfSingle[0]!;

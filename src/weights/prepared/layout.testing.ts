@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { CodeBits } from "../../graph/index.ts";
 import type { KernelMatrix } from "./layout.ts";
 
-/** Computes scale · (code − zero), row-major, in float64; two digits per block follow a corrected row. */
+/** Computes scale · (code − zero), row-major, in float64. If the matrix is corrected, each row's weights are followed by two digits per block. */
 export function weightsOf({ rows, block: size, bits, corrected, codes, scale, zero }: KernelMatrix): Float64Array {
   const stored = scale.length / rows;
   const zeros = loose(zero, bits, rows, stored);

@@ -36,8 +36,7 @@ export const filesOf = async (place: Place, options: PullOptions = {}): Promise<
 async function fileNamed(text: string, options: PullOptions): Promise<string> {
   const source = remoteSource(text);
   if (source === undefined) return ownFile(text);
-  if (source.path === undefined)
-    throw new UserError(`"${text}" names no file; expected its path after another colon`, 2);
+  if (source.path === undefined) throw new UserError(`"${text}" names no file; add a colon and its path`, 2);
   if (source.kind === "hf") return hubFile({ ...source, file: source.path }, options);
   return (await packageFiles(source, [source.path], options))[0]!;
 }

@@ -32,7 +32,7 @@ class Gathered extends StreamRows {
   }
 }
 
-/** Tokens of a prompt that ran together. */
+/** Prompt tokens that ran in one pass. */
 export interface Run {
   /** The number of tokens that have run through all layers; 0 while the prompt gathers at a cut. */
   readonly tokens: number;

@@ -97,7 +97,7 @@ export function classification(
   return likeliest(among, scores);
 }
 
-/** Labels with their scores, in the same order. */
+/** Labels and their scores, both in one order. */
 export function likeliest(labels: readonly string[], scores: readonly number[]): Classification {
   const best = scores.indexOf(Math.max(...scores));
   return { label: labels[best]!, scores: Object.fromEntries(labels.map((label, i) => [label, scores[i]!])) };

@@ -2,7 +2,7 @@
 export const languages = ["typescript", "python"] as const;
 export type Language = (typeof languages)[number];
 
-/** Splits in order of deduplication: no other split has a file of the test split. */
+/** Splits in order of deduplication: test comes first, so that no other split has one of its files. */
 export const splits = ["test", "validation", "train"] as const;
 export type Split = (typeof splits)[number];
 

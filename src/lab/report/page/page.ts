@@ -37,7 +37,7 @@ ${figure(summary)}
 ${qualityTables(summary)}
 <h2>Compute</h2>
 ${computeTable(points, resultsOf)}
-<p class="lead">The bar is what was spent, its second part the overhead of the savings; the tick is dense.</p>
+<p class="lead">Each bar is the compute spent, its second part the savings' overhead. The tick marks the dense run.</p>
 <h2>Item by item</h2>
 ${itemByItem({ metric: summary.metric, points, resultsOf, items })}
 <h2>How it was made</h2>

@@ -72,7 +72,7 @@ export async function localiserBatch(
 }
 
 /**
- * Draws a box. Three of four boxes surround an object, with each edge moved by up to a tenth of the box's side,
+ * Draws a box. Three in four surround an object, with each edge moved by up to a tenth of the box's side,
  * sometimes by up to half; the others lie anywhere.
  */
 function drawBox(objects: readonly Box[], random: () => number): Box {

@@ -28,7 +28,7 @@ export interface FittedLaw extends Law {
 export const predictLoss = ({ E, A, B, alpha, beta }: Law, { parameters, tokens }: Omit<Point, "loss">): number =>
   E + A / parameters ** alpha + B / tokens ** beta;
 
-/** log A, log B, log E, alpha and beta, where a fit starts. */
+/** The initial log A, log B, log E, alpha and beta of a fit. */
 type Start = readonly [a: number, b: number, e: number, alpha: number, beta: number];
 
 export interface FitOptions {
