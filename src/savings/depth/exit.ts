@@ -44,7 +44,7 @@ function checkExit({ layer, mode, fill: option }: ExitOptions, decoder: Decoder)
 export const exit: Saving<ExitOptions> = {
   name: "exit",
   group: "depth",
-  summary: "every generated token, or a random share, exits after a layer",
+  summary: "all generated tokens, or a random share, exit after a layer",
   needs: ["between layers"],
   options,
   withoutPreset: "no layer has been shown to be deep enough on this model; choose one, such as exit:layer=20",
