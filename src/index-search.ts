@@ -9,6 +9,6 @@ export {
   openIndex,
 } from "./library/open-index.ts";
 export { type AddOptions, SearchIndex, type SearchOptions } from "./library/search-index.ts";
-export type { Added } from "./retrieval/add.ts";
+export type { AdditionCounts } from "./retrieval/add.ts";
 export type { Document, DocumentInput } from "./retrieval/document.ts";
 export type { Ranker, SearchResult } from "./retrieval/search.ts";

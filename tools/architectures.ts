@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSeams } from "../src/engine/kinds/decoder.ts";
-import type { Listed } from "../src/models/architecture.ts";
+import type { Entry } from "../src/models/architecture.ts";
 import { type ArchitectureKind, architectures } from "../src/models/architectures/index.ts";
 import { CountedWeights } from "../src/models/decoder/count-parameters.ts";
 import { decoderArchitecture } from "../src/models/registry.ts";
@@ -101,8 +101,8 @@ function hasGradients(trainee: Trainee, layers: number): boolean {
  */
 export async function architecturesTable(kind: ArchitectureKind, page: string): Promise<string> {
   const prose = rowsOf(page, kind);
-  const listed: readonly Listed<unknown>[] = architectures[kind];
-  const place = ({ names }: Listed<unknown>) => {
+  const listed: readonly Entry<unknown>[] = architectures[kind];
+  const place = ({ names }: Entry<unknown>) => {
     const at = [...prose.keys()].findIndex((name) => names.includes(name));
     return at < 0 ? prose.size : at;
   };

@@ -2,7 +2,7 @@
  * Simulates tunings of recipes whose true loss is known, and writes how often a certificate is wrong, with the table of
  * research/auto/README.md: `npx tsx research/auto/tune-simulation.ts [RUNS]`.
  */
-import { broken, type Simulated, simulate, worlds } from "../../src/lab/tune/simulation.testing.ts";
+import { broken, type Simulation, simulate, worlds } from "../../src/lab/tune/simulation.testing.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { bet, noWealth } from "../../src/util/risk/wealth.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
@@ -11,8 +11,8 @@ import { markdownTable, writeSection } from "../../tools/section.ts";
 const runs = Number(process.argv[2] ?? 1000);
 const shown = (row: object): void => void process.stderr.write(`${JSON.stringify(row)}\n`);
 
-async function rows(): Promise<Simulated[]> {
-  const found: Simulated[] = [];
+async function rows(): Promise<Simulation[]> {
+  const found: Simulation[] = [];
   for (const world of worlds) {
     found.push(await simulate(world, runs));
     shown(found.at(-1)!);
@@ -20,8 +20,8 @@ async function rows(): Promise<Simulated[]> {
   return found;
 }
 
-async function brokenRows(): Promise<(Simulated & { tuner: string })[]> {
-  const found: (Simulated & { tuner: string })[] = [];
+async function brokenRows(): Promise<(Simulation & { tuner: string })[]> {
+  const found: (Simulation & { tuner: string })[] = [];
   for (const { name, world, procedure } of broken) {
     const simulated = await simulate(worlds.find((each) => each.name === world)!, runs, procedure);
     found.push({ tuner: name, ...simulated });
@@ -57,7 +57,7 @@ function audited(loss: number, good: number): { loss: number; good: number; off:
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** The table of the page. */
-function page(tunings: readonly Simulated[], wrongTuners: readonly (Simulated & { tuner: string })[]): void {
+function page(tunings: readonly Simulation[], wrongTuners: readonly (Simulation & { tuner: string })[]): void {
   const named = [
     ...tunings.map((row) => [row.world, row] as const),
     ...wrongTuners.map((row) => [`a broken tuner: ${row.tuner}`, row] as const),

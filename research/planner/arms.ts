@@ -3,10 +3,10 @@ import type { PromptSpan } from "../../src/engine/decode/run/spans.ts";
 import { type DiffusionInput, diffusionOptions } from "../../src/engine/diffusion/options.ts";
 import { spanOf } from "../../src/engine/diffusion/plan/projector.ts";
 import {
-  type Carried,
   carried,
   type PlanModels,
   type Planning,
+  type PromptPlan,
   plan,
   promptFor,
 } from "../../src/pipelines/plan/plan.ts";
@@ -28,7 +28,7 @@ export interface Answered {
 }
 
 /** The content of the plan's place for question `i`; undefined: no plan, and a prompt without its place. */
-export type Place = (i: number) => Promise<Carried | undefined>;
+export type Place = (i: number) => Promise<PromptPlan | undefined>;
 
 export const planningOf = (
   channel: Planning["channel"],
@@ -45,7 +45,7 @@ async function carry(
   { planner, executor, latent }: PlanModels,
   question: string,
   planning: Planning,
-): Promise<Carried> {
+): Promise<PromptPlan> {
   const own = latent && { source: latent.source, tokens: latent.projector.metadata.tokens };
   const done = await plan({ planner, latent: own }, question, planning);
   return carried(done, executor, latent?.projector);
@@ -75,7 +75,7 @@ export function noise(models: PlanModels, samples: readonly Sample[], planning: 
   };
 }
 
-const carriedFree = (span: PromptSpan, text: string): Carried => ({
+const carriedFree = (span: PromptSpan, text: string): PromptPlan => ({
   shown: { channel: "text", text, tokens: 0, passes: 0, ms: 0 },
   span,
   spent: { flops: 0, bytes: 0 },
@@ -86,7 +86,7 @@ export async function answerBy(
   { executor }: PlanModels,
   world: World,
   sample: Sample,
-  carried: Carried | undefined,
+  carried: PromptPlan | undefined,
 ): Promise<Answered> {
   const started = performance.now();
   const planning = planningOf(carried ? "text" : "none", world);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StepReport } from "../../src/index.ts";
 import { costOf, rungsOf, windowOf } from "../../src/train/sweep/rungs.ts";
-import { rankedBy, stepAt, survivors, type Watched } from "../../src/train/sweep/screen.ts";
+import { rankedBy, stepAt, survivors, type WatchedRun } from "../../src/train/sweep/screen.ts";
 import { screenOptions } from "../../src/train/sweep/screen-options.ts";
 import { mean } from "../../src/util/mean.ts";
 import { ranksOf, spearman } from "../../src/util/ranks.ts";
@@ -201,7 +201,7 @@ function screenedTable(grid: readonly RealRun[]): string {
       watched.map(({ steps }) => steps),
     );
     const rungs = rungsOf(options, watched.length, window);
-    const rest = rungs.reduce<readonly Watched[]>((runs, rung) => survivors(rung, runs, options, measure), watched);
+    const rest = rungs.reduce<readonly WatchedRun[]>((runs, rung) => survivors(rung, runs, options, measure), watched);
     const names = grid.filter(({ name }) => rest.some(({ out }) => out === name));
     const steps = rungs.map(({ share }) => stepAt(share, watched[0]!.steps)).join(", ");
     return [
@@ -226,7 +226,7 @@ function screenedTable(grid: readonly RealRun[]): string {
   ].join("\n\n");
 }
 
-function watchedOf({ name, losses, norms, heldOut }: RealRun): Watched {
+function watchedOf({ name, losses, norms, heldOut }: RealRun): WatchedRun {
   const done = losses.map((loss, i): StepReport => {
     const validation = heldOut.find(({ step }) => step === i + 1)?.loss;
     return {

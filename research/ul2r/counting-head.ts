@@ -1,7 +1,7 @@
 import { addSpent, evalCost, type Spent } from "../../src/graph/index.ts";
 import { Buffer } from "../../src/runtime/buffer.ts";
 import type { Batch } from "../../src/train/data/batch.ts";
-import type { Head, HeadPrograms, HeadTensors, Judged, Objective } from "../../src/train/heads/objective.ts";
+import type { Head, HeadLoss, HeadPrograms, HeadTensors, Objective } from "../../src/train/heads/objective.ts";
 
 /** A language model's objective that also counts the labels that have the highest score; it does not train. */
 export const counting = (objective: Objective, vocabulary: number): Objective => ({
@@ -25,7 +25,7 @@ class CountingHead implements Head {
     this.#scores = new Buffer("f32", vocabulary);
   }
 
-  async forward({ labels }: Batch, { stream }: HeadTensors, spent: Spent): Promise<Judged> {
+  async forward({ labels }: Batch, { stream }: HeadTensors, spent: Spent): Promise<HeadLoss> {
     let [nats, correct] = [0, 0];
     for (const [at, label] of labels.entries()) {
       if (label < 0) continue;

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { OptionError, UserError } from "../util/errors.ts";
-import { calledBy, Interrupted, report } from "./errors.ts";
+import { calledBy, Interruption, report } from "./errors.ts";
 
 let stderr = "";
 beforeEach(() => {
@@ -48,12 +48,12 @@ test("a bug is one sentence that says how to learn more", () => {
 });
 
 test("Ctrl-C is silent, unless the stopped work has a message", () => {
-  const reason = new Interrupted(130);
+  const reason = new Interruption(130);
   expect(report(reason, command)).toBe(130);
   expect(report(new DOMException("aborted", "AbortError"), command)).toBe(130);
   expect(stderr).toBe("error: aborted\n");
   stderr = "";
   expect(report(new Error("The operation was aborted", { cause: reason }), command)).toBe(130);
-  expect(report(new Error("The operation was aborted", { cause: new Interrupted(0) }), command)).toBe(0);
+  expect(report(new Error("The operation was aborted", { cause: new Interruption(0) }), command)).toBe(0);
   expect(stderr).toBe("");
 });

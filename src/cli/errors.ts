@@ -5,7 +5,7 @@ import { OptionError, type UserError } from "../util/errors.ts";
  * Thrown if a command was stopped by Ctrl-C, or because its output was closed. Interrupted work throws it, or an
  * AbortError caused by it.
  */
-export class Interrupted extends Error {
+export class Interruption extends Error {
   override readonly name = "AbortError";
   constructor(readonly status: number) {
     super("interrupted");
@@ -51,8 +51,8 @@ const sentenceOf = (error: UserError): string =>
 /** Compared by name, because benches are loaded from the sources, which define another class with that name. */
 const isUserError = (error: Error): error is UserError => error.name === "UserError";
 
-const interruptionOf = (error: unknown): Interrupted | undefined =>
-  [error, error instanceof Error && error.cause].find((e) => e instanceof Interrupted);
+const interruptionOf = (error: unknown): Interruption | undefined =>
+  [error, error instanceof Error && error.cause].find((e) => e instanceof Interruption);
 
 function say(sentence: string, status: number): number {
   process.stderr.write(`error: ${sentence.trim()}\n`);

@@ -1,4 +1,4 @@
-import { Interrupted } from "./errors.ts";
+import { Interruption } from "./errors.ts";
 import { listenForStop } from "./stop-signal.ts";
 
 let running: AbortController | undefined;
@@ -24,7 +24,7 @@ export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): P
 
 /** Stops running work, which is then billed and ends with `status`; false if nothing can be stopped. */
 export function interrupt(status: number): boolean {
-  running?.abort(new Interrupted(status));
+  running?.abort(new Interruption(status));
   return running !== undefined;
 }
 

@@ -1,5 +1,5 @@
 import { count, figure, percent, range, signed } from "../lab/report/format.ts";
-import type { RecipeSummary, Searched, Summary } from "../lab/results.ts";
+import type { RecipeSummary, SearchRecord, Summary } from "../lab/results.ts";
 import { columns } from "./output.ts";
 
 /** A run's summary as a table with one line per recipe. */
@@ -27,7 +27,7 @@ const consistent = ({ recipe, consistency }: RecipeSummary): string[] =>
 const shared = ({ recipe, shared_tokens: tokens = 0 }: RecipeSummary): string[] =>
   tokens > 0 ? [`${recipe}: ${count(tokens, "prompt token")}, computed once for several items and billed to each`] : [];
 
-const spent = ({ search, probes, flops, minutes, ended }: Searched): string =>
+const spent = ({ search, probes, flops, minutes, ended }: SearchRecord): string =>
   `${search}: ${count(probes, "probe")}, ${flops.toExponential(2)} FLOPs, ${minutes.toFixed(1)} minutes${ended === "budget" ? "; stopped by the budget" : ""}`;
 
 const row = ({ recipe, quality, ci95, delta, flops_saved, ms_per_item, on_frontier }: RecipeSummary): string[] => [

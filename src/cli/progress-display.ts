@@ -2,7 +2,7 @@ import type { MultiBar, SingleBar } from "cli-progress";
 import { decimals } from "../util/printable.ts";
 
 /** The progress of a recipe in the lab, or of a training run. */
-interface Shown {
+interface ProgressState {
   readonly title: string;
   readonly done: number;
   readonly of: number;
@@ -15,7 +15,7 @@ interface Shown {
 /** Shows a run's progress. */
 export interface Display extends Disposable {
   say(sentence: string): void;
-  show(shown: Shown): void;
+  show(shown: ProgressState): void;
 }
 
 const soFar = (value: number | undefined, before = ""): string =>
@@ -33,7 +33,7 @@ class Lines implements Display {
     this.stream.write(`${sentence}\n`);
   }
 
-  show({ title, done, of, value, seconds }: Shown): void {
+  show({ title, done, of, value, seconds }: ProgressState): void {
     const tenth = Math.floor((10 * done) / of);
     if (this.#tenths.get(title) === tenth) return;
     this.#tenths.set(title, tenth);
@@ -53,7 +53,7 @@ class Bars implements Display {
     void this.#multi().then((all) => all.log(`${sentence}\n`));
   }
 
-  show({ title, done, of, value, seconds }: Shown): void {
+  show({ title, done, of, value, seconds }: ProgressState): void {
     void this.#multi().then((all) => {
       const figures = { title, sofar: soFar(value), left: Math.ceil(seconds) };
       const bar = this.#bars.get(title) ?? all.create(of, done, figures);

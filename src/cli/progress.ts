@@ -1,16 +1,16 @@
 import type { PullOptions } from "../weights/sources/plan.ts";
 import { megabytes } from "./output.ts";
 
-type Shown = Required<Pick<PullOptions, "onProgress" | "onNotice">> & Disposable;
+type PullDisplay = Required<Pick<PullOptions, "onProgress" | "onNotice">> & Disposable;
 
 /** Shows a download on stderr: a bar on a terminal, otherwise a line for every tenth of it. */
-export function showDownload(name: string): Shown {
+export function showDownload(name: string): PullDisplay {
   return process.stderr.isTTY ? bar(name) : lines(name);
 }
 
 const onNotice = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
 
-function lines(name: string): Shown {
+function lines(name: string): PullDisplay {
   let shown = -1;
   return {
     onProgress(done, total) {
@@ -24,7 +24,7 @@ function lines(name: string): Shown {
   };
 }
 
-function bar(name: string): Shown {
+function bar(name: string): PullDisplay {
   let bar: Promise<import("cli-progress").SingleBar> | undefined;
   let latest = 0;
   return {

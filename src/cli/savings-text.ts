@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Listed } from "../library/catalogue.ts";
+import type { CatalogueEntry } from "../library/catalogue.ts";
 import { bundledPresets } from "../savings/presets.ts";
 import { savings } from "../savings/registry.ts";
 import { methods } from "../train/methods/registry.ts";
@@ -12,9 +12,9 @@ const LAYERS = 32;
 const KINDS = { saving: "Savings", pipeline: "Pipelines", method: "Methods" } as const;
 
 /** One line for each saving, pipeline and method, by kind. */
-export function listLines(all: readonly Listed[]): string[] {
+export function listLines(all: readonly CatalogueEntry[]): string[] {
   const width = Math.max(...all.map(({ name }) => name.length));
-  const line = ({ name, summary }: Listed) => `  ${name.padEnd(width)}  ${summary}`;
+  const line = ({ name, summary }: CatalogueEntry) => `  ${name.padEnd(width)}  ${summary}`;
   const lines = Object.entries(KINDS).flatMap(([kind, title]) => [
     `${title}:`,
     ...all.filter((listed) => listed.kind === kind).map(line),
@@ -24,7 +24,7 @@ export function listLines(all: readonly Listed[]): string[] {
 }
 
 /** Everything about one saving, pipeline or method. */
-export function detailLines(listed: Listed): string[] {
+export function detailLines(listed: CatalogueEntry): string[] {
   const { kind, name, group, summary, needs, options } = listed;
   const saving = kind === "saving" ? savings.find((one) => one.name === name) : undefined;
   const facts = {
@@ -70,7 +70,7 @@ function heading(name: string, { default: usual, enum: choices, type }: z.core.J
 }
 
 /** The presets that a saving's bare name selects, by model, or the training settings that a method selects. */
-function presetsOf({ kind, name }: Listed): string {
+function presetsOf({ kind, name }: CatalogueEntry): string {
   if (kind === "saving")
     return bundledPresets(name)
       .map(({ model, recipe }) => `${model.name}: ${recipe}`)
@@ -95,7 +95,7 @@ const pages: Readonly<Record<string, string>> = {
 };
 
 /** The page on a saving, a pipeline or a method. */
-export function pageOf(kind: Listed["kind"], name: string): string {
+export function pageOf(kind: CatalogueEntry["kind"], name: string): string {
   const page = `${kind}s/${name}`;
   return `docs/${pages[page] ?? page}.md`;
 }

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { Interrupted } from "./errors.ts";
+import { Interruption } from "./errors.ts";
 import { interrupt, sayHowToGoOn, stoppable } from "./interrupt.ts";
 import { listenForStop } from "./stop-signal.ts";
 
@@ -22,7 +22,7 @@ test.each([
     const ended: number[] = [];
     const release = listenForStop(controller, (code) => ended.push(code));
     raise(signal);
-    expect(controller.signal.reason).toEqual(new Interrupted(status));
+    expect(controller.signal.reason).toEqual(new Interruption(status));
     now += 100;
     raise(signal);
     expect(ended).toEqual([]);

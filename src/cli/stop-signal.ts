@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { Interrupted } from "./errors.ts";
+import { Interruption } from "./errors.ts";
 import { endWithoutTerminal } from "./lost-terminal.ts";
 
 /**
@@ -31,7 +31,7 @@ export function listenForStop(
     const [now, status] = [performance.now(), 128 + constants.signals[signal]];
     if (now - first > ONE_SIGNAL) end(status);
     first = Math.min(first, now);
-    controller.abort(new Interrupted(status));
+    controller.abort(new Interruption(status));
   };
   for (const signal of stopping) process.on(signal, take);
   endWithoutTerminal();

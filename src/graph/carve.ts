@@ -2,13 +2,13 @@ import { Graph, type Node } from "./graph.ts";
 import { costOf } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 
-type Named = Readonly<Record<string, Tensor>>;
+type NamedTensors = Readonly<Record<string, Tensor>>;
 
 /**
  * The part of a graph that computes some tensors from others, as a separate graph over the same tensors. Graph inputs
  * and constants that it reads keep their names.
  */
-export function carve(graph: Graph, from: Named, to: Named): Graph {
+export function carve(graph: Graph, from: NamedTensors, to: NamedTensors): Graph {
   const part = new Graph(graph);
   const sources = new Set(Object.values(from).map((t) => t.id));
   const needed = new Set(Object.values(to).map((t) => t.id));

@@ -111,5 +111,5 @@ export const summarySchema = z.object({
 
 export type Result = z.infer<typeof resultSchema>;
 export type RecipeSummary = z.infer<typeof recipeSummary>;
-export type Searched = z.infer<typeof searched>;
+export type SearchRecord = z.infer<typeof searched>;
 export type Summary = z.infer<typeof summarySchema>;

@@ -13,7 +13,7 @@ const MOST_WAITING = 64;
 const REMEMBERED = 10_000;
 
 /** An answer under a certificate. */
-export interface Audited {
+export interface Answer {
   readonly certificate: string;
   /** SHA-256 of the answer's certificate, since a later one with the same name does not cover the answer. */
   readonly sha256: string;
@@ -90,12 +90,12 @@ export class Auditor {
   }
 
   /** Replays a sampled answer when the scheduler is idle. */
-  replay(audited: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
+  replay(audited: Answer, engine: Engine, scheduler: Scheduler): Promise<void> {
     this.#last = this.#last.then(() => this.#replay(audited, engine, scheduler));
     return this.#last;
   }
 
-  async #replay(audited: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
+  async #replay(audited: Answer, engine: Engine, scheduler: Scheduler): Promise<void> {
     const { certificate, sha256, model, ...answered } = audited;
     try {
       requireIssued(certificate, sha256);
@@ -111,7 +111,7 @@ export class Auditor {
 }
 
 /** @throws if the answer is empty, or its replay is cut off */
-async function scoresOf({ prompt, answer }: Pick<Audited, "prompt" | "answer">, engine: Engine, scheduler: Scheduler) {
+async function scoresOf({ prompt, answer }: Pick<Answer, "prompt" | "answer">, engine: Engine, scheduler: Scheduler) {
   if (answer.length === 0) throw new RangeError("an answer without tokens has no loss");
   const { scoreContinuations } = await import("../engine/decode/score/score.ts");
   const idle = { submit: (job: CustomJob) => scheduler.whenIdle(job) };

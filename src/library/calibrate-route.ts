@@ -54,7 +54,7 @@ export const calibrateOptions = target.extend({
     .default(64)
     .describe("maximum tokens of an answer, if answers are judged or whole drafts scored"),
 });
-type Chosen = z.output<typeof calibrateOptions>;
+type Choices = z.output<typeof calibrateOptions>;
 
 export interface CalibrateOptions
   extends z.input<typeof calibrateOptions>,
@@ -123,15 +123,15 @@ export async function calibrateRoute(
   return { file, calibrated };
 }
 
-interface Settings extends Chosen {
+interface Settings extends Choices {
   readonly rows: readonly z.output<typeof row>[];
   readonly judge: CalibrateOptions["judge"];
   readonly signal: AbortSignal | undefined;
 }
 
-const targetOf = ({ by, value }: Chosen): Target => ({ by, ...(value !== undefined && { value }) });
+const targetOf = ({ by, value }: Choices): Target => ({ by, ...(value !== undefined && { value }) });
 
-const dataOf = (name: string, rows: Settings["rows"], { raw }: Chosen, settings: Settings): Calibration["data"] => ({
+const dataOf = (name: string, rows: Settings["rows"], { raw }: Choices, settings: Settings): Calibration["data"] => ({
   name,
   sha256: createHash("sha256").update(JSON.stringify(rows)).digest("hex"),
   prompts: raw ? "raw" : "chat",
@@ -183,7 +183,7 @@ async function answersOf(
 }
 
 /** Every kind of score with every aggregate. */
-const scoringsOf = ({ score, aggregate, temperature, labels }: Chosen, model: Model): ScoreOptions[] =>
+const scoringsOf = ({ score, aggregate, temperature, labels }: Choices, model: Model): ScoreOptions[] =>
   score.flatMap((kind) =>
     aggregate.map((how) => {
       const options = { score: kind, aggregate: how, temperature, seed: 0, labels } as RouteOptions;

@@ -3,7 +3,7 @@ import { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { TextRequest } from "../pipelines/request.ts";
 import type { NamedCertificate } from "../pipelines/resources.ts";
 import { switchFile } from "../savings/auto/certificate.ts";
-import { type Chosen, choose, costs } from "../savings/auto/choose.ts";
+import { choose, costs, type RecipeChoice } from "../savings/auto/choose.ts";
 import type { Choice } from "../savings/auto/guarantee.ts";
 import * as args from "./arguments.ts";
 import { checkArgument } from "./arguments.ts";
@@ -24,7 +24,7 @@ export async function choiceUnder(
   const request = await requestOf(model, text, settings, new Stopwatch(), signal);
   const { facts, visual = [] } = request;
   const planned = { prompt: request.prompt.length, visual, facts };
-  const chosen: Chosen = existsSync(switchFile(name))
+  const chosen: RecipeChoice = existsSync(switchFile(name))
     ? { recipe: "dense", cost: costs(certificate, "dense", planned, 0), reason: "off" }
     : choose(name, certificate, planned, strict);
   const { risk, confidence, loss } = certificate;

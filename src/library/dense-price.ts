@@ -6,7 +6,7 @@ import type { RunOptions } from "./options.ts";
 
 /** The options that affect a prompt's tokens. */
 type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
-type Held = Reading & Pick<RunOptions, "cachePrompt">;
+type PricedReading = Reading & Pick<RunOptions, "cachePrompt">;
 
 /**
  * The dense price of a prompt and an answer with this text, computed with the model's own cost rules, as `Meter` bills
@@ -27,7 +27,7 @@ export function priceOfAnswer(
 }
 
 /** The share of a prompt in the model's cache, 0 to 1. */
-export function heldShare(model: LanguageModel, prompt: Prompt, options: Held): number {
+export function heldShare(model: LanguageModel, prompt: Prompt, options: PricedReading): number {
   if (options.cachePrompt === false) return 0;
   const ids = idsOf(model, prompt, options);
   return model.engine.slots.reusable(ids, "") / Math.max(1, ids.length);

@@ -4,7 +4,7 @@ import { chooseThreads } from "../runtime/threads.ts";
 import { uncertified } from "../savings/notice-form.ts";
 import {
   otherForm,
-  type Registered,
+  type RegisteredRecipe,
   registeredAs,
   requireAdapter,
   requireForm,
@@ -57,7 +57,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
 }
 
 /** Checks for each prompt that recipe and savings were measured on prompts of its form; shows each notice once. */
-function formCheck(name: string, entry: Registered | undefined, onNotice: LoadOptions["onNotice"]): FormWatcher {
+function formCheck(name: string, entry: RegisteredRecipe | undefined, onNotice: LoadOptions["onNotice"]): FormWatcher {
   const noticed = new Set<string>();
   return (form, recipe) => {
     const measured = entry && requireForm(name, entry, form);

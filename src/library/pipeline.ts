@@ -3,7 +3,7 @@ import { textPipelineNamed } from "../pipelines/registry.ts";
 import type { Resources } from "../pipelines/resources.ts";
 import { checkRouteOptions, parseRouteOptions, type RouteInput, type RouteOptions } from "../pipelines/route/name.ts";
 import type { Route } from "../pipelines/route/route.ts";
-import { type Prepared, prepared } from "../pipelines/route/rule.ts";
+import { type PreparedRoute, prepared } from "../pipelines/route/rule.ts";
 import type { NamedText } from "../pipelines/text-pipeline.ts";
 import { UserError } from "../util/errors.ts";
 import { checkArgument, modelName, pipelineOptions } from "./arguments.ts";
@@ -70,7 +70,7 @@ export class RoutePipeline implements Disposable {
 
   /** A request with a lower score goes to Super; undefined under a certificate, which chooses for each request. */
   get threshold(): number | undefined {
-    const { rule } = this.opened.prepared as Prepared;
+    const { rule } = this.opened.prepared as PreparedRoute;
     return "threshold" in rule ? rule.threshold : undefined;
   }
 

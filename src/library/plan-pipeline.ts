@@ -2,7 +2,7 @@ import { planNameOf } from "../engine/diffusion/plan/name.ts";
 import type { PlanningInput } from "../pipelines/plan/options.ts";
 import { plan as pipeline } from "../pipelines/plan/pipeline.ts";
 import { chatsOf, type PlanModels, type Planning, planningFor, type ShownPlan } from "../pipelines/plan/plan.ts";
-import { executorOf, type Opened, opened, plannerOf } from "../pipelines/plan/trained.ts";
+import { executorOf, type OpenProjector, opened, plannerOf } from "../pipelines/plan/trained.ts";
 import type { Resources } from "../pipelines/resources.ts";
 import * as args from "./arguments.ts";
 import { checkArgument } from "./arguments.ts";
@@ -45,7 +45,7 @@ export class PlanPipeline implements Disposable {
   readonly opened: PlanModels;
 
   constructor(private readonly pipeline: OpenedPipeline) {
-    const { latent } = pipeline.prepared as Opened;
+    const { latent } = pipeline.prepared as OpenProjector;
     this.name = pipeline.name;
     this.models = pipeline.models as PlanPipeline["models"];
     this.opened = { planner: plannerOf(this.models.planner), executor: executorOf(this.models.executor), latent };
@@ -54,7 +54,7 @@ export class PlanPipeline implements Disposable {
   /** Streams an answer; the plan comes with its first piece. @throws UserError as the models do */
   async *generate(question: string, options: PlannedOptions = {}): AsyncGenerator<PlannedChunk, void> {
     const { planning, ...rest } = options;
-    const settings = { planning, projector: (this.pipeline.prepared as Opened).projector };
+    const settings = { planning, projector: (this.pipeline.prepared as OpenProjector).projector };
     let plan: ShownPlan | undefined;
     const text = checkArgument("generate's question", args.text, question);
     for await (const { shown, ...chunk } of this.pipeline.generate(text, rest, settings)) {

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { type Carried, carried, type PlanModels, type Planning, plan } from "../pipelines/plan/plan.ts";
+import { carried, type PlanModels, type Planning, type PromptPlan, plan } from "../pipelines/plan/plan.ts";
 import { train } from "./train.ts";
 
 /** The number of tokens in a plan. */
@@ -57,7 +57,7 @@ export async function carry(
   { planner, executor, latent }: PlanModels,
   question: string,
   planning: Planning,
-): Promise<Carried> {
+): Promise<PromptPlan> {
   const own = latent && { source: latent.source, tokens: latent.projector.metadata.tokens };
   const done = await plan({ planner, latent: own }, question, planning);
   return carried(done, executor, latent?.projector);

@@ -162,12 +162,12 @@ function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLog
 }
 
 /** A prompt's ids, and an additional end token of the answer. */
-interface Read {
+interface PromptIds {
   readonly ids: number[];
   readonly end?: number | undefined;
 }
 
-function readBy(model: Model["generative"], prompt: Prompt, terms: GenerationTerms, calling: Calling): Read {
+function readBy(model: Model["generative"], prompt: Prompt, terms: GenerationTerms, calling: Calling): PromptIds {
   switch (model.kind) {
     case "decoder":
       return terms.infill || terms.mode
@@ -184,7 +184,7 @@ function infillOf(
   language: LanguageModel,
   prompt: Prompt,
   { infill, mode, suffix, tools, format }: GenerationTerms,
-): Read {
+): PromptIds {
   if (typeof prompt !== "string")
     throw new UserError("`infill` and `mode` need a text, not a chat's turns or token ids", 2);
   if (suffix || tools || format)

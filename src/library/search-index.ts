@@ -2,7 +2,7 @@ import { z } from "zod";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
 import { amountsOf } from "../ledger/together.ts";
 import { WallTime } from "../ledger/wall-time.ts";
-import { type Added, addAll } from "../retrieval/add.ts";
+import { type AdditionCounts, addAll } from "../retrieval/add.ts";
 import { type Document, type DocumentInput, documentSchema } from "../retrieval/document.ts";
 import { normalised } from "../retrieval/prepare.ts";
 import { documentsIn, sourceOf } from "../retrieval/read/index.ts";
@@ -23,7 +23,7 @@ export interface SearchOptions extends ReadOptions {
 
 export interface AddOptions extends Stoppable {
   /** Called after each stored batch of documents, with its changes. */
-  onBatch?: ((changes: Added) => void) | undefined;
+  onBatch?: ((changes: AdditionCounts) => void) | undefined;
 }
 
 export const searchOptions = z.strictObject({
@@ -72,7 +72,7 @@ export class SearchIndex implements AsyncDisposable {
   async add(
     documents: Iterable<DocumentInput> | AsyncIterable<DocumentInput>,
     options: AddOptions = {},
-  ): Promise<Added & { receipt: Receipt }> {
+  ): Promise<AdditionCounts & { receipt: Receipt }> {
     return this.#add(null, parsed(documents), options);
   }
 
@@ -81,7 +81,7 @@ export class SearchIndex implements AsyncDisposable {
    * longer has are removed.
    * @throws UserError
    */
-  async addFile(file: string, options: AddOptions = {}): Promise<Added & { receipt: Receipt }> {
+  async addFile(file: string, options: AddOptions = {}): Promise<AdditionCounts & { receipt: Receipt }> {
     const path = checkArgument("addFile's file", text, file);
     return this.#add(sourceOf(path), documentsIn(path), options);
   }

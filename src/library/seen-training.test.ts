@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
-import type { Described } from "../engine/file/described.ts";
+import type { KindFacts } from "../engine/file/described.ts";
 import { fixtures, picture } from "../engine/images/pixels/pictures.testing.ts";
 import { withImages } from "../engine/kinds/vision-language.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
@@ -71,7 +71,7 @@ test("the frozen image encoder is billed once, before the first step", async () 
     return (await train({ ...options, model, lora: {}, steps }, { out })).receipt.flops.forward;
   };
   const [one, two] = [await forward(1), await forward(2)];
-  const plain = { flops: () => ({}) } as unknown as Described;
+  const plain = { flops: () => ({}) } as unknown as KindFacts;
   const { flops } = await withImages(plain, openCheckpoint(model), path.join(folder, "prepared"), "f32");
   // One picture has three tiles, the other five.
   expect(2 * one - two).toBe(8 * flops({} as never).flopsPerImage!);

@@ -10,7 +10,7 @@ import { Encoder, type EncoderConfig } from "./encoder/encoder.ts";
 import { modulesOf, namesOf, partOf, type Scheme, shapedNames } from "./tensors/names.ts";
 
 /** An architecture by its names in checkpoints: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
-export interface Listed<A> {
+export interface Entry<A> {
   readonly names: readonly string[];
   /** False for checkpoints that have one of these names but a different architecture; if absent, true for all. */
   serves?(checkpoint: Checkpoint): boolean;

@@ -3,7 +3,7 @@ import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import { Metadata } from "../weights/gguf/metadata.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
-import type { EncoderArchitecture, Listed } from "./architecture.ts";
+import type { EncoderArchitecture, Entry } from "./architecture.ts";
 import { CountedWeights } from "./decoder/count-parameters.ts";
 import type { Architecture } from "./decoder/decoder.ts";
 import { traceHidden } from "./encoder/encoder-graphs.ts";
@@ -35,8 +35,8 @@ interface Comparison {
 /** Finds the known architecture nearest to a checkpoint, and the differences; undefined if none is near. */
 export async function nearestArchitecture(
   checkpoint: Checkpoint,
-  decoders: readonly Listed<Architecture>[],
-  encoders: readonly Listed<EncoderArchitecture>[],
+  decoders: readonly Entry<Architecture>[],
+  encoders: readonly Entry<EncoderArchitecture>[],
 ): Promise<string | undefined> {
   const candidates = await Promise.all([
     ...decoders.map(({ names, load }) => candidate(names, load, (architecture, w) => traceDense(architecture.open(w)))),

@@ -9,7 +9,7 @@ import { ModelFault } from "../weights/model-fault.ts";
 import { ByteWeights } from "../weights/prepared/byte-weights.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
-import type { EncoderArchitecture, Listed } from "./architecture.ts";
+import type { EncoderArchitecture, Entry } from "./architecture.ts";
 import {
   type ArchitectureKind,
   architectures,
@@ -33,12 +33,12 @@ import { layoutOf } from "./tensors/adapter-layout.ts";
 import { withFlatKernels, without } from "./tensors/changed-checkpoints.ts";
 
 /** All architectures that `openDecoder` opens as stacks of layers. */
-const stacks: readonly Listed<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];
+const stacks: readonly Entry<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];
 
 /** True if a checkpoint's architecture is of this kind. */
 export const isOfKind = (kind: ArchitectureKind, checkpoint: Checkpoint): boolean =>
   architectures[kind].some(
-    ({ names, serves }: Listed<unknown>) => names.includes(checkpoint.architecture) && (serves?.(checkpoint) ?? true),
+    ({ names, serves }: Entry<unknown>) => names.includes(checkpoint.architecture) && (serves?.(checkpoint) ?? true),
   );
 
 /** The error for a checkpoint with an unknown architecture: names the nearest known one, or else all. */
@@ -60,11 +60,11 @@ export function unknown({ path, architecture: name }: Checkpoint): ModelFault {
 
 /** An architecture of two kinds, such as a decoder that may read images, is listed once. */
 const allNames = (): string[] => [
-  ...new Set(Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Listed<unknown>) => names))),
+  ...new Set(Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Entry<unknown>) => names))),
 ];
 
 /** The checkpoint's architecture among `known`. @throws UserError if no known architecture has its name */
-async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<A>[]): Promise<A> {
+async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Entry<A>[]): Promise<A> {
   const { path, architecture: name } = checkpoint;
   const found = known.find(({ names }) => names.includes(name));
   if (found) return found.load();

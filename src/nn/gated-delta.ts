@@ -109,7 +109,7 @@ interface Beside {
  * The scan's inputs: queries and keys [.., groups, keySize], each for an equal number of consecutive value heads; values
  * [.., heads, valueSize]; decay and beta [.., heads].
  */
-interface Scanned {
+interface ScanInputs {
   readonly q: Tensor;
   readonly k: Tensor;
   readonly v: Tensor;
@@ -163,7 +163,7 @@ class Block {
     return apart.map((part, i) => reshape(part, [...rows, keyHeads * sizes[i]!]));
   }
 
-  scanned(convolved: Tensor, { write, keep }: Beside): Scanned {
+  scanned(convolved: Tensor, { write, keep }: Beside): ScanInputs {
     const { keyHeads, heads, keySize, valueSize } = this.config;
     const { keys, values } = partsOf(this.config);
     const rows = convolved.shape.slice(0, 2);
@@ -180,7 +180,7 @@ class Block {
   }
 
   /** The scan, built from ordinary operators: y [batch, tokens, heads, valueSize]. */
-  stepByStep({ q, k, v, decay, beta }: Scanned): Tensor {
+  stepByStep({ q, k, v, decay, beta }: ScanInputs): Tensor {
     const [batch, tokens, heads, size] = v.shape as [number, number, number, number];
     const { keySize } = this.config;
     const each = (t: Tensor, shape: readonly number[]) =>

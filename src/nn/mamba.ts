@@ -52,7 +52,7 @@ export function mamba(weights: MixerWeights, config: MambaConfig, x: Tensor): Te
 }
 
 /** The scan in ordinary operators: y [batch, tokens, inner]. */
-function scanned({ v, decay, b, c }: Scanned, { inner, stateSize }: MambaConfig): Tensor {
+function scanned({ v, decay, b, c }: ScanInputs, { inner, stateSize }: MambaConfig): Tensor {
   const rows = v.shape.slice(0, 2);
   const each: Shape = [...rows, inner, stateSize];
   const flat = (x: Tensor) => reshape(x, [...rows, inner * stateSize]);
@@ -83,7 +83,7 @@ export function mambaStep(
 }
 
 /** A scan's inputs, [batch, tokens, …] each. */
-interface Scanned {
+interface ScanInputs {
   /** [.., inner]: the channels after the convolution. */
   readonly x: Tensor;
   /** [.., inner]: x times its steps. */
@@ -118,7 +118,7 @@ class Block {
     return { mixed: mixed!, gate: gate! };
   }
 
-  scanned(x: Tensor): Scanned {
+  scanned(x: Tensor): ScanInputs {
     const { inner, stateSize, stepRank, normEpsilon } = this.config;
     const packed = this.weights.project(x, "x_proj", stepRank + 2 * stateSize);
     const norm = (part: Tensor) => (normEpsilon === undefined ? part : plainRmsNorm(part, normEpsilon));

@@ -57,7 +57,7 @@ export function chunkedScan({ v, decay, b, c }: ScanInputs, chunk: number): Tens
 }
 
 /** Tensors of one chunk each: [batch, chunks, …]. */
-interface Chunked {
+interface Chunks {
   readonly values: Tensor;
   /** [batch, chunks, groups, chunk, n]. */
   readonly written: Tensor;
@@ -67,7 +67,7 @@ interface Chunked {
 }
 
 /** The values that tokens read from earlier chunks: [batch, chunks, groups, chunk, heads of a group, size]. */
-function fromEarlier({ values, written, read, steps }: Chunked): Tensor {
+function fromEarlier({ values, written, read, steps }: Chunks): Tensor {
   const [batch, chunks, chunk, groups, share, size] = values.shape as [Shape[0], ...number[]];
   const n = Number(written.shape[4]);
   const each: Shape = [batch!, chunks!, groups!, chunk!, share!, size!];

@@ -35,7 +35,7 @@ export interface PricedAnswer {
 }
 
 /** A dense cost, and the number of prompt tokens. */
-export type Priced = Spent & { readonly prompt: number };
+export type DensePrice = Spent & { readonly prompt: number };
 
 /** A model as a pipeline calls it: in this process, or on another server. `O`: a request's options, passed through unchanged. */
 export interface CalledModel<O extends object> {
@@ -52,7 +52,7 @@ export interface CalledModel<O extends object> {
     answer: PricedAnswer,
     options: O,
     cached: number,
-  ): Promise<Priced | undefined> | Priced | undefined;
+  ): Promise<DensePrice | undefined> | DensePrice | undefined;
 }
 
 /** A model's weights, recipe and form: its scores depend on all of them. */

@@ -27,13 +27,13 @@ interface Naming {
 export interface ModelsPipeline extends Pipeline {
   readonly naming: Naming;
   /** Parses a name; undefined if it is another pipeline's. @throws UserError that names the option */
-  parse(model: string): Parsed | undefined;
+  parse(model: string): ParsedName | undefined;
   /** The pipeline's name for these models, without options. */
   nameOf(roles: Roles): string;
   /** The role of the model that, run alone, counts as dense. */
   readonly dense: string;
   /** The field for its models in a server's list; default `models`. */
-  readonly listed?: Field & { of?(named: Named): unknown };
+  readonly listed?: Field & { of?(named: NamedPipeline): unknown };
 }
 
 /** Options by name. */
@@ -43,7 +43,7 @@ export type Values = Readonly<Record<string, unknown>>;
 export type Roles = Readonly<Record<string, string>>;
 
 /** The parts of a name. */
-interface Parsed {
+interface ParsedName {
   readonly roles: Roles;
   /** The options as written: `n=5`; empty if none. */
   readonly optionText: string;
@@ -52,7 +52,7 @@ interface Parsed {
 }
 
 /** A pipeline with its models and options. */
-export interface Named<P extends Pipeline = Pipeline> extends Parsed {
+export interface NamedPipeline<P extends Pipeline = Pipeline> extends ParsedName {
   readonly pipeline: P;
   /** Without its options. */
   readonly name: string;
@@ -69,5 +69,5 @@ export interface Field {
 }
 
 /** A pipeline with its options in the form of recipes: `vote:n=5`. */
-export const recipeOf = ({ pipeline, optionText }: Named): string =>
+export const recipeOf = ({ pipeline, optionText }: NamedPipeline): string =>
   optionText === "" ? pipeline.name : `${pipeline.name}:${optionText}`;

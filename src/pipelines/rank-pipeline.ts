@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Receipt } from "../ledger/receipt.ts";
-import type { ModelsPipeline, Named, Values } from "./pipeline.ts";
+import type { ModelsPipeline, NamedPipeline, Values } from "./pipeline.ts";
 import type { TurnTerms } from "./request.ts";
 import type { HeldModel, Resources } from "./resources.ts";
 
@@ -32,7 +32,7 @@ export interface RankPipeline<P extends PreparedRank = PreparedRank> extends Mod
   rank(named: NamedRank, models: Pick<Resources, "use">, request: RankRequest, prepared: P): Promise<Reranked>;
 }
 
-export type NamedRank = Named<RankPipeline>;
+export type NamedRank = NamedPipeline<RankPipeline>;
 
 /** Artefacts trained for the model of the dense role. */
 export interface PreparedRank {

@@ -2,7 +2,7 @@ import { nearest, UserError } from "../util/errors.ts";
 import { parseSpec } from "../weights/sources/spec.ts";
 import { expertrag } from "./answer/pipeline.ts";
 import { first } from "./first/pipeline.ts";
-import type { ModelsPipeline, Named, Pipeline, Roles } from "./pipeline.ts";
+import type { ModelsPipeline, NamedPipeline, Pipeline, Roles } from "./pipeline.ts";
 import { plan } from "./plan/pipeline.ts";
 import { qzero } from "./qzero/pipeline.ts";
 import type { NamedRank, RankPipeline } from "./rank-pipeline.ts";
@@ -78,5 +78,5 @@ function named<P extends ModelsPipeline>(model: string, is: (pipeline: Pipeline)
   const pipeline = pipelineNamed(model);
   if (!pipeline || !is(pipeline)) return undefined;
   const parsed = pipeline.parse(model)!;
-  return { ...parsed, pipeline, name: pipeline.nameOf(parsed.roles) } satisfies Named<P>;
+  return { ...parsed, pipeline, name: pipeline.nameOf(parsed.roles) } satisfies NamedPipeline<P>;
 }

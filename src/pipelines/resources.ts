@@ -11,7 +11,7 @@ import type { Recipe } from "../savings/recipe.ts";
 import type { ModelForm } from "../weights/prepared/quant.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import type { CalledModel, ModelIdentity, ModelPiece, Priced } from "./model.ts";
+import type { CalledModel, DensePrice, ModelIdentity, ModelPiece } from "./model.ts";
 import type { AnswerOptions, CallOptions, TextRequest, TurnTerms } from "./request.ts";
 
 /** The number of tokens in a prompt, `cached` of them from a cache, and in an answer. */
@@ -100,7 +100,7 @@ export interface Resources {
   /** The share of a prompt in a model's cache, 0 to 1. Loads nothing. */
   held(role: string, prompt: Prompt, options: AnswerOptions): number;
   /** Like a model's own `price`. Loads nothing. */
-  price(role: string, ...priced: Parameters<CalledModel<AnswerOptions>["price"]>): Promise<Priced | undefined>;
+  price(role: string, ...priced: Parameters<CalledModel<AnswerOptions>["price"]>): Promise<DensePrice | undefined>;
   /** A certificate's choice for a request, with tokens counted by this model. @throws UserError if it is refused */
   choice(role: string, certificate: NamedCertificate, request: TextRequest): Promise<Choice>;
   /** Called with a message for whoever runs the pipeline. */

@@ -1,7 +1,7 @@
 import { readNamed } from "../util/named-options.ts";
 
 /** A name `MODEL+PIPELINE`, with options after a final `@`. */
-export interface Suffixed {
+export interface SuffixedName {
   readonly model: string;
   /** The options as written; empty if none. */
   readonly optionText: string;
@@ -10,7 +10,7 @@ export interface Suffixed {
 }
 
 /** Parses a name that ends in `+pipeline` or `+pipeline@key=value,…`; undefined for others. @throws UserError */
-export function readSuffixed(pipeline: string, name: string): Suffixed | undefined {
+export function readSuffixed(pipeline: string, name: string): SuffixedName | undefined {
   const [, model, optionText = ""] = suffix(pipeline).exec(name) ?? [];
   if (model === undefined) return undefined;
   const { values } = readNamed(optionText === "" ? pipeline : `${pipeline}:${optionText}`, () => undefined);

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { ModelPiece } from "./model.ts";
-import type { Field, ModelsPipeline, Named, Pipeline, Roles } from "./pipeline.ts";
+import type { Field, ModelsPipeline, NamedPipeline, Pipeline, Roles } from "./pipeline.ts";
 import type { TextRequest } from "./request.ts";
 import type { HeldModel, Resources } from "./resources.ts";
 
@@ -9,13 +9,13 @@ export interface AnsweringPipeline<P = unknown> extends Pipeline {
   readonly shows: Pick<Shows, "field" | "first">;
   readonly serving?: Serving;
   /** Loads data that all answers under one name need, such as a calibration. @throws UserError if it cannot answer */
-  prepare?(named: Named<this>, resources: Resources): Promise<P>;
+  prepare?(named: NamedPipeline<this>, resources: Resources): Promise<P>;
   /**
    * Answers a request. The last piece has the receipt for all calls; the first and the last have the pipeline's field.
    * The promise settles before any model is called, so a refused request has no bill.
    */
   answer(
-    named: Named<this>,
+    named: NamedPipeline<this>,
     resources: Resources,
     request: TextRequest,
     prepared: P,
@@ -51,7 +51,7 @@ export interface Serving {
   refusal(request: TextRequest, remote: Roles): readonly [option: string, why: string] | undefined;
 }
 
-export type NamedText = Named<TextPipeline>;
+export type NamedText = NamedPipeline<TextPipeline>;
 
 /** A response field that only this pipeline has. */
 export interface Shows extends Field {

@@ -5,7 +5,7 @@ import { type Embed, prepare } from "./prepare.ts";
 import type { Store } from "./store/store.ts";
 
 /** The numbers of documents that an addition added, replaced, left unchanged or removed. */
-export interface Added {
+export interface AdditionCounts {
   /** The number of new documents. */
   readonly added: number;
   /** The number of documents with a known id and new contents. */
@@ -18,9 +18,9 @@ export interface Added {
   readonly empty: number;
 }
 
-export const NOTHING_ADDED: Added = { added: 0, replaced: 0, unchanged: 0, removed: 0, empty: 0 };
+export const NOTHING_ADDED: AdditionCounts = { added: 0, replaced: 0, unchanged: 0, removed: 0, empty: 0 };
 
-export const sumOf = (a: Added, b: Added): Added => ({
+export const sumOf = (a: AdditionCounts, b: AdditionCounts): AdditionCounts => ({
   added: a.added + b.added,
   replaced: a.replaced + b.replaced,
   unchanged: a.unchanged + b.unchanged,
@@ -51,8 +51,8 @@ export async function addAll(
   source: string | null,
   documents: Documents,
   embed: Embed | undefined,
-  onBatch: (changes: Added) => void,
-): Promise<Added> {
+  onBatch: (changes: AdditionCounts) => void,
+): Promise<AdditionCounts> {
   const seen = new Set<string>();
   let sum = NOTHING_ADDED;
   for await (const batch of batched(once(documents, source, seen), embed ? EMBEDDED : BARE)) {
@@ -90,7 +90,7 @@ async function addBatch(
   source: string | null,
   batch: readonly Document[],
   embed: Embed | undefined,
-): Promise<Added> {
+): Promise<AdditionCounts> {
   const stored = await patiently(() => store.kept(batch.map(({ id }) => id)));
   const isChanged = (document: Document) => stored.get(document.id)?.hash !== contentHash(document);
   const changed = batch.filter(isChanged);

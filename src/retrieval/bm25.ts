@@ -17,7 +17,7 @@ export interface QueryTerm {
   readonly blocks: readonly PostingBlock[];
 }
 
-export interface Ranked {
+export interface RankedHits {
   /** The best first. */
   readonly hits: readonly Hit[];
   /** The number of postings scored. */
@@ -38,7 +38,7 @@ export const idf = (chunks: number, frequency: number): number =>
  * Ranks chunks with BM25 (Robertson and Zaragoza 2009): Σ idf · count · (k1 + 1) / (count + k1 · (1 − b + b · length /
  * mean length)), with k1 = 1.2 and b = 0.75. A term that occurs twice in the query counts twice.
  */
-export function rankByBm25(query: readonly QueryTerm[], { chunks, terms }: Corpus, top: number): Ranked {
+export function rankByBm25(query: readonly QueryTerm[], { chunks, terms }: Corpus, top: number): RankedHits {
   const perLength = chunks === 0 ? 0 : (K1 * B * chunks) / terms;
   const scores = new Map<number, Float64Array>();
   let postings = 0;

@@ -21,7 +21,7 @@ export interface SearchResult {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-export interface Found {
+export interface SearchOutcome {
   /** Documents, the best first. */
   readonly results: SearchResult[];
   /** FLOPs spent on scoring, without the query's embedding. */
@@ -31,7 +31,7 @@ export interface Found {
 /** The number of documents that fusion takes from each ranking. */
 const FUSED = 100;
 
-interface Scored {
+interface ScoredHits {
   readonly hits: readonly Hit[];
   readonly flops: number;
 }
@@ -57,7 +57,7 @@ export async function search(
   by: Ranker,
   top: number,
   embed: Embed | undefined,
-): Promise<Found> {
+): Promise<SearchOutcome> {
   if (query.trim() === "") throw new UserError("the query is empty; expected a text", 2);
   switch (by) {
     case "bm25":
@@ -69,7 +69,7 @@ export async function search(
   }
 }
 
-async function hybrid(store: Store, query: string, top: number, embed: Embed | undefined): Promise<Found> {
+async function hybrid(store: Store, query: string, top: number, embed: Embed | undefined): Promise<SearchOutcome> {
   const depth = Math.max(top, FUSED);
   const ids = new Map<number, string>();
   const terms = await documents(store, depth, byTerms(store, query), ids);
@@ -79,7 +79,7 @@ async function hybrid(store: Store, query: string, top: number, embed: Embed | u
   return withDocuments(store, { best, flops: terms.flops + vectors.flops });
 }
 
-type Scorer = (top: number) => Promise<Scored>;
+type Scorer = (top: number) => Promise<ScoredHits>;
 
 function byTerms(store: Store, query: string): Scorer {
   const terms = countsOf(termsOf(query));
@@ -96,7 +96,7 @@ async function byVector(store: Store, query: string, embed: Embed | undefined): 
 }
 
 /** The `top` documents closest to a unit vector, each by its best chunk. */
-export const nearestTo = (store: Store, direction: Float32Array, top: number): Promise<Found> =>
+export const nearestTo = (store: Store, direction: Float32Array, top: number): Promise<SearchOutcome> =>
   documents(store, top, along(store, direction)).then((ranking) => withDocuments(store, ranking));
 
 const along =
@@ -135,7 +135,7 @@ function byDocument(hits: readonly Hit[], ids: ReadonlyMap<number, string>): Doc
 }
 
 /** Reads the passages of a ranking's documents. */
-async function withDocuments(store: Store, { best, flops }: Ranking): Promise<Found> {
+async function withDocuments(store: Store, { best, flops }: Ranking): Promise<SearchOutcome> {
   const passages = await store.passages(best.map(({ chunk }) => chunk));
   const scores = new Map(best.map(({ chunk, score }) => [chunk, score]));
   return { results: passages.map(({ chunk, ...passage }) => ({ ...passage, score: scores.get(chunk)! })), flops };

@@ -59,7 +59,7 @@ export interface PromptCut {
   readonly scope: "prompt";
   /** Reads the prompt before the decision, billed as overhead. */
   readonly probe?: Probe;
-  decide(seen: Seen): Decision;
+  decide(seen: CutInputs): Decision;
 }
 
 /** A decision for each generated token. */
@@ -75,11 +75,11 @@ export interface StepCut {
   readonly head?: ExitHead;
   /** The usual fill of the cut's exits, if any, whose programs are compiled before a request runs. */
   readonly fill?: StateFill;
-  decide(seen: Seen): Decision;
+  decide(seen: CutInputs): Decision;
 }
 
 /** The inputs of a cut's decision. */
-export interface Seen {
+export interface CutInputs {
   /** The number of tokens in the row so far or, for a cut with scope "prompt", in the prompt. */
   readonly tokens: number;
   /** The positions of the prompt's tokens, for a cut with scope "prompt". */

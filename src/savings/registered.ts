@@ -53,20 +53,20 @@ export const shortName = (model: string): string =>
     .replaceAll("@", "-");
 
 /** A named recipe for one model (`smollm2@fast`). */
-export type Registered = z.infer<typeof schema>;
+export type RegisteredRecipe = z.infer<typeof schema>;
 
 /** The file that holds all registered recipes by name. */
 const registryFile = (): string => path.join(home(), "recipes.json");
 
 /** The recipes by name. @throws KeptFault if the file cannot be read */
-export async function registeredRecipes(): Promise<Record<string, Registered>> {
+export async function registeredRecipes(): Promise<Record<string, RegisteredRecipe>> {
   return readKeptJson(registryFile(), z.record(z.string(), schema)) ?? {};
 }
 
 /** Changes of the file run one after another, each on the result of the previous one. */
 let last: Promise<unknown> = Promise.resolve();
 
-function change(to: (all: Record<string, Registered>) => Record<string, Registered>): Promise<void> {
+function change(to: (all: Record<string, RegisteredRecipe>) => Record<string, RegisteredRecipe>): Promise<void> {
   const done = last.then(async () => keepJson(registryFile(), to(await registeredRecipes())));
   last = done.catch(() => {});
   return done;
@@ -76,8 +76,8 @@ function change(to: (all: Record<string, Registered>) => Record<string, Register
  * Registers a recipe under `name`; returns the recipe that it replaces, if any.
  * @throws UserError if it cannot be written
  */
-export async function registerRecipe(name: string, entry: Registered): Promise<Registered | undefined> {
-  let earlier: Registered | undefined;
+export async function registerRecipe(name: string, entry: RegisteredRecipe): Promise<RegisteredRecipe | undefined> {
+  let earlier: RegisteredRecipe | undefined;
   await change((all) => {
     earlier = Object.hasOwn(all, name) ? all[name] : undefined;
     return { ...all, [name]: entry };
@@ -89,7 +89,7 @@ export async function registerRecipe(name: string, entry: Registered): Promise<R
  * A recipe that a user chose by hand for a model, not with the lab; `adapter` is the folder of a LoRA adapter.
  * @throws UserError if its savings conflict, a preset is not known yet, or the folder holds no adapter
  */
-export function chosenRecipe(model: string, steps: Recipe, adapter?: string): Registered {
+export function chosenRecipe(model: string, steps: Recipe, adapter?: string): RegisteredRecipe {
   checkSeams(steps);
   const bare = steps.find(meansPreset);
   if (bare)
@@ -133,7 +133,7 @@ export function earlierRecipe(
 }
 
 /** A recipe as shown in lists: as typed, and with every option whose default has changed since. */
-export function listedSteps(entry: Registered): string[] {
+export function listedSteps(entry: RegisteredRecipe): string[] {
   try {
     return earlierRecipe(entry.model, entry).steps.map(({ text }) => text);
   } catch (error) {
@@ -144,7 +144,7 @@ export function listedSteps(entry: Registered): string[] {
 }
 
 /** The result of a registration, for a user: `tiny@fast`, or `tiny@fast, in place of lookup`. */
-export const registeredText = (name: string, replaced: Registered | undefined): string =>
+export const registeredText = (name: string, replaced: RegisteredRecipe | undefined): string =>
   replaced ? `${name}, in place of ${listedSteps(replaced).join(" ") || "dense"}` : name;
 
 /** @throws UserError if nothing is registered under the name */
@@ -159,7 +159,7 @@ export const unregisterRecipe = (name: string): Promise<void> =>
  * The recipe registered under a name such as `smollm2@fast`; undefined for texts of another form.
  * @throws UserError if the name is not registered
  */
-export async function registeredAs(text: string): Promise<(Registered & EarlierRecipe) | undefined> {
+export async function registeredAs(text: string): Promise<(RegisteredRecipe & EarlierRecipe) | undefined> {
   // In other names, an @ comes after a scheme or in a path.
   if (!/^[^:/\\@]+@[^:/\\@]+$/.test(text)) return undefined;
   const all = await registeredRecipes();
@@ -176,7 +176,7 @@ const unknownRecipe = (name: string, names: readonly string[]): UserError =>
 /** @param hash the model's hash, computed only if the recipe has one. @throws UserError if the recipe is for another model */
 export async function requireModel(
   name: string,
-  { model_hash }: Registered,
+  { model_hash }: RegisteredRecipe,
   source: ResolvedModel,
   hash: (source: ResolvedModel) => Promise<string> = modelHash,
 ): Promise<void> {
@@ -192,7 +192,11 @@ export async function requireModel(
  * The adapter folder of a registered recipe. `named` is the adapter that the caller requests. @throws UserError if the
  * adapter's files have changed, or the recipe was measured without the requested adapter
  */
-export function requireAdapter(name: string, { adapter, evidence }: Registered, named?: string): string | undefined {
+export function requireAdapter(
+  name: string,
+  { adapter, evidence }: RegisteredRecipe,
+  named?: string,
+): string | undefined {
   if (named !== undefined && (adapter ?? evidence))
     throw new UserError(
       `${name} was ${evidence ? "measured" : "registered"} ${adapter ? `with the adapter ${adapter.folder}` : "without an adapter"}; expected the same here`,
@@ -208,7 +212,7 @@ export function requireAdapter(name: string, { adapter, evidence }: Registered, 
 /** A notice for a recipe measured in the model's default form, if the model runs in rotated bytes. */
 export function otherForm(
   name: string,
-  { quant = "auto", recipe, evidence }: Registered,
+  { quant = "auto", recipe, evidence }: RegisteredRecipe,
   running: ModelForm,
 ): string | undefined {
   if (evidence === undefined || recipe.length === 0 || running.quant !== "q8r" || quant === "q8r") return undefined;
@@ -223,7 +227,7 @@ export function otherForm(
  */
 export function requireForm(
   name: string,
-  { recipe, evidence }: Registered,
+  { recipe, evidence }: RegisteredRecipe,
   form: PromptForm | undefined,
 ): string | undefined {
   // Dense recipes fit prompts of any form.

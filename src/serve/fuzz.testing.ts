@@ -27,7 +27,7 @@ const TEMPLATE =
 
 const MODELS = TINY.map((spec) => spec.split("=")[0]!);
 
-export interface Fuzzed {
+export interface FuzzReport {
   /** Schemathesis's exit status; 0 if all checks passed. */
   readonly status: number;
   readonly report: string;
@@ -42,7 +42,7 @@ export interface Fuzzed {
  * Fuzzes a server with this project's small models, with at most `examples` requests per endpoint and phase, and with a
  * key that has `scopes`, if set.
  */
-export async function fuzz(examples: number, seed: number, scopes?: readonly Scope[]): Promise<Fuzzed> {
+export async function fuzz(examples: number, seed: number, scopes?: readonly Scope[]): Promise<FuzzReport> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-fuzz-"));
   const chat = path.join(folder, "chat.gguf");
   writeFileSync(chat, tinyWithTemplate(TEMPLATE));
@@ -77,7 +77,7 @@ async function keyOf({ keys }: Testing, scopes: readonly Scope[]): Promise<strin
 async function schemathesisOf(
   { url, folder }: Testing,
   options: readonly string[],
-): Promise<Pick<Fuzzed, "status" | "report">> {
+): Promise<Pick<FuzzReport, "status" | "report">> {
   const file = path.join(folder, "openapi.json");
   writeFileSync(file, JSON.stringify(withModels(await jsonOf(fetch(`${url}/openapi.json`)), MODELS)));
   const words = ["run", file, "--url", url, "--checks", CHECKS, "--continue-on-failure", "--no-color"];

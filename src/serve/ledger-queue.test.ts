@@ -14,7 +14,7 @@ const headers = { "content-type": "application/json" };
 const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 2 });
 
 /** A proxy to a database that, once `now` is set, still accepts data but forwards nothing. */
-class Silenced implements AsyncDisposable {
+class SilentProxy implements AsyncDisposable {
   now = false;
   readonly #sockets: Socket[] = [];
 
@@ -23,12 +23,12 @@ class Silenced implements AsyncDisposable {
     private readonly server: Server,
   ) {}
 
-  static async open(place: string): Promise<Silenced> {
+  static async open(place: string): Promise<SilentProxy> {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const [way, there] = [new URL(place), new URL(place)];
     way.port = String((server.address() as AddressInfo).port);
-    const silenced = new Silenced(way.href, server);
+    const silenced = new SilentProxy(way.href, server);
     server.on("connection", (socket) => silenced.#join(socket, connect(Number(there.port), there.hostname)));
     return silenced;
   }
@@ -111,7 +111,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, if this machine has one"
   });
 
   test("that falls silent does not delay a stopping server: lost receipts are reported, and logged whole", async () => {
-    await using silent = await Silenced.open(await postgres.database());
+    await using silent = await SilentProxy.open(await postgres.database());
     const server = await serveModels(TINY.slice(0, 1), { ledger: silent.place });
     silent.now = true;
     const ask = async () =>

@@ -12,7 +12,7 @@ import { deadlineOf, type Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Catalogue } from "./models/catalogue.ts";
 import type { Lease, Pool } from "./models/pool.ts";
-import type { Chosen } from "./models/served.ts";
+import type { ModelChoice } from "./models/served.ts";
 import type { Tracer } from "./trace/trace.ts";
 
 /** The context that all endpoints of one server share. */
@@ -50,7 +50,7 @@ export const fingerprintOf = ({ version }: Pick<ServerContext, "version">): stri
  */
 export function checkForm(
   { catalogue, log }: Pick<ServerContext, "catalogue" | "log">,
-  chosen: Chosen,
+  chosen: ModelChoice,
   model: Model,
   { prompt, options }: { readonly prompt: Prompt; readonly options: RunOptions },
 ): void {
@@ -65,6 +65,6 @@ export const billFor = (context: ServerContext, model: string, call: Asker, adap
 /** Leases a request's model; waiting ends if the client leaves or at the request's deadline. */
 export const leaseFor = (
   { pool, limits }: ServerContext,
-  chosen: Chosen,
+  chosen: ModelChoice,
   { key, signal, taken }: Call,
 ): Promise<Lease> => pool.lease(chosen, { key: key?.id, signal, deadline: deadlineOf(limits, taken) });

@@ -15,13 +15,13 @@ interface FlagHelp {
 export const flagHelp = z.registry<FlagHelp>();
 
 /** A name with its unchecked options. */
-export interface Named {
+export interface NamedValues {
   readonly name: string;
   readonly values: Readonly<Record<string, string>>;
 }
 
 /** Reads `name` or `name:key=value,key=value`. `known` checks the name before its options are read. @throws UserError */
-export function readNamed(text: string, known: (name: string) => unknown): Named {
+export function readNamed(text: string, known: (name: string) => unknown): NamedValues {
   const colon = text.indexOf(":");
   const name = colon < 0 ? text : text.slice(0, colon);
   known(name);

@@ -8,7 +8,7 @@ import { load } from "../../../src/index.ts";
 import { evaluateGate } from "../../../src/lab/lookup/gate-quality.ts";
 import { bootstrap, type Interval } from "../../../src/lab/metrics/bootstrap.ts";
 import { figure, flopsText, percent, range, signed } from "../../../src/lab/report/format.ts";
-import type { Judged } from "../../../src/pipelines/answer/gate/calibrate.ts";
+import type { GateSample } from "../../../src/pipelines/answer/gate/calibrate.ts";
 import { costsOf, gatedCost } from "../../../src/pipelines/answer/gate/cost.ts";
 import { gateScore } from "../../../src/pipelines/answer/gate/gate.ts";
 import { signalFlops } from "../../../src/pipelines/answer/gate/signals.ts";
@@ -27,7 +27,7 @@ const linesOf = <T>(file: string): T[] =>
     .split("\n")
     .map((line) => JSON.parse(line) as T);
 
-const judged = ({ input, plain, retrieved }: Row): Judged => ({
+const judged = ({ input, plain, retrieved }: Row): GateSample => ({
   score: gateScore({ method: "margin" }, input),
   plain: Number(plain.right),
   retrieved: Number(retrieved.right),

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { evaluateGate, type GateResult } from "../../../src/lab/lookup/gate-quality.ts";
 import { bootstrap } from "../../../src/lab/metrics/bootstrap.ts";
-import { atThreshold, type Judged, thresholdForRate } from "../../../src/pipelines/answer/gate/calibrate.ts";
+import { atThreshold, type GateSample, thresholdForRate } from "../../../src/pipelines/answer/gate/calibrate.ts";
 import {
   type Classifier,
   fitClassifier,
@@ -49,7 +49,7 @@ const gatesOf = (trained: (rule: LabelRule) => Classifier): Readonly<Record<stri
 
 const judgedBy =
   (score: Score) =>
-  (row: Row): Judged => ({
+  (row: Row): GateSample => ({
     ...{ score: score(row), plain: Number(row.plain.right), retrieved: Number(row.retrieved.right) },
   });
 

@@ -17,7 +17,7 @@ import { formOption } from "../recipe.ts";
 
 const { answerRow, calibrateAnswerOptions, judgedBy } = await lookupPipeline.calibration();
 
-type Calibrated = Awaited<ReturnType<typeof calibrateAnswers>>;
+type AnswerCalibration = Awaited<ReturnType<typeof calibrateAnswers>>;
 
 interface Flags extends Readonly<Record<string, unknown>> {
   model: string;
@@ -64,7 +64,7 @@ async function calibrate(path: string, flags: Flags): Promise<void> {
 const judge = (text: string, answers: readonly string[]): number =>
   Number(answers.some((answer) => holdsWords(text, answer)));
 
-const summary = (gate: Calibrated["gates"][number], judged: Calibrated["judged"]) => {
+const summary = (gate: AnswerCalibration["gates"][number], judged: AnswerCalibration["judged"]) => {
   const { method, threshold, measured } = gate;
   const parts = judgedBy(gate, judged).map(({ score, plain, retrieved }) => [
     ...[Number(plain < 0.5 && retrieved >= 0.5), -score, score],

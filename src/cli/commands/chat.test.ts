@@ -11,7 +11,7 @@ import { parts } from "../../ledger/fixtures/parts.testing.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import { openLedger } from "../../ledger/store.ts";
 import { UserError } from "../../util/errors.ts";
-import { type Answered, converse } from "./chat.ts";
+import { type ChatSession, converse } from "./chat.ts";
 
 const CTRL_C = "\x03";
 const home = mkdtempSync(join(tmpdir(), "modicum-chat-"));
@@ -64,7 +64,7 @@ function start(words: number, plain = false) {
   const terminal = createInterface({ input, output, terminal: true });
   /** Resolves when the chat asks for line number `nth`. */
   const asksFor = (nth: number) => until(() => shown.split("> ").length === nth + 1);
-  const conversation: Answered = {
+  const conversation: ChatSession = {
     ...{ messages: [], images: [], sees: true, plain, model: "slow", answering: model },
     async change(name) {
       if (name !== "other") throw new UserError(`no model is called "${name}"`);

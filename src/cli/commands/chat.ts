@@ -25,7 +25,7 @@ export function define(command: Command): void {
 type Answering = Pick<Model, "generate">;
 
 /** A conversation and the model that answers it. */
-export interface Answered extends Talk {
+export interface ChatSession extends Talk {
   readonly answering: Answering;
 }
 
@@ -48,7 +48,7 @@ export async function chat(options: SessionOptions): Promise<void> {
 }
 
 /** A conversation whose model is loaded with the command's options. */
-class Conversation implements Answered, Disposable {
+class Conversation implements ChatSession, Disposable {
   messages: ChatMessage[] = [];
   images: string[] = [];
 
@@ -84,7 +84,7 @@ class Conversation implements Answered, Disposable {
 }
 
 /** Reads lines: runs commands, and answers turns, each sent with all earlier turns if the model reads conversations. */
-export async function converse(talk: Answered, terminal: Interface, settings: RunOptions): Promise<void> {
+export async function converse(talk: ChatSession, terminal: Interface, settings: RunOptions): Promise<void> {
   for (;;) {
     const line = await ask(terminal, settings.signal);
     if (line === undefined || leaves(line)) return;

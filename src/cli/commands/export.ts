@@ -1,6 +1,6 @@
 import path from "node:path";
 import { type Command, Option } from "commander";
-import { checkExportFolder, type Exported } from "../../engine/file/export-folder.ts";
+import { checkExportFolder, type ExportResult } from "../../engine/file/export-folder.ts";
 import type { WriteOptions } from "../../runtime/onnx/write.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
@@ -52,7 +52,7 @@ async function exportTo(name: string, dir: string, options: Options): Promise<vo
   if (options.adapter !== undefined) notePlainText([options.adapter]);
 }
 
-type Write = (model: ResolvedModel, dir: string, options: WriteOptions) => Promise<Exported>;
+type Write = (model: ResolvedModel, dir: string, options: WriteOptions) => Promise<ExportResult>;
 
 /** The writer of a format. @throws UserError for options of a different format */
 function writerOf({ format, type, quant, adapter }: Options): Write {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Added, SearchIndex } from "../../index.ts";
+import type { AdditionCounts, SearchIndex } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { together } from "../../ledger/together.ts";
 import { createOptions } from "../../library/open-index.ts";
@@ -97,7 +97,7 @@ const addByWorkers = (
     const { addByQueue } = await import("../../lab/queue/index-job.ts");
     const notice = (sentence: string) => process.stderr.write(`${sentence}\n`);
     const around = { version: version(), notice, signal };
-    const tell = (file: string, added: Added) => notice(`${file}: ${sentence(added)}`);
+    const tell = (file: string, added: AdditionCounts) => notice(`${file}: ${sentence(added)}`);
     return tellAdded(await addByQueue(url, { name, store: flags.store, files }, around, tell), flags);
   });
 
@@ -106,7 +106,7 @@ const addFiles = (index: SearchIndex, files: string[], flags: StoreFlags, signal
     const all = [];
     for (const file of files) {
       let far = NOTHING_ADDED;
-      const onBatch = (changes: Added) => {
+      const onBatch = (changes: AdditionCounts) => {
         far = sumOf(far, changes);
         process.stderr.write(`${file}: ${sentence(far)}\n`);
       };
@@ -115,7 +115,7 @@ const addFiles = (index: SearchIndex, files: string[], flags: StoreFlags, signal
     return tellAdded(all, flags);
   });
 
-function tellAdded(all: readonly (Added & { receipt: Receipt })[], { json }: StoreFlags): Receipt {
+function tellAdded(all: readonly (AdditionCounts & { receipt: Receipt })[], { json }: StoreFlags): Receipt {
   const sum = all.reduce(sumOf, NOTHING_ADDED);
   const receipt = together(all.map((added) => added.receipt));
   if (json) printJson({ ...sum, receipt });
@@ -123,7 +123,7 @@ function tellAdded(all: readonly (Added & { receipt: Receipt })[], { json }: Sto
   return receipt;
 }
 
-const sentence = ({ empty, added, replaced, unchanged, removed }: Added): string => {
+const sentence = ({ empty, added, replaced, unchanged, removed }: AdditionCounts): string => {
   const parts = Object.entries({ added, replaced, unchanged, removed }).filter(([, count]) => count > 0);
   const summary = parts.map(([change, count]) => `${count} ${change}`).join(", ") || "no documents";
   return empty > 0 ? `${summary} (${empty} without words)` : summary;

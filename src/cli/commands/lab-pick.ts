@@ -4,7 +4,7 @@ import { count, signed } from "../../lab/report/format.ts";
 import type { RecipeSummary, Summary } from "../../lab/results.ts";
 import { requireRun } from "../../lab/run/held.ts";
 import { hollow } from "../../lab/run/hollow.ts";
-import { evidenced, fasterWithoutFlops, moreItems, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
+import { evidenced, fasterWithoutFlops, moreItems, type PickGoal, pick, readSummary } from "../../lab/run/pick.ts";
 import { recipeName, registeredText, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { warn } from "../errors.ts";
@@ -64,7 +64,7 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
 }
 
 /** The caveats to show before the recipe is deployed. */
-function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, goal: Wanted): string {
+function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, goal: PickGoal): string {
   const { metric, items } = summary;
   if (recipe === "dense") {
     const more = "quality" in goal ? `; ${moreItems(summary, goal.quality)}${byTime(summary, goal.quality)}` : "";
@@ -83,7 +83,7 @@ function byTime(summary: Summary, quality: number): string {
   return `; ${found.recipe} took less time than dense, but \`lab pick\` compares only FLOPs: \`${add}\` registers it`;
 }
 
-function wantedBy(folder: string, quality: number | undefined, saving: number | undefined): Wanted {
+function wantedBy(folder: string, quality: number | undefined, saving: number | undefined): PickGoal {
   if (quality !== undefined && saving === undefined) return { quality };
   if (saving !== undefined && quality === undefined) return { saving };
   const call = `modicum lab pick ${quoted(folder)} --quality -0.01`;

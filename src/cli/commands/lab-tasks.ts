@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Listed, listTasks } from "../../lab/tasks/list.ts";
+import { listTasks, type TaskEntry } from "../../lab/tasks/list.ts";
 import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
@@ -12,7 +12,7 @@ export function define(command: Command): void {
   examples(command, "modicum lab tasks");
 }
 
-const row = ({ task, size, metric, summary, source }: Listed): string[] => [
+const row = ({ task, size, metric, summary, source }: TaskEntry): string[] => [
   task,
   size === undefined ? "" : String(size),
   metric,

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { figure, percent } from "../../lab/report/format.ts";
 import { tuneOptions } from "../../lab/tune/options.ts";
 import { tuningPage } from "../../lab/tune/report.ts";
-import { type Progress, runTuning, type Tuned, type Watcher } from "../../lab/tune/run.ts";
+import { type Progress, runTuning, type TuneResult, type Watcher } from "../../lab/tune/run.ts";
 import { minutesOf, type Setup, setUp } from "../../lab/tune/setup.ts";
 import {
   auditText,
@@ -133,7 +133,7 @@ function pairNamed(model: string) {
   return { name, optionText, swift: roles["swift"]!, super: roles["super"]! };
 }
 
-async function register(model: string, { setup, certificate }: Tuned): Promise<string> {
+async function register(model: string, { setup, certificate }: TuneResult): Promise<string> {
   const { name } = setup.request.options;
   const pair = pairNamed(model);
   const short = pair ? `${shortName(pair.swift)}>${shortName(pair.super)}` : shortName(model);
@@ -145,7 +145,7 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
 }
 
 /** The flag with which requests sample as in the tuning; empty if they need none. */
-const drawing = ({ setup }: Tuned): string => {
+const drawing = ({ setup }: TuneResult): string => {
   const { temperature } = setup.request.options;
   return temperature === undefined ? "" : ` --temperature ${temperature}`;
 };
@@ -211,7 +211,7 @@ async function showPlan(setup: Setup, { json }: Flags, signal: AbortSignal): Pro
   printJson({ loss, attempt, earlier, candidates, excluded, minutes, outlook });
 }
 
-function tableOf({ outcome, rated, setup }: Tuned): string[] {
+function tableOf({ outcome, rated, setup }: TuneResult): string[] {
   const rows = outcome.order.map(({ ladder, loss, price }, i) => {
     const verdict = outcome.verdicts[i];
     const result = verdict === undefined ? "not tested" : verdict.certified ? "certified" : "failed";
@@ -226,7 +226,7 @@ function tableOf({ outcome, rated, setup }: Tuned): string[] {
 }
 
 const resultOf = (
-  { certificate, near, outcome, setup, rated, dropped }: Tuned,
+  { certificate, near, outcome, setup, rated, dropped }: TuneResult,
   name: string | undefined,
   report: string,
 ) => ({

@@ -9,7 +9,7 @@ interface Options {
   json?: boolean;
 }
 
-interface Listed {
+interface ModelEntry {
   name: string;
   downloaded: boolean;
   /** Absent for a model whose package is not installed. */
@@ -48,32 +48,32 @@ const aliasDetails = (name: string) => {
   return { ...(summary !== undefined && { summary }), ...(licence !== undefined && { licence }) };
 };
 
-const fromDisk = ({ name, bytes, source, path, fault }: ListedModel): Listed => ({
+const fromDisk = ({ name, bytes, source, path, fault }: ListedModel): ModelEntry => ({
   ...{ name, downloaded: fault === undefined, bytes, source, path },
   ...(fault !== undefined && { fault }),
   ...aliasDetails(name),
 });
 
-const fromAlias = (name: string): Listed => ({
+const fromAlias = (name: string): ModelEntry => ({
   ...{ name, downloaded: false, bytes: bytesOf(aliases[name]!) },
   ...aliasDetails(name),
 });
 
-const fromPackage = async (name: string): Promise<Listed> => {
+const fromPackage = async (name: string): Promise<ModelEntry> => {
   if (modelFolder(name) === undefined)
     return { ...{ name, downloaded: false, source: MODELS_PACKAGE }, ...shipped[name]! };
   const { bytes, source, path } = await resolveModel(name);
   return { ...{ name, downloaded: true, bytes, source, path }, ...shipped[name]! };
 };
 
-const row = ({ name, bytes, downloaded, fault, ...model }: Listed): string[] => [
+const row = ({ name, bytes, downloaded, fault, ...model }: ModelEntry): string[] => [
   name,
   bytes === undefined ? "" : megabytes(bytes),
   fault === undefined ? (downloaded ? "yes" : "no") : "broken",
   fault ?? what(model),
 ];
 
-const what = ({ summary, licence, source }: Pick<Listed, "summary" | "licence" | "source">): string =>
+const what = ({ summary, licence, source }: Pick<ModelEntry, "summary" | "licence" | "source">): string =>
   summary === undefined
     ? (source ?? "")
     : `${summary} (${licence}${source === MODELS_PACKAGE ? `, in the package ${source}` : ""})`;

@@ -1,10 +1,10 @@
 import path from "node:path";
 import type { Command } from "commander";
-import { checkExportFolder, type Exported } from "../../engine/file/export-folder.ts";
+import { checkExportFolder, type ExportResult } from "../../engine/file/export-folder.ts";
 import { combinationOf, mergeIntoAdapter, mergeOptions } from "../../engine/file/merge.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Combination } from "../../weights/adapter/combine.ts";
-import { mergeAdapters, type Weighted } from "../../weights/adapter/merged.ts";
+import { mergeAdapters, type WeightedAdapter } from "../../weights/adapter/merged.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { examples } from "../help.ts";
@@ -48,10 +48,10 @@ async function merge(dir: string, options: Options): Promise<void> {
 async function intoModel(
   name: string,
   type: string | undefined,
-  adapters: readonly Weighted[],
+  adapters: readonly WeightedAdapter[],
   how: Combination,
   dir: string,
-): Promise<Exported> {
+): Promise<ExportResult> {
   const form = readType("safetensors", type);
   const [only] = adapters.length === 1 && adapters[0]!.weight === 1 && how.type === "cat" ? adapters : [];
   const adapter = only ? only.folder : mergeAdapters(adapters, how).lora;
@@ -64,7 +64,7 @@ async function intoModel(
 }
 
 /** @throws UserError if the numbers of weights and adapters differ */
-function weighted({ adapter: folders, weights }: Options): Weighted[] {
+function weighted({ adapter: folders, weights }: Options): WeightedAdapter[] {
   const numbers = weights === undefined ? folders.map(() => 1) : weights.split(",").map(Number);
   if (weights?.split(",").some((text) => text.trim() === "") || numbers.some((weight) => !Number.isFinite(weight)))
     throw new UserError(`--weights: expected numbers such as 0.7,0.3, got "${weights}"`, 2);

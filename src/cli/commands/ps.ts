@@ -22,7 +22,7 @@ const models = z.object({
     }),
   ),
 });
-type Listed = z.output<typeof models>["data"][number];
+type ModelEntry = z.output<typeof models>["data"][number];
 
 export function define(command: Command): void {
   addFlags(command, options).option("--json", "print one JSON object").action(ps);
@@ -50,7 +50,7 @@ async function ask(url: string, key: string | undefined): Promise<z.output<typeo
   throw new UserError(`${url}: ${error?.message ?? `not a Modicum server (status ${response.status})`}`);
 }
 
-function rows({ id, bytes, recipes, loaded, servers }: Listed): string[][] {
+function rows({ id, bytes, recipes, loaded, servers }: ModelEntry): string[][] {
   if (servers) return [[id, "", "", `${servers.up} of ${servers.all} servers answer`, String(servers.running)]];
   const cells = [id, megabytes(bytes), recipes.map((name) => name.slice(name.lastIndexOf("@") + 1)).join(" ")];
   if (loaded.length === 0) return [[...cells, "not in memory", ""]];

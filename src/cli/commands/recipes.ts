@@ -9,7 +9,7 @@ import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,
   listedSteps,
-  type Registered,
+  type RegisteredRecipe,
   recipeName,
   registeredAs,
   registeredRecipes,
@@ -65,7 +65,7 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
   print(...columns([["NAME", "RECIPE", "SAVED", "MEASURED", "TASK", "AUDIT"], ...rows]));
 }
 
-async function row([name, entry]: [string, Registered]): Promise<string[]> {
+async function row([name, entry]: [string, RegisteredRecipe]): Promise<string[]> {
   const { adapter, evidence } = entry;
   const gone = adapter && !existsSync(adapter.folder) ? ` (there is no folder ${adapter.folder})` : "";
   const beside = adapter ? [`adapter ${path.basename(adapter.folder)}${gone}`] : [];
@@ -79,7 +79,7 @@ async function row([name, entry]: [string, Registered]): Promise<string[]> {
 }
 
 /** A notice for each saving in a recipe that has no effect in the weight form that its model uses here. */
-async function idleIn({ model, recipe }: Registered): Promise<string[]> {
+async function idleIn({ model, recipe }: RegisteredRecipe): Promise<string[]> {
   const idle = savings.flatMap(({ name, idle: of }) =>
     of && recipe.some((text) => text.split(":")[0] === name) ? [of] : [],
   );
@@ -100,11 +100,11 @@ const units = { ms: "ms", flops: "FLOPs", bytes: "bytes" } as const;
 const savedText = (share: number, by: keyof typeof units): string => `${decimals(100 * share, 1)} % ${units[by]}`;
 
 /** The name of a registered recipe's certificate; undefined if it has none. */
-const certificateIn = ({ recipe: [first = ""] }: Registered): string | undefined =>
+const certificateIn = ({ recipe: [first = ""] }: RegisteredRecipe): string | undefined =>
   first.startsWith(`${AUTO}:`) ? first.slice(AUTO.length + 1) : undefined;
 
 /** A certified recipe's cells in the list, and its JSON; undefined if the recipe has no certificate. */
-function certifiedOf(entry: Registered): { readonly cells: string[]; readonly state: object } | undefined {
+function certifiedOf(entry: RegisteredRecipe): { readonly cells: string[]; readonly state: object } | undefined {
   const name = certificateIn(entry);
   if (name === undefined) return undefined;
   try {

@@ -23,7 +23,7 @@ interface Flags extends EncodeFlags {
 /** Options of ranking pipelines, besides those in a name. */
 const ownFlags = z.object(Object.assign({}, ...rankPipelines.map(({ flags }) => flags.shape)) as z.ZodRawShape);
 
-interface Identified {
+interface RankInput {
   id: string | number;
   text: string;
 }
@@ -71,7 +71,7 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
 }
 
 /** Ranks with a listwise reranker, `MODEL+first`. */
-async function rerankByLetters(documents: readonly Identified[], { query, ...flags }: Flags): Promise<void> {
+async function rerankByLetters(documents: readonly RankInput[], { query, ...flags }: Flags): Promise<void> {
   const signal = interruptSignal();
   const { model, adapter, json, explain } = flags;
   using download = showDownload(model);
@@ -97,7 +97,7 @@ function printRanking(results: ReturnType<typeof ranked>, windows: readonly Wind
 }
 
 /** Reads documents; those without an id get their index, from 0. @throws UserError if another document has that id */
-export async function documentsOf(file: string): Promise<Identified[]> {
+export async function documentsOf(file: string): Promise<RankInput[]> {
   const rows = await parseRows(document, rowsOf(file));
   if (rows.length === 0) throw new UserError(`${file} has no documents; expected one per line`);
   const ids = new Set(rows.map(({ id }) => String(id)));

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { catalogue, type Listed } from "../../library/catalogue.ts";
+import { type CatalogueEntry, catalogue } from "../../library/catalogue.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { detailLines, pageOf } from "../savings-text.ts";
 import { define } from "./savings.ts";
@@ -29,7 +29,7 @@ async function savings(...words: string[]): Promise<void> {
 
 test("--json lists savings and pipelines in one list, with their options' schemas", async () => {
   await savings("--json");
-  const all = JSON.parse(printed) as Listed[];
+  const all = JSON.parse(printed) as CatalogueEntry[];
   expect(all).toContainEqual(
     expect.objectContaining({ kind: "saving", name: "tri-shape", group: "attention", needs: ["attention"] }),
   );
@@ -70,7 +70,7 @@ test("every page exists, and every text fits 80 columns", async () => {
 
 test("--json with a name prints the entries of that name", async () => {
   await savings("first", "--json");
-  expect(JSON.parse(printed).map(({ kind }: Listed) => kind)).toEqual(["pipeline", "method"]);
+  expect(JSON.parse(printed).map(({ kind }: CatalogueEntry) => kind)).toEqual(["pipeline", "method"]);
 });
 
 test("an unknown name gets one sentence with the nearest", async () => {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { catalogue, type Listed } from "../../library/catalogue.ts";
+import { type CatalogueEntry, catalogue } from "../../library/catalogue.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 import { examples } from "../help.ts";
 import { print, printJson } from "../output.ts";
@@ -27,7 +27,7 @@ async function list(name: string | undefined, { json = false }: { json?: boolean
 }
 
 /** All savings, pipelines and methods called `name`. @throws UserError if there are none */
-function named(name: string, all: readonly Listed[]): Listed[] {
+function named(name: string, all: readonly CatalogueEntry[]): CatalogueEntry[] {
   const matches = all.filter((listed) => listed.name === name);
   if (matches.length > 0) return matches;
   const names = all.map((listed) => listed.name);

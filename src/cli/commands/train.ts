@@ -130,7 +130,7 @@ function samplesOf({ samples = [] }: Estimate): string[] {
 /** The commands that run a trained model, by head. */
 const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed", noise: "imagine" } as const;
 
-type Trained = Pick<TrainResult, "out" | "head" | "receipt"> & { readonly model: string | undefined };
+type TrainSummary = Pick<TrainResult, "out" | "head" | "receipt"> & { readonly model: string | undefined };
 
 /** The share saved, compared with the same steps without a method or frozen tensors. */
 const savedShare = (share: number): string =>
@@ -164,7 +164,7 @@ function tell({ out, model, head, steps, ended, tokens, loss, heldOut, tasks = {
  * A sentence with the command that runs the result, with the saving that it was trained for. An adapter records its
  * prompt form; for a whole model with a chat template, the command includes --raw.
  */
-function nextOf({ out, model, head, receipt }: Trained): string {
+function nextOf({ out, model, head, receipt }: TrainSummary): string {
   const { save, ...options } = runOptions(out);
   const chosen = chosenMethod(options);
   const next = chosen?.method.next?.(out, chosen.options, options.model);

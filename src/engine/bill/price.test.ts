@@ -4,9 +4,9 @@ import { load, type Model, type ReadOptions, type Receipt } from "../../index.ts
 
 const at = (place: string) => fileURLToPath(new URL(place, import.meta.url));
 const texts = ["a", "a man is eating food", "b c", "a man is eating food of the sort that takes long", "x y z w v u"];
-type Read = (model: Model, terms: ReadOptions) => Promise<{ receipt: Receipt }>;
+type ReadPrompt = (model: Model, terms: ReadOptions) => Promise<{ receipt: Receipt }>;
 
-test.each<[string, string, Read]>([
+test.each<[string, string, ReadPrompt]>([
   ["embeddings", "../fixtures/sentences", (model, terms) => model.embed(texts, terms)],
   ["cosines", "../fixtures/sentences", (model, terms) => model.relevance("food", texts, terms)],
   ["a cross-encoder", "../fixtures/cross-encoder", (model, terms) => model.relevance("food", texts, terms)],
@@ -38,7 +38,7 @@ test.each<[string, string, Read]>([
 });
 
 /** Runs a request with empty caches. */
-async function fresh(place: string, read: Read, terms: ReadOptions): Promise<{ receipt: Receipt }> {
+async function fresh(place: string, read: ReadPrompt, terms: ReadOptions): Promise<{ receipt: Receipt }> {
   using model = await load(at(place));
   return await read(model, terms);
 }

@@ -9,13 +9,13 @@ import type { JsonObject } from "../../weights/json.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
 import { chunkAfter } from "../decode/run/chunk.ts";
 import { Meter } from "./meter.ts";
-import { type Generated, shapeOf } from "./shape.ts";
+import { type AnswerLengths, shapeOf } from "./shape.ts";
 
 const folder = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const configOf = (name: string): JsonObject => JSON.parse(readFileSync(`${folder(name)}/config.json`, "utf8"));
 
 /** The engine's bill for a prompt, some of it cached, and an answer. */
-async function metered(name: string, { prompt, cached, completion }: Omit<Generated, "answers">) {
+async function metered(name: string, { prompt, cached, completion }: Omit<AnswerLengths, "answers">) {
   const file = folder(`models/fixtures/${name}`);
   const { decoder, weights } = await openDecoder(openCheckpoint(file), preparedFolder(file));
   using programs = await DecoderPrograms.compile(decoder, weights);

@@ -5,7 +5,7 @@ import type { JsonObject } from "../../weights/json.ts";
 import { type KindName, kindOf, kinds, knownKind } from "../kinds/index.ts";
 import type { Shape } from "../kinds/kind.ts";
 
-export type { Generated, Shape } from "../kinds/kind.ts";
+export type { AnswerLengths, Shape } from "../kinds/kind.ts";
 
 /** The shape in a `config.json`; `path` names it in errors. @throws UserError if the architecture is not supported */
 export async function shapeOf(config: JsonObject, path: string): Promise<Shape> {

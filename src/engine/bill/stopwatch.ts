@@ -10,7 +10,7 @@ export interface Times {
 }
 
 /** The phases of a request, and the time at which it arrived. */
-export interface Timed {
+export interface RequestTimes {
   readonly arrived: number;
   readonly ms: Times;
 }
@@ -34,7 +34,7 @@ export class Stopwatch {
   }
 
   /** The times until now. */
-  total(): Timed {
+  total(): RequestTimes {
     this.enter(this.#part);
     return { arrived: this.arrived, ms: { ...this.#ms } };
   }

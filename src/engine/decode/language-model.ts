@@ -25,11 +25,11 @@ import {
   type TemplateVariables,
   type Tokenizer,
 } from "../../weights/tokenizer/index.ts";
-import { type Adapted, type NamedRecord, openAdapted } from "../file/adapters.ts";
+import { type ModelFiles, type NamedRecord, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
 import { tuneOnce } from "../file/tune.ts";
-import type { Loaded } from "../kinds/kind.ts";
+import type { BaseModel } from "../kinds/kind.ts";
 import { refuseOnAxes } from "../kinds/seamless.ts";
 import { checkText } from "./answer/sequence.ts";
 import { isIds, otherTemplate, type Prompt, plainTextOf, promptFormOf, turnsOf } from "./prompt.ts";
@@ -54,7 +54,7 @@ export interface InfillTerms {
  * A model loaded from one file: its tokenizer, its engine, and an engine for each adapter that requests may choose.
  * Each request has its own recipe.
  */
-export class LanguageModel implements Loaded {
+export class LanguageModel implements BaseModel {
   readonly kind = "decoder";
   readonly recipes: Recipes;
   #vision: ImageReader | undefined;
@@ -98,7 +98,7 @@ export class LanguageModel implements Loaded {
   static async load(
     source: ResolvedModel,
     requested: Quant = "auto",
-    adapters?: Adapted,
+    adapters?: ModelFiles,
     device: Device = "cpu",
     onNotice?: (sentence: string) => void,
   ): Promise<LanguageModel> {

@@ -1,4 +1,4 @@
-import { type CacheUse, type Denoised, denoise, type Scorer, type Task } from "./denoise.ts";
+import { type CacheUse, type DenoisingStep, denoise, type Scorer, type Task } from "./denoise.ts";
 import { type DiffusionInput, diffusionOptions, scheduleOf } from "./options.ts";
 
 export const MASK = 9;
@@ -29,10 +29,10 @@ export async function stepsOf(
   length: number,
   options: DiffusionInput,
   task: Partial<Task> = {},
-): Promise<Denoised[]> {
+): Promise<DenoisingStep[]> {
   const request = { prompt: [7, 7], mask: MASK, ends: new Set([END]), temperature: 0, random: () => 0.5, ...task };
   const checked = diffusionOptions.parse(options);
-  const steps: Denoised[] = [];
+  const steps: DenoisingStep[] = [];
   for await (const step of denoise(scorer, request, scheduleOf(length, checked), checked)) steps.push(step);
   return steps;
 }

@@ -24,7 +24,7 @@ export interface Task {
 }
 
 /** The sequence after a step. */
-export interface Denoised {
+export interface DenoisingStep {
   /** The index of the block that the step filled. */
   readonly block: number;
   /** True if the block contains no masked token. */
@@ -44,7 +44,7 @@ export async function* denoise(
   task: Task,
   schedule: Schedule,
   options: DiffusionOptions,
-): AsyncGenerator<Denoised> {
+): AsyncGenerator<DenoisingStep> {
   const { prompt, mask } = task;
   const ids = Int32Array.from([...prompt, ...Array.from({ length: schedule.length }, () => mask)]);
   for (let block = 0; block < schedule.blocks; block++) {

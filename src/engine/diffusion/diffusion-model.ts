@@ -8,7 +8,7 @@ import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.
 import { encodeChat, type PromptForm, type Tokenizer } from "../../weights/tokenizer/index.ts";
 import { maskIdOf } from "../../weights/tokenizer/special.ts";
 import { denseBill } from "../bill/meter.ts";
-import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
+import { type RequestTimes, Stopwatch } from "../bill/stopwatch.ts";
 import type { GenerateOptions, Piece, Usage } from "../decode/answer/generate.ts";
 import { checkText } from "../decode/answer/sequence.ts";
 import type { Terms } from "../decode/answer/terms.ts";
@@ -18,10 +18,10 @@ import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
 import { checkLabels, labelled } from "../decode/score/labelled.ts";
 import { activate, type Classification, likeliest } from "../encoders/text/classifier.ts";
 import type { Answers, ReadTerms } from "../encoders/text/encoder-model.ts";
-import { type Adapted, type NamedRecord, openAdapted } from "../file/adapters.ts";
+import { type ModelFiles, type NamedRecord, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
-import type { Loaded } from "../kinds/kind.ts";
+import type { BaseModel } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { denoise, type Task } from "./denoise.ts";
 import { DenoiserPrograms } from "./denoiser-programs.ts";
@@ -31,7 +31,7 @@ import { type DiffusionOptions, diffusionOptions, type Schedule, scheduleOf, tra
 import { AnswerText } from "./text.ts";
 
 /** A loaded diffusion language model, which fills in masked tokens in any order. */
-export class DiffusionModel implements Loaded {
+export class DiffusionModel implements BaseModel {
   readonly kind = "diffusion language model";
 
   private constructor(
@@ -46,7 +46,7 @@ export class DiffusionModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported, or its vocabulary has no mask token */
-  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: Adapted): Promise<DiffusionModel> {
+  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: ModelFiles): Promise<DiffusionModel> {
     const { checkpoint, own, records } = adapted ?? (await openAdapted(source.path, {}));
     const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, own);
     const { vocabulary, denoiser } = decoder.config;
@@ -210,7 +210,7 @@ export class DiffusionModel implements Loaded {
     completion: number,
     schedule: Schedule,
     options: DiffusionOptions,
-    timed: Timed,
+    timed: RequestTimes,
   ): Usage {
     const dense = denseCost(this.programs.dense, prompt, schedule, options.guidance > 0);
     return {

@@ -20,7 +20,7 @@ export interface NamedRecord extends AdapterRecord {
 }
 
 /** A checkpoint and its separate adapters. */
-export interface Adapted {
+export interface ModelFiles {
   readonly checkpoint: Checkpoint;
   /** The adapter for requests that choose none. */
   readonly own?: Lora | undefined;
@@ -36,7 +36,7 @@ export interface Adapted {
  * others stay separate.
  * @throws UserError if a folder holds no supported adapter, or both `adapter` and `adapters` are given
  */
-export async function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Promise<Adapted> {
+export async function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Promise<ModelFiles> {
   const folders = Object.entries(adapters);
   if (adapter !== undefined && folders.length > 0)
     throw new UserError("set `adapter` (for all requests) or `adapters` (for requests that name one), not both", 2);
@@ -70,7 +70,7 @@ function withoutTokens(name: string, lora: Lora): Lora {
 }
 
 /** @throws UserError if a model cannot offer several adapters to requests; `what` names the model */
-export function refuseSeveral({ named, checkpoint }: Adapted, what: string): void {
+export function refuseSeveral({ named, checkpoint }: ModelFiles, what: string): void {
   if (named.size === 0) return;
   throw new UserError(
     `${checkpoint.path} is ${what}: it takes one adapter for every request, as "adapter", not several as "adapters"`,
@@ -78,7 +78,7 @@ export function refuseSeveral({ named, checkpoint }: Adapted, what: string): voi
 }
 
 /** @throws UserError if a model without adapters has one; `what` names the model, `does` starts with its verb */
-export function refuseAdapters(adapted: Adapted, what: string, does: string): void {
+export function refuseAdapters(adapted: ModelFiles, what: string, does: string): void {
   refuseSeveral(adapted, what);
   if (adapted.own || adapted.checkpoint.variant !== undefined)
     throw new UserError(`${adapted.checkpoint.path} ${does}, which does not support adapters`);

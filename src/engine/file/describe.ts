@@ -17,11 +17,11 @@ import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.
 import { missingTokenizer } from "../../weights/tokenizer/folder.ts";
 import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
 import { judged, type KindName, kindOf } from "../kinds/index.ts";
-import type { Described, Flops } from "./described.ts";
+import type { Flops, KindFacts } from "./described.ts";
 
 /** A model's parts and costs, without compiling it. */
 export interface ModelDescription
-  extends Pick<Described, "config" | "image" | "drawn" | "embedding" | "compared" | "labels"> {
+  extends Pick<KindFacts, "config" | "image" | "drawn" | "embedding" | "compared" | "labels"> {
   kind: KindName;
   name: string;
   path: string;

@@ -37,7 +37,7 @@ interface DescribedDrawings {
 }
 
 /** The part of a model's description that its kind provides. */
-export interface Described {
+export interface KindFacts {
   /** `layers` is the number of decoder layers if the model also has an encoder. */
   readonly config: Pick<
     DecoderConfig,
@@ -79,6 +79,6 @@ export function wholeTexts(cost: Cost, context: number): Flops {
 export const cacheBytes = (config: DecoderConfig): number =>
   sequenceBytes(config, config.context, firstKept(config, config.context));
 
-export const sizesOf = ({ layers, hidden, heads, kvHeads, headSize, vocabulary, context }: Described["config"]) => ({
+export const sizesOf = ({ layers, hidden, heads, kvHeads, headSize, vocabulary, context }: KindFacts["config"]) => ({
   ...{ layers, hidden, heads, kvHeads, headSize, vocabulary, context },
 });

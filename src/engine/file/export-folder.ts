@@ -8,7 +8,7 @@ import { writeError } from "../../util/system-errors.ts";
 const ASIDE = ".exporting";
 
 /** The result of an export. */
-export interface Exported {
+export interface ExportResult {
   readonly folder: string;
   /** The names of the files. */
   readonly files: readonly string[];

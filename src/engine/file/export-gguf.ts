@@ -11,7 +11,7 @@ import { ensureSpace } from "../../weights/sources/disk.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { fromGguf, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { modelfile } from "../../weights/tokenizer/modelfile.ts";
-import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
+import { checkExportFolder, type ExportResult, intoFolder } from "./export-folder.ts";
 
 /**
  * Writes a model as a GGUF, tensor by tensor, and a Modelfile with its template.
@@ -22,7 +22,7 @@ export async function exportGguf(
   folder: string,
   type: WrittenType,
   options: WriteOptions = {},
-): Promise<Exported> {
+): Promise<ExportResult> {
   const title = titleOf(name);
   const written = `${title}-${type}.gguf`;
   return intoGguf(folder, written, options, async () => {
@@ -41,7 +41,7 @@ export async function exportGgufAdapter(
   adapter: string,
   folder: string,
   options: WriteOptions = {},
-): Promise<Exported> {
+): Promise<ExportResult> {
   const title = titleOf(path.resolve(adapter));
   const written = `${title}-lora.gguf`;
   return intoGguf(folder, written, options, async () => {
@@ -64,7 +64,7 @@ async function intoGguf(
   written: string,
   options: WriteOptions,
   plan: () => Promise<{ readonly gguf: WritableGguf; readonly modelfile: string }>,
-): Promise<Exported> {
+): Promise<ExportResult> {
   const target = path.resolve(folder);
   checkExportFolder(target);
   const { gguf, modelfile: text } = await plan();

@@ -15,7 +15,7 @@ import { writeConfig } from "../../weights/safetensors/write-config.ts";
 import { ensureSpace } from "../../weights/sources/disk.ts";
 import { tokenizerFilesOf } from "../../weights/tokenizer/files.ts";
 import { copySentenceFiles } from "../encoders/text/sentence-files.ts";
-import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
+import { checkExportFolder, type ExportResult, intoFolder } from "./export-folder.ts";
 
 /** The types for writing safetensors, with transformers' names. */
 const safetensorsTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
@@ -31,7 +31,7 @@ export async function exportSafetensors(
   folder: string,
   type: SafetensorsType,
   { adapter, ...options }: WriteOptions & { readonly adapter?: Lora | string | undefined } = {},
-): Promise<Exported> {
+): Promise<ExportResult> {
   const target = path.resolve(folder);
   checkExportFolder(target);
   const source = openCheckpoint(file);

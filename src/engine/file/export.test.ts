@@ -23,7 +23,7 @@ import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { exportModel } from "./export.ts";
-import { checkExportFolder, type Exported } from "./export-folder.ts";
+import { checkExportFolder, type ExportResult } from "./export-folder.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-export-"));
 process.env["MODICUM_HOME"] = path.join(root, "home");
@@ -38,7 +38,7 @@ const json = (name: string) => JSON.parse(readFileSync(fixture(name), "utf8"));
 const unpack = (packed: string) => new Float32Array(new Uint8Array(Bytes.from(packed, "base64")).buffer);
 const newFolder = () => path.join(mkdtempSync(path.join(root, "to-")), "model");
 
-const exported = (name: string, quant: Quant = "f32"): Promise<Exported> =>
+const exported = (name: string, quant: Quant = "f32"): Promise<ExportResult> =>
   exportModel(modelAt(fixture(name)), newFolder(), quant);
 
 type Values = Readonly<Record<string, Tensor>>;

@@ -8,7 +8,7 @@ import { ensureSpace } from "../../weights/sources/disk.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf } from "../kinds/index.ts";
 import { openAdapted } from "./adapters.ts";
-import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
+import { checkExportFolder, type ExportResult, intoFolder } from "./export-folder.ts";
 
 export interface ExportOptions extends WriteOptions {
   /** Folder of a PEFT LoRA adapter: merged into safetensors weights, or added to a GGUF's weights in the graph. */
@@ -25,7 +25,7 @@ export async function exportModel(
   folder: string,
   quant: Quant,
   { adapter, ...options }: ExportOptions = {},
-): Promise<Exported> {
+): Promise<ExportResult> {
   const target = path.resolve(folder);
   checkExportFolder(target);
   const adapted = await openAdapted(model.path, { adapter });

@@ -2,8 +2,8 @@ import path from "node:path";
 import { z } from "zod";
 import { OptionError } from "../../util/errors.ts";
 import { type Combination, combinationTypes, seededMask, signMethods } from "../../weights/adapter/combine.ts";
-import { mergeAdapters, type Weighted, writeMerged } from "../../weights/adapter/merged.ts";
-import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
+import { mergeAdapters, type WeightedAdapter, writeMerged } from "../../weights/adapter/merged.ts";
+import { checkExportFolder, type ExportResult, intoFolder } from "./export-folder.ts";
 
 /** The options of a merge, under PEFT's names. */
 export const mergeOptions = z.object({
@@ -42,10 +42,10 @@ export function combinationOf({ combinationType, density, majoritySignMethod, se
  * @throws UserError; the folder is then unchanged
  */
 export async function mergeIntoAdapter(
-  adapters: readonly Weighted[],
+  adapters: readonly WeightedAdapter[],
   how: Combination,
   folder: string,
-): Promise<Exported> {
+): Promise<ExportResult> {
   const target = path.resolve(folder);
   checkExportFolder(target);
   const merged = mergeAdapters(adapters, how);

@@ -12,7 +12,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
 import { LanguageModel } from "../decode/language-model.ts";
-import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
+import { cacheBytes, type KindFacts, sizesOf } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseOnAxes } from "./seamless.ts";
 
@@ -68,7 +68,7 @@ export const decoderKind: Kind<LanguageModel> = {
   shape: async (checkpoint) => (await import("./decoder-shape.ts")).decoderShape(checkpoint),
 };
 
-async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<KindFacts> {
   const { decoder, weights } = await openDecoder(checkpoint, folder, quant);
   const { context } = decoder.config;
   const step = (costs: readonly Cost[], past: number) => {

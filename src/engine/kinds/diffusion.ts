@@ -5,7 +5,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { DiffusionModel } from "../diffusion/diffusion-model.ts";
 import { refuseSeveral } from "../file/adapters.ts";
-import { type Described, sizesOf } from "../file/described.ts";
+import { type KindFacts, sizesOf } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
@@ -24,7 +24,7 @@ export const diffusionKind: Kind<DiffusionModel> = {
   },
 };
 
-async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<KindFacts> {
   const { decoder, weights } = await openDecoder(checkpoint, folder, quant);
   const { context } = decoder.config;
   const per = (tokens: number) => (cost: Parameters<typeof evalCost>[0]) =>

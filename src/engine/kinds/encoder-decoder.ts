@@ -6,7 +6,7 @@ import { traceDecoded, traceSource } from "../../models/seq2seq/seq2seq-graphs.t
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { refuseSeveral } from "../file/adapters.ts";
-import { cacheBytes, type Described, sizesOf, wholeTexts } from "../file/described.ts";
+import { cacheBytes, type KindFacts, sizesOf, wholeTexts } from "../file/described.ts";
 import { Seq2SeqModel } from "../seq2seq/seq2seq-model.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
@@ -29,7 +29,7 @@ export const encoderDecoderKind: Kind<Seq2SeqModel> = {
   },
 };
 
-async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<KindFacts> {
   const { model, weights } = await openSeq2Seq(checkpoint, folder, quant);
   const { encoderLayers, context } = model.config;
   const step = (cost: Cost, source: number) => evalCost(cost, { batch: 1, tokens: 1, past: source - 1, source }).flops;

@@ -9,7 +9,7 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import { EncoderModel } from "../encoders/text/encoder-model.ts";
 import { openedEncoder } from "../encoders/text/opened-encoder.ts";
 import { refuseSeveral } from "../file/adapters.ts";
-import { type Described, sizesOf, wholeTexts } from "../file/described.ts";
+import { type KindFacts, sizesOf, wholeTexts } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { NOWHERE, type Shape } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
@@ -32,7 +32,7 @@ export const encoderKind: Kind<EncoderModel> = {
   shape,
 };
 
-async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<KindFacts> {
   const { encoder, weights, settings, classifier, late, width, trace } = await openedEncoder(checkpoint, folder, quant);
   const { pooling, normalise, limit } = settings;
   const compared = late && { width, ...late };

@@ -8,7 +8,7 @@ import { classifierOf, ImageEncoderModel } from "../encoders/image/image-encoder
 import { exact } from "../encoders/image-text/image-text-model.ts";
 import { squareOf } from "../encoders/image-text/processor-for.ts";
 import { refuseAdapters } from "../file/adapters.ts";
-import { type Described, sizesOf } from "../file/described.ts";
+import { type KindFacts, sizesOf } from "../file/described.ts";
 import { readImageProcessor } from "../images/pixels/processor.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
@@ -26,7 +26,7 @@ export const imageEncoderKind: Kind<ImageEncoderModel> = {
   },
 };
 
-async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<KindFacts> {
   const files = path.dirname(checkpoint.config.path);
   const side = squareOf(files, readImageProcessor(files, "bilinear"));
   const { model, weights } = await openImages(checkpoint, folder, exact(quant), side);

@@ -2,7 +2,7 @@ import { evalCost } from "../../graph/index.ts";
 import { openImageGenerator } from "../../models/registry.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { refuseAdapters } from "../file/adapters.ts";
-import type { Described } from "../file/described.ts";
+import type { KindFacts } from "../file/described.ts";
 import { ImageModel } from "../images/imagine/image-model.ts";
 import { Painter, sizeOf } from "../images/imagine/painter.ts";
 import type { Kind } from "./kind.ts";
@@ -21,7 +21,7 @@ export const imageGeneratorKind: Kind<ImageModel> = {
   },
 };
 
-async function describe(checkpoint: Checkpoint, folder: string): Promise<Described> {
+async function describe(checkpoint: Checkpoint, folder: string): Promise<KindFacts> {
   const { model, weights } = await openImageGenerator(checkpoint, folder);
   const { levels, middleAttends } = model.unet.config;
   const widest = levels.reduce((most, level) => (level.channels > most.channels ? level : most));

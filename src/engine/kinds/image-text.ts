@@ -5,7 +5,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { exact, ImageTextModel } from "../encoders/image-text/image-text-model.ts";
 import { refuseAdapters } from "../file/adapters.ts";
-import { type Described, sizesOf, wholeTexts } from "../file/described.ts";
+import { type KindFacts, sizesOf, wholeTexts } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
@@ -22,7 +22,7 @@ export const imageTextKind: Kind<ImageTextModel> = {
   },
 };
 
-async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<KindFacts> {
   const { model, weights } = await openImageText(checkpoint, folder, exact(quant));
   const { text, image } = model;
   const { layers, hidden, heads, headSize, imageSize, patchSize } = image.config;

@@ -5,10 +5,10 @@ import { isOfKind, seesBothWays, unsupported } from "../../models/registry.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { MissingWeights } from "../../weights/model-fault.ts";
-import type { Kind, Loaded } from "./kind.ts";
+import type { BaseModel, Kind } from "./kind.ts";
 
 /** A kind before its code loads. */
-interface Listed<N extends string, M extends Loaded> {
+interface KindEntry<N extends string, M extends BaseModel> {
   readonly name: N;
   /** Supported devices other than the CPU. */
   readonly devices?: readonly Device[];
@@ -18,10 +18,10 @@ interface Listed<N extends string, M extends Loaded> {
 }
 
 /** A kind of model that matches checkpoints whose architecture is listed under its name. */
-const kind = <N extends ArchitectureKind, M extends Loaded & { kind: N }>(
+const kind = <N extends ArchitectureKind, M extends BaseModel & { kind: N }>(
   name: N,
   load: () => Promise<Kind<M>>,
-): Listed<N, M> => ({ name, matches: (checkpoint) => isOfKind(name, checkpoint), load });
+): KindEntry<N, M> => ({ name, matches: (checkpoint) => isOfKind(name, checkpoint), load });
 
 const decoders = kind("decoder", async () => (await import("./decoder.ts")).decoderKind);
 
@@ -57,7 +57,7 @@ export const kinds = [
   kind("encoder of images and texts", async () => (await import("./image-text.ts")).imageTextKind),
   kind("image encoder", async () => (await import("./image-encoder.ts")).imageEncoderKind),
   kind("image generator", async () => (await import("./image-generator.ts")).imageGeneratorKind),
-] as const satisfies readonly Listed<string, Loaded>[];
+] as const satisfies readonly KindEntry<string, BaseModel>[];
 
 type AnyKind = (typeof kinds)[number];
 export type KindName = AnyKind["name"];
@@ -77,11 +77,11 @@ export async function judged<T>(open: () => T | Promise<T>): Promise<T> {
 }
 
 /** The kind of a checkpoint; undefined if it is unknown. */
-export const knownKind = (checkpoint: Checkpoint): Listed<KindName, LoadedModel> | undefined =>
+export const knownKind = (checkpoint: Checkpoint): KindEntry<KindName, LoadedModel> | undefined =>
   kinds.find(({ matches }) => matches(checkpoint));
 
 /** The kind of a checkpoint. @throws UserError if it is unknown, with the nearest architecture */
-export async function kindOf(checkpoint: Checkpoint): Promise<Listed<KindName, LoadedModel>> {
+export async function kindOf(checkpoint: Checkpoint): Promise<KindEntry<KindName, LoadedModel>> {
   const found = knownKind(checkpoint);
   if (found) return found;
   throw await unsupported(checkpoint);

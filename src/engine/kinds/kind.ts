@@ -6,11 +6,11 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Lease } from "../decode/run/recipes.ts";
-import type { Adapted } from "../file/adapters.ts";
-import type { Described } from "../file/described.ts";
+import type { ModelFiles } from "../file/adapters.ts";
+import type { KindFacts } from "../file/described.ts";
 
 /** A loaded model of any kind. `kind` is its discriminant: `switch (model.kind)` is checked for all kinds in the table. */
-export interface Loaded extends Disposable {
+export interface BaseModel extends Disposable {
   readonly kind: string;
   readonly source: ResolvedModel;
   readonly tokenizer: Tokenizer;
@@ -21,7 +21,7 @@ export interface Loaded extends Disposable {
 /** The arguments for loading a model. */
 interface Opening {
   readonly source: ResolvedModel;
-  readonly adapted: Adapted;
+  readonly adapted: ModelFiles;
   readonly recipe: Recipe;
   readonly quant: Quant;
   readonly device: Device;
@@ -29,13 +29,13 @@ interface Opening {
 }
 
 /** A kind of model: how its checkpoints are opened and run. A new kind is one file in this folder and one line in its table. */
-export interface Kind<M extends Loaded> {
+export interface Kind<M extends BaseModel> {
   /** @throws UserError if the model needs something unsupported, or does not support the recipe */
   open(opening: Opening): Promise<M>;
   /** Describes a model without loading it; `folder` is for its prepared weights. */
-  describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described>;
+  describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<KindFacts>;
   /** A model's graphs by file name; absent if none can be exported. */
-  export?(adapted: Adapted, folder: string, quant: Quant): Promise<Record<string, Graph>>;
+  export?(adapted: ModelFiles, folder: string, quant: Quant): Promise<Record<string, Graph>>;
   /**
    * Checks, mostly from the file's header, that a model supports a non-empty recipe; returns it with the model's
    * presets.
@@ -50,7 +50,7 @@ export interface Kind<M extends Loaded> {
  * Lengths of the answers to one prompt: `prompt` includes `cached`, and `completion` is the total of all `answers`, assumed
  * to be equally long.
  */
-export interface Generated {
+export interface AnswerLengths {
   readonly prompt: number;
   readonly cached: number;
   readonly completion: number;
@@ -63,7 +63,7 @@ export interface Generated {
  */
 export interface Shape {
   /** The cost of generating answers. @throws UserError if the model does not generate */
-  generated(lengths: Generated): Spent;
+  generated(lengths: AnswerLengths): Spent;
   /** The cost of reading texts of `tokens` tokens in total, assumed to be equally long. */
   read(texts: number, tokens: number): Spent;
 }

@@ -6,7 +6,7 @@ import { prepare } from "../../models/programs/programs.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { PatchRunner } from "../decode/vision/picture-encoder.ts";
-import type { Described } from "../file/described.ts";
+import type { KindFacts } from "../file/described.ts";
 import { readPatchProcessor } from "../images/pixels/patches.ts";
 import { fixtures } from "../images/pixels/pictures.testing.ts";
 import { withImages } from "./vision-language.ts";
@@ -16,7 +16,7 @@ test.each(["qwen2-vl", "qwen2-5-vl", "qwen3-vl"])(
   async (name) => {
     const folder = path.join(fixtures, name);
     const [checkpoint, weightsFolder] = [openCheckpoint(folder), tempFolder()];
-    const plain = { flops: () => ({}) } as unknown as Described;
+    const plain = { flops: () => ({}) } as unknown as KindFacts;
     const { image, flops } = await withImages(plain, checkpoint, weightsFolder, "f32");
     const side = image!.imageSize;
     expect(image).toMatchObject({ imageSize: 128, tokens: 256 });

@@ -6,18 +6,18 @@ import { traceAnyVision } from "../../models/images/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { exact } from "../encoders/image-text/image-text-model.ts";
-import type { Described, DescribedImages } from "../file/described.ts";
+import type { DescribedImages, KindFacts } from "../file/described.ts";
 
 /** The number of patch squares per side of the example image, for models that accept images of any size. */
 const EXAMPLE = 16;
 
 /** A decoder's description, including the image encoder. */
 export async function withImages(
-  described: Described,
+  described: KindFacts,
   checkpoint: Checkpoint,
   folder: string,
   quant: Quant,
-): Promise<Described> {
+): Promise<KindFacts> {
   const { vision, weights } = await openVision(checkpoint, folder, exact(quant));
   const image = imagesOf(vision);
   const cost = graphCost(weights.imagined(() => traceAnyVision(vision)));

@@ -9,7 +9,7 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { denseBill } from "../bill/meter.ts";
-import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
+import { type RequestTimes, Stopwatch } from "../bill/stopwatch.ts";
 import { type CutReason, cutOf } from "../decode/answer/cut.ts";
 import { Draft, type UnbilledPiece } from "../decode/answer/draft.ts";
 import type { GenerateOptions, Piece, Usage } from "../decode/answer/generate.ts";
@@ -17,15 +17,15 @@ import { checkText } from "../decode/answer/sequence.ts";
 import type { Terms } from "../decode/answer/terms.ts";
 import type { Prompt } from "../decode/language-model.ts";
 import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
-import { type Adapted, openAdapted } from "../file/adapters.ts";
+import { type ModelFiles, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
-import type { Loaded } from "../kinds/kind.ts";
+import type { BaseModel } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
 
 /** A loaded encoder–decoder: text to text. */
-export class Seq2SeqModel implements Loaded {
+export class Seq2SeqModel implements BaseModel {
   readonly kind = "encoder with a decoder";
 
   private constructor(
@@ -38,7 +38,7 @@ export class Seq2SeqModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: Adapted): Promise<Seq2SeqModel> {
+  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: ModelFiles): Promise<Seq2SeqModel> {
     const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
     const { model, weights } = await openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
     const sampling = samplingOf(checkpoint.config, source.sha256);
@@ -116,7 +116,7 @@ export class Seq2SeqModel implements Loaded {
 const endedBy = (late: boolean, cut: CutReason | undefined): CutReason | undefined =>
   late && (cut === undefined || cut === "context") ? "deadline" : cut;
 
-function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, timed: Timed): Usage {
+function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, timed: RequestTimes): Usage {
   return {
     tokens: { prompt, cached: 0, completion },
     ...denseBill(spent),

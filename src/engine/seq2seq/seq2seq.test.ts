@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { load, type Model, type Receipt } from "../../index.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
 
-interface Answered {
+interface Answer {
   text: string;
   ids: number[];
   answer: number[];
@@ -14,7 +14,7 @@ interface Answered {
 }
 const fixtures = fileURLToPath(new URL("../../models/fixtures", import.meta.url));
 /** Results of transformers: tools/reference/t5.py. */
-const answersOf = (name: string): Answered[] =>
+const answersOf = (name: string): Answer[] =>
   JSON.parse(readFileSync(path.join(fixtures, name.replace("/model.gguf", ""), "seq2seq.json"), "utf8")).answers;
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-seq2seq-"));
@@ -49,7 +49,7 @@ describe.each(["t5", "t5-gated", "t5-gated/model.gguf", "t5-plain/model.gguf"])(
 );
 
 test("with weights in 8 bits, the tied table too", async () => {
-  const [{ text, answer }] = answersOf("t5") as [Answered];
+  const [{ text, answer }] = answersOf("t5") as [Answer];
   using model = await load(path.join(fixtures, "t5"), { quant: "q8" });
   const got = await model.complete(text, { maxTokens: answer.length });
   expect(got.tokens.map(({ id }) => id)).toEqual(answer);

@@ -203,7 +203,7 @@ export class CausalEmitter {
     return this.join(parts, 3);
   }
 
-  #inPrefix(q: string, k: string, block: Block, prefix: Laid): string {
+  #inPrefix(q: string, k: string, block: Block, prefix: BlockLayout): string {
     const { emit } = this;
     const [causal, both] = [false, true].map((whole) => this.#mask(block, block.from, block.to, whole));
     const none = emit.floats([0], []);
@@ -253,7 +253,7 @@ export class CausalEmitter {
   }
 
   /** x is [batch, tokens]. */
-  #laid(x: string): Laid {
+  #laid(x: string): BlockLayout {
     const { emit, batch, tokens, group } = this;
     const column = emit.value("Reshape", [x, emit.ints([batch, 1, tokens, 1])]);
     const each = emit.value("Expand", [column, emit.ints([batch, 1, tokens, group])]);
@@ -264,19 +264,19 @@ export class CausalEmitter {
   }
 
   /** A relation between a block's queries and keys: bool [batch, 1, queries, keys]. */
-  #pairs(relation: "Equal" | "And", { ofQueries, ofKeys }: Laid, block: Block): string {
+  #pairs(relation: "Equal" | "And", { ofQueries, ofKeys }: BlockLayout, block: Block): string {
     const { emit, batch } = this;
     const keys = emit.value("Reshape", [this.keys(ofKeys, block), emit.ints([batch, 1, 1, block.to - block.from])]);
     return emit.value(relation, [this.queries(ofQueries, block), keys]);
   }
 }
 
-interface Laid {
+interface BlockLayout {
   readonly ofQueries: string;
   readonly ofKeys: string;
 }
 
-type LaidPerToken = PerToken<Laid>;
+type LaidPerToken = PerToken<BlockLayout>;
 
 /** The ONNX code of the type. */
 const BOOL = { to: { int: 9 } };

@@ -9,7 +9,7 @@ import type { Answer, AnswerOf, Item } from "../item.ts";
 import { dropping, leaving, openAnswerer } from "./answer.testing.ts";
 import { cut } from "./cut.ts";
 import { windows } from "./decoder.ts";
-import { type Answered, type Answerer, openAnswering, type Truncation } from "./index.ts";
+import { type Answerer, openAnswering, type Reply, type Truncation } from "./index.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const TINY = fixture("models/fixtures/llama-tiny.gguf");
@@ -150,8 +150,8 @@ describe("one model under several recipes", () => {
       using answerer = await model.under(recipe);
       results.push(await answerer.plan(items[1]!)!());
     }
-    const [dense, dropped, left, again] = results as [Answered, Answered, Answered, Answered];
-    const nats = ({ answer }: Answered) => (answer as AnswerOf["continuation"]).logLikelihood;
+    const [dense, dropped, left, again] = results as [Reply, Reply, Reply, Reply];
+    const nats = ({ answer }: Reply) => (answer as AnswerOf["continuation"]).logLikelihood;
     expect(again).toEqual(dropped);
     for (const saved of [dropped, left]) {
       expect(nats(saved)).toBeLessThan(0);

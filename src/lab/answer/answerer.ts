@@ -6,7 +6,7 @@ import type { Result } from "../results.ts";
 import type { TokenCodec } from "../task.ts";
 
 /** An item's answer, its cost, and dense's cost. */
-export interface Answered {
+export interface Reply {
   readonly answer: Answer;
   readonly flops: Result["flops"];
   readonly bytes: NonNullable<Result["bytes"]>;
@@ -21,7 +21,7 @@ export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 
 /** Answers an item once. The answer and bill do not depend on earlier answers. */
-export type Plan = (signal?: AbortSignal) => Promise<Answered>;
+export type Plan = (signal?: AbortSignal) => Promise<Reply>;
 
 /** A loaded model. All answerers under its recipes share its weights. */
 export interface Answering extends Disposable {
@@ -50,5 +50,5 @@ export interface Answerer extends Disposable {
    * Answers items that fit, as one batch; absent if the model cannot batch. Near ties may resolve differently than for
    * single items.
    */
-  together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;
+  together?(items: readonly Item[], signal?: AbortSignal): Promise<Reply[]>;
 }

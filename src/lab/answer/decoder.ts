@@ -16,7 +16,7 @@ import { onceEach } from "../../util/memo.ts";
 import { begunAnswer, type PromptForm } from "../../weights/tokenizer/index.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
 import type { TokenCodec } from "../task.ts";
-import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
+import type { Answerer, Plan, Reply, Truncation } from "./answerer.ts";
 import { cut } from "./cut.ts";
 import { bill, sharing, type Whole, wholeOf } from "./pieces.ts";
 
@@ -155,7 +155,7 @@ export class DecoderAnswerer implements Answerer {
   }
 
   /** Drops cached prompts first, so that the same items are always batched alike. */
-  async together(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]> {
+  async together(items: readonly Item[], signal?: AbortSignal): Promise<Reply[]> {
     const { engine, tokenizer } = this.model;
     const fitting: { item: GenerationItem; request: Request }[] = [];
     for (const item of items) {
@@ -169,7 +169,7 @@ export class DecoderAnswerer implements Answerer {
     return answers.map((answer, i) => this.#answered(fitting[i]!.item, answer));
   }
 
-  #answered(item: GenerationItem, { text, tokens, reason, usage }: Whole): Answered {
+  #answered(item: GenerationItem, { text, tokens, reason, usage }: Whole): Reply {
     const costs = { ...bill(usage), ...sharing(usage.tokens.cached) };
     if (item.answerTokens === undefined) return { answer: { text }, ...costs };
     const { stopIds } = this.model.tokenizer;

@@ -2,7 +2,7 @@ import type { Answers, EncoderModel } from "../../engine/encoders/text/encoder-m
 import { cosine } from "../../util/cosine.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Document, Item, LabelItem, RankingItem } from "../item.ts";
-import type { Answered, Answerer, Plan } from "./answerer.ts";
+import type { Answerer, Plan, Reply } from "./answerer.ts";
 import { overlong } from "./overlong.ts";
 import { bill } from "./pieces.ts";
 
@@ -49,23 +49,23 @@ export class EncoderAnswerer implements Answerer {
     return overlong(this.model, items);
   }
 
-  async #classify({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Answered> {
+  async #classify({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Reply> {
     const { answers, usage } = await this.model.classify([text], labels, { signal });
     return { answer: { scores: labels.map((label) => answers[0]!.scores[label]!) }, ...bill(usage) };
   }
 
-  async #nearest({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Answered> {
+  async #nearest({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Reply> {
     const { scores, ...bill } = await this.#similarity(text, labels, labels, signal);
     return { answer: { scores }, ...bill };
   }
 
-  async #rank(item: RankingItem, signal?: AbortSignal): Promise<Answered> {
+  async #rank(item: RankingItem, signal?: AbortSignal): Promise<Reply> {
     const { query, documents } = item;
     const { scores, ...bill } = await this.#similarity(query, documents, textsOf(item), signal);
     return { answer: { order: ordered(documents, scores) }, ...bill };
   }
 
-  async #judge(item: RankingItem, signal?: AbortSignal): Promise<Answered> {
+  async #judge(item: RankingItem, signal?: AbortSignal): Promise<Reply> {
     const { query, documents } = item;
     const { answers, usage } = await this.model.relevance(query, textsOf(item), { signal });
     return { answer: { order: ordered(documents, answers) }, ...bill(usage) };

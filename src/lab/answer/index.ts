@@ -14,7 +14,7 @@ import { rankAnswering } from "./first.ts";
 import { Seq2SeqAnswerer } from "./seq2seq.ts";
 import { pipelineAnswering } from "./text-pipeline.ts";
 
-export { type Answered, type Answerer, type Answering, type Plan, type Truncation, truncations } from "./answerer.ts";
+export { type Answerer, type Answering, type Plan, type Reply, type Truncation, truncations } from "./answerer.ts";
 
 /** The options for loading a model. */
 export interface Setting {

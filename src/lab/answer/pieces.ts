@@ -1,6 +1,6 @@
 import type { FinishReason, Piece, Usage } from "../../engine/decode/answer/generate.ts";
 import type { Receipt, ReceiptParts } from "../../ledger/receipt.ts";
-import type { Answered } from "./answerer.ts";
+import type { Reply } from "./answerer.ts";
 
 /** The part of a bill that results store. */
 export const bill = ({ flops, bytes, work = {} }: Pick<Receipt, "bytes" | "work"> & Pick<ReceiptParts, "flops">) => ({
@@ -10,7 +10,7 @@ export const bill = ({ flops, bytes, work = {} }: Pick<Receipt, "bytes" | "work"
 });
 
 /** The shared cost, if any. */
-export const sharing = (shared: number): Pick<Answered, "shared"> => (shared > 0 ? { shared } : {});
+export const sharing = (shared: number): Pick<Reply, "shared"> => (shared > 0 ? { shared } : {});
 
 /** A whole answer and its usage. */
 export interface Whole extends Pick<Piece, "text" | "tokens"> {
@@ -30,7 +30,7 @@ export async function wholeOf(pieces: AsyncIterable<Piece>): Promise<Whole> {
 }
 
 /** A complete generated text. */
-export async function collected(pieces: AsyncIterable<Piece>): Promise<Answered> {
+export async function collected(pieces: AsyncIterable<Piece>): Promise<Reply> {
   const { text, usage } = await wholeOf(pieces);
   return { answer: { text }, ...bill(usage), ...sharing(usage.tokens.cached) };
 }

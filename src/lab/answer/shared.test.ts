@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolveModel } from "../../weights/sources/index.ts";
 import type { AnswerOf, Item } from "../item.ts";
 import { openAnswerer } from "./answer.testing.ts";
-import type { Answered, Answerer } from "./index.ts";
+import type { Answerer, Reply } from "./index.ts";
 
 /** Worked examples in the form of few-shot prompts. */
 const examples = (count: number) =>
@@ -22,19 +22,19 @@ function items(shots: number): Item[] {
   return [generated[0]!, chosen[0]!, generated[1]!, chosen[1]!];
 }
 
-async function answered(answerer: Answerer, all: readonly Item[]): Promise<Map<string, Answered>> {
-  const results = new Map<string, Answered>();
+async function answered(answerer: Answerer, all: readonly Item[]): Promise<Map<string, Reply>> {
+  const results = new Map<string, Reply>();
   for (const item of all) results.set(item.id, await answerer.plan(item)!());
   return results;
 }
 
-const billed = ({ shared: _, ...answered }: Answered) => answered;
-const sharedOf = (of: ReadonlyMap<string, Answered>) => [...of.values()].map(({ shared = 0 }) => shared);
+const billed = ({ shared: _, ...answered }: Reply) => answered;
+const sharedOf = (of: ReadonlyMap<string, Reply>) => [...of.values()].map(({ shared = 0 }) => shared);
 
 describe("on SmolLM2", () => {
   const shots = 13;
   let answerer: Answerer;
-  let alone: Map<string, Answered>;
+  let alone: Map<string, Reply>;
   const questions = items(shots);
   beforeAll(async () => {
     answerer = await openAnswerer({ source: await resolveModel("smollm2"), quant: "auto", truncate: undefined });

@@ -8,7 +8,7 @@ import type { Step } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import type { GenerationItem, Item } from "../item.ts";
-import type { Answered, Answerer, Answering, Plan, Truncation } from "./answerer.ts";
+import type { Answerer, Answering, Plan, Reply, Truncation } from "./answerer.ts";
 import { DecoderAnswerer } from "./decoder.ts";
 import { bill } from "./pieces.ts";
 
@@ -77,7 +77,7 @@ class PipelineAnswerer implements Answerer {
   }
 
   /** No item reuses an earlier item's cache. All items share one seed. */
-  async #answer({ prompt, messages, stop, maxTokens }: GenerationItem, signal?: AbortSignal): Promise<Answered> {
+  async #answer({ prompt, messages, stop, maxTokens }: GenerationItem, signal?: AbortSignal): Promise<Reply> {
     for (const { loaded } of Object.values(this.opened.models)) if (loaded.kind === "decoder") loaded.engine.forget();
     const drawing = { temperature: 0, seed: 0, repetitionDetection: false };
     const options = { maxTokens, stop: [...stop], ...drawing, raw: messages === undefined, ...(signal && { signal }) };

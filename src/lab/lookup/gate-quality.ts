@@ -1,8 +1,8 @@
 import {
   asRoute,
   atThreshold,
+  type GateSample,
   gateCurve,
-  type Judged,
   thresholdForRate,
   thresholdFrom,
 } from "../../pipelines/answer/gate/calibrate.ts";
@@ -17,7 +17,7 @@ export interface Estimate {
 }
 
 /** A gate with a threshold chosen on other questions. */
-interface Applied {
+interface AppliedGate {
   readonly threshold: number;
   readonly rate: number;
   readonly accuracy: number;
@@ -33,9 +33,9 @@ export interface GateResult {
   /** The control: the same with shuffled scores, averaged over shuffles. */
   readonly above_random_shuffled: number;
   readonly curve: readonly CurvePoint[];
-  readonly by_rate: readonly (Applied & { readonly wanted: number })[];
+  readonly by_rate: readonly (AppliedGate & { readonly wanted: number })[];
   /** Results at the lowest retrieval rate that matches the accuracy of always retrieving, chosen on the other half. */
-  readonly by_accuracy: Applied;
+  readonly by_accuracy: AppliedGate;
   /** The lowest rate as accurate as always retrieving on these questions: no threshold can do better. */
   readonly least_rate: number;
 }
@@ -44,23 +44,24 @@ const RATES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] as const;
 const SHUFFLES = 20;
 
 type Part = readonly [plain: number, retrieved: number, score: number];
-const judgedOf = (parts: readonly (readonly number[])[]): Judged[] =>
+const judgedOf = (parts: readonly (readonly number[])[]): GateSample[] =>
   parts.map((part) => ({ plain: part[0]!, retrieved: part[1]!, score: part[2]! }));
-const partOf = ({ plain, retrieved, score }: Judged): Part => [plain, retrieved, score];
+const partOf = ({ plain, retrieved, score }: GateSample): Part => [plain, retrieved, score];
 
-const aboveRandom = (judged: readonly Judged[]): number => above(gateCurve(judged), randomLine(judged.map(asRoute)));
+const aboveRandom = (judged: readonly GateSample[]): number =>
+  above(gateCurve(judged), randomLine(judged.map(asRoute)));
 
 /** Evaluates a gate on both halves; thresholds come only from `calibration`. */
 export function evaluateGate(
   gate: string,
-  calibration: readonly Judged[],
-  test: readonly Judged[],
+  calibration: readonly GateSample[],
+  test: readonly GateSample[],
   seed = 0,
 ): GateResult {
   const needed = test.map(({ score, plain, retrieved }) => [Number(retrieved > plain), -score, score]);
   const area = bootstrap(needed, auroc.quality, { seed, resampled: auroc.resampled });
   const over = bootstrap(test.map(partOf), (parts) => aboveRandom(judgedOf(parts)), { seed });
-  const applied = (threshold: number): Applied => ({ threshold, ...atThreshold(test, threshold) });
+  const applied = (threshold: number): AppliedGate => ({ threshold, ...atThreshold(test, threshold) });
   const scores = calibration.map(({ score }) => score);
   const curve = gateCurve(test);
   return {
@@ -75,7 +76,7 @@ export function evaluateGate(
   };
 }
 
-function shuffledAboveRandom(judged: readonly Judged[], seed: number): number {
+function shuffledAboveRandom(judged: readonly GateSample[], seed: number): number {
   const random = seededRandom(seed + 1);
   const once = () => {
     const scores = shuffle(

@@ -1,4 +1,4 @@
-import { type Judged, thresholdFrom } from "../../pipelines/answer/gate/calibrate.ts";
+import { type GateSample, thresholdFrom } from "../../pipelines/answer/gate/calibrate.ts";
 import { fitClassifier, type LabelRule, probabilityOf } from "../../pipelines/answer/gate/classifier.ts";
 import { costsOf, gatedCost } from "../../pipelines/answer/gate/cost.ts";
 import { featuresOf, type GateInput } from "../../pipelines/answer/gate/features.ts";
@@ -196,7 +196,7 @@ const rightOf = (rows: readonly ComparedQuestion[]) => ({
 
 const judgedBy =
   (score: Score) =>
-  (row: ComparedQuestion): Judged => ({ ...outcomeOf(row), score: score(row) });
+  (row: ComparedQuestion): GateSample => ({ ...outcomeOf(row), score: score(row) });
 
 /** Judges a gate on each half, fitted on the other half. Undefined if a classifier cannot be fitted. */
 function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: PolicyTerms): GateReport | undefined {
@@ -205,7 +205,7 @@ function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: Po
     { on: halves[1], by: halves[0] },
   ].map(({ on, by }) => ({ on, by, score: gatesOf(by)[gate] }));
   const rows = halves.flat();
-  const judged: Judged[] = [];
+  const judged: GateSample[] = [];
   const looks: Record<"half" | "by_accuracy", boolean[]> = { half: [], by_accuracy: [] };
   for (const { on, by, score } of folds) {
     if (!score) return undefined;

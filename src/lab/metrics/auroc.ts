@@ -1,7 +1,7 @@
 import type { Metric, Part } from "../metric.ts";
 
 /** Scores for one label, the lowest first: whether each text has the label, and its item's index. */
-interface Ranked {
+interface LabelRanking {
   readonly scores: Float64Array;
   readonly positive: Uint8Array;
   readonly places: Uint32Array;
@@ -11,7 +11,7 @@ interface Ranked {
  * Area under the ROC curve: the probability that a positive scores above a negative, ties counting half. NaN if one
  * class is missing.
  */
-function areaUnder({ scores, positive, places }: Ranked, times: Uint32Array): number {
+function areaUnder({ scores, positive, places }: LabelRanking, times: Uint32Array): number {
   let [positives, negatives, above] = [0, 0, 0];
   for (let i = 0; i < scores.length; ) {
     const [held, below, score] = [positives, negatives, scores[i]!];
@@ -23,7 +23,7 @@ function areaUnder({ scores, positive, places }: Ranked, times: Uint32Array): nu
   return above / (positives * negatives);
 }
 
-function ranked(parts: readonly Part[], label: number): Ranked {
+function ranked(parts: readonly Part[], label: number): LabelRanking {
   const score = (place: number) => parts[place]![label + 1]!;
   const places = Uint32Array.from(parts.keys()).sort((a, b) => score(a) - score(b));
   const positive = Uint8Array.from(places, (place) => (parts[place]![0] === label ? 1 : 0));

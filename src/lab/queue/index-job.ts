@@ -3,7 +3,7 @@ import path from "node:path";
 import { z } from "zod";
 import { type Receipt, receiptSchema } from "../../ledger/receipt.ts";
 import { openIndex } from "../../library/open-index.ts";
-import type { Added } from "../../retrieval/add.ts";
+import type { AdditionCounts } from "../../retrieval/add.ts";
 import { isPostgres } from "../../util/database/postgres.ts";
 import { UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
@@ -38,7 +38,7 @@ const result = z.strictObject({
   receipt: receiptSchema,
 });
 
-export type AddedFile = Added & { readonly receipt: Receipt };
+export type AddedFile = AdditionCounts & { readonly receipt: Receipt };
 
 /**
  * Distributes files through Redis, each to a worker that adds its documents; `onFile` receives each file's changes.

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { Answered, Setting } from "../answer/index.ts";
+import type { Reply, Setting } from "../answer/index.ts";
 import type { Document, Item } from "../item.ts";
 import { resultSchema } from "../results.ts";
 import type { FileHashes } from "../run/recipe-files.ts";
@@ -32,7 +32,7 @@ export const answersSchema = z.array(
     .required({ bytes: true }),
 );
 
-export type JobAnswers = (Answered & { ms: number })[];
+export type JobAnswers = (Reply & { ms: number })[];
 
 /** The maximum number of items in a job without a group: if the job's worker dies, its items are answered again. */
 const ITEMS = 4;

@@ -11,7 +11,7 @@ import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from
 import { type FileHashes, requireFiles } from "../run/recipe-files.ts";
 import { recipeOf } from "../tune/candidates.ts";
 import type { ServedItem } from "../tune/items.ts";
-import { answerHash, drawingOf, ModelServing, type Served } from "../tune/served.ts";
+import { answerHash, drawingOf, ModelServing, type ServedAnswer } from "../tune/served.ts";
 import type { Notice } from "./connection.ts";
 import { Unfit } from "./refusal.ts";
 
@@ -60,7 +60,7 @@ const servedSchema = z.object({
  * reason.
  */
 export const lossAnswers = z.array(z.object({ served: servedSchema, excess: z.number().optional() }).nullable());
-export type LossAnswers = readonly ({ readonly served: Served; readonly excess?: number | undefined } | null)[];
+export type LossAnswers = readonly ({ readonly served: ServedAnswer; readonly excess?: number | undefined } | null)[];
 
 interface Around {
   readonly version: string;
@@ -82,7 +82,7 @@ export class LossBench implements Disposable {
     const serving = await this.#serving(job).catch((error: unknown) => {
       throw new Unfit(error);
     });
-    const answers: (Served | undefined)[] = [];
+    const answers: (ServedAnswer | undefined)[] = [];
     for (const recipe of job.recipes) answers.push(await this.#whole(serving.answer(recipe, job.item, job.scored)));
     const scores = job.scored ? await this.#scores(serving, job, answers) : new Map<string, number>();
     this.answered++;
@@ -94,7 +94,7 @@ export class LossBench implements Disposable {
   }
 
   /** The scores by answer hash, except that of dense's answer, which is already known. */
-  async #scores(serving: ModelServing, { item, known }: LossJob, answers: readonly (Served | undefined)[]) {
+  async #scores(serving: ModelServing, { item, known }: LossJob, answers: readonly (ServedAnswer | undefined)[]) {
     const fresh = new Map(answers.flatMap((served) => (served ? [[answerHash(served), served] as const] : [])));
     if (known !== undefined) fresh.delete(known);
     if (fresh.size === 0) return new Map<string, number>();

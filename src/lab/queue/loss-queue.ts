@@ -4,7 +4,7 @@ import { adapterHash } from "../../weights/adapter/record.ts";
 import { fileHashes } from "../run/recipe-files.ts";
 import { recipeOf } from "../tune/candidates.ts";
 import type { ServedItem } from "../tune/items.ts";
-import { answerHash, type Losses, type Served, type Upcoming } from "../tune/served.ts";
+import { answerHash, type Losses, type ServedAnswer, type Upcoming } from "../tune/served.ts";
 import type { Setup } from "../tune/setup.ts";
 import { later, type Notice } from "./connection.ts";
 import { jobId } from "./job.ts";
@@ -30,9 +30,9 @@ interface Tuning {
 export class LossQueue implements Losses, AsyncDisposable {
   readonly #round: Round;
   /** Keyed by item. */
-  readonly #handed = new Map<string, Handed>();
+  readonly #handed = new Map<string, QueuedItem>();
   /** Jobs without a result, by id. */
-  readonly #jobs = new Map<string, Handed>();
+  readonly #jobs = new Map<string, QueuedItem>();
   #turn: Promise<void> = Promise.resolve();
   /** The number of live workers at the last check. */
   #workers = 1;
@@ -65,7 +65,9 @@ export class LossQueue implements Losses, AsyncDisposable {
   announce(upcoming: Iterable<Upcoming>): void {
     if (this.#failed) return;
     const next = firstOf(upcoming, AHEAD * Math.max(1, this.#workers));
-    const fresh = next.filter((each) => !this.#handed.get(each.item.id)?.covers(each)).map((each) => new Handed(each));
+    const fresh = next
+      .filter((each) => !this.#handed.get(each.item.id)?.covers(each))
+      .map((each) => new QueuedItem(each));
     for (const handed of fresh) this.#handed.set(handed.id, handed);
     const ids = new Set(next.map(({ item }) => item.id));
     this.#turn = this.#turn
@@ -74,14 +76,14 @@ export class LossQueue implements Losses, AsyncDisposable {
       .catch((error: unknown) => this.#fail(error));
   }
 
-  async answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served> {
+  async answer(recipe: string, item: ServedItem, scored?: boolean): Promise<ServedAnswer> {
     const handed = this.#handed.get(item.id);
     const answers = handed && (await this.#answersTo(handed));
     const at = handed?.upcoming.recipes.indexOf(recipe) ?? -1;
     return answers?.[at]?.served ?? (await this.local.answer(recipe, item, scored));
   }
 
-  async excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {
+  async excess(item: ServedItem, answers: readonly ServedAnswer[]): Promise<number[]> {
     const handed = this.#handed.get(item.id);
     const scores = new Map<string, number>();
     for (const each of (handed && (await this.#answersTo(handed))) ?? [])
@@ -91,7 +93,7 @@ export class LossQueue implements Losses, AsyncDisposable {
   }
 
   /** The workers' answers to an item; undefined if no worker has it. */
-  async #answersTo(handed: Handed): Promise<LossAnswers | undefined> {
+  async #answersTo(handed: QueuedItem): Promise<LossAnswers | undefined> {
     // If no worker was connected recently, this checks at once.
     for (let wait = this.#workers > 0 ? LOOK : 0; ; wait = LOOK) {
       const answers = await Promise.race([handed.answers, later(wait).then(() => "none yet" as const)]);
@@ -103,12 +105,12 @@ export class LossQueue implements Losses, AsyncDisposable {
   }
 
   /** True if a worker has the item's job; otherwise the job is taken back. */
-  async #isTaken({ job }: Handed): Promise<boolean> {
+  async #isTaken({ job }: QueuedItem): Promise<boolean> {
     this.#workers = await this.queue.workers();
     return this.#workers > 0 && job !== undefined && !(await this.#round.withdraw(job));
   }
 
-  async #handOut(fresh: readonly Handed[]): Promise<void> {
+  async #handOut(fresh: readonly QueuedItem[]): Promise<void> {
     const jobs = new Map<string, LossJob>();
     for (const handed of fresh.filter(({ settled }) => !settled)) {
       const job = await jobOf(handed.upcoming, this.tuning);
@@ -148,7 +150,7 @@ export class LossQueue implements Losses, AsyncDisposable {
     }
   }
 
-  #checked({ upcoming: { recipes, item } }: Handed, value: unknown): LossAnswers | undefined {
+  #checked({ upcoming: { recipes, item } }: QueuedItem, value: unknown): LossAnswers | undefined {
     const parsed = lossAnswers.safeParse(value);
     if (parsed.success && parsed.data.length === recipes.length) return parsed.data;
     this.notice(`a worker returned a malformed answer for item ${item.id.slice(0, 12)}; it is answered here`);
@@ -172,7 +174,7 @@ export class LossQueue implements Losses, AsyncDisposable {
 }
 
 /** A distributed item. */
-class Handed {
+class QueuedItem {
   /** Resolves to undefined if no worker answers. */
   readonly answers: Promise<LossAnswers | undefined>;
   settled = false;

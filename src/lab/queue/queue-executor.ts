@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 import type { Setting } from "../answer/index.ts";
 import type { Item } from "../item.ts";
 import { withReals } from "../reals.ts";
-import type { Done, Executor } from "../run/executor.ts";
+import type { Executor, ItemRun } from "../run/executor.ts";
 import { fileHashes } from "../run/recipe-files.ts";
 import type { Notice } from "./connection.ts";
 import { answersSchema, type Job, type JobAnswers, jobId, jobsOf } from "./job.ts";
@@ -33,7 +33,7 @@ export class QueueExecutor implements Executor {
     return new QueueExecutor(await JobQueue.open(url, notice), setting, run);
   }
 
-  async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<Done> {
+  async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<ItemRun> {
     const pending = await this.#jobs(recipe, groups);
     const jobs = new Map([...pending].map(([id, { job }]) => [id, job]));
     for await (const [id, value] of this.queue.results("items", jobs, signal)) yield* answered(pending.get(id)!, value);
@@ -57,7 +57,7 @@ export class QueueExecutor implements Executor {
   }
 }
 
-function* answered({ items }: Pending, value: unknown): Generator<Done> {
+function* answered({ items }: Pending, value: unknown): Generator<ItemRun> {
   const parsed = answersSchema.safeParse(value);
   if (!parsed.success || parsed.data.length !== items.length)
     throw new UserError("a worker returned a malformed answer; do all run the same Modicum version?");

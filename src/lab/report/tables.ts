@@ -32,7 +32,7 @@ const comparisonRow = ({ recipe, items, a, b, delta, by_item }: Comparison): str
 
 const bytes = ({ bytes_per_item: bytes }: Comparison["a"]): string => (bytes === undefined ? "" : bytesText(bytes));
 
-export interface Listed {
+export interface RunEntry {
   readonly folder: string;
   /** Undefined for an unfinished run. */
   readonly summary: Summary | undefined;
@@ -41,7 +41,7 @@ export interface Listed {
 }
 
 /** A heading, then a row per run: its task and model, dense's quality, and the frontier's recipe that saves most. */
-export function runRows(runs: readonly Listed[]): string[][] {
+export function runRows(runs: readonly RunEntry[]): string[][] {
   const head = ["FOLDER", "TASK", "MODEL", "ITEMS", "RECIPES", "METRIC", "DENSE", "SAVES MOST", "WRITTEN"];
   return [
     head,

@@ -112,7 +112,7 @@ async function answered(
   throw new UserError(`${task.name}: a route needs items with choices or with text to generate, got ${item.kind}`);
 }
 
-type Found = Omit<ItemAnswer, "item" | "item_hash">;
+type AnswerFields = Omit<ItemAnswer, "item" | "item_hash">;
 
 /** Answers by likelihood. Scores come from the choices, and from the logits after the first choice's context. */
 async function chosen(
@@ -121,7 +121,7 @@ async function chosen(
   task: Task,
   item: ChoiceItem,
   signal: AbortSignal | undefined,
-): Promise<Found> {
+): Promise<AnswerFields> {
   const plan = answerer.plan(item);
   if (!plan) throw new UserError(`${task.name}: item "${item.id}" is longer than the model's context`);
   const ids = model.encode(item.choices[0]!.context.trimEnd(), true);
@@ -146,7 +146,7 @@ async function generated(
   task: Task,
   item: GenerationItem,
   signal: AbortSignal | undefined,
-): Promise<Found> {
+): Promise<AnswerFields> {
   const ids = item.messages ? model.encode(item.messages) : model.encode(item.prompt, true);
   model.engine.forget();
   const { value, ms } = await timed(() => tokens(model, ids, item, signal));

@@ -1,7 +1,7 @@
 import { auroc } from "../metrics/index.ts";
 
 /** An input's score, higher if easier, and the quality of Swift's answer, 0 to 1. */
-export interface Scored {
+export interface ScoredInput {
   readonly score: number;
   readonly swift: number;
 }
@@ -10,10 +10,10 @@ export interface Scored {
  * The probability that an input Swift gets wrong scores lower than an input it gets right, ties counting half; NaN if
  * all its answers are right or all are wrong. An answer is right if its quality is at least a half.
  */
-export const aurocOfWrong = (inputs: readonly Scored[]): number => auroc.quality(inputs.map(wrongPart));
+export const aurocOfWrong = (inputs: readonly ScoredInput[]): number => auroc.quality(inputs.map(wrongPart));
 
 /** The metric's parts: whether Swift is wrong, and how hard the input seems, for each label. */
-export function wrongPart({ score, swift }: Scored): readonly [number, number, number] {
+export function wrongPart({ score, swift }: ScoredInput): readonly [number, number, number] {
   // A NaN score marks an input as hard.
   const ease = Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;
   return [Number(swift < 0.5), ease, -ease];

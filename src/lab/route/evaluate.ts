@@ -26,7 +26,7 @@ export interface Estimate {
 }
 
 /** Results of thresholds found on each half of the items and applied to the other half. */
-export interface Applied {
+export interface Holdout {
   /** The thresholds for the even and the odd items. */
   readonly thresholds: readonly [even: number, odd: number];
   readonly share: number;
@@ -51,9 +51,9 @@ export interface WayResult {
   /** Points at every tenth of the items. */
   readonly curve: readonly CurvePoint[];
   /** Results at shares of 10, 20, … %. */
-  readonly by_share: readonly (Applied & { readonly wanted: number })[];
+  readonly by_share: readonly (Holdout & { readonly wanted: number })[];
   /** The smallest share for Super with a quality at most one point below Super's on the other half. */
-  readonly by_accuracy: Applied;
+  readonly by_accuracy: Holdout;
   /** The least compute for a quality at most one point below Super's, with a threshold chosen on these items. */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
 }
@@ -92,12 +92,12 @@ export function evaluate(swift: readonly ItemAnswer[], strong: readonly ItemAnsw
 }
 
 /** One input's outcome, with its cost in FLOPs and in milliseconds. */
-interface Costed {
+interface Outcomes {
   readonly flops: Outcome;
   readonly ms: Outcome;
 }
 
-function pairOf(swift: ItemAnswer, strong: ItemAnswer, way: string): Costed {
+function pairOf(swift: ItemAnswer, strong: ItemAnswer, way: string): Outcomes {
   const outcome = (unit: "flops" | "ms"): Outcome => ({
     ...{ score: swift.scores[way]!, swift: swift.quality, super: strong.quality },
     cost: {
@@ -121,7 +121,7 @@ function alone(answers: readonly ItemAnswer[], seed: number): Alone {
 
 const mean = (parts: readonly Part[]): number => parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
 
-function resultOf(way: string, items: readonly Costed[], seed: number): WayResult {
+function resultOf(way: string, items: readonly Outcomes[], seed: number): WayResult {
   const outcomes = items.map(({ flops }) => flops);
   const points = curve(outcomes);
   const byShare = (share: number) => (known: readonly Outcome[]) =>
@@ -157,7 +157,7 @@ function aboveRandom(outcomes: readonly Outcome[], seed: number): Estimate {
 }
 
 /** Finds a threshold on each half, and applies it to the other half. */
-function applied(find: (known: readonly Outcome[]) => number, items: readonly Costed[], seed: number): Applied {
+function applied(find: (known: readonly Outcome[]) => number, items: readonly Outcomes[], seed: number): Holdout {
   const half = (parity: number) => items.filter((_, i) => i % 2 === parity).map(({ flops }) => flops);
   const thresholds = [find(half(1)), find(half(0))] as const;
   const moved = (outcome: Outcome, i: number): Outcome => ({

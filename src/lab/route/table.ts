@@ -1,5 +1,5 @@
 import { figure, range } from "../report/format.ts";
-import type { Applied, Estimate, WayResult } from "./evaluate.ts";
+import type { Estimate, Holdout, WayResult } from "./evaluate.ts";
 import type { RouteReport } from "./run.ts";
 
 const HEAD = [
@@ -49,7 +49,7 @@ function row({ way, auroc, above_random, apgr, by_accuracy, best }: WayResult): 
   ];
 }
 
-const appliedCells = (applied: Applied): string[] => [
+const appliedCells = (applied: Holdout): string[] => [
   percent(applied.share),
   `${figure(applied.quality)} (${estimate(applied.delta)})`,
   `${ratio(applied.flops_ratio)} ×`,

@@ -1,6 +1,6 @@
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Item } from "../item.ts";
-import type { Result, Searched } from "../results.ts";
+import type { Result, SearchRecord } from "../results.ts";
 import { CellResults, type OnResult, type OpenCell, recipeText } from "./cell.ts";
 import type { Executor } from "./executor.ts";
 import { resultsFile } from "./folder.ts";
@@ -43,7 +43,7 @@ export class CellRun implements AsyncDisposable {
   }
 
   /** Settings that a search finds, and its cost. */
-  async search(spec: SearchSpec, budget: BudgetOptions): Promise<{ found: Recipe[]; searched: Searched }> {
+  async search(spec: SearchSpec, budget: BudgetOptions): Promise<{ found: Recipe[]; searched: SearchRecord }> {
     const prober = new RunProber(this, budget);
     const recipes = await search(spec, prober);
     const ended = prober.budget.allows ? "found" : "budget";

@@ -11,7 +11,7 @@ import type { Answer, Item } from "../item.ts";
 import { withReals } from "../reals.ts";
 import { type Result, resultSchema } from "../results.ts";
 import { type ItemsFor, overChat, type Task } from "../task.ts";
-import type { Done, Executor } from "./executor.ts";
+import type { Executor, ItemRun } from "./executor.ts";
 import type { Identity } from "./folder.ts";
 import { hashOf, itemHash } from "./item-hash.ts";
 import { parts } from "./judge.ts";
@@ -46,28 +46,28 @@ export interface KnownCell extends Cell {
 }
 
 /** A cell's model, loaded once for all recipes. */
-interface Loaded {
+interface LoadedCell {
   readonly model: Answering;
   readonly dense: Answerer;
 }
 
 /** A cell with its items and its loaded model. */
-export interface OpenCell extends KnownCell, Loaded, Disposable {}
+export interface OpenCell extends KnownCell, LoadedCell, Disposable {}
 
 export const reopenCell = async (cell: KnownCell): Promise<OpenCell> => opened(cell, await loadedOf(cell));
 
-async function loadedOf({ options: { truncate }, ...cell }: Cell): Promise<Loaded> {
+async function loadedOf({ options: { truncate }, ...cell }: Cell): Promise<LoadedCell> {
   const model = await openAnswering({ ...cell, truncate });
   return { model, dense: await model.under([]) };
 }
 
-const opened = (cell: KnownCell, loaded: Loaded): OpenCell => ({
+const opened = (cell: KnownCell, loaded: LoadedCell): OpenCell => ({
   ...cell,
   ...loaded,
   [Symbol.dispose]: () => free(loaded),
 });
 
-function free({ model, dense }: Loaded): void {
+function free({ model, dense }: LoadedCell): void {
   dense[Symbol.dispose]();
   model[Symbol.dispose]();
 }
@@ -193,7 +193,7 @@ export class CellResults {
     return files;
   }
 
-  #judged(recipe: string, files: FileHashes, { item, answer, ...took }: Done): Result {
+  #judged(recipe: string, files: FileHashes, { item, answer, ...took }: ItemRun): Result {
     const base = recipe === "dense" ? answer : withReals(this.#known.get("dense")!.get(item.id)!.answer as Answer);
     const judged = parts(this.cell.task, item, answer, base);
     const named = Object.keys(files).length > 0 && { files };

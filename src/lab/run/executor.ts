@@ -1,9 +1,9 @@
 import type { Recipe } from "../../savings/recipe.ts";
-import type { Answered, Answerer, Answering } from "../answer/index.ts";
+import type { Answerer, Answering, Reply } from "../answer/index.ts";
 import type { Item } from "../item.ts";
 
 /** An answered item, and the milliseconds that the model took. */
-export interface Done extends Answered {
+export interface ItemRun extends Reply {
   readonly item: Item;
   readonly ms: number;
 }
@@ -14,7 +14,7 @@ export interface Executor extends AsyncDisposable {
    * Answers each item once, a group's items together, in any order.
    * @throws UserError; an AbortError if `signal` stopped it
    */
-  answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<Done>;
+  answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<ItemRun>;
 }
 
 /** Answers groups one after the other in this process, with one loaded model for all recipes. */
@@ -24,7 +24,7 @@ export class LocalExecutor implements Executor {
     private readonly dense: Answerer,
   ) {}
 
-  async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<Done> {
+  async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<ItemRun> {
     if (recipe.length === 0) return yield* answerAll(this.dense, groups, signal);
     using answerer = await this.model.under(recipe);
     yield* answerAll(answerer, groups, signal);
@@ -37,7 +37,7 @@ async function* answerAll(
   answerer: Answerer,
   groups: readonly (readonly Item[])[],
   signal?: AbortSignal,
-): AsyncGenerator<Done> {
+): AsyncGenerator<ItemRun> {
   for (const group of groups) {
     signal?.throwIfAborted();
     yield* await answerGroup(answerer, group, signal);
@@ -52,10 +52,10 @@ export async function answerGroup(
   answerer: Answerer,
   items: readonly Item[],
   signal?: AbortSignal,
-): Promise<readonly Done[]> {
+): Promise<readonly ItemRun[]> {
   for (const item of items) await answerer.prepare?.(item, signal);
   const started = performance.now();
-  const answers: Answered[] = [];
+  const answers: Reply[] = [];
   if (items.length > 1 && answerer.together) answers.push(...(await answerer.together(items, signal)));
   else for (const item of items) answers.push(await answerer.plan(item)!(signal));
   const ms = (performance.now() - started) / items.length;

@@ -8,7 +8,7 @@ import { quantHere } from "../../weights/prepared/tuning.ts";
 import { lockFile } from "../../weights/sources/home.ts";
 import { withLock } from "../../weights/sources/lock.ts";
 import { stringify } from "../reals.ts";
-import type { RecipeSummary, Searched, Summary } from "../results.ts";
+import type { RecipeSummary, SearchRecord, Summary } from "../results.ts";
 import { type Cell, type KnownCell, type OpenCell, recipeText, reopenCell } from "./cell.ts";
 import { CellRun } from "./cell-run.ts";
 import { checkAll, openChecked } from "./check.ts";
@@ -72,7 +72,7 @@ async function executorOf(
 
 interface Outcome {
   readonly recipes: readonly Recipe[];
-  readonly searches: readonly Searched[];
+  readonly searches: readonly SearchRecord[];
 }
 
 /** Runs every recipe of the grid, dense first, then the recipes that searches find. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import { few, UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
 import type { Run } from "../report/compare.ts";
-import type { Listed } from "../report/tables.ts";
+import type { RunEntry } from "../report/tables.ts";
 import { resultSchema } from "../results.ts";
 import { identityFile, resultsFile, summaryFile } from "./folder.ts";
 import { heldLines } from "./lines-file.ts";
@@ -38,18 +38,18 @@ const DEPTH = 3;
  * The runs in a folder and below it, by path; unreadable folders below are skipped.
  * @throws UserError if the folder itself cannot be read
  */
-export async function findRuns(folder: string): Promise<Listed[]> {
+export async function findRuns(folder: string): Promise<RunEntry[]> {
   return runsBelow(folder, await foldersIn(folder), DEPTH);
 }
 
-async function runsBelow(folder: string, below: readonly string[], depth: number): Promise<Listed[]> {
+async function runsBelow(folder: string, below: readonly string[], depth: number): Promise<RunEntry[]> {
   const runs = existsSync(identityFile(folder)) ? [await listed(folder)] : [];
   for (const place of depth > 0 ? below : [])
     runs.push(...(await runsBelow(place, depth > 1 ? await foldersIn(place).catch(() => []) : [], depth - 1)));
   return runs;
 }
 
-async function listed(folder: string): Promise<Listed> {
+async function listed(folder: string): Promise<RunEntry> {
   if (!existsSync(summaryFile(folder))) return { folder, summary: undefined };
   try {
     return { folder, summary: await readSummary(folder) };

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load } from "../../index.ts";
 import {
-  type Registered,
+  type RegisteredRecipe,
   registeredAs,
   registeredRecipes,
   registerRecipe,
@@ -88,7 +88,7 @@ describe("a registered recipe", () => {
   const file = path.join(folder, "summary.json");
 
   /** Registers a recipe as `lab pick` does, from a run's folder that holds the summary. */
-  async function registered(contents: Summary, name: string): Promise<Registered> {
+  async function registered(contents: Summary, name: string): Promise<RegisteredRecipe> {
     writeFileSync(file, JSON.stringify(contents));
     const read = await readSummary(folder);
     const { entry } = await evidenced(folder, read, pick(read, { quality: -0.01 }));

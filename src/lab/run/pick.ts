@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { filesOf } from "../../savings/files.ts";
-import { type EarlierRecipe, earlierRecipe, type Registered, writtenSteps } from "../../savings/registered.ts";
+import { type EarlierRecipe, earlierRecipe, type RegisteredRecipe, writtenSteps } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
@@ -12,7 +12,7 @@ import { type RecipeSummary, type Summary, summarySchema } from "../results.ts";
 import { summaryFile } from "./folder.ts";
 
 /** The goal of a pick: the worst acceptable change of quality, or the smallest acceptable share of FLOPs saved. */
-export type Wanted = { readonly quality: number } | { readonly saving: number };
+export type PickGoal = { readonly quality: number } | { readonly saving: number };
 
 /** The summary in a run's folder. @throws UserError if it is missing */
 export async function readSummary(folder: string): Promise<Summary> {
@@ -24,7 +24,7 @@ export async function readSummary(folder: string): Promise<Summary> {
  * the best one among the recipes that save at least `saving` (0.3). A change of quality is judged by the worse end of
  * its interval. @throws UserError if no recipe qualifies
  */
-export function pick(summary: Summary, goal: Wanted): RecipeSummary {
+export function pick(summary: Summary, goal: PickGoal): RecipeSummary {
   const { recipes, metric } = summary;
   const worst = (recipe: RecipeSummary) => worstGain(summary, recipe);
   const first = (order: (r: RecipeSummary) => number) => recipes.toSorted((a, b) => order(b) - order(a));
@@ -89,7 +89,7 @@ export async function evidenced(
   folder: string,
   summary: Summary,
   picked: RecipeSummary,
-): Promise<{ readonly entry: Registered; readonly notice?: string | undefined }> {
+): Promise<{ readonly entry: RegisteredRecipe; readonly notice?: string | undefined }> {
   const file = path.resolve(summaryFile(folder));
   const sha256 = createHash("sha256")
     .update(await readFile(file))
@@ -97,7 +97,7 @@ export async function evidenced(
   const { quality, delta, flops_saved } = picked;
   const { task, model_hash, quant } = summary;
   const { steps, notice } = stepsOf(picked, folder);
-  const entry: Registered = {
+  const entry: RegisteredRecipe = {
     ...{ model: modelOf(summary, folder), model_hash },
     ...(quant !== undefined && quantOptions.parse({ quant })),
     ...writtenSteps(steps),

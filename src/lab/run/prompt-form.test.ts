@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { load } from "../../index.ts";
-import { chosenRecipe, type Registered, registerRecipe } from "../../savings/registered.ts";
+import { chosenRecipe, type RegisteredRecipe, registerRecipe } from "../../savings/registered.ts";
 import { jsonOf, post, serveModels, tinyWithTemplate } from "../../serve/serve.testing.ts";
 import { adapterHash, writeRecord } from "../../weights/adapter/record.ts";
 import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
@@ -146,7 +146,7 @@ describe("a run with an adapter", () => {
 
 describe("a registered recipe's evidence", () => {
   const evidence = { file: "f", sha256: "0", task: "own.jsonl", metric: "m", quality: 1, delta: 0, flops_saved: 0 };
-  const entry = (prompt?: "chat" | "raw" | "scored"): Registered => ({
+  const entry = (prompt?: "chat" | "raw" | "scored"): RegisteredRecipe => ({
     ...{ model: chatting, recipe: ["xattention:threshold=0.9"], created: new Date(0).toISOString() },
     evidence: { ...evidence, ...(prompt && { prompt }) },
   });

@@ -104,15 +104,15 @@ function fileIn(folder: string, name: string): string {
   return path;
 }
 
-interface Judged {
+interface Judgements {
   /** Keyed by document. */
   readonly gains: Map<string, number>;
   readonly sources: Set<string>;
 }
 
 /** Judgements by query: Cleverdon's 1 (a complete answer) to 4 (of minimum interest) become gains of 4 to 1; -1, a query's source, gains nothing, as in trec_eval. */
-async function judgements(path: string, source: Options["source"]): Promise<Map<string, Judged>> {
-  const byQuery = new Map<string, Judged>();
+async function judgements(path: string, source: Options["source"]): Promise<Map<string, Judgements>> {
+  const byQuery = new Map<string, Judgements>();
   for await (const line of linesOf(path)) {
     const [query, document, code] = line.trim().split(/\s+/);
     if (query === undefined || document === undefined || code === undefined) continue;

@@ -2,7 +2,7 @@ import type { Entry } from "./family.ts";
 import { tasks } from "./registry.ts";
 
 /** A line of `modicum lab tasks`. */
-export interface Listed {
+export interface TaskEntry {
   /** The task with its options, as a user writes them. */
   readonly task: string;
   readonly kind: Entry["kind"];
@@ -14,7 +14,7 @@ export interface Listed {
   readonly summary: string;
 }
 
-export const listTasks = (): Listed[] =>
+export const listTasks = (): TaskEntry[] =>
   tasks.map((entry) => {
     const { kind, size, metrics, source, summary } = entry;
     const [metric, ...others] = metrics.map((metric) => metric.name) as [string, ...string[]];

@@ -6,7 +6,7 @@ import type { LossType } from "../../util/risk/losses.ts";
 import { LinesFile } from "../run/lines-file.ts";
 import type { ServedItem } from "./items.ts";
 import { lossOf } from "./losses.ts";
-import { answerHash, type Losses, type Served, textHash, type Upcoming } from "./served.ts";
+import { answerHash, type Losses, type ServedAnswer, textHash, type Upcoming } from "./served.ts";
 
 const answerLine = z.strictObject({
   recipe: z.string(),
@@ -179,6 +179,6 @@ const keyOf = (recipe: string, item: string): string => `${item} ${recipe}`;
 /** A new answer, or the reason why it is missing. */
 interface NewAnswer {
   readonly recipe: string;
-  readonly outcome: Served | string;
+  readonly outcome: ServedAnswer | string;
   readonly ms: number;
 }

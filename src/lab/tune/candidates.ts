@@ -6,7 +6,7 @@ import { count } from "../report/format.ts";
 import type { Candidate } from "./problem.ts";
 
 /** A candidate that cannot act here, and the reason. */
-export interface Excluded {
+export interface Exclusion {
   readonly recipe: string;
   readonly family: string;
   readonly reason: string;
@@ -28,7 +28,7 @@ export const declared = (layers: number): Candidate[] =>
   );
 
 /** The savings without settings for a model with this number of layers, and why. */
-export const undeclared = (layers: number): Excluded[] =>
+export const undeclared = (layers: number): Exclusion[] =>
   savings
     .filter(({ settings }) => (settings?.(layers) ?? []).length === 0)
     .map(({ name, untuned = `it has no settings for a model with ${count(layers, "layer")}` }) => ({
@@ -52,9 +52,9 @@ export async function acting(
   candidates: readonly Candidate[],
   lengths: readonly number[],
   check: (recipe: Recipe) => Promise<void>,
-): Promise<{ readonly candidates: Candidate[]; readonly excluded: Excluded[] }> {
+): Promise<{ readonly candidates: Candidate[]; readonly excluded: Exclusion[] }> {
   const allowed: Candidate[] = [];
-  const excluded: Excluded[] = [];
+  const excluded: Exclusion[] = [];
   for (const candidate of candidates) {
     const reason = await whyNot(recipeOf(candidate.recipe), lengths, check);
     if (reason === undefined) allowed.push(candidate);

@@ -2,7 +2,7 @@ import type { Price as Coefficients } from "../../savings/auto/certificate.ts";
 import { cholesky, solveCholesky } from "../../util/cholesky.ts";
 
 /** The cost of one answer, and its tokens. */
-export interface Observed {
+export interface Observation {
   /** Prompt tokens, none of them cached. */
   readonly prompt: number;
   readonly answer: number;
@@ -32,7 +32,7 @@ const DISTINCT = 0.1;
  * The terms that the lengths of dense's observations can separate. All recipes share them, so that prices are
  * comparable.
  */
-export function distinctTerms(observed: readonly Observed[]): Term[] {
+export function distinctTerms(observed: readonly Observation[]): Term[] {
   const usable = observed.filter(({ cost }) => cost > 0);
   const rows = usable.map(({ prompt, answer, cost }) => ({ ...termsOf(prompt, answer), cost }));
   const basis: number[][] = [];
@@ -54,7 +54,7 @@ const minus = (a: readonly number[], b: readonly number[], times: number): numbe
  * Fits the terms of `fixed + new·n + attended·n·n/2 + answer·m` to costs, relative to their size, with no coefficient
  * below 0. There is at most one term per two observations.
  */
-export function fitted(observed: readonly Observed[], terms: readonly Term[]): Coefficients {
+export function fitted(observed: readonly Observation[], terms: readonly Term[]): Coefficients {
   const usable = observed.filter(({ cost }) => cost > 0);
   const most = Math.max(1, Math.floor(usable.length / 2));
   // The least-squares fit with bounds at 0 is the best unbounded fit over a subset of the terms.
@@ -70,7 +70,7 @@ export function fitted(observed: readonly Observed[], terms: readonly Term[]): C
 }
 
 /** Unbounded least squares; undefined if a coefficient is below 0, or the terms cannot be separated. */
-function solved(terms: readonly Term[], observed: readonly Observed[]) {
+function solved(terms: readonly Term[], observed: readonly Observation[]) {
   const n = terms.length;
   const rows = observed.map(({ prompt, answer, cost }) => {
     const all = termsOf(prompt, answer);

@@ -35,7 +35,7 @@ export interface TuningItems {
   readonly prompt: PromptForm;
 }
 
-export interface Wanted extends Pick<ItemsFor, "seed" | "limit" | "signal" | "onNotice" | "onProgress"> {
+export interface ItemsRequest extends Pick<ItemsFor, "seed" | "limit" | "signal" | "onNotice" | "onProgress"> {
   /** The maximum number of tokens in an answer; default: the task's, or 128. */
   readonly maxTokens: number | undefined;
 }
@@ -51,7 +51,7 @@ interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxToken
  * Reads the items of a task: one of the lab's that generates, or a user's file, which may have only prompts.
  * @throws UserError if there are no items, or the task does not generate text from text
  */
-export async function tuningItems(spec: string, model: LanguageModel, options: Wanted): Promise<TuningItems> {
+export async function tuningItems(spec: string, model: LanguageModel, options: ItemsRequest): Promise<TuningItems> {
   const { requests, metrics, task } = isFile(spec)
     ? await fromFile(spec, model, options)
     : await fromTask(spec, model, options);
@@ -71,7 +71,7 @@ export async function tuningItems(spec: string, model: LanguageModel, options: W
 
 const isFile = (spec: string): boolean => isTable(spec.replace(/,[a-z]+=[^,]*$/, "")) || /[\\/]/.test(spec);
 
-async function fromFile(spec: string, model: LanguageModel, options: Wanted) {
+async function fromFile(spec: string, model: LanguageModel, options: ItemsRequest) {
   const { prompts, metrics } = await userPrompts(spec, options);
   const requests = drawn(prompts, options).map((each) => requestOf(each, model, options.maxTokens));
   return { requests, metrics, task: spec };
@@ -88,7 +88,7 @@ function requestOf(
   return { prompt, stop: [], maxTokens: most, group, ...(answers.length > 0 && { item }) };
 }
 
-async function fromTask(spec: string, model: LanguageModel, options: Wanted) {
+async function fromTask(spec: string, model: LanguageModel, options: ItemsRequest) {
   const plainTask = await findTask(spec, options);
   const task = model.formOf("") === "chat" ? (overChat(plainTask) ?? plainTask) : plainTask;
   if (task.kind !== "generation")

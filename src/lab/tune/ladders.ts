@@ -4,21 +4,21 @@ import type { LossType } from "../../util/risk/losses.ts";
 import type { Price, TuningItem } from "./problem.ts";
 
 /** A recipe's losses on the search items, in order, and its price. */
-export interface Measured {
+export interface MeasuredRecipe {
   readonly recipe: string;
   readonly losses: readonly number[];
   readonly price: Price;
 }
 
 /** The search items, and every recipe that survived the race on them, including dense with losses of 0. */
-export interface Searched {
+export interface SearchResults {
   readonly items: readonly TuningItem[];
-  readonly recipes: readonly Measured[];
+  readonly recipes: readonly MeasuredRecipe[];
   readonly type: LossType;
 }
 
 /** A ladder with its mean loss and price over the search items. */
-export interface Rated {
+export interface RatedLadder {
   readonly ladder: Ladder;
   readonly loss: number;
   readonly price: number;
@@ -35,7 +35,7 @@ const SHARES = [0, 0.25, 0.5, 0.75, 1];
  * Ladders of the survivors of the race: each recipe alone and, for each of several tolerances, a ladder of the cheapest
  * recipe for every length range. They need no further answers.
  */
-export function laddersOf(searched: Searched, risk: number): Rated[] {
+export function laddersOf(searched: SearchResults, risk: number): RatedLadder[] {
   const alone = searched.recipes
     .filter(({ recipe }) => recipe !== "dense")
     .map((each) => [rungsOf(ALL, each, searched)]);
@@ -64,16 +64,16 @@ function rangesOf(lengths: readonly number[]): Range[] {
  * A recipe, then dense as a fallback. If gains offset losses, there is no fallback, since running a recipe less often
  * would change the mean.
  */
-const rungsOf = (tokens: Range, { recipe }: Measured, { type }: Searched): Rungs => ({
+const rungsOf = (tokens: Range, { recipe }: MeasuredRecipe, { type }: SearchResults): Rungs => ({
   tokens,
   rungs: type === "signed" || recipe === "dense" ? [recipe] : [recipe, "dense"],
 });
 
 /** The cheapest recipe that loses at most `most` on the items in the range. */
-function cheapest(range: Range, searched: Searched, most: number): Rungs {
+function cheapest(range: Range, searched: SearchResults, most: number): Rungs {
   const inside = searched.items.flatMap(({ tokens }, i) => (covers(range, tokens) ? [i] : []));
-  const lossIn = ({ losses }: Measured) => mean(inside.map((i) => losses[i]!));
-  const priceIn = ({ price }: Measured) => mean(inside.map((i) => price(searched.items[i]!)));
+  const lossIn = ({ losses }: MeasuredRecipe) => mean(inside.map((i) => losses[i]!));
+  const priceIn = ({ price }: MeasuredRecipe) => mean(inside.map((i) => price(searched.items[i]!)));
   const fitting = searched.recipes.filter((each) => lossIn(each) <= most);
   return rungsOf(
     range,
@@ -97,7 +97,7 @@ function merged(ranges: readonly Rungs[]): Ladder {
 export const ladderLoss = (ladder: Ladder, { tokens }: TuningItem, lossOf: (recipe: string) => number): number =>
   Math.max(...rungsAt(ladder, tokens).map((recipe) => (recipe === "dense" ? 0 : lossOf(recipe))));
 
-function rated(ladder: Ladder, { items, recipes }: Searched): Rated {
+function rated(ladder: Ladder, { items, recipes }: SearchResults): RatedLadder {
   const byRecipe = new Map(recipes.map((each) => [each.recipe, each]));
   const losses = items.map((item, i) => ladderLoss(ladder, item, (recipe) => byRecipe.get(recipe)!.losses[i]!));
   const prices = items.map((item) =>

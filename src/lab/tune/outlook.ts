@@ -12,11 +12,11 @@ export interface Outlook {
   readonly test: number;
   /** The least certified risk if nothing is lost. */
   readonly best: number;
-  readonly wanted: Needed;
+  readonly wanted: GroupsNeeded;
 }
 
 /** The minimum number of groups that certify a risk if nothing is lost, and how many of them are tested. */
-export interface Needed {
+export interface GroupsNeeded {
   readonly all: number;
   readonly test: number;
 }
@@ -52,7 +52,7 @@ export function leastRisk(losses: Losses, confidence: number): number {
 
 const MOST = 100_000;
 
-export function needed(type: LossType, bound: Bound): Needed {
+export function needed(type: LossType, bound: Bound): GroupsNeeded {
   const tested = (n: number) => {
     const items = Array.from({ length: n }, (_, i) => ({ id: `${i}`, group: `${i}`, tokens: 1 }));
     return split(items, type, bound).test.length;

@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { figure, percent } from "../report/format.ts";
 import { colour } from "../report/plot/colours.ts";
-import type { Tuned } from "./run.ts";
+import type { TuneResult } from "./run.ts";
 import { ladderText } from "./words.ts";
 
 const { document } = parseHTML("<!doctype html><body></body>");
@@ -20,7 +20,7 @@ interface Point {
 const axis = { tickSize: 0, fill: colour("faint"), labelArrow: "none" } as const;
 
 /** Loss against cost as an SVG element; colours are CSS variables. */
-export function plot(tuned: Tuned): string {
+export function plot(tuned: TuneResult): string {
   const points = pointsOf(tuned);
   const { risk } = tuned.setup.problem.bound;
   const costs = points.map(({ cost }) => cost);
@@ -54,7 +54,7 @@ export function plot(tuned: Tuned): string {
   return svg.outerHTML;
 }
 
-function pointsOf({ rated, outcome }: Tuned): Point[] {
+function pointsOf({ rated, outcome }: TuneResult): Point[] {
   const dense = outcome.dense;
   const searched = rated.map(({ recipe, loss, price }) => ({
     ...{ name: recipe, cost: (100 * price) / dense, loss },

@@ -9,7 +9,7 @@ import { grouped } from "./split.ts";
 const WRONGLY_DROPPED = 0.1;
 
 /** Losses by candidate, in the order of the items. */
-export type Raced = ReadonlyMap<Candidate, readonly number[]>;
+export type RaceLosses = ReadonlyMap<Candidate, readonly number[]>;
 
 /**
  * Answers the items under all candidates, item by item. A candidate and its family's bolder settings are dropped once
@@ -22,7 +22,7 @@ export async function race<T extends TuningItem>(
   candidates: readonly Candidate[],
   items: readonly T[],
   answers: Pick<Answers<T>, "lossOf" | "answer" | "announce">,
-): Promise<Raced> {
+): Promise<RaceLosses> {
   const losses = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
   const bets = new Map<Candidate, Wealth>(candidates.map((candidate) => [candidate, noWealth]));
   const groups = grouped(items);

@@ -7,12 +7,12 @@ import { machine } from "../run/machine.ts";
 import { costOf } from "./fit.ts";
 import { lossInWords } from "./losses.ts";
 import { plot } from "./plot.ts";
-import type { Tuned } from "./run.ts";
+import type { TuneResult } from "./run.ts";
 import type { Cost } from "./times.ts";
 import { ladderText, pText, unsureText, verdictOf } from "./words.ts";
 
 /** The report as one self-contained page without scripts or network requests. */
-export function tuningPage(tuned: Tuned): string {
+export function tuningPage(tuned: TuneResult): string {
   const { setup } = tuned;
   const title = `${setup.request.options.name}: ${setup.identity.task} with ${setup.identity.model}`;
   return html`<!doctype html>
@@ -31,14 +31,14 @@ ${origin(tuned)}</main></body></html>
 `.text;
 }
 
-function lead({ setup, outcome }: Tuned): string {
+function lead({ setup, outcome }: TuneResult): string {
   const { outlook, items, loss, problem } = setup;
   const out = items.tooLong > 0 ? `; ${count(items.tooLong, "item")} longer than the context left out` : "";
   return `${count(outlook.items, "item")} in ${count(outlook.groups, "group")}: ${outcome.search.length} to search, ${outcome.test.length} to test${out}. The loss is ${loss}: ${lossInWords(loss, items.metric, problem.type)}; the risk ${problem.bound.risk}.`;
 }
 
 /** The cost under the certificate, by the prompt's length. */
-function spending({ certificate, shares }: Tuned): Html {
+function spending({ certificate, shares }: TuneResult): Html {
   if (certificate === undefined || shares === undefined) return html``;
   const { lengths, ladder, answer, recipes, cost } = certificate;
   const price = (by: Cost, recipe: string, n: number) => costOf(recipes[recipe]![by], n, answer);
@@ -68,7 +68,7 @@ ${table(
 }
 
 /** The ladders in the order of the test. */
-function path({ outcome, setup }: Tuned): Html {
+function path({ outcome, setup }: TuneResult): Html {
   const tested = outcome.order.map(({ ladder, loss, price }, i) => {
     const verdict = outcome.verdicts[i];
     const result = verdict === undefined ? "not tested" : verdict.certified ? "certified" : "failed";
@@ -97,7 +97,7 @@ function path({ outcome, setup }: Tuned): Html {
   return html`<h2>The test</h2>${table("Ladders from the dearest to the cheapest by fitted price; the first that fails ends the test", head, rows)}`;
 }
 
-function candidates({ rated, dropped, setup, certificate }: Tuned): Html {
+function candidates({ rated, dropped, setup, certificate }: TuneResult): Html {
   const [dense] = rated;
   const used = new Set(certificate ? recipesOf(certificate.ladder) : []);
   const rows = [
@@ -130,7 +130,7 @@ const samplingText = (sampling: Readonly<Record<string, number>>): string =>
     .map(([name, value]) => `${name} ${value}`)
     .join(", ") || "greedy";
 
-const origin = ({ setup }: Tuned): Html => html`<dl>
+const origin = ({ setup }: TuneResult): Html => html`<dl>
 <dt>model</dt><dd>${setup.identity.model}, SHA-256 <code>${setup.identity.model_hash}</code></dd>
 <dt>weights</dt><dd>${setup.identity.form}, codes of ${setup.identity.codes} bits</dd>
 <dt>prompts</dt><dd>${setup.identity.prompt}</dd>

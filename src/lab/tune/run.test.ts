@@ -17,7 +17,7 @@ import { tuneOptions } from "./options.ts";
 import { wantedGroups } from "./outlook.ts";
 import { tuningPage } from "./report.ts";
 import { runTuning, tuned, type Watcher } from "./run.ts";
-import type { Served, Serving } from "./served.ts";
+import type { ServedAnswer, Serving } from "./served.ts";
 import { type Request, setUp } from "./setup.ts";
 import { split } from "./split.ts";
 import { planLines, verdictOf } from "./words.ts";
@@ -47,7 +47,7 @@ const request = (task: string, options: object = {}, rest: Partial<Request> = {}
 });
 
 /** Synthetic answers: exits are cheapest and lose everything, lookups lose nothing. */
-const serving = (answer: (recipe: string, item: { id: string }) => Partial<Served> = () => ({})): Serving => ({
+const serving = (answer: (recipe: string, item: { id: string }) => Partial<ServedAnswer> = () => ({})): Serving => ({
   async answer(recipe, item) {
     const share = recipe === "dense" ? 1 : recipe.startsWith("exit") ? 0.2 : recipe.includes("match=2") ? 0.5 : 0.8;
     const cost = share * (10 * item.tokens + 100);

@@ -21,9 +21,9 @@ import { isCheaper, isSurelyFaster } from "./cheaper.ts";
 import { costOf } from "./fit.ts";
 import { beginTuning, checkTuning, claimAttempt, confidenceOf, removeTuning, tuningFolder } from "./folder.ts";
 import type { ServedItem } from "./items.ts";
-import { ladderLoss, type Rated } from "./ladders.ts";
+import { ladderLoss, type RatedLadder } from "./ladders.ts";
 import { natsBound } from "./nats-bound.ts";
-import { type Needed, needed, wantedGroups } from "./outlook.ts";
+import { type GroupsNeeded, needed, wantedGroups } from "./outlook.ts";
 import { LoadedPair } from "./pair/models.ts";
 import { PairServing } from "./pair/serving.ts";
 import { RoutedTimes } from "./pair/times.ts";
@@ -52,7 +52,7 @@ export interface Watcher {
   timed(done: number, of: number): void;
 }
 
-export interface Tuned {
+export interface TuneResult {
   readonly setup: Setup;
   readonly outcome: Outcome<ServedItem>;
   /** Undefined if nothing is certified. */
@@ -77,7 +77,7 @@ export interface NearMiss {
   /** Cheaper ladders that were not tested because of its failure. */
   readonly untested: readonly Ladder[];
   /** The next attempt on these items, and what it needs if nothing is lost. */
-  readonly next: { readonly attempt: number; readonly needed: Needed };
+  readonly next: { readonly attempt: number; readonly needed: GroupsNeeded };
 }
 
 const orderSchema = z.array(z.unknown());
@@ -86,7 +86,7 @@ const orderSchema = z.array(z.unknown());
  * Tunes: computes missing answers, and writes a certificate if one results.
  * @throws UserError if the budget of minutes runs out before the test
  */
-export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSignal): Promise<Tuned> {
+export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSignal): Promise<TuneResult> {
   const { model, options, pair, queue } = setup.request;
   const { temperature } = options;
   if (pair) {
@@ -108,7 +108,7 @@ export async function tuned(
   watcher: Watcher,
   signal?: AbortSignal,
   losses: Losses = serving,
-): Promise<Tuned> {
+): Promise<TuneResult> {
   const { options, force } = setup.request;
   const { name } = options;
   checkTuning(name, setup.identity, force);
@@ -231,7 +231,7 @@ function isKept(name: string, certificate: Certificate): boolean {
 }
 
 /** @throws UserError if the stored order differs: the test may have begun on it */
-async function keepOrder(folder: string, order: readonly Rated[]): Promise<void> {
+async function keepOrder(folder: string, order: readonly RatedLadder[]): Promise<void> {
   const file = path.join(folder, "order.json");
   const held = readOptionalJson(file, orderSchema);
   if (held === undefined) return order.length > 0 ? writeJson(file, order) : undefined;

@@ -1,12 +1,12 @@
 import { mean } from "../../util/mean.ts";
-import type { Measured, Searched } from "./ladders.ts";
+import type { MeasuredRecipe, SearchResults } from "./ladders.ts";
 import type { Answers, Candidate, Price, Problem, TuningItem } from "./problem.ts";
-import { type Raced, race } from "./race.ts";
+import { type RaceLosses, race } from "./race.ts";
 
 /** The maximum number of savings in one recipe. */
 const MOST = 3;
 
-interface Survivor extends Measured {
+interface Survivor extends MeasuredRecipe {
   readonly candidate: Candidate;
 }
 
@@ -18,7 +18,7 @@ export async function search<T extends TuningItem>(
   problem: Pick<Problem<T>, "candidates" | "union" | "type" | "bound">,
   items: readonly T[],
   answers: Answers<T>,
-): Promise<Searched & { readonly survivors: readonly Candidate[] }> {
+): Promise<SearchResults & { readonly survivors: readonly Candidate[] }> {
   const survivors: Survivor[] = [];
   let dense: Price = () => Number.NaN;
   let entrants = problem.candidates;
@@ -33,7 +33,7 @@ export async function search<T extends TuningItem>(
   return { items, recipes, type: problem.type, survivors: survivors.map(({ candidate }) => candidate) };
 }
 
-const measured = (raced: Raced, prices: readonly Price[]): Survivor[] =>
+const measured = (raced: RaceLosses, prices: readonly Price[]): Survivor[] =>
   [...raced].map(([candidate, losses], i) => ({ candidate, recipe: candidate.recipe, losses, price: prices[i]! }));
 
 /** The cheapest survivor within the risk together with the cheapest of every other family. */

@@ -14,7 +14,7 @@ import type { ServedItem } from "./items.ts";
 import { excessOf } from "./losses.ts";
 
 /** An answer as the server returns it, and its cost. */
-export interface Served {
+export interface ServedAnswer {
   readonly text: string;
   readonly tokens: readonly number[];
   readonly reason: FinishReason;
@@ -41,14 +41,14 @@ export interface Serving extends Disposable {
   /** Receives the next items, in order, if it can answer several at once; each call replaces the previous items. */
   announce?(upcoming: Iterable<Upcoming>): void;
   /** With `scored`, a drawn answer includes its own log-probability. */
-  answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served>;
+  answer(recipe: string, item: ServedItem, scored?: boolean): Promise<ServedAnswer>;
   /**
    * The nats per token by which dense finds each answer less likely than a reference: for a greedy answer, dense's
    * likeliest token at each position; for a drawn one, the answer under its own recipe, both after penalties and
    * temperature. Except for the filters' cuts, its mean over a recipe's draws is the recipe's Kullback–Leibler
    * divergence from dense, which is never below 0.
    */
-  excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
+  excess(item: ServedItem, answers: readonly ServedAnswer[]): Promise<number[]>;
 }
 
 /** Supplies the inputs of losses: answers and their scores, but no times. */
@@ -75,12 +75,12 @@ export class ModelServing implements Serving {
     return new ModelServing(model, await Likelihoods.create(model.language.engine), temperature, signal);
   }
 
-  async answer(recipe: string, item: ServedItem, scored = false): Promise<Served> {
+  async answer(recipe: string, item: ServedItem, scored = false): Promise<ServedAnswer> {
     const { save } = await this.#prepared(recipe);
     const { prompt } = item;
     const drawing = this.#drawing(item);
     const drawn =
-      scored && drawing.temperature > 0 ? new Drawn(drawing, this.model.language.encode(prompt)) : undefined;
+      scored && drawing.temperature > 0 ? new SamplingReplay(drawing, this.model.language.encode(prompt)) : undefined;
     // Nothing is reused from another answer.
     this.forget();
     const completion = await this.model.complete(prompt, {
@@ -111,7 +111,7 @@ export class ModelServing implements Serving {
     return entry;
   }
 
-  async excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {
+  async excess(item: ServedItem, answers: readonly ServedAnswer[]): Promise<number[]> {
     const { language } = this.model;
     const context = language.encode(item.prompt);
     const drawing = this.#drawing(item);
@@ -129,7 +129,7 @@ export class ModelServing implements Serving {
   async #divergence(
     context: readonly number[],
     drawing: SamplingOptions,
-    answers: readonly Served[],
+    answers: readonly ServedAnswer[],
   ): Promise<number[]> {
     const wholes = answers.map((answer) => this.#whole(answer));
     const texts = [...new Map(wholes.map((whole) => [whole.join(), whole])).values()].filter(
@@ -150,7 +150,7 @@ export class ModelServing implements Serving {
   }
 
   /** If a saving ended the answer, adds its end token. */
-  #whole({ tokens, reason }: Pick<Served, "tokens" | "reason">): readonly number[] {
+  #whole({ tokens, reason }: Pick<ServedAnswer, "tokens" | "reason">): readonly number[] {
     const [end] = this.model.language.tokenizer.stopIds;
     return reason === "stopped" && end !== undefined ? [...tokens, end] : tokens;
   }
@@ -162,7 +162,7 @@ export class ModelServing implements Serving {
 }
 
 /** Follows an answer's sampling: draws the same tokens from the same logits, and sums their log-probabilities. */
-class Drawn {
+class SamplingReplay {
   readonly #sampler: Sampler;
   readonly #ids: number[] = [];
   #sum = 0;
@@ -199,7 +199,7 @@ export const optionsOf = (
   ...(temperature === undefined ? { modelSampling: true } : { temperature }),
 });
 
-export function servedOf({ text, tokens, finishReason, receipt }: Completion): Served {
+export function servedOf({ text, tokens, finishReason, receipt }: Completion): ServedAnswer {
   const { prefill, decode } = receipt.ms;
   const { flops, bytes } = receipt;
   const ids = tokens.map(({ id }) => id);
@@ -210,5 +210,5 @@ export function servedOf({ text, tokens, finishReason, receipt }: Completion): S
 export const textHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
 /** Identifies an answer's tokens, with any end from a saving, and the log-probability with which they were drawn. */
-export const answerHash = ({ tokens, reason, own }: Served): string =>
+export const answerHash = ({ tokens, reason, own }: ServedAnswer): string =>
   textHash(`${tokens.join()} ${reason === "stopped"}${own === undefined ? "" : ` ${own}`}`);

@@ -7,7 +7,7 @@ import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { adapterHash } from "../../weights/adapter/record.ts";
 import { count, figure } from "../report/format.ts";
-import { acting, declared, type Excluded, own, undeclared, union } from "./candidates.ts";
+import { acting, declared, type Exclusion, own, undeclared, union } from "./candidates.ts";
 import { type Attempt, attemptOf, confidenceOf, earlierAttempts, type Identity } from "./folder.ts";
 import { promptHashes, type ServedItem, type TuningItems, tuningItems } from "./items.ts";
 import { checkLoss, lossType, usualLoss } from "./losses.ts";
@@ -42,7 +42,7 @@ export interface Setup {
   readonly items: TuningItems;
   readonly loss: LossName;
   readonly candidates: readonly Candidate[];
-  readonly excluded: readonly Excluded[];
+  readonly excluded: readonly Exclusion[];
   readonly identity: Identity;
   /** Short hashes of the prompts, which identify earlier attempts. */
   readonly prompts: readonly string[];

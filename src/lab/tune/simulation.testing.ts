@@ -95,7 +95,7 @@ function savingOf(ladder: Ladder, { candidates }: World): number {
   return 1 - mean(LENGTHS.map(price)) / mean(LENGTHS);
 }
 
-export interface Simulated {
+export interface Simulation {
   readonly world: string;
   readonly runs: number;
   /** Share of tuning runs that certified a ladder with a loss at or above the risk. */
@@ -108,7 +108,7 @@ export interface Simulated {
 }
 
 /** Tunes a world repeatedly, each time with new items. */
-export async function simulate(world: World, runs: number, procedure?: Procedure): Promise<Simulated> {
+export async function simulate(world: World, runs: number, procedure?: Procedure): Promise<Simulation> {
   const random = seededRandom(17);
   let [wrong, certified, saving] = [0, 0, 0];
   for (let run = 0; run < runs; run++) {

@@ -5,7 +5,7 @@ import { makeFolders } from "../../util/make-folders.ts";
 import { median } from "../../util/median.ts";
 import { LinesFile } from "../run/lines-file.ts";
 import type { Pair } from "./cheaper.ts";
-import { distinctTerms, fitted, type Observed } from "./fit.ts";
+import { distinctTerms, fitted, type Observation } from "./fit.ts";
 import type { ServedItem } from "./items.ts";
 import type { Serving } from "./served.ts";
 
@@ -105,7 +105,7 @@ export class Times implements AsyncDisposable {
     return fitted(this.#observed(recipe, by), distinctTerms(this.#observed("dense", by)));
   }
 
-  #observed(recipe: string, by: Cost): Observed[] {
+  #observed(recipe: string, by: Cost): Observation[] {
     return this.#lines
       .filter((line) => line.recipe === recipe)
       .map((line) => ({ prompt: line.prompt, answer: line.answer, cost: this.#cost(line, by) }));

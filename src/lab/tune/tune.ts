@@ -1,5 +1,5 @@
 import { mean } from "../../util/mean.ts";
-import { laddersOf, type Rated } from "./ladders.ts";
+import { laddersOf, type RatedLadder } from "./ladders.ts";
 import { testOrder } from "./order.ts";
 import type { Answers, Candidate, Problem, TuningItem } from "./problem.ts";
 import { search } from "./search.ts";
@@ -15,7 +15,7 @@ export interface Procedure {
 /** Callbacks for the progress of a tuning run. */
 export interface Watch {
   /** Called with the order of the test before its first item runs; the order is final. */
-  ordered?(order: readonly Rated[]): Promise<void>;
+  ordered?(order: readonly RatedLadder[]): Promise<void>;
 }
 
 export interface Outcome<T extends TuningItem> {
@@ -26,9 +26,9 @@ export interface Outcome<T extends TuningItem> {
   /** Dense's mean price over the search items. */
   readonly dense: number;
   /** Ladders in the planned order of the test, from the most to the least expensive. */
-  readonly order: readonly Rated[];
+  readonly order: readonly RatedLadder[];
   /** Ladders whose gain may be noise: they are not tested. */
-  readonly unsure: readonly Rated[];
+  readonly unsure: readonly RatedLadder[];
   /** The executed tests, in order; the last one may have failed. */
   readonly verdicts: readonly Verdict[];
   /** The cheapest certified ladder; undefined if only dense remains. */

@@ -2,10 +2,10 @@ import { unaudited } from "../../savings/auto/audit-state.ts";
 import type { Certificate } from "../../savings/auto/certificate.ts";
 import { type Ladder, savingOf } from "../../savings/auto/ladder.ts";
 import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
-import type { Excluded } from "./candidates.ts";
+import type { Exclusion } from "./candidates.ts";
 import type { Shares } from "./certify.ts";
-import type { Needed } from "./outlook.ts";
-import type { NearMiss, Tuned } from "./run.ts";
+import type { GroupsNeeded } from "./outlook.ts";
+import type { NearMiss, TuneResult } from "./run.ts";
 import type { Verdict } from "./sequence.ts";
 import type { Setup } from "./setup.ts";
 import type { Cost } from "./times.ts";
@@ -19,14 +19,14 @@ export function ladderText(ladder: Ladder): string {
 }
 
 /** Why candidates were left out, one line for each family and reason. */
-export function excludedLines(excluded: readonly Excluded[]): string[] {
-  const alike = new Map<string, Excluded[]>();
+export function excludedLines(excluded: readonly Exclusion[]): string[] {
+  const alike = new Map<string, Exclusion[]>();
   for (const each of excluded) {
     const key = `${each.family} ${each.reason}`;
     alike.set(key, [...(alike.get(key) ?? []), each]);
   }
   return [...alike.values()].map((some) => {
-    const [{ family, reason }] = some as [Excluded, ...Excluded[]];
+    const [{ family, reason }] = some as [Exclusion, ...Exclusion[]];
     return `${family}${some.length > 1 ? ` (${count(some.length, "setting")})` : ""} is left out: ${reason}`;
   });
 }
@@ -40,7 +40,7 @@ function outlookText({ outlook, problem }: Setup): string {
 }
 
 /** How many items or groups a test needs. */
-export const neededText = ({ all, test }: Needed, what: string): string =>
+export const neededText = ({ all, test }: GroupsNeeded, what: string): string =>
   `${count(all, what)} in the file, ${test} of them for the test`;
 
 /** The lines of a dry run after the candidates. */
@@ -81,7 +81,7 @@ export const unsureText = ({ request }: Setup): string =>
   request.options.cost === "ms" ? "not provably faster" : "not cheaper";
 
 /** The outcome in one or two sentences. */
-export function verdictOf({ certificate, shares, near, outcome, setup }: Tuned): string {
+export function verdictOf({ certificate, shares, near, outcome, setup }: TuneResult): string {
   const missed = near && ` ${[nearText(near), blockedText(near)].filter(Boolean).join(" ")}`;
   if (certificate === undefined || shares === undefined) {
     return `Nothing is certified, so all requests run dense. ${untestedText(outcome, setup) ?? missed?.trim() ?? "Nothing passed the test."}`;
@@ -107,20 +107,20 @@ function costSentence({ cost: { by, ms } }: Certificate, shares: Shares): string
 }
 
 /** The requests that a certificate holds for. */
-function lengthsText({ lengths: [least, most], maxTokens }: NonNullable<Tuned["certificate"]>): string {
+function lengthsText({ lengths: [least, most], maxTokens }: NonNullable<TuneResult["certificate"]>): string {
   const answers = maxTokens === undefined ? "" : ` and answers of ${maxTokens} tokens at most`;
   return `It holds for prompts of ${least} to ${most} tokens${answers}; other prompts run dense.`;
 }
 
 /** Why nothing was tested; undefined if there was a test. */
-function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string | undefined {
+function untestedText({ order, unsure }: TuneResult["outcome"], setup: Setup): string | undefined {
   if (order.length > 0) return undefined;
   if (unsure.length === 0 || setup.request.options.cost !== "ms")
     return "Nothing that survived the search is cheaper than dense.";
   return `Nothing that survived the search is provably faster than dense: ${count(unsure.length, "ladder")} may be so by chance. No item of the test was answered, so this does not count as an attempt; --force times them again.`;
 }
 
-function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): string {
+function riskText({ risk, loss, quality }: NonNullable<TuneResult["certificate"]>): string {
   if (quality === undefined) return `${risk} (${loss})`;
   return `${risk} (${loss}), ${percent(risk / quality)} of dense's ${figure(quality)}`;
 }

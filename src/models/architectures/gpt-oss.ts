@@ -1,6 +1,6 @@
 import type { RopeConfig } from "../../nn/rope.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import type { Names, Stored } from "../../weights/prepared/names.ts";
+import type { Names, TensorPlace } from "../../weights/prepared/names.ts";
 import { decoder, type TransformerArchitecture } from "../architecture.ts";
 import { readHeadSize, readTransformer } from "../config/config.ts";
 import { mixtralKeys, readExperts } from "../config/experts-config.ts";
@@ -52,7 +52,7 @@ const inFile =
   (canonical) => {
     const [, layer, part, expert, experts] = EXPERTS.exec(canonical) ?? [];
     if (layer === undefined) return usual(canonical);
-    const router = usual(`${layer}ffn_gate_inp.weight`) as Stored;
+    const router = usual(`${layer}ffn_gate_inp.weight`) as TensorPlace;
     const name = router.name.replace(/router\.weight$/, `experts.${part === "down" ? "down" : "gate_up"}_proj`);
     const every = (side: "rows" | "columns") =>
       part === "down" ? {} : { every: { at: part === "up" ? 1 : 0, of: 2, side } };

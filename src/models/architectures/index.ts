@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import type { EncoderArchitecture, Listed } from "../architecture.ts";
+import type { EncoderArchitecture, Entry } from "../architecture.ts";
 import type { Architecture } from "../decoder/decoder.ts";
 import type { ImageGeneratorArchitecture } from "../image-generator/image-generator.ts";
 import type { ImageTextArchitecture } from "../images/image-text.ts";
@@ -10,7 +10,7 @@ import type { VisionLanguageArchitecture } from "../images/vision.ts";
 import type { Seq2SeqArchitecture } from "../seq2seq/seq2seq.ts";
 
 /** Every supported decoder, one per line. */
-export const decoders: readonly Listed<Architecture>[] = [
+export const decoders: readonly Entry<Architecture>[] = [
   {
     names: ["deepseek2", "deepseek_v2"],
     load: async () => (await import("./deepseek-v2.ts")).deepSeekV2,
@@ -66,7 +66,7 @@ export const decoders: readonly Listed<Architecture>[] = [
 ];
 
 /** Every supported model that fills in masked tokens, one per line; each is built from a decoder's blocks. */
-export const denoisers: readonly Listed<Architecture>[] = [
+export const denoisers: readonly Entry<Architecture>[] = [
   { names: ["dream", "Dream"], load: async () => (await import("./dream.ts")).dream },
   { names: ["llada"], load: async () => (await import("./llada.ts")).llada },
 ];
@@ -78,7 +78,7 @@ function readsImages({ config, tensors }: Checkpoint): boolean {
 }
 
 /** Every supported decoder that also reads images, one per line. */
-export const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
+export const visionLanguages: readonly Entry<VisionLanguageArchitecture>[] = [
   {
     names: ["gemma3"],
     serves: readsImages,
@@ -95,7 +95,7 @@ export const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
 ];
 
 /** Every supported encoder, one per line. */
-export const encoders: readonly Listed<EncoderArchitecture>[] = [
+export const encoders: readonly Entry<EncoderArchitecture>[] = [
   { names: ["bert"], load: async () => (await import("./bert.ts")).bert },
   { names: ["distilbert"], load: async () => (await import("./distilbert.ts")).distilbert },
   {
@@ -109,24 +109,24 @@ export const encoders: readonly Listed<EncoderArchitecture>[] = [
 ];
 
 /** Every supported encoder–decoder, one per line. */
-export const seq2seqs: readonly Listed<Seq2SeqArchitecture>[] = [
+export const seq2seqs: readonly Entry<Seq2SeqArchitecture>[] = [
   { names: ["t5"], load: async () => (await import("./t5.ts")).t5 },
 ];
 
 /** Every supported pair of image and text encoders, one per line. */
-export const imageTexts: readonly Listed<ImageTextArchitecture>[] = [
+export const imageTexts: readonly Entry<ImageTextArchitecture>[] = [
   { names: ["clip"], load: async () => (await import("./clip.ts")).clip },
   { names: ["siglip"], load: async () => (await import("./siglip.ts")).siglip },
 ];
 
 /** Every supported image-only encoder, one per line. */
-export const imageEncoders: readonly Listed<ImageArchitecture>[] = [
+export const imageEncoders: readonly Entry<ImageArchitecture>[] = [
   { names: ["dinov2"], load: async () => (await import("./dinov2.ts")).dinov2 },
   { names: ["vit"], load: async () => (await import("./vit.ts")).vit },
 ];
 
 /** Every supported diffusion model of images, one per line. */
-export const imageGenerators: readonly Listed<ImageGeneratorArchitecture>[] = [
+export const imageGenerators: readonly Entry<ImageGeneratorArchitecture>[] = [
   {
     names: ["StableDiffusionPipeline"],
     load: async () => (await import("./stable-diffusion.ts")).stableDiffusion,

@@ -6,14 +6,14 @@ import { Parts } from "../tensors/parts.ts";
 import { type ImageEncoder, ones } from "./image-encoder.ts";
 
 /** The input of an image classifier: the first token's vector, or this vector and the mean of the others. */
-type Read = "first" | "first and mean";
+type Pooling = "first" | "first and mean";
 
 /** An image-only encoder, which may have a classifier's head. */
 export class Images {
   constructor(
     readonly image: ImageEncoder,
     private readonly weights: WeightSource,
-    private readonly read: Read,
+    private readonly read: Pooling,
   ) {}
 
   /** The number of classes of the head; 0 without a head. */

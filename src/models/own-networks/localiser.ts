@@ -57,7 +57,7 @@ export function cellOrder(side: number, cells: number): Int32Array {
 }
 
 /** The decoder's outputs for regions. */
-export interface Localised {
+export interface LocaliserOutput {
   /** A vector for each region, from which its mask is drawn: [batch, regions, hidden]. */
   readonly tokens: Tensor;
   /** Mask logits, patch by patch, row by row within a patch: [batch, regions, patches · cells²]. */
@@ -95,7 +95,7 @@ export class Localiser {
    * Predicts the object in each box. `boxes` is [batch, regions, BOX_NUMBERS]; `covered` [batch, regions, patches ·
    * cells²], cell coverage from −1 to 1, is scaled and added to the mask logits.
    */
-  regions(g: Graph, features: Tensor, boxes: Tensor, covered: Tensor): Localised {
+  regions(g: Graph, features: Tensor, boxes: Tensor, covered: Tensor): LocaliserOutput {
     const { heads, layers, maskWidth, cells } = this.config;
     const { hidden } = this.config.image;
     const parts = new Parts(this.weights, g);

@@ -21,7 +21,7 @@ export interface BridgeConfig {
 }
 
 /** The bridge's outputs. */
-export interface Bridged {
+export interface BridgeOutput {
   /** A vector of length 1 in the text space for each region, [batch, regions, width]. */
   readonly vectors: Tensor;
   /** The last layer's attention to the image, [batch, heads, regions, image tokens]. */
@@ -40,7 +40,7 @@ export class RegionBridge {
   ) {}
 
   /** tokens [batch, regions, token], image [batch, image tokens, hidden]. */
-  vectors(g: Graph, tokens: Tensor, image: Tensor): Bridged {
+  vectors(g: Graph, tokens: Tensor, image: Tensor): BridgeOutput {
     const { hidden, layers, width, imageNorm } = this.config;
     const parts = new Parts(this.weights, g);
     const norm = (name: string) => parts.norm(name, hidden, { norm: "layer", epsilon: 1e-5 });

@@ -39,7 +39,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
   const embedded = decoder.embed(g, ids, () => lengths?.ends ?? refuse());
   const inputs = config.layerInput === undefined ? undefined : decoder.layerInputs!(g, ids, embedded);
   let stream: Stream = { branch: embedded };
-  const [presents, states]: [Named[], Named[]] = [[], []];
+  const [presents, states]: [NamedTensor[], NamedTensor[]] = [[], []];
   const caches = new Map<number, Pick<CacheTensors, "pastKey" | "pastValue">>();
   for (let l = 0; l < config.layers; l++) {
     const block = decoder.block(g, l, inputs && (() => inputOf(inputs, config.layers, l)));
@@ -74,7 +74,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
   return g;
 }
 
-type Named = [name: string, tensor: Tensor];
+type NamedTensor = [name: string, tensor: Tensor];
 
 /** The rows' lengths for attention, and their last positions: from the mask, or from a cache without padding. */
 function lengthsOf(ids: Tensor, mask: Tensor | undefined, key: Tensor | undefined, beyond: number | undefined) {

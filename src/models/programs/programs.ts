@@ -18,7 +18,7 @@ import {
 } from "./dense-graphs.ts";
 import {
   attentionKind,
-  type Filled,
+  type FillScope,
   traceAfter,
   traceAttention,
   traceBefore,
@@ -47,7 +47,7 @@ export interface Segment {
 }
 
 /** Programs by key. */
-type Compiled = Map<string, Program>;
+type ProgramCache = Map<string, Program>;
 
 /**
  * A compiled decoder. Compiled at the start: the embedding, the stack in blocks of layers, any part after the last
@@ -68,7 +68,7 @@ export class DecoderPrograms implements Disposable {
 
   private constructor(
     readonly decoder: Decoder,
-    private readonly compiled: Compiled,
+    private readonly compiled: ProgramCache,
     private readonly shared: SharedWeights | undefined,
     readonly device: Device,
     private readonly openBytes: OpenBytes | undefined,
@@ -234,7 +234,7 @@ export class DecoderPrograms implements Disposable {
    * Programs that compute the state of the layers from `from` on, or of the recurrent ones, from the stream before
    * layer `from`, block by block.
    */
-  fills(from: number, filled: Filled = "all"): Promise<Segment[]> {
+  fills(from: number, filled: FillScope = "all"): Promise<Segment[]> {
     const { decoder } = this;
     const spans = spansOf(decoder, [from]).filter((span) => span.from >= from && isFilled(decoder, span, filled));
     const key = filled === "all" ? "fill" : `fill ${filled}`;
@@ -327,7 +327,7 @@ export class DecoderPrograms implements Disposable {
 }
 
 /** True if this kind of fill applies to any layer of a span. */
-function isFilled({ config }: Decoder, { from, to }: LayerRange, filled: Filled): boolean {
+function isFilled({ config }: Decoder, { from, to }: LayerRange, filled: FillScope): boolean {
   const serves = (layer: number) => isRecurrent(config, layer) || (filled === "all" && keepsKeys(config, layer));
   return Array.from({ length: to - from }, (_, i) => from + i).some(serves);
 }

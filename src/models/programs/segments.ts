@@ -182,14 +182,14 @@ export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
 }
 
 /** The layers of a span to which a fill applies. */
-export type Filled = "all" | "recurrent";
+export type FillScope = "all" | "recurrent";
 
 /**
  * The state of layers `from` to `to` − 1 for tokens that skip them, computed from the stream at `from` without
  * attention. Attention layers write keys and values into their caches from entry `first` (i64 [batch]) on; recurrent
  * layers return the next state.
  */
-export function traceFill(decoder: Decoder, from: number, to: number, filled: Filled = "all"): Graph {
+export function traceFill(decoder: Decoder, from: number, to: number, filled: FillScope = "all"): Graph {
   const g = new Graph();
   const stream = streamIn(g, decoder, from);
   const entries = new FillInputs(g);

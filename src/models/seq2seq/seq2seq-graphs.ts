@@ -47,9 +47,9 @@ export function traceDecoded(model: Seq2Seq): Graph {
   return g;
 }
 
-type Shared = Readonly<Record<"mask" | "lengths" | "total", Tensor>>;
+type Inputs = Readonly<Record<"mask" | "lengths" | "total", Tensor>>;
 
-function decoderLayer(g: Graph, { config }: Seq2Seq, layer: number, { mask, lengths, total }: Shared): DecoderLayer {
+function decoderLayer(g: Graph, { config }: Seq2Seq, layer: number, { mask, lengths, total }: Inputs): DecoderLayer {
   const { heads, headSize } = config;
   const rows = (name: string, length: typeof source) =>
     g.input(`${name}${layer}`, "f32", [batch, heads, length, headSize]);

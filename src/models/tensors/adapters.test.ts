@@ -35,7 +35,7 @@ interface Form {
 }
 
 /** Logits of a base in `fixtures`: without an adapter, with a merged adapter, or with a separate one. */
-async function logits(base: string, tokens: readonly number[], own: Merged | Apart | undefined, form: Form = {}) {
+async function logits(base: string, tokens: readonly number[], own: MergeFixture | Apart | undefined, form: Form = {}) {
   const plain = openCheckpoint(path.join(bases, base));
   const checkpoint = own && "merged" in own ? withAdapter(plain, openLora(own.merged)) : plain;
   const apart = own && "apart" in own ? openLora(own.apart) : undefined;
@@ -45,7 +45,7 @@ async function logits(base: string, tokens: readonly number[], own: Merged | Apa
   return await stack.run(tokens);
 }
 
-interface Merged {
+interface MergeFixture {
   readonly merged: string;
 }
 interface Apart {

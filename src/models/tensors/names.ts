@@ -1,5 +1,5 @@
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import type { Names, Stored } from "../../weights/prepared/names.ts";
+import type { Names, TensorPlace } from "../../weights/prepared/names.ts";
 
 /**
  * A name without `.weight` or `.bias`, or another description of the stored tensor. Experts' matrices have names with
@@ -8,7 +8,7 @@ import type { Names, Stored } from "../../weights/prepared/names.ts";
  */
 export type StoredAs =
   | string
-  | (Omit<Stored, "block"> & {
+  | (Omit<TensorPlace, "block"> & {
       readonly name: string;
       readonly part?: readonly [at: number, of: number];
       /** True if the matrices form one linear layer in Hugging Face's code. */
@@ -31,7 +31,7 @@ function parsed(canonical: string) {
  */
 const inGguf =
   (tensors: Checkpoint["tensors"], { gguf: aliases = {}, turned = [] }: Scheme) =>
-  (canonical: string): string | Stored => {
+  (canonical: string): string | TensorPlace => {
     const [, place = "", name = ""] = /^(blk\.\d+\.)?(.+)$/.exec(canonical) ?? [];
     const alias = aliases[name];
     if (alias !== undefined && !tensors.has(canonical)) return place + alias;
@@ -122,7 +122,7 @@ function stackedExpert(
   name: string,
   { at, of }: { readonly at: number; readonly of: number },
   tensors: Checkpoint["tensors"],
-): Stored | undefined {
+): TensorPlace | undefined {
   const [, experts, part] = /^(.*\.experts\.)\d+\.(gate|up|down)_proj\.weight$/.exec(name) ?? [];
   const stack = `${experts}${part === "down" ? "down_proj" : "gate_up_proj"}`;
   if (experts === undefined || !tensors.has(stack)) return undefined;
@@ -136,7 +136,7 @@ function otherName(name: string, tensors: Checkpoint["tensors"]): string {
   return others.find((other) => tensors.has(other)) ?? name;
 }
 
-function stored(as: StoredAs, kind: string, expert?: { readonly at: number; readonly of: number }): Stored {
+function stored(as: StoredAs, kind: string, expert?: { readonly at: number; readonly of: number }): TensorPlace {
   if (typeof as === "string") return { name: `${as.replace("{expert}", String(expert?.at))}.${kind}` };
   const { transposed, part, oneLayer: _, ...rest } = as;
   const [at, of] = part ?? [0, 1];

@@ -7,7 +7,7 @@ import { StoreFault } from "../../retrieval/store/store.ts";
 import type { ChatMessage } from "../../weights/tokenizer/index.ts";
 import { Call } from "../call.ts";
 import type { ModelPiece } from "../model.ts";
-import { type Named, recipeOf } from "../pipeline.ts";
+import { type NamedPipeline, recipeOf } from "../pipeline.ts";
 import type { CallOptions, TextRequest } from "../request.ts";
 import type { Resources } from "../resources.ts";
 import type { ShownPiece } from "../text-pipeline.ts";
@@ -51,7 +51,7 @@ export interface AnswerTerms extends Pick<TextRequest, "options" | "signal" | "a
 
 /** Answers a request: a text is a single question; in a chat, the last user turn is the question. */
 export async function* answerRequest(
-  named: Named,
+  named: NamedPipeline,
   resources: Resources,
   { prompt, ...request }: TextRequest,
   gate: Gate,

@@ -3,7 +3,7 @@ import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 
-interface Named {
+interface ModelRecipe {
   readonly model: string;
   readonly recipe: readonly string[];
 }
@@ -17,7 +17,7 @@ export class AnswerBill {
   gating = 0;
 
   constructor(
-    private readonly named: Named,
+    private readonly named: ModelRecipe,
     /** The price of this answer with passages, if nothing was searched; undefined if unknown. */
     private readonly estimate: (answer: Receipt) => Spent | undefined,
     arrived: number | undefined,

@@ -1,4 +1,4 @@
-import type { Named } from "../pipeline.ts";
+import type { NamedPipeline } from "../pipeline.ts";
 import type { TextRequest } from "../request.ts";
 import type { Resources } from "../resources.ts";
 import type { AnsweringPipeline } from "../text-pipeline.ts";
@@ -18,15 +18,15 @@ export const expertrag = {
   /** @throws UserError if it is empty */
   checkQuestion: async (question: string) => (await import("./prompt.ts")).checkQuestion(question),
   /** The pipeline over a model. */
-  over(model: string, options: AnswerOptions): Named<AnsweringPipeline<Gate>> {
+  over(model: string, options: AnswerOptions): NamedPipeline<AnsweringPipeline<Gate>> {
     const optionText = `retrieval=${options.retrieval},passages=${options.passages}`;
     return { pipeline: expertrag, roles: { model }, name: model, optionText, values: options };
   },
-  async prepare({ values }: Named, resources: Resources) {
+  async prepare({ values }: NamedPipeline, resources: Resources) {
     const { gateIn } = await import("./gate/find.ts");
     return gateIn(resources, values as AnswerOptions);
   },
-  async *answer(named: Named, resources: Resources, request: TextRequest, gate: Gate) {
+  async *answer(named: NamedPipeline, resources: Resources, request: TextRequest, gate: Gate) {
     const { answerRequest } = await import("./answer.ts");
     yield* answerRequest(named, resources, request, gate);
   },

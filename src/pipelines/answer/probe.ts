@@ -14,7 +14,7 @@ export interface Begun {
   readonly pieces: readonly ModelPiece[];
 }
 
-export interface Probed {
+export interface GateProbe {
   readonly input: GateInput;
   /** FLOPs of computing scores, without the calls. */
   readonly flops: number;
@@ -33,7 +33,7 @@ export async function probe(
   { query, plain }: QuestionPrompts,
   reads: readonly (keyof GateInput)[],
   start: Start,
-): Promise<Probed> {
+): Promise<GateProbe> {
   const vocabulary = { encode: (text: string) => tokenizer.encode(text), size: tokenizer.vocabSize };
   const rarity = reads.includes("rarity") ? rarityOf(query, vocabulary) : undefined;
   const reflected = reads.includes("reflection") ? await reflect(tokenizer, query, start) : undefined;

@@ -1,16 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { logitsOf } from "../../util/logistic.ts";
 import { seededRandom } from "../../util/random.ts";
-import { fitHead, type Labelled } from "./fit-head.ts";
+import { fitHead, type LabelledRows } from "./fit-head.ts";
 
 /** Rows of three features on different scales: the first decides the label, the second is noise, the third is constant. */
-function rowsOf(count: number, seed: number): Labelled {
+function rowsOf(count: number, seed: number): LabelledRows {
   const random = seededRandom(seed);
   const labels = Array.from({ length: count }, (_, i) => i % 3);
   return { labels, rows: labels.map((label) => [1000 * (label + random() - 0.5), random() / 1000, 7]) };
 }
 
-const accuracy = (linear: ReturnType<typeof fitHead>["linear"], { rows, labels }: Labelled): number => {
+const accuracy = (linear: ReturnType<typeof fitHead>["linear"], { rows, labels }: LabelledRows): number => {
   const right = rows.filter((row, i) => {
     const logits = logitsOf(linear, row);
     return logits.indexOf(Math.max(...logits)) === labels[i];
@@ -32,7 +32,7 @@ test("is reproducible", () => {
 
 test("chooses strong L2 if labels are noise, weak if they are certain", () => {
   const random = seededRandom(5);
-  const noise = (count: number): Labelled => {
+  const noise = (count: number): LabelledRows => {
     const rows = Array.from({ length: count }, () => Array.from({ length: 40 }, random));
     return { rows, labels: rows.map((_, i) => i % 2) };
   };

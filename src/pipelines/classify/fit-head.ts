@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 import { type Features, fitLogistic, type Logistic, type LogisticFit, logitsOf } from "../../util/logistic.ts";
 
 /** Rows of features, and each row's label index. */
-export interface Labelled {
+export interface LabelledRows {
   readonly rows: readonly Features[];
   readonly labels: readonly number[];
 }
@@ -24,7 +24,7 @@ const L2S = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
  * features.
  * @throws UserError as `fitLogistic` does, and if a held-out label is not in the training rows
  */
-export function fitHead(train: Labelled, held: Labelled): FittedHead {
+export function fitHead(train: LabelledRows, held: LabelledRows): FittedHead {
   const scale = standardOf(train.rows);
   const rows = train.rows.map((row) => standardised(row, scale));
   const classes = new Set(train.labels);
@@ -69,7 +69,7 @@ export function folded({ classes, width, weights, bias }: Logistic, { mean, devi
 }
 
 /** Mean −log p of the right label. */
-function lossOf(model: Logistic, { rows, labels }: Labelled): number {
+function lossOf(model: Logistic, { rows, labels }: LabelledRows): number {
   const total = rows.reduce((sum, row, i) => {
     const logits = logitsOf(model, row);
     const most = Math.max(...logits);

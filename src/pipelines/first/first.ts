@@ -10,7 +10,7 @@ import { type Presorter, rankModelOf } from "./model.ts";
 import { type FirstOptions, presortModel } from "./options.ts";
 import { permuted, scoresByRank } from "./order.ts";
 import { bm25, orderBy } from "./presort.ts";
-import { type Ranked, WindowRanker } from "./window.ts";
+import { WindowRanker, type WindowRanking } from "./window.ts";
 import { type Window, windowsOf } from "./windows.ts";
 
 export interface RerankTerms extends Omit<RankRequest, "query" | "documents"> {
@@ -112,7 +112,7 @@ class Rerank {
     this.#traces.push(traceOf(window, indices, ranked));
   }
 
-  #billed(ranker: WindowRanker, { receipt }: Ranked, count: number): void {
+  #billed(ranker: WindowRanker, { receipt }: WindowRanking, count: number): void {
     this.#begun = true;
     const { prompt, completion } = receipt.tokens;
     const tokens = Math.max(0, ranker.answerTokens(count) - completion);
@@ -154,7 +154,7 @@ class Rerank {
   }
 }
 
-const traceOf = (window: Window, indices: readonly number[], ranked: Ranked): WindowTrace => ({
+const traceOf = (window: Window, indices: readonly number[], ranked: WindowRanking): WindowTrace => ({
   window,
   passages: indices.map((index, place) => ({ letter: letterOf(place), index, logit: ranked.logits[place]! })),
   order: ranked.order.map(letterOf),

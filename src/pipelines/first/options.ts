@@ -4,7 +4,7 @@ import { registeredAs } from "../../savings/registered.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
 import { checkedNamed } from "../../util/named-options.ts";
 import { parseSpec } from "../../weights/sources/spec.ts";
-import { isSuffixed, readSuffixed, type Suffixed } from "../suffixed.ts";
+import { isSuffixed, readSuffixed, type SuffixedName } from "../suffixed.ts";
 
 const whole = z.coerce.number().int();
 
@@ -65,7 +65,7 @@ export const notPresort = (text: string): string =>
   `first: presort: expected bm25, none or an encoder such as minilm, got "${text}"`;
 
 /** A reranker's name as users write it: `MODEL+first`, with options after a final `@`. */
-export interface FirstName extends Suffixed {
+export interface FirstName extends SuffixedName {
   /** The options, not yet checked against each other or combined with a model's defaults. */
   readonly values: FirstInput;
   readonly options: FirstOptions;

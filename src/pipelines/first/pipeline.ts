@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { aliases } from "../../weights/sources/aliases.ts";
-import { type Named, recipeOf } from "../pipeline.ts";
+import { type NamedPipeline, recipeOf } from "../pipeline.ts";
 import type { PreparedRank, RankPipeline } from "../rank-pipeline.ts";
 import type { Lend } from "./first.ts";
 import type { Presorter } from "./model.ts";
@@ -17,7 +17,7 @@ import {
   withOptions,
 } from "./options.ts";
 
-interface Prepared extends PreparedRank {
+interface FirstRank extends PreparedRank {
   readonly options: FirstOptions;
 }
 
@@ -27,9 +27,9 @@ const { presort } = firstOptions.shape;
 const rolesOf = (ranker: string, presorter: string | undefined) =>
   presorter === undefined ? { ranker } : { ranker, presorter };
 
-const optionsOf = ({ values }: Named): FirstOptions => checkFirstOptions(values);
+const optionsOf = ({ values }: NamedPipeline): FirstOptions => checkFirstOptions(values);
 
-export const first: RankPipeline<Prepared> = {
+export const first: RankPipeline<FirstRank> = {
   name: "first",
   group: "reranking",
   summary: "rerank by the logits of one position: --model MODEL+first",

@@ -2,14 +2,14 @@ import { countsOf, termsOf } from "../../retrieval/analysis.ts";
 import { FLOPS_PER_POSTING, rankByBm25 } from "../../retrieval/bm25.ts";
 import { PostingWriter } from "../../retrieval/postings.ts";
 
-export interface Scored {
+export interface PresortScores {
   /** A score for each text. */
   readonly scores: readonly number[];
   readonly flops: number;
 }
 
 /** Scores texts with BM25, as if they were the whole collection. Texts without the query's terms score 0. */
-export function bm25(query: string, texts: readonly string[]): Scored {
+export function bm25(query: string, texts: readonly string[]): PresortScores {
   const terms = countsOf(termsOf(query));
   const writer = new PostingWriter();
   let length = 0;

@@ -22,12 +22,12 @@ export const trainedFile = z.strictObject({
 type TrainedFile = z.output<typeof trainedFile>;
 
 /** A bundled adapter. */
-export interface Trained extends TrainedFile {
+export interface TrainedRanker extends TrainedFile {
   readonly folder: string;
 }
 
 /** The adapters that the package ships. @throws UserError if a file is damaged */
-export const trainedRerankers = (roots?: readonly string[]): Trained[] =>
+export const trainedRerankers = (roots?: readonly string[]): TrainedRanker[] =>
   bundledFolders("first", FILE, roots).map((folder) => ({
     folder,
     ...readJson(join(folder, FILE), trainedFile, "a trained reranker"),
@@ -40,7 +40,7 @@ export const trainedFor = (
   hash: string | undefined,
   { adapter }: FirstOptions,
   all = trainedRerankers(),
-): Trained | undefined => (adapter === "none" ? undefined : all.find(({ model }) => model.sha256 === hash));
+): TrainedRanker | undefined => (adapter === "none" ? undefined : all.find(({ model }) => model.sha256 === hash));
 
 /**
  * A reranker's options: the user's, then the adapter's, then the usual ones. If the user sets any window option, all of
@@ -49,7 +49,7 @@ export const trainedFor = (
  */
 export function optionsWith(
   { values, options }: Pick<FirstName, "values" | "options">,
-  trained: Trained | undefined,
+  trained: TrainedRanker | undefined,
 ): FirstOptions {
   if (!trained) return options;
   const { windowSize, stride, ...rest } = trained.options;

@@ -7,7 +7,7 @@ import type { FirstOptions } from "./options.ts";
 import { byScore, repaired, written } from "./order.ts";
 
 /** A window's ranking. */
-export interface Ranked {
+export interface WindowRanking {
   /** Indices of the passages, best first. */
   readonly order: readonly number[];
   /** Logits of the passages' letters, by index. Logits of different windows are not comparable. */
@@ -53,7 +53,7 @@ export class WindowRanker {
   }
 
   /** @throws NotFinite, UserError if the query is too long */
-  async rank(query: string, passages: readonly string[], terms: TurnTerms): Promise<Ranked> {
+  async rank(query: string, passages: readonly string[], terms: TurnTerms): Promise<WindowRanking> {
     const count = passages.length;
     const { ids, words } = this.prompt(query, passages);
     let logits: number[] | undefined;

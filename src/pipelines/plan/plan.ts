@@ -53,7 +53,7 @@ export interface PlanWithCost {
 }
 
 /** A plan for the executor's prompt. */
-export interface Carried extends Pick<PlanWithCost, "shown" | "spent"> {
+export interface PromptPlan extends Pick<PlanWithCost, "shown" | "spent"> {
   /** The tokens or embedding rows that replace the plan's placeholder; empty without a plan. */
   readonly span: PromptSpan;
 }
@@ -109,7 +109,7 @@ export async function carried(
   { shown, states, spent }: PlanWithCost,
   executor: Pick<LanguageModel, "tokenizer">,
   projector: Projector | undefined,
-): Promise<Carried> {
+): Promise<PromptPlan> {
   if (!states || !projector) return { shown, spent, span: executor.tokenizer.encode(shown.text) };
   const all = { ...spent };
   addSpent(all, projector.cost);

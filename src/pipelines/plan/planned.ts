@@ -17,7 +17,7 @@ import {
   planningFor,
   promptFor,
 } from "./plan.ts";
-import { executorOf, type Hashes, plannerOf, projectorOf, sourceFor, type Trained, trainedFor } from "./trained.ts";
+import { executorOf, type Hashes, type PairEntry, plannerOf, projectorOf, sourceFor, trainedFor } from "./trained.ts";
 
 /** A plan, and how it was made. */
 type Draft = PlanWithCost & { readonly planner: string; readonly planning: Planning };
@@ -99,7 +99,7 @@ class Bill {
 async function planBy(
   model: HeldModel,
   executor: Facts,
-  trained: Trained | undefined,
+  trained: PairEntry | undefined,
   question: string,
   { options, signal }: TextRequest,
   { planning: input = {}, projector }: PlanSettings,

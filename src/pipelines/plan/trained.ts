@@ -21,13 +21,13 @@ export async function hashesOf(models: Pick<Resources, "identity">): Promise<Has
 }
 
 /** A projector that was trained for two models. */
-export interface Trained {
+export interface PairEntry {
   readonly folder: string;
   readonly metadata: ProjectorFile;
 }
 
 /** A folder's projector, or the one found by the two models' hashes. @throws UserError if it is for other models */
-export function trainedFor(own: Hashes, place?: string): Trained | undefined {
+export function trainedFor(own: Hashes, place?: string): PairEntry | undefined {
   const folder = place ?? projectorFor(own);
   if (folder === undefined) return undefined;
   const metadata = readProjector(folder);
@@ -39,7 +39,7 @@ export function trainedFor(own: Hashes, place?: string): Trained | undefined {
 export function sourceFor(
   planner: HeldModel,
   { source, tokenizer }: Pick<Facts, "source" | "tokenizer">,
-  { folder, metadata }: Trained,
+  { folder, metadata }: PairEntry,
 ): Promise<LatentSource> {
   const loaded = plannerOf(planner);
   return planner.attached(`latents for ${folder}`, () =>
@@ -52,7 +52,7 @@ export function sourceFor(
   );
 }
 
-export const projectorOf = (executor: HeldModel, { folder }: Trained): Promise<Projector> =>
+export const projectorOf = (executor: HeldModel, { folder }: PairEntry): Promise<Projector> =>
   executor.attached(`projector ${folder}`, () => Projector.open(folder));
 
 /** @throws UserError for a model of another kind */
@@ -68,12 +68,12 @@ export function executorOf({ name, loaded }: HeldModel): PlanModels["executor"] 
 }
 
 /** A projector and its source, opened once for two models. */
-export interface Opened extends Hashes, Pick<PlanModels, "latent"> {
+export interface OpenProjector extends Hashes, Pick<PlanModels, "latent"> {
   readonly projector?: string;
 }
 
 /** @throws UserError if a projector is for others */
-export async function opened(resources: Resources, place: string | undefined): Promise<Opened> {
+export async function opened(resources: Resources, place: string | undefined): Promise<OpenProjector> {
   const own = await hashesOf(resources);
   const trained = trainedFor(own, place);
   if (!trained) return own;

@@ -5,7 +5,7 @@ import { classified } from "./classify.testing.ts";
 import { StaticScorer } from "./static.ts";
 import { smallVectors } from "./vectors.testing.ts";
 
-interface Scored {
+interface LabelScores {
   best: string;
   scores: Record<string, number>;
 }
@@ -13,9 +13,9 @@ interface Fixture {
   words: number;
   width: number;
   /** Known words, and each label's sum of cosines with these words. */
-  keywords: (Scored & { words: string[] })[];
+  keywords: (LabelScores & { words: string[] })[];
   /** Texts, and each label's cosine times the number of the text's known words. */
-  texts: (Scored & { text: string; known: number })[];
+  texts: (LabelScores & { text: string; known: number })[];
 }
 const { repository, words, width, keywords, texts } = authorsFixture<Fixture>("authors.json", import.meta.url);
 

@@ -3,7 +3,7 @@ import { cosine } from "../../util/cosine.ts";
 import type { EncodingModel, Lend, ReadTerms } from "../labelling.ts";
 import type { LabelSet } from "./labels.ts";
 import type { QZeroOptions } from "./options.ts";
-import type { BoundLabels, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import type { BoundLabels, LabelScorer, LabelScores, Lookup, Reading, Reply, Scorer } from "./scorer.ts";
 import { ScoringCost, withCost } from "./scoring-cost.ts";
 import { type Cut, cutToTokens } from "./truncate.ts";
 
@@ -30,11 +30,11 @@ class BoundContextual implements LabelScorer {
     this.#cost = new ScoringCost(labels[0]!.length, labels.length);
   }
 
-  plain(texts: readonly string[], terms: ReadTerms): Promise<Priced<Scored>> {
+  plain(texts: readonly string[], terms: ReadTerms): Promise<Reply<LabelScores>> {
     return this.lend((model) => this.#scored(model, texts, terms));
   }
 
-  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Priced<Reading>> {
+  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Reply<Reading>> {
     return this.lend(async (model) => {
       const cuts = lookups.map((lookup) => cutLookup(model, lookup, options));
       const texts = cuts.map(({ text }) => text);
@@ -43,7 +43,7 @@ class BoundContextual implements LabelScorer {
     });
   }
 
-  async #scored(model: EncodingModel, texts: readonly string[], terms: ReadTerms): Promise<Priced<Scored>> {
+  async #scored(model: EncodingModel, texts: readonly string[], terms: ReadTerms): Promise<Reply<LabelScores>> {
     const { embeddings, receipt } = await model.embed(texts, terms);
     const answers = embeddings.map((v) => ({ scores: this.labels.map((label) => cosine(v, label)), known: true }));
     return { answers, receipt: withCost(receipt, this.#cost.of(texts.length)) };
@@ -57,7 +57,7 @@ function cutLookup({ encoder }: EncodingModel, { text, categories }: Lookup, { m
 }
 
 /** An encoder's score is not a sum of parts: the explanation lists only the categories that were read. */
-function readingOf(scored: Scored, { whole, read, parts }: Cut, { categories }: Lookup): Reading {
+function readingOf(scored: LabelScores, { whole, read, parts }: Cut, { categories }: Lookup): Reading {
   const before = parts.whole - categories.length;
   const count = Math.max(0, parts.read - before);
   const counted = () => [...countsOf(categories.slice(0, count))].map(([name, times]) => ({ name, count: times }));

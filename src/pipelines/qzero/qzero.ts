@@ -7,7 +7,7 @@ import type { LabelSet } from "./labels.ts";
 
 import { measuredNotice } from "./measured.ts";
 import { checkQZeroOptions, type QZeroInput, type QZeroOptions } from "./options.ts";
-import type { Contribution, LabelScorer, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import type { Contribution, LabelScorer, LabelScores, Reading, Reply, Scorer } from "./scorer.ts";
 
 /** A source of documents for a call's texts. */
 export interface DocumentSource {
@@ -85,15 +85,15 @@ export async function classify(
 }
 
 /** A text that was looked up. */
-interface Found {
+interface Lookup {
   readonly documents: readonly CategorisedDocument[];
   readonly categories: readonly string[];
 }
 
 class Classification {
   readonly #bill: QZeroBill;
-  readonly #plain = new Map<number, Scored>();
-  readonly #found = new Map<number, Found>();
+  readonly #plain = new Map<number, LabelScores>();
+  readonly #found = new Map<number, Lookup>();
   readonly #readings = new Map<number, Reading>();
   #begun = false;
   #done = false;
@@ -156,7 +156,7 @@ class Classification {
 
   async #read<T>(
     items: readonly unknown[],
-    read: () => Promise<Priced<T>>,
+    read: () => Promise<Reply<T>>,
     billed: (receipt: Receipt) => void,
   ): Promise<readonly T[]> {
     if (items.length === 0) return [];

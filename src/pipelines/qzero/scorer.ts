@@ -4,7 +4,7 @@ import type { LabelSet } from "./labels.ts";
 import type { QZeroOptions, ScorerKind } from "./options.ts";
 
 /** A text's score for each label. */
-export interface Scored {
+export interface LabelScores {
   readonly scores: readonly number[];
   /** False if none of its words is known; all scores are then 0. */
   readonly known: boolean;
@@ -26,7 +26,7 @@ export interface Contribution {
 }
 
 /** A text with its categories, as scored. */
-export interface Reading extends Scored {
+export interface Reading extends LabelScores {
   /** The number of categories that were read, starting with the first. */
   readonly categories: number;
   /** The divisor that turns scores into cosines: the number of counted words, or 1. */
@@ -37,15 +37,15 @@ export interface Reading extends Scored {
   explain(label: number): { readonly categories: Contribution[]; readonly keywords: Contribution[] };
 }
 
-export interface Priced<T> {
+export interface Reply<T> {
   readonly answers: readonly T[];
   readonly receipt: Receipt;
 }
 
 /** Scores texts for fixed labels. */
 export interface LabelScorer {
-  plain(texts: readonly string[], terms: ReadTerms): Promise<Priced<Scored>>;
-  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Priced<Reading>>;
+  plain(texts: readonly string[], terms: ReadTerms): Promise<Reply<LabelScores>>;
+  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Reply<Reading>>;
 }
 
 export interface BoundLabels {

@@ -7,7 +7,7 @@ import { type CountedCategory, countedCategories, keywordsOf } from "./keywords.
 import type { LabelSet } from "./labels.ts";
 import { countContentWords } from "./nouns.ts";
 import type { QZeroOptions } from "./options.ts";
-import type { BoundLabels, Contribution, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import type { BoundLabels, Contribution, LabelScorer, LabelScores, Lookup, Reading, Reply, Scorer } from "./scorer.ts";
 import { ScoringCost } from "./scoring-cost.ts";
 import { WordSpace } from "./word-space.ts";
 
@@ -74,14 +74,14 @@ class BoundStatic implements LabelScorer {
     this.#cost = new ScoringCost(space.width, entries.length);
   }
 
-  async plain(texts: readonly string[], terms: ReadTerms): Promise<Priced<Scored>> {
+  async plain(texts: readonly string[], terms: ReadTerms): Promise<Reply<LabelScores>> {
     return this.#priced(texts, terms, (text) => {
       const unit = this.space.mean(countContentWords(text));
       return { ...this.#best((entry) => (unit ? dot(unit, entry.unit) : 0)), known: unit !== undefined, rows: 1 };
     });
   }
 
-  async lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Priced<Reading>> {
+  async lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Reply<Reading>> {
     return this.#priced(lookups, terms, (lookup) => this.#reading(lookup, options));
   }
 
@@ -126,7 +126,7 @@ class BoundStatic implements LabelScorer {
     return { scores, chosen };
   }
 
-  #priced<I, T extends { rows: number }>(items: readonly I[], terms: ReadTerms, read: (item: I) => T): Priced<T> {
+  #priced<I, T extends { rows: number }>(items: readonly I[], terms: ReadTerms, read: (item: I) => T): Reply<T> {
     const started = performance.now();
     terms.signal?.throwIfAborted();
     terms.onBegun?.();

@@ -4,14 +4,14 @@ import type { Resources } from "../resources.ts";
 import type { NamedText, ShownPiece } from "../text-pipeline.ts";
 import type { Pair, RouteModel } from "./bill.ts";
 import { type Route, type Routing, route } from "./route.ts";
-import { type Prepared, ruleFor } from "./rule.ts";
+import { type PreparedRoute, ruleFor } from "./rule.ts";
 
 /** @throws UserError if a certificate's requests are read or drawn in another way */
 export async function answer(
   named: NamedText,
   resources: Resources,
   request: TextRequest,
-  prepared: Prepared,
+  prepared: PreparedRoute,
 ): Promise<AsyncGenerator<ShownPiece, void>> {
   const { decider, choice } = await ruleFor(prepared, resources, request);
   const { signal, arrived, onStopped, whole } = request;
@@ -37,7 +37,7 @@ async function* pieces(
   }
 }
 
-function pairIn(resources: Resources, { pair }: Prepared): Pair<AnswerOptions> {
+function pairIn(resources: Resources, { pair }: PreparedRoute): Pair<AnswerOptions> {
   const model = (role: "swift" | "super"): RouteModel<AnswerOptions> => ({
     identity: pair[role],
     generate: (prompt, options) => resources.generate(role, prompt, options),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Serving, TextPipeline } from "../text-pipeline.ts";
 import { isPairName, parsePair, parseRouteOptions, parseRouter, routeOptions } from "./name.ts";
-import type { Prepared } from "./rule.ts";
+import type { PreparedRoute } from "./rule.ts";
 
 const ONE_MODEL = "token ids belong to one model, but a pair has two; send text";
 
@@ -28,7 +28,7 @@ const serving: Serving = {
   },
 };
 
-export const route: TextPipeline<Prepared> = {
+export const route: TextPipeline<PreparedRoute> = {
   name: "route",
   group: "routing",
   summary: "A answers, B takes hard prompts: --model A>B@share=0.3",

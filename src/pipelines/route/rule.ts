@@ -13,7 +13,7 @@ import { type Calibration, findCalibration, type PairIdentity, thresholdOf } fro
 import type { Decider } from "./route.ts";
 
 /** A pair, and its decision rule, or a certificate that chooses a rule for each request. */
-export interface Prepared {
+export interface PreparedRoute {
   readonly pair: PairIdentity;
   readonly rule: Decider | NamedCertificate;
 }
@@ -32,7 +32,7 @@ export async function prepared(
   options: RouteOptions,
   resources: Resources,
   file?: string,
-): Promise<Prepared> {
+): Promise<PreparedRoute> {
   const pair = pairOf(name, await resources.identity("swift"), await resources.identity("super"));
   const { auto } = options;
   if (auto !== undefined) return { pair, rule: await certificateFor(pair, auto, resources, byDefault !== true) };
@@ -55,12 +55,12 @@ function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): Pair
 }
 
 /** Swift's tokenizer, and its name in messages. */
-type Scored = Pick<Facts, "tokenizer"> & { readonly source: Pick<Facts["source"], "name"> };
+type ScoringModel = Pick<Facts, "tokenizer"> & { readonly source: Pick<Facts["source"], "name"> };
 
 /** The score in a route's options. @throws UserError for a label that is not a single token for Swift */
 export const scoringOf = (
   { score, temperature, aggregate, seed, labels }: Omit<RouteOptions, "auto">,
-  swift: Scored,
+  swift: ScoringModel,
 ): ScoreOptions =>
   scoreOptions.parse({
     score,
@@ -71,7 +71,7 @@ export const scoringOf = (
   });
 
 /** @throws UserError for a label that is not one token */
-function labelTokens({ tokenizer, source }: Scored, labels: readonly string[]): number[] {
+function labelTokens({ tokenizer, source }: ScoringModel, labels: readonly string[]): number[] {
   return labels.map((label) => {
     const ids = tokenizer.encode(label);
     if (ids.length === 1) return ids[0]!;
@@ -83,7 +83,7 @@ function labelTokens({ tokenizer, source }: Scored, labels: readonly string[]): 
 export function deciderOf(
   pair: PairIdentity,
   options: RouteOptions,
-  swift: Scored & { readonly form: ModelForm },
+  swift: ScoringModel & { readonly form: ModelForm },
   { file, onNotice }: CalibrationSource = {},
 ): Decider {
   const scoring = scoringOf(options, swift);
@@ -148,7 +148,7 @@ interface RequestRule {
 
 /** @throws UserError if a certificate's requests are read or drawn in another way */
 export async function ruleFor(
-  { rule }: Prepared,
+  { rule }: PreparedRoute,
   resources: Pick<Resources, "choice" | "facts">,
   request: TextRequest,
 ): Promise<RequestRule> {

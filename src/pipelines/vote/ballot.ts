@@ -1,7 +1,7 @@
 import type { VoteOptions } from "./options.ts";
 
 /** An answer, and how often it was sampled. */
-export interface Counted {
+export interface AnswerCount {
   /** The text as it was first written. */
   readonly text: string;
   readonly count: number;
@@ -49,7 +49,7 @@ export class Ballot {
   }
 
   /** The most frequent first. */
-  counts(): Counted[] {
+  counts(): AnswerCount[] {
     return this.#ranked().map(({ text, count }) => ({ text, count }));
   }
 

@@ -7,7 +7,7 @@ import { recipeOf } from "../pipeline.ts";
 import type { TextRequest } from "../request.ts";
 import type { Facts, Resources } from "../resources.ts";
 import type { NamedText, ShownPiece } from "../text-pipeline.ts";
-import { Ballot, type Counted } from "./ballot.ts";
+import { type AnswerCount, Ballot } from "./ballot.ts";
 import type { VoteOptions } from "./options.ts";
 
 /** The result of a vote. */
@@ -15,14 +15,14 @@ interface Vote {
   /** The number of answers that were sampled. */
   readonly drawn: number;
   /** The distinct answers, the most frequent first. */
-  readonly answers: readonly Counted[];
+  readonly answers: readonly AnswerCount[];
 }
 
 /** The role of the only model. */
 const MODEL = "model";
 
 /** A whole answer. */
-interface Drawn {
+interface WholeAnswer {
   readonly pieces: readonly ModelPiece[];
   readonly receipt: Receipt;
 }
@@ -63,7 +63,7 @@ class Run {
   }
 
   async *pieces(): AsyncGenerator<ShownPiece, void> {
-    const answers: Drawn[] = [];
+    const answers: WholeAnswer[] = [];
     while (!this.#ballot.decided) {
       const answer = await this.#draw(this.#ballot.drawn);
       answers.push(answer);
@@ -79,7 +79,7 @@ class Run {
     }
   }
 
-  async #draw(draw: number): Promise<Drawn> {
+  async #draw(draw: number): Promise<WholeAnswer> {
     const { prompt, options, signal, arrived } = this.request;
     const { temperature } = this.options;
     const seed = options.seed === undefined ? {} : { seed: options.seed + draw };

@@ -2,7 +2,7 @@ import type { PoolClient } from "pg";
 import { Postgres, type PostgresKind } from "../../util/database/postgres.ts";
 import { UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
-import { type Ranked, rankByBm25 } from "../bm25.ts";
+import { type RankedHits, rankByBm25 } from "../bm25.ts";
 import type { PostingBlock } from "../postings.ts";
 import { type IndexSettings, parseSettings } from "../settings.ts";
 import type { Hit } from "../top.ts";
@@ -103,7 +103,7 @@ class PostgresStore implements Store {
     return this.#rows<ListedDocument>(sql, after, limit);
   }
 
-  byTerms(query: ReadonlyMap<string, number>, top: number): Promise<Ranked> {
+  byTerms(query: ReadonlyMap<string, number>, top: number): Promise<RankedHits> {
     return this.postgres.transaction(async (client) => {
       const counts = await client.query<Counts>(this.#sql("SELECT chunks, terms::float8 AS terms FROM @info"));
       const sql = "SELECT term, block, data FROM @postings WHERE term = ANY($1)";

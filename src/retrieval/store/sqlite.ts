@@ -2,7 +2,7 @@ import type Libsql from "libsql";
 import { guarded, openSqliteFile, type SqliteKind, together } from "../../util/database/sqlite.ts";
 import { UserError } from "../../util/errors.ts";
 import { countsOf } from "../analysis.ts";
-import { type Ranked, rankByBm25 } from "../bm25.ts";
+import { type RankedHits, rankByBm25 } from "../bm25.ts";
 import { PostingRemover, PostingWriter, without } from "../postings.ts";
 import { type IndexSettings, parseSettings } from "../settings.ts";
 import type { VectorTable } from "../vectors.ts";
@@ -194,7 +194,7 @@ class SqliteStore implements Store {
     return this.#read(() => this.#all<ListedDocument>(sql, after, limit));
   }
 
-  async byTerms(query: ReadonlyMap<string, number>, top: number): Promise<Ranked> {
+  async byTerms(query: ReadonlyMap<string, number>, top: number): Promise<RankedHits> {
     return this.#read(() => {
       const terms = [...query].map(([term, count]) => ({ count, blocks: this.#blocks(term) }));
       return rankByBm25(terms, this.#info(), top);

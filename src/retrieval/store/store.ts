@@ -1,6 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 import { termsOf } from "../analysis.ts";
-import type { Corpus, Ranked } from "../bm25.ts";
+import type { Corpus, RankedHits } from "../bm25.ts";
 import type { Document } from "../document.ts";
 import type { IndexSettings } from "../settings.ts";
 import type { Hit } from "../top.ts";
@@ -71,7 +71,7 @@ export interface Store {
   /** Documents in the order of ids (bytes of UTF-8), after a given one. */
   list(after: string, limit: number): Promise<ListedDocument[]>;
   /** Ranks chunks with BM25; `query` holds the query's terms and their counts. */
-  byTerms(query: ReadonlyMap<string, number>, top: number): Promise<Ranked>;
+  byTerms(query: ReadonlyMap<string, number>, top: number): Promise<RankedHits>;
   /** The chunks with the largest inner products; exactly, unless the index is approximate. */
   byVector(query: Float32Array, top: number): Promise<{ hits: readonly Hit[]; compared: number }>;
   /** The vectors of documents' chunks, in the order of the text; documents without vectors are left out. */

@@ -53,14 +53,14 @@ export function auditState(name: string): AuditState {
 }
 
 /** A certificate of this machine, the wealth of the bets against it so far, and whether it is off. */
-export interface Watched {
+export interface WatchedCertificate {
   readonly certificate: string;
   readonly wealth: number;
   readonly off: boolean;
 }
 
 /** All readable certificates on this machine. */
-export function watchedCertificates(): Watched[] {
+export function watchedCertificates(): WatchedCertificate[] {
   const folder = path.dirname(auditFile(""));
   const names = existsSync(folder) ? readdirSync(folder) : [];
   return names
@@ -68,7 +68,7 @@ export function watchedCertificates(): Watched[] {
     .flatMap((file) => watched(file.slice(0, -".json".length)));
 }
 
-function watched(certificate: string): Watched[] {
+function watched(certificate: string): WatchedCertificate[] {
   try {
     return [{ certificate, wealth: auditState(certificate).wealth, off: existsSync(switchFile(certificate)) }];
   } catch (error) {

@@ -17,7 +17,7 @@ import {
   requireWeights,
   switchFile,
 } from "./certificate.ts";
-import { type Chosen, choose, costs } from "./choose.ts";
+import { choose, costs, type RecipeChoice } from "./choose.ts";
 import type { Choice } from "./guarantee.ts";
 import { recipesOf } from "./ladder.ts";
 
@@ -101,14 +101,14 @@ function partOf(ready: Ready, request: PlanRequest, off: boolean) {
   };
   // Each recipe has its own cache key, so a conversation keeps the recipe that has its prefix cached.
   const cachedUnder = (recipe: string): number => request.facts?.cached?.(planUnder(recipe).state.prompt) ?? 0;
-  const chosen: Chosen = off
+  const chosen: RecipeChoice = off
     ? { recipe: "dense", cost: costs(certificate, "dense", request, cachedUnder("dense")), reason: "off" }
     : choose(name, certificate, request, strict, cachedUnder);
   const plan = planUnder(chosen.recipe);
   return { ...plan, choice: choiceOf(ready, chosen, request) };
 }
 
-function choiceOf({ name, certificate, audited }: Ready, chosen: Chosen, { facts }: PlanRequest): Choice {
+function choiceOf({ name, certificate, audited }: Ready, chosen: RecipeChoice, { facts }: PlanRequest): Choice {
   const { risk, confidence, loss } = certificate;
   const { recipe, reason, cost, maxTokens } = chosen;
   return {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { choose } from "./choose.ts";
 import { certificateOf } from "./fixture.testing.ts";
-import type { RequestFacts, Unguaranteed } from "./guarantee.ts";
+import type { RequestFacts, UnguaranteedReason } from "./guarantee.ts";
 
 const certificate = certificateOf("lookup:most=8", {});
 const facts: RequestFacts = { form: "raw", sampling: {}, constrained: false, maxTokens: 100 };
@@ -87,7 +87,7 @@ test("answers may be no longer than the least at which the test's were cut", () 
   });
 });
 
-test.each<[Unguaranteed, string, Partial<RequestFacts>]>([
+test.each<[UnguaranteedReason, string, Partial<RequestFacts>]>([
   ["form", "with prompts of the form raw, but this request's is chat", { form: "chat" }],
   ["sampling", "with temperature off, but this request's is 0.7", { sampling: { temperature: 0.7 } }],
   ["adapter", "with no adapter, but this request's is the adapter mine", { adapter: "mine" }],

@@ -1,13 +1,13 @@
 import { UserError } from "../../util/errors.ts";
 import type { PlanRequest } from "../plan.ts";
 import type { Certificate, Price } from "./certificate.ts";
-import type { Budget, Choice, Cost, RequestFacts, Unguaranteed } from "./guarantee.ts";
+import type { Budget, Choice, Cost, RequestFacts, UnguaranteedReason } from "./guarantee.ts";
 import { rungsAt } from "./ladder.ts";
 
 /** A recipe of the ladder as text; or dense, with the reason why the answer has no guarantee. */
-export type Chosen = Pick<Choice, "maxTokens"> & { readonly recipe: string; readonly cost: Cost } & (
+export type RecipeChoice = Pick<Choice, "maxTokens"> & { readonly recipe: string; readonly cost: Cost } & (
     | { readonly reason: undefined }
-    | { readonly reason: Unguaranteed }
+    | { readonly reason: UnguaranteedReason }
   );
 
 /** The number of prompt tokens cached for a recipe. */
@@ -24,7 +24,7 @@ export function choose(
   request: PlanRequest,
   strict = true,
   cachedUnder: CachedUnder = () => 0,
-): Chosen {
+): RecipeChoice {
   const { facts } = request;
   const costOf = (recipe: string, of = request): Cost => costs(certificate, recipe, of, cachedUnder(recipe));
   if (facts === undefined) return { recipe: "dense", cost: costOf("dense"), reason: "scored" };
@@ -68,18 +68,18 @@ function measureOf({ cost: { by } }: Certificate, budget: Budget | undefined): M
   return budget.ms === undefined ? "flops" : "ms";
 }
 
-type Priced = [certificate: Certificate, recipe: string, request: PlanRequest, cached: number];
+type PriceTerms = [certificate: Certificate, recipe: string, request: PlanRequest, cached: number];
 
 /**
  * The expected cost of a request with a recipe, `cached` of its tokens being cached, for the answer length that most
  * answers do not exceed.
  */
-export const costs = (...request: Priced): Cost => ({
+export const costs = (...request: PriceTerms): Cost => ({
   ms: costIn("ms", ...request),
   flops: costIn("flops", ...request),
 });
 
-function costIn(by: Measure, ...[{ recipes, answer }, recipe, { prompt, facts }, cached]: Priced): number {
+function costIn(by: Measure, ...[{ recipes, answer }, recipe, { prompt, facts }, cached]: PriceTerms): number {
   return priceAt(recipes[recipe]![by], prompt, Math.min(answer, facts?.maxTokens ?? answer), cached);
 }
 
@@ -94,7 +94,7 @@ function outside(
   { lengths: [least, most], maxTokens: cutAt }: Certificate,
   { prompt, visual }: PlanRequest,
   { form, constrained, maxTokens }: RequestFacts,
-): Unguaranteed | undefined {
+): UnguaranteedReason | undefined {
   if (form === undefined) return "ids";
   if (visual.length > 0) return "images";
   if (constrained) return "tools";
@@ -103,7 +103,7 @@ function outside(
 }
 
 interface Difference {
-  readonly reason: Unguaranteed;
+  readonly reason: UnguaranteedReason;
   readonly sentence: string;
 }
 

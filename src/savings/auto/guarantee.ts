@@ -41,7 +41,7 @@ export const unguaranteed = z.enum([
   "off",
   "degraded",
 ]);
-export type Unguaranteed = z.infer<typeof unguaranteed>;
+export type UnguaranteedReason = z.infer<typeof unguaranteed>;
 
 /** Request facts that a certificate depends on, apart from prompt length and images. */
 export interface RequestFacts {
@@ -88,6 +88,6 @@ export interface Choice {
   readonly maxTokens?: number | undefined;
   /** SHA-256 of the certificate; absent if no audit can bet against it. */
   readonly audited?: string;
-  readonly reason?: Unguaranteed;
+  readonly reason?: UnguaranteedReason;
   readonly budget?: { readonly asked: Budget; readonly predicted: Cost };
 }

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { codeOf } from "../../util/system-errors.ts";
 import type { RemoteOptions } from "./file.ts";
 import { probe } from "./probe.ts";
-import type { Reply, Sent, Transport } from "./transport.ts";
+import type { Reply, Transport, TransportRequest } from "./transport.ts";
 import { Unavailable } from "./unavailable.ts";
 
 /** Maximum seconds between two checks of a server that is down. */
@@ -44,7 +44,7 @@ export class Backend {
   }
 
   /** Sends a request to a path such as `/v1/models`. @throws Unavailable if the server cannot be reached */
-  async send(path: string, sent: Sent): Promise<Reply> {
+  async send(path: string, sent: TransportRequest): Promise<Reply> {
     const { key } = this.options;
     const headers = { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) };
     const signal = AbortSignal.any([sent.signal, this.#lost.signal]);

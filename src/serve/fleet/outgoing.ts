@@ -11,7 +11,7 @@ import { LENGTHS } from "./lengths.ts";
 import { guessedTokens, type RequestSize } from "./request-size.ts";
 
 /** A forwarded request, and the limit of this server or key, if any, that shortens its answers. */
-export interface Forwarded {
+export interface ForwardedRequest {
   readonly body: JsonObject;
   readonly cut: CutReason | undefined;
 }
@@ -24,7 +24,7 @@ export function forwarded(
   size: RequestSize,
   limits: Limits,
   terms: Terms | undefined,
-): Forwarded {
+): ForwardedRequest {
   const { name, kind, shape } = remote.options;
   const {
     savings,
@@ -75,7 +75,7 @@ function usual(recipe: readonly string[], name: string, model: string): JsonObje
   return savings.length > 0 ? { savings } : {};
 }
 
-interface Bound {
+interface TokenLimit {
   /** The maximum tokens per answer; for a chat without a limit, this server's maximum. */
   readonly tokens: number | undefined;
 }
@@ -84,7 +84,7 @@ const boundOf = (
   path: string,
   { max_tokens: most, max_completion_tokens: more }: JsonObject,
   { maxTokens }: Limits,
-): Bound => ({
+): TokenLimit => ({
   tokens: numberOf(more) ?? numberOf(most) ?? (path === "/v1/chat/completions" ? maxTokens : undefined),
 });
 
@@ -97,9 +97,9 @@ const USUAL_TOKENS = 16;
  */
 function capped(
   body: JsonObject,
-  bound: Bound | undefined,
+  bound: TokenLimit | undefined,
   ceilings: readonly (readonly [CutReason, number | undefined])[],
-): Forwarded {
+): ForwardedRequest {
   if (!bound) return { body, cut: undefined };
   const tokens = bound.tokens ?? USUAL_TOKENS;
   const [lowest] = ceilings

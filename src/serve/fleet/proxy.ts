@@ -7,7 +7,7 @@ import { billFor, type ServerContext } from "../server-context.ts";
 import { choicesOf } from "./exchange.ts";
 import type { ReceivedRequest } from "./fields.ts";
 import type { Destination } from "./fleet.ts";
-import { type Forwarded, forwarded } from "./outgoing.ts";
+import { type ForwardedRequest, forwarded } from "./outgoing.ts";
 import { RemoteUsage } from "./remote-usage.ts";
 import { type RequestSize, requestSizeOf } from "./request-size.ts";
 import { brokeOff } from "./unavailable.ts";
@@ -42,7 +42,7 @@ export async function answerOf(
 
 /** A request answered by other servers. */
 class ProxiedRequest {
-  readonly #forwarded: Forwarded;
+  readonly #forwarded: ForwardedRequest;
   readonly #usage: RemoteUsage;
   readonly #streams: boolean;
   readonly #wantsUsage: boolean;

@@ -14,7 +14,7 @@ import { RemoteUsage } from "./remote-usage.ts";
 import { guessedTokens, type RequestSize, requestSizeOf } from "./request-size.ts";
 
 /** A request in its endpoint's form: its path and fields. */
-export interface Posted {
+export interface EndpointRequest {
   readonly path: string;
   readonly input: JsonObject;
 }
@@ -24,7 +24,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
   constructor(
     private readonly context: Pick<ServerContext, "limits" | "fleet">,
     private readonly to: Destination,
-    private readonly posted: Posted,
+    private readonly posted: EndpointRequest,
     private readonly call: Call,
   ) {}
 

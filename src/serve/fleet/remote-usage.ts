@@ -1,4 +1,4 @@
-import type { Generated, Shape } from "../../engine/bill/shape.ts";
+import type { AnswerLengths, Shape } from "../../engine/bill/shape.ts";
 import type { CutReason } from "../../engine/decode/answer/cut.ts";
 import { makeReceipt, type Receipt, type ReceiptParts, receiptSchema } from "../../ledger/receipt.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
@@ -93,7 +93,7 @@ const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
 
 /** Estimates FLOPs and bytes; 0 without a shape. */
-function priced(shape: Shape | undefined, { generates, parts }: RequestSize, tokens: Omit<Generated, "answers">) {
+function priced(shape: Shape | undefined, { generates, parts }: RequestSize, tokens: Omit<AnswerLengths, "answers">) {
   if (!shape) return { flops: 0, bytes: 0 };
   return generates ? shape.generated({ ...tokens, answers: parts }) : shape.read(parts, tokens.prompt);
 }

@@ -12,7 +12,7 @@ export interface Reply {
   };
 }
 
-export interface Sent {
+export interface TransportRequest {
   readonly method: "GET" | "POST";
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -21,7 +21,7 @@ export interface Sent {
 
 /** Sends requests on persistent connections. */
 export interface Transport {
-  send(url: string, sent: Sent): Promise<Reply>;
+  send(url: string, sent: TransportRequest): Promise<Reply>;
   close(): Promise<void>;
 }
 

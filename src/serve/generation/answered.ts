@@ -34,15 +34,15 @@ export async function answered(
   return pipelineAnswers(context, { ...chosen, call, posted: { path, input: input as JsonObject } }, asks);
 }
 
-type Shown = Pick<Part, "shown">;
+type ShownPart = Pick<Part, "shown">;
 
 /** A pipeline's fields for a whole answer. */
-const shownOf = (pieces: readonly Shown[]): object => ({ ...pieces.at(-1)?.shown });
+const shownOf = (pieces: readonly ShownPart[]): object => ({ ...pieces.at(-1)?.shown });
 
 /** Places pipelines' fields: beside the receipt for a single answer, else in each answer. */
-export const shownFieldsOf = (choices: readonly (readonly Shown[])[]) => ({
+export const shownFieldsOf = (choices: readonly (readonly ShownPart[])[]) => ({
   beside: choices.length === 1 ? shownOf(choices[0]!) : {},
-  of: (pieces: readonly Shown[]): object => (choices.length > 1 ? shownOf(pieces) : {}),
+  of: (pieces: readonly ShownPart[]): object => (choices.length > 1 ? shownOf(pieces) : {}),
 });
 
 /** The fields that go into a streamed answer's last piece. */

@@ -9,7 +9,7 @@ import { HttpError } from "../http/errors.ts";
 import type { Key } from "../keys/store.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { Limits } from "../limits.ts";
-import type { Chosen } from "../models/served.ts";
+import type { ModelChoice } from "../models/served.ts";
 import { billFor, checkForm, leaseFor, type ServerContext } from "../server-context.ts";
 import { merged } from "./merged.ts";
 
@@ -36,7 +36,7 @@ export interface Part extends Omit<Chunk, "receipt"> {
 /** Runs a request's answers side by side and bills the request once; if it is stopped, only for completed work. */
 export async function* answers(
   context: ServerContext,
-  chosen: Chosen,
+  chosen: ModelChoice,
   asks: readonly Ask[],
   call: Call,
 ): AsyncGenerator<Part, void> {

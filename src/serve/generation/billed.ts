@@ -2,7 +2,7 @@ import type { Model, ReadOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Call } from "../http/endpoint.ts";
 import { leastOf } from "../keys/terms.ts";
-import type { Chosen } from "../models/served.ts";
+import type { ModelChoice } from "../models/served.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 
 /** A call whose request may set its own ceiling. */
@@ -13,7 +13,7 @@ interface Reading extends Call {
 /** Reads texts with a model and bills the request once; if it is stopped, only for completed work. */
 export async function billed<T extends { receipt: Receipt }>(
   context: ServerContext,
-  chosen: Chosen,
+  chosen: ModelChoice,
   { body, ...call }: Reading,
   read: (model: Model, terms: ReadOptions) => Promise<T>,
 ): Promise<T> {

@@ -1,7 +1,7 @@
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { type Part, textOf } from "./answers.ts";
 import { FlatLogprobs } from "./flat-logprobs.ts";
-import type { Continued } from "./prompts.ts";
+import type { TextPrompt } from "./prompts.ts";
 
 interface ContinuationFields {
   readonly echo?: boolean | null | undefined;
@@ -14,7 +14,7 @@ export class Continuation {
   #begun = false;
 
   constructor(
-    private readonly prompt: Continued,
+    private readonly prompt: TextPrompt,
     private readonly fields: ContinuationFields,
   ) {}
 

@@ -8,7 +8,7 @@ import { home } from "../../weights/sources/home.ts";
 import type { Destination } from "../fleet/fleet.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
-import type { Chosen } from "../models/served.ts";
+import type { ModelChoice } from "../models/served.ts";
 import { pooledIndex } from "../routes/search.ts";
 import { billFor, type ServerContext } from "../server-context.ts";
 import { type Ask, billedParts, ceilingOf, type Part } from "./answers.ts";
@@ -29,7 +29,7 @@ export async function choosePipeline(
   const named = underSavings(pipeline, savings, usual);
   const { serving } = named.pipeline;
   const recipe = serving && !savings ? usual : [];
-  const chosen: Record<string, Chosen | Destination> = {};
+  const chosen: Record<string, ModelChoice | Destination> = {};
   for (const [role, model] of Object.entries(named.roles)) {
     const one = (serving && fleet.find(model)) ?? (await catalogue.choose({ model, keep_alive }, recipe));
     // Pipelines with `checkModels` check their models themselves.

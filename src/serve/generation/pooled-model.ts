@@ -10,7 +10,7 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
-import { type Chosen, kindOfServed } from "../models/served.ts";
+import { kindOfServed, type ModelChoice } from "../models/served.ts";
 import { checkForm, leaseFor, type ServerContext } from "../server-context.ts";
 
 /** A budget of FLOPs that all of an answer's calls share. */
@@ -32,7 +32,7 @@ export class Purse {
 export class PooledModel implements CalledModel<RunOptions> {
   constructor(
     private readonly context: ServerContext,
-    private readonly chosen: Chosen,
+    private readonly chosen: ModelChoice,
     private readonly purse: Purse,
     private readonly call: Call,
     /** Called while the model is leased. */
@@ -93,7 +93,7 @@ export class PooledModel implements CalledModel<RunOptions> {
 }
 
 /** @throws HttpError for a model that does not continue texts */
-export function checkDecoder({ served }: Chosen): void {
+export function checkDecoder({ served }: ModelChoice): void {
   const kind = kindOfServed(served);
   if (kind === "decoder") return;
   throw new HttpError(400, `${served.id} is an ${kind}; a pair needs two models that generate text`, {

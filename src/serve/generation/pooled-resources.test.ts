@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Call } from "../http/endpoint.ts";
-import type { Chosen } from "../models/served.ts";
+import type { ModelChoice } from "../models/served.ts";
 import type { ServerContext } from "../server-context.ts";
 import { Purse } from "./pooled-model.ts";
 import { type PipelineRequest, PooledResources } from "./pooled-resources.ts";
@@ -8,12 +8,12 @@ import { type PipelineRequest, PooledResources } from "./pooled-resources.ts";
 /** The resources of a request for two models, and their active leases. */
 function resourcesOf() {
   const held: string[] = [];
-  const lease = async ({ served }: Chosen) => {
+  const lease = async ({ served }: ModelChoice) => {
     held.push(served.id);
     return { model: { name: served.id }, [Symbol.dispose]: () => void held.splice(held.indexOf(served.id), 1) };
   };
   const context = { pool: { lease }, limits: {} } as unknown as ServerContext;
-  const chosen = Object.fromEntries(["a", "b"].map((id) => [id, { served: { id } } as Chosen]));
+  const chosen = Object.fromEntries(["a", "b"].map((id) => [id, { served: { id } } as ModelChoice]));
   const call = { taken: 0 } as Call;
   const request = { chosen, call } as unknown as PipelineRequest;
   return { held, resources: new PooledResources(context, request, new Purse(undefined)) };

@@ -2,25 +2,25 @@ import type { Model, RunOptions } from "../../index.ts";
 import { choiceUnder } from "../../library/certified-choice.ts";
 import { factsOf } from "../../library/text-pipeline.ts";
 import { type CalledModel, recordedForm } from "../../pipelines/model.ts";
-import type { Named } from "../../pipelines/pipeline.ts";
+import type { NamedPipeline } from "../../pipelines/pipeline.ts";
 import type { Facts, HeldModel, Resources, TextIndex } from "../../pipelines/resources.ts";
 import type { AnsweringPipeline } from "../../pipelines/text-pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Destination } from "../fleet/fleet.ts";
-import { type Posted, RemoteModel } from "../fleet/remote-model.ts";
+import { type EndpointRequest, RemoteModel } from "../fleet/remote-model.ts";
 import type { Call } from "../http/endpoint.ts";
-import { awaitsForm, type Chosen, formOfServed, quantOfServed } from "../models/served.ts";
+import { awaitsForm, formOfServed, type ModelChoice, quantOfServed } from "../models/served.ts";
 import { leaseFor, type ServerContext } from "../server-context.ts";
 import { PooledModel, type Purse } from "./pooled-model.ts";
 
 /** A request that names a pipeline, and its models by role. A `Destination` is a model on other servers. */
-export interface PipelineRequest<N extends Named = Named<AnsweringPipeline>> {
+export interface PipelineRequest<N extends NamedPipeline = NamedPipeline<AnsweringPipeline>> {
   readonly named: N;
-  readonly chosen: Readonly<Record<string, Chosen | Destination>>;
+  readonly chosen: Readonly<Record<string, ModelChoice | Destination>>;
   readonly index?: TextIndex | undefined;
   readonly call: Call;
-  readonly posted: Posted;
+  readonly posted: EndpointRequest;
   /** The result of the pipeline's `settings`. */
   readonly settings?: unknown;
 }
@@ -34,7 +34,7 @@ export class PooledResources implements Resources {
 
   constructor(
     private readonly context: ServerContext,
-    private readonly request: PipelineRequest<Named>,
+    private readonly request: PipelineRequest<NamedPipeline>,
     purse: Purse,
   ) {
     const { chosen, index, call, posted } = request;
@@ -120,7 +120,7 @@ export class PooledResources implements Resources {
     this.context.log.warn({ [serving?.noun ?? "pipeline"]: name, reason }, sentence);
   }
 
-  async #leased<T>(role: string, use: (model: Model, chosen: Chosen) => T | Promise<T>): Promise<T> {
+  async #leased<T>(role: string, use: (model: Model, chosen: ModelChoice) => T | Promise<T>): Promise<T> {
     const chosen = this.request.chosen[role]!;
     if (isRemote(chosen)) throw new Error(`${role} runs on another server`);
     using lease = await leaseFor(this.context, chosen, this.request.call);
@@ -128,7 +128,7 @@ export class PooledResources implements Resources {
   }
 }
 
-export const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;
+export const isRemote = (chosen: ModelChoice | Destination): chosen is Destination => "remote" in chosen;
 
 /** Limits an index's searches to the FLOPs left in `purse`. */
 const indexWithin = (purse: Purse, index: TextIndex, { log }: ServerContext, { key }: Call): Resources["index"] => ({

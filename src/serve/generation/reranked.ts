@@ -4,7 +4,7 @@ import type { JsonObject } from "../../weights/json.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import { leastOf } from "../keys/terms.ts";
-import type { Chosen } from "../models/served.ts";
+import type { ModelChoice } from "../models/served.ts";
 import { billFor, type ServerContext } from "../server-context.ts";
 import type { Naming } from "./naming.ts";
 import { Purse } from "./pooled-model.ts";
@@ -60,8 +60,8 @@ async function chooseModels(
   { catalogue }: ServerContext,
   named: NamedRank,
   { savings, keep_alive, ...input }: RankRequest,
-): Promise<Record<string, Chosen>> {
-  const chosen: Record<string, Chosen> = {};
+): Promise<Record<string, ModelChoice>> {
+  const chosen: Record<string, ModelChoice> = {};
   const { dense } = named.pipeline;
   chosen[dense] = await catalogue.choose({ model: named.roles[dense]!, savings, keep_alive });
   for (const [role, model] of Object.entries(named.roles))

@@ -1,5 +1,5 @@
 /** A field that changes the answer on other servers, or on the command line; unsupported here. */
-export interface Unsupported {
+export interface UnsupportedField {
   /** True if the value would not change the answer on those servers either. */
   readonly neutral: (value: unknown) => boolean;
   /** The field with the same effect here. */
@@ -14,13 +14,13 @@ const only =
     values.includes(value);
 const never = (): boolean => false;
 
-const each = (names: string, neutral: Unsupported["neutral"], instead?: string): [string, Unsupported][] =>
+const each = (names: string, neutral: UnsupportedField["neutral"], instead?: string): [string, UnsupportedField][] =>
   names.split(" ").map((name) => [name, { neutral, ...(instead && { instead }) }]);
 
 const FORMAT = "response_format with a JSON schema";
 
 /** Fields of OpenAI's API, vLLM's, llama.cpp's and Ollama's. An endpoint whose schema has such a field reads it. */
-export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
+export const unsupported: ReadonlyMap<string, UnsupportedField> = new Map([
   // Fields for an answer's format.
   ...each("grammar guided_regex guided_choice guided_grammar structural_tag regex ebnf", empty, FORMAT),
   ...each("format", empty, FORMAT),

@@ -5,7 +5,7 @@ import { openAdapted } from "../../engine/file/adapters.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { hubName } from "../../weights/sources/index.ts";
-import type { Served } from "./served.ts";
+import type { ServedModel } from "./served.ts";
 
 /** A LoRA adapter that requests name as their model. Adapters share one copy of their base in memory. */
 export interface ServedAdapter {
@@ -24,13 +24,13 @@ export const foldersOf = (adapters: readonly ServedAdapter[]): Record<string, st
  * @throws UserError if a name is taken, a base is not served, or an adapter cannot share its base
  */
 export async function withAdapters(
-  served: readonly Served[],
+  served: readonly ServedModel[],
   specs: readonly string[],
   elsewhere: readonly string[],
-): Promise<Served[]> {
+): Promise<ServedModel[]> {
   if (specs.length === 0) return [...served];
   const bases = served.filter(({ source }) => kindOfFile(source.path) === "decoder");
-  const beside = new Map<Served, ServedAdapter[]>();
+  const beside = new Map<ServedModel, ServedAdapter[]>();
   const names = new Set([...elsewhere, ...served.map(({ id }) => id)]);
   for (const spec of specs) {
     const [name, folder] = parse(spec);
@@ -52,14 +52,14 @@ function parse(spec: string): [name: string, folder: string] {
 }
 
 /** The only possible base for an adapter, or the one in its settings. */
-async function baseOf(bases: readonly Served[], name: string, folder: string): Promise<Served> {
+async function baseOf(bases: readonly ServedModel[], name: string, folder: string): Promise<ServedModel> {
   const [only, ...more] = bases;
   if (!only)
     throw new UserError(`--adapter ${name}: none of the served models is its base, which must generate text`, 2);
   if (more.length === 0) return only;
   const settings = readJson(path.join(folder, "adapter_config.json"), jsonObject, "a PEFT adapter's settings");
   const baseName = settings["base_model_name_or_path"];
-  const matches: Served[] = [];
+  const matches: ServedModel[] = [];
   for (const base of bases) if (await isNamed(base, baseName)) matches.push(base);
   if (matches.length === 1) return matches[0]!;
   const got = `its base_model_name_or_path is ${JSON.stringify(baseName) ?? "missing"}`;
@@ -67,7 +67,7 @@ async function baseOf(bases: readonly Served[], name: string, folder: string): P
   throw new UserError(`--adapter ${name}: ${got}, expected the name of one of ${ids}`, 2);
 }
 
-async function isNamed({ id, model, source }: Served, name: unknown): Promise<boolean> {
+async function isNamed({ id, model, source }: ServedModel, name: unknown): Promise<boolean> {
   if (typeof name !== "string") return false;
   return [id, model, await hubName(model, source)].includes(name) || path.resolve(name) === source.path;
 }

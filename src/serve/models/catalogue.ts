@@ -9,7 +9,7 @@ import { asUsual, checkSeams, parseRecipe, type Recipe } from "../../savings/rec
 import {
   earlierRecipe,
   otherForm,
-  type Registered,
+  type RegisteredRecipe,
   registeredRecipes,
   requireAdapter,
   requireForm,
@@ -36,7 +36,7 @@ import {
   unnamed,
   withoutPipelines,
 } from "./names.ts";
-import { type Chosen, formOfServed, kindOfServed, quantOfServed, type Served } from "./served.ts";
+import { formOfServed, kindOfServed, type ModelChoice, quantOfServed, type ServedModel } from "./served.ts";
 import { Texts } from "./texts.ts";
 
 /** The options with which a server opens its models. */
@@ -54,16 +54,16 @@ interface Opening {
 
 /** A server's models by name. No request can add one: all are named at startup. */
 export class Catalogue {
-  readonly #served: ReadonlyMap<string, Served>;
+  readonly #served: ReadonlyMap<string, ServedModel>;
   /** The adapters' base models, by adapter name. */
-  readonly #bases: ReadonlyMap<string, Served>;
+  readonly #bases: ReadonlyMap<string, ServedModel>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
-  readonly #savings = new Map<Served, Promise<readonly string[]>>();
+  readonly #savings = new Map<ServedModel, Promise<readonly string[]>>();
   /** Notices already logged. */
   readonly #noticed = new Set<string>();
 
   private constructor(
-    all: readonly Served[],
+    all: readonly ServedModel[],
     private readonly elsewhere: readonly string[],
     /** The rerankers from the server's startup. */
     readonly rankers: readonly NamedRank[],
@@ -85,7 +85,7 @@ export class Catalogue {
     specs: readonly string[],
     { resolve = resolveModel, elsewhere = [], adapters = [], quant = "auto", device = "cpu", usual = [] }: Opening = {},
   ): Promise<Catalogue> {
-    const all: Served[] = [];
+    const all: ServedModel[] = [];
     for (const spec of withoutPipelines(specs, elsewhere)) {
       const { id, model } = named(spec);
       if (elsewhere.includes(id) || all.some((served) => served.id === id))
@@ -109,7 +109,7 @@ export class Catalogue {
     return others.length === 0 ? name : undefined;
   }
 
-  list(): Served[] {
+  list(): ServedModel[] {
     return [...this.#served.values()];
   }
 
@@ -168,7 +168,7 @@ export class Catalogue {
    * The models to which a certificate among the server's own default savings does not apply, since it was tuned on
    * other models here.
    */
-  async #withoutIt(saving: string): Promise<readonly Served[]> {
+  async #withoutIt(saving: string): Promise<readonly ServedModel[]> {
     const certificate = this.usual.includes(saving) ? certificateIn(saving) : undefined;
     if (!certificate || certificate.pair) return [];
     const all = this.list();
@@ -197,7 +197,7 @@ export class Catalogue {
    * applies: savings, or the names of recipes, of which this model uses the one registered for it.
    * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
    */
-  async choose(naming: Naming, usual: readonly string[] = []): Promise<Chosen> {
+  async choose(naming: Naming, usual: readonly string[] = []): Promise<ModelChoice> {
     const base = this.#bases.get(naming.model);
     if (base) throw new HttpError(400, `${naming.model} ${ADAPTER}, such as ${base.id}`, { param: "model" });
     return { ...(await this.#named(naming, usual)), keepAlive: keptFor(naming.keep_alive) };
@@ -207,14 +207,14 @@ export class Catalogue {
    * Like `choose`, for an answer that may use an adapter. A recipe of the adapter's base was not measured with the
    * adapter, so it is never a default.
    */
-  async chooseWriter(naming: Naming, usual: readonly string[] = []): Promise<Chosen> {
+  async chooseWriter(naming: Naming, usual: readonly string[] = []): Promise<ModelChoice> {
     const base = this.#bases.get(naming.model);
     if (!base) return this.choose(naming, usual);
     const own = usual.filter((text) => !isRegisteredName(text));
     return { ...(await this.choose({ ...naming, model: base.id }, own)), adapter: naming.model };
   }
 
-  async #named({ model: name, savings }: Naming, usual: readonly string[]): Promise<Chosen> {
+  async #named({ model: name, savings }: Naming, usual: readonly string[]): Promise<ModelChoice> {
     const added = parseRecipe(savings ?? []);
     refusePaths(added, "a request may not do; register the recipe on the server");
     const served = this.#served.get(name);
@@ -231,7 +231,7 @@ export class Catalogue {
    * @returns new notices about the recipe for the log
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
-  checkForm(chosen: Chosen, form: PromptForm | undefined): string[] {
+  checkForm(chosen: ModelChoice, form: PromptForm | undefined): string[] {
     const { registered, recipe } = chosen;
     const measured = registered && [
       registered.notice,
@@ -250,7 +250,7 @@ export class Catalogue {
   }
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 if other servers run it */
-  offered(name: string): Served {
+  offered(name: string): ServedModel {
     const served = this.#served.get(name);
     if (served) return served;
     if (!this.elsewhere.includes(name)) throw unknown(name, [...this.#served.keys()]);
@@ -258,7 +258,7 @@ export class Catalogue {
     throw new HttpError(400, message, { param: "model" });
   }
 
-  async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
+  async #usual(served: ServedModel, usual: readonly string[]): Promise<ModelChoice> {
     const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === served);
     if (named !== undefined) return this.#named({ model: named }, []);
     const own = usual.filter((text) => !isRegisteredName(text) && !isPairCertificate(text));
@@ -268,21 +268,21 @@ export class Catalogue {
   }
 
   /** The recipes registered for models on offer, by name. */
-  async recipes(): Promise<[name: string, recipe: Registered & { served: Served }][]> {
+  async recipes(): Promise<[name: string, recipe: RegisteredRecipe & { served: ServedModel }][]> {
     const all = Object.entries(await registeredRecipes());
     return all.flatMap(([name, entry]) => {
       const served = this.#servedAs(name);
-      return served ? [[name, { ...entry, served }] as [string, Registered & { served: Served }]] : [];
+      return served ? [[name, { ...entry, served }] as [string, RegisteredRecipe & { served: ServedModel }]] : [];
     });
   }
 
   /** A recipe's model, by its name on this server or on the command line. */
-  #servedAs(recipe: string): Served | undefined {
+  #servedAs(recipe: string): ServedModel | undefined {
     const name = recipe.slice(0, recipe.lastIndexOf("@"));
     return this.#served.get(name) ?? this.list().find(({ model }) => shortName(model) === name);
   }
 
-  async #registered(name: string): Promise<Registered & { served: Served }> {
+  async #registered(name: string): Promise<RegisteredRecipe & { served: ServedModel }> {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     const pipeline = entry ? undefined : pipelineNamed(name);
@@ -312,7 +312,7 @@ export class Catalogue {
    * The savings that a model supports without options and that have an effect with its weight form; empty if its file
    * can no longer be read.
    */
-  async savingsOf(served: Served): Promise<readonly string[]> {
+  async savingsOf(served: ServedModel): Promise<readonly string[]> {
     const pending = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
     this.#savings.set(served, pending);
     const savings = await pending;
@@ -334,7 +334,7 @@ export class Catalogue {
 }
 
 /** @throws UserError if two savings conflict */
-function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen {
+function chosenOf(served: ServedModel, recipe: Recipe, quant = served.quant): ModelChoice {
   checkSeams(recipe);
   return { served, recipe, quant };
 }

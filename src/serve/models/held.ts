@@ -9,16 +9,16 @@ import { Model } from "../../library/model.ts";
 import { asModelFault } from "../../weights/model-fault.ts";
 import { checkDownload } from "../../weights/sources/index.ts";
 import { foldersOf } from "./adapters.ts";
-import type { Chosen } from "./served.ts";
+import type { ModelChoice } from "./served.ts";
 
 /** A loaded model, and its request queue. */
-export interface Loaded {
+export interface QueuedModel {
   readonly model: Model;
   readonly turns: Turns | undefined;
 }
 
 /** A model that a request needs in memory, whatever its recipe. */
-export interface Wanted extends Omit<Chosen, "recipe"> {
+export interface ModelRequest extends Omit<ModelChoice, "recipe"> {
   /** Identifies the model in memory. */
   readonly name: string;
   /** Bytes of its weights. */
@@ -26,10 +26,10 @@ export interface Wanted extends Omit<Chosen, "recipe"> {
 }
 
 /** A model in memory, or being loaded. */
-export interface Held extends Wanted {
-  readonly loading: Promise<Loaded>;
+export interface HeldModel extends ModelRequest {
+  readonly loading: Promise<QueuedModel>;
   /** Set once it is loaded. */
-  loaded: Loaded | undefined;
+  loaded: QueuedModel | undefined;
   /** Requests. */
   users: number;
   /** The sequence number of its last use; the least recently used model is unloaded first. */
@@ -48,13 +48,13 @@ export interface AtWork {
 }
 
 export interface PoolEntry extends AtWork {
-  readonly quant: Chosen["quant"];
+  readonly quant: ModelChoice["quant"];
   /** Requests. */
   readonly users: number;
   readonly keyValues: KeyValues | undefined;
 }
 
-export const entryOf = ({ served, quant, users, loaded }: Held): PoolEntry => ({
+export const entryOf = ({ served, quant, users, loaded }: HeldModel): PoolEntry => ({
   id: served.id,
   ...{ quant, users },
   ...atWork(loaded, users),
@@ -62,7 +62,7 @@ export const entryOf = ({ served, quant, users, loaded }: Held): PoolEntry => ({
 });
 
 /** Without a queue, requests count as running once the model is loaded. */
-function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
+function atWork(loaded: QueuedModel | undefined, users: number): Omit<AtWork, "id"> {
   if (!loaded) return { running: 0, waiting: users };
   const { running, waiting } = loaded.turns ?? { running: users, waiting: 0 };
   return { running, waiting };
@@ -72,21 +72,21 @@ function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
  * Names a copy in memory: a model has one per form of its weights, and one per adapter that applies to all its
  * requests.
  */
-export const nameOf = ({ served, quant, ownAdapter }: Pick<Chosen, "served" | "quant" | "ownAdapter">): string =>
+export const nameOf = ({ served, quant, ownAdapter }: Pick<ModelChoice, "served" | "quant" | "ownAdapter">): string =>
   JSON.stringify([served.id, quant, ownAdapter]);
 
 /** A model's bytes with its adapters; in the default form, about the size of its files. */
 export const bytesOf = async ({
   served: { source, adapters },
   quant,
-}: Pick<Chosen, "served" | "quant">): Promise<number> =>
+}: Pick<ModelChoice, "served" | "quant">): Promise<number> =>
   adapters.reduce(
     (sum, { bytes }) => sum + bytes,
     quant === "auto" ? source.bytes : (await describeModel(source, quant)).bytes.memory,
   );
 
 /** Bytes of a model's weights, and of its answers' keys and values. */
-export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
+export const sizeOf = ({ bytes, loaded }: HeldModel): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
 
 /** The options for models in memory. */
 export interface Holding {
@@ -100,9 +100,9 @@ export interface Holding {
 
 /** @throws ModelFault if the server's model cannot be loaded */
 export async function load(
-  { served, quant, ownAdapter }: Wanted,
+  { served, quant, ownAdapter }: ModelRequest,
   { scheduling, auditor, prefixes, onNotice }: Holding,
-): Promise<Loaded> {
+): Promise<QueuedModel> {
   const started = performance.now();
   try {
     // The file may have been damaged since the server found it.

@@ -2,7 +2,7 @@ import { FairQueue, type Keyed } from "../../engine/schedule/fair-queue.ts";
 import { Pace } from "../../engine/schedule/pace.ts";
 import { type Refusal, Refused } from "../../engine/schedule/refused.ts";
 import { LONGEST_TIMER } from "../../util/timers.ts";
-import type { Held, Wanted } from "./held.ts";
+import type { HeldModel, ModelRequest } from "./held.ts";
 
 /** A waiting request's owner and deadline. */
 export interface Asker {
@@ -15,15 +15,15 @@ export interface Asker {
 
 class Waiter implements Keyed {
   readonly came = performance.now();
-  give!: (held: Held) => void;
+  give!: (held: HeldModel) => void;
   refuse!: (why: unknown) => void;
-  readonly lease = new Promise<Held>((resolve, reject) => {
+  readonly lease = new Promise<HeldModel>((resolve, reject) => {
     [this.give, this.refuse] = [resolve, reject];
   });
 
   constructor(
     readonly key: string,
-    readonly wanted: Wanted,
+    readonly wanted: ModelRequest,
   ) {}
 }
 
@@ -41,16 +41,16 @@ export class Line {
   ) {}
 
   /** The model that the first request waits for. */
-  get first(): Wanted | undefined {
+  get first(): ModelRequest | undefined {
     return this.#waiting.next(() => 0)?.wanted;
   }
 
-  all(): Wanted[] {
+  all(): ModelRequest[] {
     return [...this.#waiting].map(({ wanted }) => wanted);
   }
 
   /** Resolves when the model is available. @throws Refused, or the signal's reason */
-  async wait(wanted: Wanted, { key = "", signal, deadline }: Asker): Promise<Held> {
+  async wait(wanted: ModelRequest, { key = "", signal, deadline }: Asker): Promise<HeldModel> {
     signal?.throwIfAborted();
     const waiter = new Waiter(key, wanted);
     const leave = () => this.#end(waiter, signal?.reason);
@@ -65,7 +65,7 @@ export class Line {
   }
 
   /** Serves all requests for a model together, so that it is loaded only once. */
-  serve(name: string, take: (wanted: Wanted) => Held): void {
+  serve(name: string, take: (wanted: ModelRequest) => HeldModel): void {
     for (const waiter of [...this.#waiting].filter(({ wanted }) => wanted.name === name)) {
       this.#waiting.serve(waiter);
       this.#pace.note(performance.now() - waiter.came);

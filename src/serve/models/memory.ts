@@ -1,44 +1,44 @@
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
-import { bytesOf, type Held, sizeOf, type Wanted } from "./held.ts";
-import type { Served } from "./served.ts";
+import { bytesOf, type HeldModel, type ModelRequest, sizeOf } from "./held.ts";
+import type { ServedModel } from "./served.ts";
 
 /**
  * Tracks the models in memory by the size of their weights, keys and values, and chooses which to unload for another.
  */
 export class Memory {
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, HeldModel>();
 
   constructor(
     /** Bytes. */
     private readonly budget: number,
   ) {}
 
-  get(name: string): Held | undefined {
+  get(name: string): HeldModel | undefined {
     return this.#held.get(name);
   }
 
-  all(): Held[] {
+  all(): HeldModel[] {
     return [...this.#held.values()];
   }
 
   /** @throws HttpError if the model does not fit even alone */
-  check({ bytes, served: { id } }: Wanted): void {
+  check({ bytes, served: { id } }: ModelRequest): void {
     if (bytes <= this.budget) return;
     const message = `there is no memory for ${id}: in this form it ${takes(bytes, this.budget)}`;
     throw new HttpError(503, message, { code: "no_memory" });
   }
 
   /** True if the model is in memory, or no request uses the models to unload for it. */
-  hasRoom(wanted: Wanted): boolean {
+  hasRoom(wanted: ModelRequest): boolean {
     return this.leavingFor(wanted).every(({ users }) => users === 0);
   }
 
   /** The models to unload for another: first unused ones, then the least recently used. */
-  leavingFor(wanted: Wanted): Held[] {
+  leavingFor(wanted: ModelRequest): HeldModel[] {
     if (this.#held.has(wanted.name)) return [];
     const order = this.all().sort((a, b) => Number(a.users > 0) - Number(b.users > 0) || a.used - b.used);
-    const leaving: Held[] = [];
+    const leaving: HeldModel[] = [];
     let beyond = this.#beyond(wanted.bytes);
     for (const held of order) {
       if (beyond <= 0) break;
@@ -59,22 +59,22 @@ export class Memory {
   }
 
   /** Unloads unused models to make room for `wanted`. */
-  makeRoom(wanted: Wanted): void {
+  makeRoom(wanted: ModelRequest): void {
     for (const held of this.leavingFor(wanted)) this.drop(held);
   }
 
-  add(held: Held): void {
+  add(held: HeldModel): void {
     this.#held.set(held.name, held);
   }
 
   /** Makes the next request load the model again, and frees this copy once nobody uses it. */
-  retire(held: Held): void {
+  retire(held: HeldModel): void {
     if (held.users === 0) this.drop(held);
     else this.forget(held);
   }
 
   /** Frees a model once it is loaded and any audit that runs in it has ended. */
-  drop(held: Held): void {
+  drop(held: HeldModel): void {
     clearTimeout(held.unload);
     this.forget(held);
     void held.loading.then(
@@ -87,15 +87,15 @@ export class Memory {
   }
 
   /** Removes a model, if it is still this copy. */
-  forget({ name, loading }: Held): void {
+  forget({ name, loading }: HeldModel): void {
     if (this.#held.get(name)?.loading === loading) this.#held.delete(name);
   }
 }
 
-const bytesIn = (all: readonly Held[]): number => all.reduce((sum, held) => sum + sizeOf(held), 0);
+const bytesIn = (all: readonly HeldModel[]): number => all.reduce((sum, held) => sum + sizeOf(held), 0);
 
 /** @throws UserError if a model can never be loaded within the budget */
-export async function checkBudget(budget: number, served: readonly Served[]): Promise<void> {
+export async function checkBudget(budget: number, served: readonly ServedModel[]): Promise<void> {
   const sizes = await Promise.all(
     served.map(async (it) => ({ id: it.id, bytes: await bytesOf({ served: it, quant: it.quant }) })),
   );

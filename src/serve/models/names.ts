@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { ModelsPipeline, Named } from "../../pipelines/pipeline.ts";
+import type { ModelsPipeline, NamedPipeline } from "../../pipelines/pipeline.ts";
 import { rolesIn } from "../../pipelines/registry.ts";
 import { nearest, UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
@@ -22,7 +22,7 @@ export function named(spec: string): { id: string; model: string } {
 }
 
 /** The pipelines among a server's models, by the names that requests use. @throws UserError for an invalid name */
-export const pipelinesIn = <N extends Named<ModelsPipeline>>(
+export const pipelinesIn = <N extends NamedPipeline<ModelsPipeline>>(
   specs: readonly string[],
   read: (spec: string) => N | undefined,
 ): N[] =>
@@ -36,7 +36,7 @@ export const pipelinesIn = <N extends Named<ModelsPipeline>>(
 /**
  * A name without options selects the pipeline from the server's startup. @throws HttpError 400 that names the option
  */
-export function configuredOr<N extends Named>(
+export function configuredOr<N extends NamedPipeline>(
   model: string,
   configured: readonly N[],
   read: (model: string) => N | undefined,

@@ -6,16 +6,16 @@ import {
   type AtWork,
   bytesOf,
   entryOf,
-  type Held,
+  type HeldModel,
   type Holding,
   load,
+  type ModelRequest,
   nameOf,
   type PoolEntry,
-  type Wanted,
 } from "./held.ts";
 import { type Asker, Line } from "./line.ts";
 import { Memory } from "./memory.ts";
-import type { Chosen } from "./served.ts";
+import type { ModelChoice } from "./served.ts";
 
 /** A model in use until it is disposed of. */
 export interface Lease extends Disposable {
@@ -44,7 +44,7 @@ export class Pool implements Disposable {
   }
 
   /** @throws HttpError if it never fits; ModelFault if it cannot be loaded; Refused if it waits in vain */
-  async lease(chosen: Chosen, asker: Asker = {}): Promise<Lease> {
+  async lease(chosen: ModelChoice, asker: Asker = {}): Promise<Lease> {
     const wanted = await this.#wanted(chosen);
     if (this.#closing) throw this.#line.refused("closing");
     const held = this.#mayHave(wanted) ? this.#take(wanted) : await this.#line.wait(wanted, asker);
@@ -64,7 +64,7 @@ export class Pool implements Disposable {
   }
 
   /** A model that is in memory now; it may leave later. */
-  inMemory(chosen: Chosen): Model | undefined {
+  inMemory(chosen: ModelChoice): Model | undefined {
     return this.#memory.get(nameOf(chosen))?.loaded?.model;
   }
 
@@ -94,7 +94,7 @@ export class Pool implements Disposable {
   }
 
   /** Checks that the model can run at all, so that it does not delay or evict others in vain. */
-  async #wanted({ recipe, ...chosen }: Chosen): Promise<Wanted> {
+  async #wanted({ recipe, ...chosen }: ModelChoice): Promise<ModelRequest> {
     const name = nameOf(chosen);
     const held = this.#memory.get(name);
     // A model in memory checks each call's recipe itself.
@@ -105,7 +105,7 @@ export class Pool implements Disposable {
   }
 
   /** A request overtakes the first in line only if its own model needs no room. */
-  #mayHave(wanted: Wanted): boolean {
+  #mayHave(wanted: ModelRequest): boolean {
     const { first } = this.#line;
     if (!first) return this.#memory.hasRoom(wanted);
     const held = this.#memory.get(wanted.name);
@@ -117,7 +117,7 @@ export class Pool implements Disposable {
       this.#line.serve(first.name, (wanted) => this.#take(wanted));
   }
 
-  #take(wanted: Wanted): Held {
+  #take(wanted: ModelRequest): HeldModel {
     const held = this.#memory.get(wanted.name) ?? this.#load(wanted);
     held.users++;
     held.keepAlive = wanted.keepAlive ?? this.keepAlive;
@@ -126,15 +126,15 @@ export class Pool implements Disposable {
     return held;
   }
 
-  #load(wanted: Wanted): Held {
+  #load(wanted: ModelRequest): HeldModel {
     const state = { loaded: undefined, users: 0, used: 0, keepAlive: this.keepAlive };
     this.#memory.makeRoom(wanted);
-    const held: Held = { ...wanted, ...state, loading: load(wanted, this.holding) };
+    const held: HeldModel = { ...wanted, ...state, loading: load(wanted, this.holding) };
     this.#memory.add(held);
     return held;
   }
 
-  #leased(held: Held, model: Model): Lease {
+  #leased(held: HeldModel, model: Model): Lease {
     let returned = false;
     const giveBack = () => {
       if (returned) return;

@@ -3,7 +3,7 @@ import { awaitsTuning } from "../../engine/file/tune.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { Recipe } from "../../savings/recipe.ts";
-import type { Registered } from "../../savings/registered.ts";
+import type { RegisteredRecipe } from "../../savings/registered.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { formOfModel, type ModelForm, type Quant } from "../../weights/prepared/quant.ts";
 import { chosenBits, quantHere } from "../../weights/prepared/tuning.ts";
@@ -11,7 +11,7 @@ import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.
 import type { ServedAdapter } from "./adapters.ts";
 
 /** A model on offer, under the name that requests use. */
-export interface Served {
+export interface ServedModel {
   readonly id: string;
   /** The model's name as given at startup. */
   readonly model: string;
@@ -24,8 +24,8 @@ export interface Served {
 }
 
 /** The model and savings that a request resolves to. */
-export interface Chosen {
-  readonly served: Served;
+export interface ModelChoice {
+  readonly served: ServedModel;
   /** The request's recipe; it is not part of the loaded model. */
   readonly recipe: Recipe;
   readonly quant: Quant;
@@ -37,27 +37,27 @@ export interface Chosen {
   readonly ownAdapter?: string | undefined;
   /** The registered recipe in the request; `notice` says which old defaults it keeps. */
   readonly registered?:
-    | { readonly name: string; readonly entry: Registered; readonly notice?: string | undefined }
+    | { readonly name: string; readonly entry: RegisteredRecipe; readonly notice?: string | undefined }
     | undefined;
 }
 
 const kinds = new WeakMap<ResolvedModel, KindName>();
 
 /** A model's kind, read from its file once. @throws UserError if the file is no longer a model */
-export function kindOfServed({ source }: Served): KindName {
+export function kindOfServed({ source }: ServedModel): KindName {
   const kind = kinds.get(source) ?? kindOfFile(source.path);
   kinds.set(source, kind);
   return kind;
 }
 
 /** The form of the weights; once the model has been loaded, the form that `auto` selected. */
-export const quantOfServed = ({ served: { source, device }, quant }: Pick<Chosen, "served" | "quant">): Quant =>
+export const quantOfServed = ({ served: { source, device }, quant }: Pick<ModelChoice, "served" | "quant">): Quant =>
   quantHere(source, quant, device);
 
 const forms = new WeakMap<ResolvedModel, Map<Quant, ModelForm>>();
 
 /** The form of a model's weights as it runs here, once it has been loaded. */
-export function formOfServed(chosen: Chosen): ModelForm {
+export function formOfServed(chosen: ModelChoice): ModelForm {
   const { source } = chosen.served;
   const form = formIn(source, quantOfServed(chosen));
   return form.codes ? { ...form, codes: chosenBits(preparedFolder(source.path)) } : form;
@@ -71,5 +71,5 @@ function formIn(source: ResolvedModel, quant: Quant): ModelForm {
 }
 
 /** True if the form of a model's weights is chosen when it is next loaded. */
-export const awaitsForm = ({ served: { source, device }, quant }: Chosen): boolean =>
+export const awaitsForm = ({ served: { source, device }, quant }: ModelChoice): boolean =>
   device === "cpu" && awaitsTuning({ source, quant });

@@ -84,10 +84,10 @@ function partsOf(context: ServerContext, input: AnswerInput, call: Call): Promis
 
 type Metadata = z.output<z.ZodObject<typeof head>>;
 
-type Shown = Parameters<typeof decisionOf>[0];
+type DecisionFacts = Parameters<typeof decisionOf>[0];
 
 /** The gate's decision, if the piece has it: an answer's first and last pieces do. */
-const decisionIn = ({ shown }: Part) => shown && decisionOf(shown[lookupPipeline.shows.field] as Shown);
+const decisionIn = ({ shown }: Part) => shown && decisionOf(shown[lookupPipeline.shows.field] as DecisionFacts);
 
 async function whole(parts: AsyncGenerator<Part>, metadata: Metadata): Promise<z.input<typeof output>> {
   const { choices, receipt } = await wholeAnswers(parts);

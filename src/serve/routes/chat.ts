@@ -323,7 +323,7 @@ type EventChoice = Event["choices"][number];
 type Delta = EventChoice["delta"];
 
 /** One answer in a stream. */
-class Streamed {
+class StreamedAnswer {
   #reader: AnswerReader | undefined;
   #begun = false;
   #calls = 0;
@@ -357,7 +357,7 @@ class Streamed {
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, metadata: Metadata): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
   const base = { ...metadata, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };
-  const streamed = Array.from({ length: input.n ?? 1 }, () => new Streamed(input));
+  const streamed = Array.from({ length: input.n ?? 1 }, () => new StreamedAnswer(input));
   const ends: Part[] = [];
   for await (const part of parts) {
     const { receipt } = part;

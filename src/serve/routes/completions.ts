@@ -10,7 +10,7 @@ import { Continuation } from "../generation/continuation.ts";
 import { finishOf, stoppedOf, stoppedShape } from "../generation/finish.ts";
 import { flatLogprobsSchema } from "../generation/flat-logprobs.ts";
 import { optionsOf } from "../generation/options.ts";
-import { type Continued, MOST_ANSWERS } from "../generation/prompts.ts";
+import { MOST_ANSWERS, type TextPrompt } from "../generation/prompts.ts";
 import { checkSchemas } from "../generation/schemas.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
@@ -133,7 +133,7 @@ function meanLogprob(parts: readonly Part[]): number {
 }
 
 /** An answer's text after its prompt, or the prompt with its blanks filled. */
-function answerOf(prompt: Continued, input: CompletionInput, pieces: readonly Part[]) {
+function answerOf(prompt: TextPrompt, input: CompletionInput, pieces: readonly Part[]) {
   const answer = new Continuation(prompt, input).of(pieces);
   if (!input.infill || typeof prompt !== "string") return answer;
   const tokens = pieces.flatMap((piece) => piece.tokens.map(({ id }) => id));

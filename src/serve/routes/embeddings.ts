@@ -4,7 +4,7 @@ import { checkSavings } from "../../engine/file/check-savings.ts";
 import { base64 } from "../generation/base64.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
-import { type Continued, textsOrIds } from "../generation/prompts.ts";
+import { type TextPrompt, textsOrIds } from "../generation/prompts.ts";
 import { truncateOf, truncateShape } from "../generation/truncate-fields.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
@@ -64,7 +64,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
   });
 
 /** @throws HttpError for an id outside the model's vocabulary */
-function checkIds(inputs: readonly Continued[], vocabulary: number): void {
+function checkIds(inputs: readonly TextPrompt[], vocabulary: number): void {
   const outside = inputs.flatMap((it) => (typeof it === "string" ? [] : (idBeyond(it, vocabulary) ?? [])));
   if (outside.length === 0) return;
   const message = `input: the model's tokens are 0 to ${vocabulary - 1}, got ${outside[0]}`;

@@ -5,7 +5,7 @@ import { rankPipelines, textPipelines } from "../../pipelines/registry.ts";
 import { listedSteps } from "../../savings/registered.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
-import { kindOfServed, type Served } from "../models/served.ts";
+import { kindOfServed, type ServedModel } from "../models/served.ts";
 import type { ServerContext } from "../server-context.ts";
 
 /** The fields in which pipelines list their models. */
@@ -38,7 +38,7 @@ const model = z.object({
     .optional()
     .describe("a model on other servers: how many servers, how many are up, and running requests"),
 });
-type Listed = z.output<typeof model>;
+type ModelEntry = z.output<typeof model>;
 
 /** `GET /v1/models`: the models on offer, each once, their registered recipes and adapters, and which are in memory; then the server's pairs, listwise rerankers, and planners with executors. */
 export const models = (context: ServerContext): Endpoint =>
@@ -67,7 +67,7 @@ export const oneModel = (context: ServerContext): Endpoint =>
     },
   });
 
-async function listed({ catalogue, pool, fleet, started }: ServerContext): Promise<Listed[]> {
+async function listed({ catalogue, pool, fleet, started }: ServerContext): Promise<ModelEntry[]> {
   const created = Math.floor(started.getTime() / 1000);
   const base = { object: "model", created, owned_by: "modicum" } as const;
   const [registered, held] = [await catalogue.recipes(), pool.list()];
@@ -106,7 +106,7 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
 }
 
 /** A model's kind; absent if its file is missing or damaged by now. */
-function kindOf(served: Served): { readonly kind?: KindName } {
+function kindOf(served: ServedModel): { readonly kind?: KindName } {
   try {
     return { kind: kindOfServed(served) };
   } catch {

@@ -5,7 +5,7 @@ import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,
   listedSteps,
-  type Registered,
+  type RegisteredRecipe,
   recipeName,
   registerRecipe,
   unregisterRecipe,
@@ -26,7 +26,7 @@ const recipe = z.object({
     .describe("what the lab measured, if it picked the recipe"),
 });
 
-function listed(name: string, entry: Registered): z.output<typeof recipe> {
+function listed(name: string, entry: RegisteredRecipe): z.output<typeof recipe> {
   const { adapter, evidence } = entry;
   const own = { name, recipe: listedSteps(entry), ...(adapter && { adapter: path.basename(adapter.folder) }) };
   if (!evidence) return own;

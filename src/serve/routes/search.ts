@@ -9,7 +9,7 @@ import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { Limits } from "../limits.ts";
-import type { Chosen } from "../models/served.ts";
+import type { ModelChoice } from "../models/served.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 
 const { by, top } = searchOptions.shape;
@@ -92,7 +92,7 @@ async function searchIn(
 }
 
 /** The index's embedding model among the server's. @throws HttpError if it is not served */
-function embedderOf({ catalogue }: ServerContext, { name, settings }: SearchIndex): Chosen {
+function embedderOf({ catalogue }: ServerContext, { name, settings }: SearchIndex): ModelChoice {
   const { embedding } = settings;
   if (!embedding) throw new HttpError(400, `the index ${name} has no vectors; search it with bm25`, { param: "by" });
   const served = catalogue.list().find(({ id, model }) => model === embedding.name || id === embedding.name);
@@ -106,7 +106,7 @@ async function embeddingModel(
   { catalogue }: ServerContext,
   model: Model,
   { settings }: SearchIndex,
-  { served }: Chosen,
+  { served }: ModelChoice,
 ): Promise<EmbeddingModel> {
   return {
     identity: {

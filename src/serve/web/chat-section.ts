@@ -13,9 +13,9 @@ export interface Trial {
 }
 
 /** The answer under one recipe, or why there is none. */
-export type Outcome = Answered | { readonly recipe: string; readonly fault: string };
+export type Outcome = ChatAnswer | { readonly recipe: string; readonly fault: string };
 
-export interface Answered {
+export interface ChatAnswer {
   readonly recipe: string;
   readonly text: string;
   readonly finish: string;

@@ -1,10 +1,10 @@
 import { bytesText, duration, flopsText, percent } from "../../lab/report/format.ts";
 import { type Receipt, savedShare } from "../../ledger/receipt.ts";
 import { type Html, html } from "../../util/html.ts";
-import type { Answered } from "./chat-section.ts";
+import type { ChatAnswer } from "./chat-section.ts";
 
 /** Compares two answers to one prompt: what their recipes saved, in words and charts. */
-export const comparison = (first: Answered, second: Answered): Html => html`<h3>What was saved</h3>
+export const comparison = (first: ChatAnswer, second: ChatAnswer): Html => html`<h3>What was saved</h3>
 <ul>${sentences(first, second).map((sentence) => html`<li>${sentence}</li>`)}</ul>
 <div class="charts">${CHARTS.map((chart) => chartOf(chart, [first, second]))}</div>
 <p class="quiet">Full bars: what was spent. Pale bars: what dense would have spent on the same answer. One run each; times vary from run to run.</p>`;
@@ -12,7 +12,7 @@ export const comparison = (first: Answered, second: Answered): Html => html`<h3>
 /** The time of the work itself, without queueing and loading. */
 const timeOf = ({ ms }: Receipt): number => ms.encode + ms.prefill + ms.decode;
 
-function sentences(first: Answered, second: Answered): string[] {
+function sentences(first: ChatAnswer, second: ChatAnswer): string[] {
   const same = first.text === second.text;
   const saving = [first, second].filter(({ receipt }) => receipt.recipe.length > 0);
   return [
@@ -22,7 +22,7 @@ function sentences(first: Answered, second: Answered): string[] {
   ];
 }
 
-function savedInWords({ recipe, receipt: { flops, bytes } }: Answered): string {
+function savedInWords({ recipe, receipt: { flops, bytes } }: ChatAnswer): string {
   const [lessFlops, lessBytes] = [changeOf(flops), changeOf(bytes)];
   if (lessFlops === undefined && lessBytes === undefined)
     return `${recipe} found nothing to save here: it spent what dense would have spent.`;
@@ -37,7 +37,7 @@ function changeOf(spent: { readonly dense: number; readonly spent: number }): st
   return `${percent(Math.abs(saved))} ${saved > 0 ? "less" : "more"} than dense would have`;
 }
 
-function timeInWords(first: Answered, second: Answered): string {
+function timeInWords(first: ChatAnswer, second: ChatAnswer): string {
   const [a, b] = [first, second].map(({ receipt }) => timeOf(receipt)) as [number, number];
   const share = Math.abs(1 - b / a);
   const change = `${percent(share)} ${b < a ? "less" : "more"} than the ${duration(a)} of ${first.recipe}`;
@@ -61,7 +61,7 @@ const CHARTS: readonly Chart[] = [
 ];
 
 /** One bar per answer, on its own axis from 0. */
-function chartOf({ title, write, spent, dense = () => 0 }: Chart, answers: readonly Answered[]): Html {
+function chartOf({ title, write, spent, dense = () => 0 }: Chart, answers: readonly ChatAnswer[]): Html {
   const amounts = answers.map(({ recipe, receipt }) => ({ recipe, spent: spent(receipt), dense: dense(receipt) }));
   const ticks = ticksTo(Math.max(...amounts.flatMap(({ spent, dense }) => [spent, dense])));
   const at = (amount: number) => `${((100 * amount) / ticks.at(-1)!).toFixed(2)}%`;

@@ -4,7 +4,7 @@ import { seededRandom } from "../../util/random.ts";
 import type { Checkpoint, ConfigSource, StoredTensor } from "../../weights/checkpoint.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { DEVIATION } from "../subject/initial.ts";
-import type { Extended } from "../subject/subject.ts";
+import type { Extension } from "../subject/subject.ts";
 
 export type HuggingFaceCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource, { kind: "huggingface" }> };
 
@@ -24,7 +24,7 @@ const COUNTS = ["vocab_size", "vocab_size_per_layer_input"];
 export function widerCheckpoint(
   base: HuggingFaceCheckpoint,
   names: Names,
-  { rows, folder }: Extended,
+  { rows, folder }: Extension,
   seed: number,
 ): HuggingFaceCheckpoint {
   const { config } = base.config;

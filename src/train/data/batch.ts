@@ -2,7 +2,7 @@ import type { SpannedPrompt } from "../../engine/decode/run/spans.ts";
 import type { Bindings } from "../../graph/index.ts";
 import type { VisualSpan } from "../../savings/plan.ts";
 import type { NoisyImages } from "../methods/noise/batches.ts";
-import type { Compared } from "../methods/preferences/comparisons.ts";
+import type { ComparisonBatch } from "../methods/preferences/comparisons.ts";
 
 /** A list of documents that a sample ranks by letters. */
 export interface RankedList {
@@ -63,7 +63,7 @@ export interface Batch {
   /** Lists that the samples rank, if any. */
   readonly lists?: readonly RankedList[];
   /** Completions that a method compares; `labelled` is then the number of samples. */
-  readonly compared?: Compared;
+  readonly compared?: ComparisonBatch;
   /** Each row's image, if it has one; absent if no row has an image. */
   readonly images?: readonly (PlacedImage | undefined)[];
   /** Each row's images, as encoded by a frozen encoder; absent if no row has images. */
@@ -105,7 +105,7 @@ export interface TrainingData {
   readonly batches: number;
   /** Samples per epoch. */
   readonly samples: number;
-  readonly dropped: Dropped;
+  readonly dropped: DropCounts;
   /** True if batches have bidirectional prefixes. */
   readonly prefixed?: boolean;
   /** Returns a batch that depends only on its index from the run's start; the epoch is ⌊index / batches⌋. */
@@ -113,7 +113,7 @@ export interface TrainingData {
 }
 
 /** Samples that are dropped or cut. */
-export interface Dropped {
+export interface DropCounts {
   /** The number of dropped samples longer than a row. */
   readonly long: number;
   /** The number of dropped samples without a label, such as a chat without an answer. */
@@ -122,7 +122,7 @@ export interface Dropped {
   readonly truncated?: number;
 }
 
-export const NONE_DROPPED: Dropped = { long: 0, unlabelled: 0 };
+export const NONE_DROPPED: DropCounts = { long: 0, unlabelled: 0 };
 
 /** One row of a batch, at most `tokens` long. */
 export interface BatchRow {

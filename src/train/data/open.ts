@@ -5,7 +5,7 @@ import { type PromptForm, type Tokenizer, templateHash } from "../../weights/tok
 import type { TextHeadSettings } from "../heads/settings.ts";
 import type { Comparisons } from "../methods/preferences/comparisons.ts";
 import type { TrainOptions } from "../options.ts";
-import type { Dropped, TrainingData } from "./batch.ts";
+import type { DropCounts, TrainingData } from "./batch.ts";
 import { classesOf } from "./classes.ts";
 import { hashOf } from "./files.ts";
 import { permutation } from "./order.ts";
@@ -96,7 +96,7 @@ export const mixedSentence = ({ prompts }: RunData): string | undefined =>
 
 /** A message about dropped and cut samples, if any. */
 export function droppedSentence({ training, heldOut }: RunData, tokens: number): string | undefined {
-  const count = (kind: keyof Dropped) => (training.dropped[kind] ?? 0) + (heldOut?.dropped[kind] ?? 0);
+  const count = (kind: keyof DropCounts) => (training.dropped[kind] ?? 0) + (heldOut?.dropped[kind] ?? 0);
   const [long, unlabelled, truncated] = [count("long"), count("unlabelled"), count("truncated")];
   const parts = [
     ...(long > 0 ? [`${long} longer than ${tokens} tokens`] : []),

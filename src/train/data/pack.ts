@@ -1,5 +1,5 @@
 import { UserError } from "../../util/errors.ts";
-import type { BatchRow, Dropped, RankedList, TrainingData } from "./batch.ts";
+import type { BatchRow, DropCounts, RankedList, TrainingData } from "./batch.ts";
 import { type Batching, inBatches } from "./rows.ts";
 import type { Sample } from "./samples.ts";
 
@@ -40,7 +40,7 @@ function cut(sample: Sample, tokens: number): Sample {
   return { ...sample, ids: ids.slice(0, tokens), labels: labels.slice(0, tokens), cut: true };
 }
 
-function sorted(samples: readonly Sample[], tokens: number): { kept: readonly Sample[]; dropped: Dropped } {
+function sorted(samples: readonly Sample[], tokens: number): { kept: readonly Sample[]; dropped: DropCounts } {
   const labelled = samples.filter(({ labels }) => labels.some((label) => label >= 0));
   const kept = labelled.filter(({ ids }) => ids.length <= tokens);
   const truncated = kept.filter((sample) => sample.cut).length;

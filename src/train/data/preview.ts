@@ -22,20 +22,20 @@ export function previewOf({ training, head }: Pick<RunData, "training" | "head">
 }
 
 /** A sample's tokens, and whether each counts in the loss. */
-type Shown = readonly { readonly id: number; readonly trained: boolean }[];
+type PreviewTokens = readonly { readonly id: number; readonly trained: boolean }[];
 
 const rowOf = (values: Int32Array, row: number, { tokens }: Batch): Int32Array =>
   values.subarray(row * tokens, (row + 1) * tokens);
 
 /** The samples of all rows; the label at a position is the token after it. */
-function samplesIn(batch: Batch): Shown[] {
+function samplesIn(batch: Batch): PreviewTokens[] {
   const { rows, tokens, documents, filled } = batch;
   return Array.from({ length: rows }, (_, row) => row).flatMap((row) => {
     const [ids, labels] = [rowOf(batch.ids, row, batch), rowOf(batch.labels, row, batch)];
     const places = Array.from({ length: filled?.[row] ?? tokens }, (_, i) => i);
     const starts = documents ? rowOf(documents, row, batch) : new Int32Array(tokens);
     const bounds = [...places.filter((i) => i === 0 || starts[i] !== starts[i - 1]), places.length];
-    return bounds.slice(1).map((end, i): Shown => {
+    return bounds.slice(1).map((end, i): PreviewTokens => {
       const from = bounds[i]!;
       const own = places.slice(from, end).map((at) => ({ id: ids[at]!, trained: at > from && labels[at - 1]! >= 0 }));
       const last = labels[end - 1]!;
@@ -45,7 +45,7 @@ function samplesIn(batch: Batch): Shown[] {
 }
 
 /** A sample's text, with marks around the parts that are not trained on. */
-function marked(sample: Shown, tokenizer: Tokenizer): string {
+function marked(sample: PreviewTokens, tokenizer: Tokenizer): string {
   const starts = sample.flatMap(({ trained }, i) => (i === 0 || trained !== sample[i - 1]!.trained ? [i] : []));
   return starts
     .map((from, i) => {

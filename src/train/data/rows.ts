@@ -1,4 +1,4 @@
-import { type Batch, type BatchRow, type Dropped, NONE_DROPPED, type TrainingData } from "./batch.ts";
+import { type Batch, type BatchRow, type DropCounts, NONE_DROPPED, type TrainingData } from "./batch.ts";
 import { epochOrder, type MixturePart, mixedOrder, quotasOf } from "./order.ts";
 
 export interface Batching {
@@ -14,7 +14,7 @@ export interface Batching {
 interface Source {
   readonly count: number;
   readonly samples: number;
-  readonly dropped?: Dropped;
+  readonly dropped?: DropCounts;
   /** True if a row may hold several samples. */
   readonly packed?: boolean | undefined;
   /** The files of a mixture, whose rows are consecutive; if absent, all rows count equally. */

@@ -1,4 +1,4 @@
-import type { Counted } from "../methods/method.ts";
+import type { WorkCount } from "../methods/method.ts";
 import type { Optimizer } from "../step/optimizer.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
@@ -8,7 +8,7 @@ const BYTES = 4;
 export function frozenWork(
   { parameters }: Pick<ParameterStore, "parameters">,
   { states }: Pick<Optimizer, "states">,
-): Readonly<Record<string, Counted>> {
+): Readonly<Record<string, WorkCount>> {
   const size = (some: typeof parameters) =>
     some.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
   const [dense, run] = [size(parameters), size(parameters.filter(({ trained }) => trained))];

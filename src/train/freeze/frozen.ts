@@ -3,12 +3,12 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { TrainOptions } from "../options.ts";
-import type { Joined } from "../step/parameters.ts";
+import type { JoinedTensors } from "../step/parameters.ts";
 import { checkMask, type ModelTensor, readMask } from "./mask-file.ts";
 
 /** A checkpoint's tensors as a model requests them, without duplicates and without new tensors. */
 export function tensorsOf(
-  joined: readonly Joined[],
+  joined: readonly JoinedTensors[],
   checkpoint: Checkpoint,
   names: Names,
   isNew: (name: string) => boolean = () => false,

@@ -40,7 +40,7 @@ export function carriedWidth(config: DecoderConfig, layer: number): number {
 }
 
 /** The graph input for the tensors carried into a layer; created only if a layer needs them. */
-export class Carried {
+export class CarriedTensors {
   readonly #inputs: Tensor | undefined;
   readonly #deeper: Tensor | undefined;
   /** Keys and values, by the layer that computed them. */

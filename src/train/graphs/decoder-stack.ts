@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import type { Batch } from "../data/batch.ts";
 import { languageModel } from "../heads/language-model.ts";
 import { attend } from "./attend.ts";
-import { Carried, carriedWidth } from "./carried.ts";
+import { CarriedTensors, carriedWidth } from "./carried.ts";
 import type { Trainee } from "./graphs.ts";
 import type { SavingMasks } from "./saving-masks.ts";
 import type { BatchInput, Shape, Stack } from "./stack.ts";
@@ -53,7 +53,7 @@ export class DecoderStack implements Stack {
   }
 
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor {
-    const along = new Carried(g, this.decoder.config, layer, shape);
+    const along = new CarriedTensors(g, this.decoder.config, layer, shape);
     const block = this.decoder.block(g, layer, () => along.input);
     if (isRecurrent(this.decoder.config, layer)) checkRows(shape);
     if (block.kind === "recurrent") {

@@ -1,7 +1,7 @@
 import { type Graph, gather, matmulTransposed, type Pooling, pool, sym, unit } from "../../graph/index.ts";
 import type { Encoder } from "../../models/encoder/encoder.ts";
 import { hiddenIn } from "../graphs/encoder-stack.ts";
-import type { Objective, Scored } from "./objective.ts";
+import type { HeadScores, Objective } from "./objective.ts";
 import { TextHead } from "./text-head.ts";
 
 /** The factor by which cosines are multiplied: sentence-transformers' default. */
@@ -14,7 +14,7 @@ const SCALE = 20;
  */
 export const embedding = (encoder: Encoder, pooling: Pooling): Objective => ({
   judged: true,
-  score(g: Graph): Scored {
+  score(g: Graph): HeadScores {
     const { x, hidden, mask } = hiddenIn(g, encoder);
     const vectors = unit(pool(hidden, mask, pooling));
     const part = (name: string) => gather(vectors, g.input(name, "i64", [sym(name)]), 0);

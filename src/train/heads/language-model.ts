@@ -2,7 +2,7 @@ import { type Graph, type Spent, sym } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder/decoder.ts";
 import type { Buffer } from "../../runtime/buffer.ts";
 import type { Batch } from "../data/batch.ts";
-import type { Head, HeadPrograms, HeadTensors, Judged, Objective, Scored } from "./objective.ts";
+import type { Head, HeadLoss, HeadPrograms, HeadScores, HeadTensors, Objective } from "./objective.ts";
 import { TokenRows } from "./token-rows.ts";
 
 /** How many rows of the stream the head reads at once: a whole batch's logits would be the largest tensor of a step. */
@@ -13,7 +13,7 @@ const FEW_LOGITS = 2 ** 22;
 /** Scores the next token with a decoder at labelled positions `x` [1, n, hidden]. */
 export const languageModel = (decoder: Decoder): Objective => ({
   judged: false,
-  score(g: Graph): Scored {
+  score(g: Graph): HeadScores {
     const n = sym("n");
     const x = g.input("x", "f32", [1, n, decoder.config.hidden]);
     const scores = decoder.logits(g, decoder.finish(g, { branch: x }));
@@ -43,7 +43,7 @@ class TokenHead implements Head {
     this.#rows = new TokenRows(hidden, most);
   }
 
-  async forward(batch: Batch, { stream }: HeadTensors, spent: Spent): Promise<Judged> {
+  async forward(batch: Batch, { stream }: HeadTensors, spent: Spent): Promise<HeadLoss> {
     let nats = 0;
     for (const positions of this.#chunksOf(batch))
       nats += await this.#run("forward", batch, positions, stream.buffer, spent);

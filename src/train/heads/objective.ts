@@ -5,7 +5,7 @@ import type { Batch } from "../data/batch.ts";
 import type { BatchInput } from "../graphs/stack.ts";
 
 /** A head's scores in a graph. */
-export interface Scored {
+export interface HeadScores {
   /** The stream after the last layer, or its labelled rows: the input `x`. */
   readonly x: Tensor;
   /** [..., choices]. */
@@ -18,7 +18,7 @@ export interface Scored {
 export interface Objective {
   /** True if the scores are an output, so that correct answers can be counted. */
   readonly judged: boolean;
-  score(g: Graph): Scored;
+  score(g: Graph): HeadScores;
   /** The graph inputs that the head reads from a batch, in addition to the layers' inputs. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
   /** Opens the head and its loss with their programs; `before` is true if anything before the head is trained. */
@@ -47,7 +47,7 @@ export interface HeadTensors {
 }
 
 /** The head's result on a batch's labels. */
-export interface Judged {
+export interface HeadLoss {
   /** The sum of the labels' losses. */
   readonly nats: number;
   /** The number of labels predicted correctly; undefined if not counted. */
@@ -56,7 +56,7 @@ export interface Judged {
 
 /** A model's head with its loss, opened for steps. */
 export interface Head extends Disposable {
-  forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<Judged>;
+  forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<HeadLoss>;
   /** Adds gradients; `weight` is each label's share of the loss. Returns the sum of the labels' losses in nats. */
   backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number>;
 }

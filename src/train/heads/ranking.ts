@@ -1,7 +1,7 @@
 import type { Spent } from "../../graph/index.ts";
 import type { Buffer } from "../../runtime/buffer.ts";
 import type { Batch, RankedList } from "../data/batch.ts";
-import type { Head, HeadPrograms, HeadTensors, Judged, Objective } from "./objective.ts";
+import type { Head, HeadLoss, HeadPrograms, HeadTensors, Objective } from "./objective.ts";
 import { TokenRows } from "./token-rows.ts";
 
 /**
@@ -54,7 +54,7 @@ class RankingHead implements Head {
     this.#rows = new TokenRows(parts.hidden, MOST);
   }
 
-  async forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<Judged> {
+  async forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<HeadLoss> {
     let sum = this.parts.term.languageModel ? (await this.lm.forward(batch, tensors, spent)).nats : 0;
     for (const list of batch.lists ?? []) sum += (await this.#judge(list, tensors, spent)).nats;
     return { nats: sum };

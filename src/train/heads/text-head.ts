@@ -2,7 +2,7 @@ import { addSpent, evalCost, type Spent } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import type { Binding } from "../../runtime/program.ts";
 import { type Batch, sizesOf } from "../data/batch.ts";
-import type { Head, HeadProgram, HeadPrograms, HeadTensors, Judged } from "./objective.ts";
+import type { Head, HeadLoss, HeadProgram, HeadPrograms, HeadTensors } from "./objective.ts";
 
 /** A head over whole texts that processes a batch at once. */
 export class TextHead implements Head {
@@ -12,7 +12,7 @@ export class TextHead implements Head {
     private readonly choices: (batch: Batch) => number,
   ) {}
 
-  async forward(batch: Batch, { stream: x, inputs }: HeadTensors, spent: Spent): Promise<Judged> {
+  async forward(batch: Batch, { stream: x, inputs }: HeadTensors, spent: Spent): Promise<HeadLoss> {
     const { labels, labelled } = batch;
     const choices = this.choices(batch);
     using scores = new Buffer("f32", labelled * choices);

@@ -41,7 +41,7 @@ export interface Method<O = unknown> {
   /** Replaces the run's own data. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** Adapts the run's options to its data; undefined if unchanged. Batches already exist, so `batch` cannot change. */
-  fit?(options: O, run: TrainOptions, data: RunData): Fitted | undefined;
+  fit?(options: O, run: TrainOptions, data: RunData): FittedOptions | undefined;
   /**
    * Trains in the method's own stages, for a model that no other method can train. The code after the last `yield`
    * writes the artefact into the run's folder. @throws UserError
@@ -85,7 +85,7 @@ export const methodName = (method: TrainOptions["method"]): string =>
   typeof method === "object" ? method.name : (method ?? "");
 
 /** A run's options, adapted to its data. */
-export interface Fitted {
+export interface FittedOptions {
   readonly options: TrainOptions;
   /** A sentence that describes the change and its reason. */
   readonly notice: string;
@@ -118,14 +118,14 @@ export interface MethodHost {
 }
 
 /** A counter of a receipt's `work`. */
-export interface Counted {
+export interface WorkCount {
   readonly dense: number;
   readonly run: number;
 }
 
 /** A method's part of a run's receipt. */
 export interface MethodBill {
-  readonly work?: Readonly<Record<string, Counted>>;
+  readonly work?: Readonly<Record<string, WorkCount>>;
   /** The method's FLOPs that the step's programs do not count. */
   readonly overhead?: number;
   /** Milliseconds spent in each part of the steps. */

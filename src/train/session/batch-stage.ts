@@ -8,11 +8,11 @@ import { previewOf } from "../data/preview.ts";
 import type { FrozenChoice } from "../freeze/choice.ts";
 import { frozenWork } from "../freeze/frozen-work.ts";
 import { hasPlusRate } from "../graphs/lora-weights.ts";
-import type { ActiveMethod, ChosenMethod, Fitted, MethodBill } from "../methods/method.ts";
+import type { ActiveMethod, ChosenMethod, FittedOptions, MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import { Optimizer } from "../step/optimizer.ts";
 import { lossScale } from "../step/precision.ts";
-import { type AnySubject, isOwn, openPasses, type Trained } from "../subject/own-subject.ts";
+import { type AnySubject, isOwn, openPasses, type SubjectKind } from "../subject/own-subject.ts";
 import { checkBest, type Evaluation, type Scoring, scored } from "./evaluation.ts";
 import { GradientStage, type Gradients } from "./gradient-stage.ts";
 import { startFrom } from "./resume.ts";
@@ -83,7 +83,7 @@ export class BatchStage extends GradientStage {
     terms: BatchTerms = {},
   ): Promise<BatchStage> {
     const { chosen } = terms;
-    const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, input, data) ?? {};
+    const fitted: Partial<FittedOptions> = chosen?.method.fit?.(chosen.options, input, data) ?? {};
     const { options = input, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store, rateFactors(options));
     const host = { options, subject, store: subject.store, optimizer, data, steps: stepsOf(options, data.training) };
@@ -113,7 +113,7 @@ export class BatchStage extends GradientStage {
     return { ...super.states, ...Object.fromEntries(own) };
   }
 
-  get head(): Trained {
+  get head(): SubjectKind {
     return isOwn(this.subject) ? this.subject.head : (this.data.head?.kind ?? "lm");
   }
 
@@ -250,7 +250,7 @@ export class BatchStage extends GradientStage {
 }
 
 /** A run's model and data, for all kinds of models that are trained on batches. */
-export interface Opened {
+export interface OpenRun {
   readonly subject: AnySubject;
   readonly data: RunData;
   /** Undefined for models without texts. */
@@ -259,7 +259,7 @@ export interface Opened {
 
 /** Trains on batches in a single stage, then writes the model. @throws UserError */
 export async function* batchStages(
-  { subject, data, tokenizer }: Opened,
+  { subject, data, tokenizer }: OpenRun,
   { options, out, labTasks, signal }: OpenTerms,
   chosen: ChosenMethod | undefined,
   frozen?: FrozenChoice,

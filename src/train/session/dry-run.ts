@@ -12,7 +12,7 @@ import type { OpenTerms, Stage } from "./stage.ts";
 import type { LabTasks } from "./tasks.ts";
 
 /** What a run needs before it has a folder. */
-type Unopened = Omit<OpenTerms, "out" | "resumes">;
+type DryRunTerms = Omit<OpenTerms, "out" | "resumes">;
 
 /** Estimates a run from a small part of its data; stores nothing. @throws UserError */
 export async function dryRun(
@@ -49,7 +49,7 @@ export async function checkOptions(
 }
 
 /** @throws UserError if the run cannot begin */
-const withFirstStage = <T>(terms: Unopened, use: (stage: Stage) => Promise<T>): Promise<T> =>
+const withFirstStage = <T>(terms: DryRunTerms, use: (stage: Stage) => Promise<T>): Promise<T> =>
   inScratch(async (out) => {
     for await (const stage of stagesOf({ ...terms, out, resumes: false })) return await use(stage);
     throw new Error("a run must have at least one stage");

@@ -5,7 +5,7 @@ import { type Batch, sizesOf } from "../data/batch.ts";
 import { layersOf, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "../graphs/graphs.ts";
 import { traceLossBackward } from "../graphs/loss.ts";
 import { partsOf, type Shape } from "../graphs/stack.ts";
-import type { Counted, MethodBill } from "../methods/method.ts";
+import type { MethodBill, WorkCount } from "../methods/method.ts";
 
 /**
  * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the cost of the same steps without a method
@@ -33,7 +33,7 @@ export interface TrainingReceipt {
     readonly update: number;
   };
   /** Counters of the method. */
-  readonly work?: Readonly<Record<string, Counted>>;
+  readonly work?: Readonly<Record<string, WorkCount>>;
   /** The prompt form of the data, with the hash of the model's chat template; absent if prompts have several forms. */
   readonly prompts?: AdapterRecord;
   /** Milliseconds in total, and in each part of the method's steps. */

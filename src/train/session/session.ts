@@ -3,7 +3,7 @@ import { methodName } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import type { TrainingSummary } from "../report/run.ts";
 import { reportRuns } from "../report/write.ts";
-import type { Trained } from "../subject/own-subject.ts";
+import type { SubjectKind } from "../subject/own-subject.ts";
 import type { Base } from "../subject/subject.ts";
 import { Advance } from "./advance.ts";
 import { receiptFile } from "./folder.ts";
@@ -41,7 +41,7 @@ export interface TrainResult {
   readonly out: string;
   /** The base model's name if `out` contains an adapter; undefined for a whole model. */
   readonly model?: string;
-  readonly head: Trained;
+  readonly head: SubjectKind;
   readonly steps: number;
   /** Why the run ended: all steps were done, or evaluations stopped improving for as long as `patience` allows. */
   readonly ended: "steps" | "patience";

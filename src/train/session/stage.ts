@@ -3,7 +3,7 @@ import type { FrozenChoice } from "../freeze/choice.ts";
 import type { MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import type { PassCost } from "../step/passes.ts";
-import type { Trained } from "../subject/own-subject.ts";
+import type { SubjectKind } from "../subject/own-subject.ts";
 import type { Base } from "../subject/subject.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { LabTasks, ScoredTask } from "./tasks.ts";
@@ -61,7 +61,7 @@ export interface Stage extends Disposable {
   /** FLOPs of one update; default: 0. */
   readonly updateFlops?: number;
   /** The kind of the artefact, if commands that take a model can run it. */
-  readonly head?: Trained;
+  readonly head?: SubjectKind;
   /** Lab tasks that `evaluate` scores. */
   readonly tasks?: readonly ScoredTask[];
   /** What `freeze: auto` chose. */

@@ -13,7 +13,7 @@ export interface Parameter {
 }
 
 /** Tensors that a program reads as one input, and that are stored consecutively. */
-export interface Joined {
+export interface JoinedTensors {
   readonly sizes: Sizes;
   readonly inner: readonly number[];
 }
@@ -44,16 +44,16 @@ export class ParameterStore implements Disposable {
   readonly vectors: Span;
   readonly #places: ReadonlyMap<string, Parameter>;
 
-  /** `trained` selects the trained tensors by name; of one `Joined`, either all tensors are trained, or none. */
-  constructor(joined: readonly Joined[], trained: (name: string) => boolean) {
+  /** `trained` selects the trained tensors by name; of one `JoinedTensors`, either all tensors are trained, or none. */
+  constructor(joined: readonly JoinedTensors[], trained: (name: string) => boolean) {
     const places = new Map<string, Parameter>();
     let end = 0;
-    const place = (wanted: (join: Joined) => boolean): Span => {
+    const place = (wanted: (join: JoinedTensors) => boolean): Span => {
       const offset = end;
       for (const join of joined.filter(wanted)) end = placeJoined(places, join, end, trained);
       return { offset, elements: end - offset };
     };
-    const isTrained = ({ sizes }: Joined) => trained(Object.keys(sizes)[0]!);
+    const isTrained = ({ sizes }: JoinedTensors) => trained(Object.keys(sizes)[0]!);
     this.matrices = place((join) => isTrained(join) && join.inner.length > 0);
     this.vectors = place((join) => isTrained(join) && join.inner.length === 0);
     place((join) => !isTrained(join));
@@ -89,7 +89,7 @@ export class ParameterStore implements Disposable {
   }
 
   /** A view of joined parameters' values or gradients. */
-  view(of: "values" | "gradients", { sizes, inner }: Joined): View {
+  view(of: "values" | "gradients", { sizes, inner }: JoinedTensors): View {
     const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     return this[of].view([rows, ...inner], this.parameter(Object.keys(sizes)[0]!).offset);
   }
@@ -113,7 +113,7 @@ export class ParameterStore implements Disposable {
 /** Places an input's tensors at `end`, unless they already have places; returns the new end. */
 function placeJoined(
   places: Map<string, Parameter>,
-  { sizes, inner }: Joined,
+  { sizes, inner }: JoinedTensors,
   end: number,
   trained: (name: string) => boolean,
 ): number {

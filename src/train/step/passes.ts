@@ -3,10 +3,10 @@ import type { Batch } from "../data/batch.ts";
 import { type ExitLoss, layersOf, type Trainee, traceEmbedding, traceLayer } from "../graphs/graphs.ts";
 import { traceLoss } from "../graphs/loss.ts";
 import type { Shape } from "../graphs/stack.ts";
-import type { Head, Judged } from "../heads/objective.ts";
+import type { Head, HeadLoss } from "../heads/objective.ts";
 import { openHead } from "../heads/open.ts";
 import { type BoundPasses, bindPasses } from "./bind-passes.ts";
-import type { Joined, ParameterStore } from "./parameters.ts";
+import type { JoinedTensors, ParameterStore } from "./parameters.ts";
 import { Programs } from "./programs.ts";
 import { StepBuffers, type StepTerms } from "./step-buffers.ts";
 
@@ -32,7 +32,7 @@ const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
 /** Weights with the layer that reads them: −1 for the embedding, the number of layers for the heads. */
 export interface PlacedWeights {
   readonly layer: number;
-  readonly joined: Joined;
+  readonly joined: JoinedTensors;
 }
 
 /** A model's weights in the order in which it reads them; some occur several times. */
@@ -47,7 +47,7 @@ export function placedWeights(trainee: Trainee): PlacedWeights[] {
   return graphs.flatMap(({ layer, graph }) => trainee.weights.inputsOf(graph).map((joined) => ({ layer, joined })));
 }
 
-export const weightsOf = (trainee: Trainee): Joined[] => placedWeights(trainee).map(({ joined }) => joined);
+export const weightsOf = (trainee: Trainee): JoinedTensors[] => placedWeights(trainee).map(({ joined }) => joined);
 
 /**
  * Runs batches forward and backward. Each layer's intermediate results are stored for the backward pass; with
@@ -114,7 +114,7 @@ export class Passes implements Disposable {
   }
 
   /** The summed loss of a batch's labels, and the number of labels predicted correctly. */
-  async evaluate(batch: Batch): Promise<Judged> {
+  async evaluate(batch: Batch): Promise<HeadLoss> {
     await this.#forward(batch, ALONE);
     return this.head.forward(batch, this.buffers.last, this.#forwards);
   }

@@ -12,7 +12,7 @@ import { encoderOf, hasTensor, labelsOf, textModelOf } from "../graphs/encoder-m
 import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { TextHeadSettings } from "../heads/settings.ts";
 import type { TrainOptions } from "../options.ts";
-import type { Joined, ParameterStore } from "../step/parameters.ts";
+import type { JoinedTensors, ParameterStore } from "../step/parameters.ts";
 import { sentenceSettingsOf } from "./encoder-reading.ts";
 import { fillRandomly } from "./initial.ts";
 import { openTrainee } from "./open-trainee.ts";
@@ -35,7 +35,7 @@ export async function encoderSubject(
   const weights = new TracedWeights(checkpoint.config, (name) => isNew(name) || has(name));
   const model = textModelOf(architecture.open(weights), head.kind, sentenceSettingsOf(base).pooling);
   const names = architecture.tensors(base);
-  const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, base, names, isNew));
+  const frozen = (joined: readonly JoinedTensors[]) => frozenBy(options, tensorsOf(joined, base, names, isNew));
   const opened = openTrainee({ ...model, weights }, options, frozen);
   const { store } = opened;
   for (const { name, shape } of store.parameters)

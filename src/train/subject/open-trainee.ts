@@ -4,7 +4,7 @@ import { wildcard } from "../../util/wildcard.ts";
 import { nothingFrozen } from "../freeze/frozen.ts";
 import type { Trainee } from "../graphs/graphs.ts";
 import { AUTO, type TrainOptions } from "../options.ts";
-import { type Joined, ParameterStore } from "../step/parameters.ts";
+import { type JoinedTensors, ParameterStore } from "../step/parameters.ts";
 import { weightsOf } from "../step/passes.ts";
 
 /**
@@ -15,7 +15,7 @@ import { weightsOf } from "../step/passes.ts";
 export function openTrainee(
   model: Omit<Trainee, "trained">,
   { train, freeze }: Partial<Pick<TrainOptions, "train" | "freeze">>,
-  frozenOf: (joined: readonly Joined[]) => (name: string) => boolean = () => nothingFrozen,
+  frozenOf: (joined: readonly JoinedTensors[]) => (name: string) => boolean = () => nothingFrozen,
 ) {
   const joined = weightsOf({ ...model, trained: () => false });
   const names = joined.flatMap(({ sizes }) => Object.keys(sizes));

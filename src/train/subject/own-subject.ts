@@ -1,7 +1,7 @@
 import type { Batch } from "../data/batch.ts";
 import { noiseOf } from "../graphs/noise.ts";
 import type { Shape } from "../graphs/stack.ts";
-import type { Judged } from "../heads/objective.ts";
+import type { HeadLoss } from "../heads/objective.ts";
 import type { HeadKind } from "../heads/settings.ts";
 import type { TrainOptions } from "../options.ts";
 import { backwardFlops } from "../session/receipt.ts";
@@ -12,19 +12,19 @@ import type { StepTerms } from "../step/step-buffers.ts";
 import type { Subject } from "./subject.ts";
 
 /** What a run trains: a head, a network that predicts noise, or a subject that only its method knows. */
-export type Trained = HeadKind | "noise" | "own";
+export type SubjectKind = HeadKind | "noise" | "own";
 
 interface RunPasses extends Disposable {
   /** Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of losses. */
   train(batch: Batch, weight: number, terms?: StepTerms): Promise<number>;
-  evaluate(batch: Batch): Promise<Judged>;
+  evaluate(batch: Batch): Promise<HeadLoss>;
   /** The cost since the last call. */
   takeCost(): PassCost;
 }
 
 /** A model that supplies its own passes, because it is not a stack of layers over one token stream. */
 export interface OwnSubject extends Disposable {
-  readonly head: Trained;
+  readonly head: SubjectKind;
   readonly store: ParameterStore;
   openPasses(): Promise<RunPasses>;
   /** Returns a function that computes the FLOPs of a batch's backward pass if nothing were frozen. */

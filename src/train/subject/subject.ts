@@ -18,7 +18,7 @@ import { frozenBy, tensorsOf } from "../freeze/frozen.ts";
 import type { Trainee } from "../graphs/graphs.ts";
 import type { NewTokens } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
-import type { Joined, ParameterStore } from "../step/parameters.ts";
+import type { JoinedTensors, ParameterStore } from "../step/parameters.ts";
 import { modelOf, newVisionTensors } from "../vision/vision-model.ts";
 import { fillRandomly } from "./initial.ts";
 import { fillMixers } from "./initial-mixers.ts";
@@ -38,7 +38,7 @@ export interface Base {
   /** A downloaded model's hash in hex, which was checked after the download. */
   readonly sha256?: string;
   /** Set if missing tokens were added to the model. */
-  readonly extended?: Extended;
+  readonly extended?: Extension;
 }
 
 /** Describes a base as a resolved model. */
@@ -48,7 +48,7 @@ export const sourceOf = ({ name, checkpoint, sha256 }: Base): ResolvedModel => (
 });
 
 /** Tokens added to a model. */
-export interface Extended {
+export interface Extension {
   /** The folder of the tokenizer's files. */
   readonly folder: string;
   /** The ids of the tokens, ascending; some may replace existing tokens. */
@@ -168,7 +168,11 @@ function none(): never {
 }
 
 /** A checkpoint's model in float32, with rows for new tokens. @throws UserError */
-export async function oldSubject(options: TrainOptions, checkpoint: Checkpoint, extended?: Extended): Promise<Subject> {
+export async function oldSubject(
+  options: TrainOptions,
+  checkpoint: Checkpoint,
+  extended?: Extension,
+): Promise<Subject> {
   checkTrainable(checkpoint);
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const base = extended ? widerCheckpoint(checkpoint, names, extended, options.seed) : checkpoint;
@@ -195,7 +199,7 @@ export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is Hu
 
 async function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
-  const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, checkpoint, names));
+  const frozen = (joined: readonly JoinedTensors[]) => frozenBy(options, tensorsOf(joined, checkpoint, names));
   return { ...openTrainee(await modelOf(checkpoint, has, options), options, frozen), names };
 }
 

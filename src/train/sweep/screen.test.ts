@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { StepReport } from "../session/run.ts";
 import { costOf, rungsOf, windowOf } from "./rungs.ts";
-import { checkMeasured, rankedBy, survivors, type Watched } from "./screen.ts";
+import { checkMeasured, rankedBy, survivors, type WatchedRun } from "./screen.ts";
 import { type ScreenOptions, screenOptions } from "./screen-options.ts";
 
 const options = (changed: unknown = {}): ScreenOptions => screenOptions.parse(changed);
@@ -12,7 +12,7 @@ function traced(
   loss: number,
   norm: number,
   { fall = 1, heldOut = 1 }: { fall?: number; heldOut?: number } = {},
-): Watched {
+): WatchedRun {
   const step = (i: number): StepReport => ({
     ...{ step: i, steps: 100, loss: loss - (fall * i) / 40 + (i % 2) * 0.01, rate: 1e-3, norm: norm + (i % 3) * 0.1 },
     ...{ labelled: 8, tokens: 64 * i, samples: i, ms: 1 },
@@ -69,7 +69,7 @@ test("halving retains the best by the measure alone, up to the rung's step", () 
 test("halving needs its measure at the rung; the paper's rule does not", () => {
   const { done, ...run } = traced("a", 3, 1);
   const unjudged = { ...run, done: done.map(({ validation: _, ...report }) => report) };
-  const check = (runs: Watched[]) => () => checkMeasured(runs, { share: 0.2, keep: 1 }, measure);
+  const check = (runs: WatchedRun[]) => () => checkMeasured(runs, { share: 0.2, keep: 1 }, measure);
   expect(check([unjudged, unjudged])).toThrow("screen: loss is not measured by step 20; set mode to paper or report");
   expect(check([unjudged, traced("b", 3, 1)])).not.toThrow();
   expect(check([])).not.toThrow();

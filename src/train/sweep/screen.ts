@@ -9,7 +9,7 @@ import type { Rung } from "./rungs.ts";
 import type { ScreenOptions } from "./screen-options.ts";
 
 /** A run of a sweep, with its steps so far. */
-export interface Watched {
+export interface WatchedRun {
   readonly out: string;
   /** Steps of the whole run. */
   readonly steps: number;
@@ -26,11 +26,11 @@ export interface Measure {
 /** The step that a run has reached at a share of its length. */
 export const stepAt = (share: number, steps: number): number => Math.ceil(share * steps - 1e-9);
 
-const until = ({ done, steps }: Watched, share: number): StepReport[] =>
+const until = ({ done, steps }: WatchedRun, share: number): StepReport[] =>
   done.filter(({ step }) => step <= stepAt(share, steps));
 
 /** A run's best (lowest) measure up to a share of its steps; undefined without an evaluation. */
-export function measured(run: Watched, share: number, { best, tasks }: Measure): number | undefined {
+export function measured(run: WatchedRun, share: number, { best, tasks }: Measure): number | undefined {
   const all = until(run, share).flatMap((report) => measureOf(report, best, tasks) ?? []);
   return all.length > 0 ? Math.min(...all) : undefined;
 }
@@ -43,7 +43,7 @@ export interface RankedRun extends Early {
 }
 
 /** Ranks runs by their early loss and gradient norm, the most promising first. */
-export function rankedBy(options: ScreenOptions, window: number, runs: readonly Watched[]): RankedRun[] {
+export function rankedBy(options: ScreenOptions, window: number, runs: readonly WatchedRun[]): RankedRun[] {
   const early = runs.map((run) => earlyOf(until(run, window)));
   const scores = paperScores(early, options);
   const order = runs.map((_, i) => i).sort((a, b) => compare(scores[a]!, scores[b]!));
@@ -59,10 +59,10 @@ const compare = (a: number, b: number): number => (a === b ? 0 : a - b);
 /** The runs that continue after a rung, the best first. */
 export function survivors(
   { share, keep }: Rung,
-  runs: readonly Watched[],
+  runs: readonly WatchedRun[],
   options: ScreenOptions,
   measure: Measure,
-): Watched[] {
+): WatchedRun[] {
   if (options.mode === "paper") {
     const ranked = rankedBy(options, share, runs);
     const sound = ranked.filter(({ score }) => score !== null);
@@ -74,7 +74,7 @@ export function survivors(
 }
 
 /** Checks that a rung can compare runs. @throws UserError if no run has been measured by then */
-export function checkMeasured(runs: readonly Watched[], { share }: Rung, measure: Measure): void {
+export function checkMeasured(runs: readonly WatchedRun[], { share }: Rung, measure: Measure): void {
   if (runs.length === 0 || runs.some((run) => measured(run, share, measure) !== undefined)) return;
   const step = stepAt(share, runs[0]!.steps);
   throw new UserError(`screen: ${measure.best} is not measured by step ${step}; set mode to paper or report`);

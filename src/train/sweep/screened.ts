@@ -4,11 +4,11 @@ import { type KeptState, latestState } from "../checkpoint/state.ts";
 import { readTrainedRun } from "../report/run.ts";
 import { receiptFile } from "../session/folder.ts";
 import { costOf, type Rung } from "./rungs.ts";
-import { type Measure, measured, type RankedRun, rankedBy, stepAt, type Watched } from "./screen.ts";
+import { type Measure, measured, type RankedRun, rankedBy, stepAt, type WatchedRun } from "./screen.ts";
 import type { ScreenOptions } from "./screen-options.ts";
 
 /** A screen's findings, and the compute that it saved. */
-export interface Screened {
+export interface ScreenReport {
   readonly mode: ScreenOptions["mode"];
   /** The share of each run's steps in the first window. */
   readonly window: number;
@@ -30,9 +30,9 @@ export function screenedOf(
   options: ScreenOptions,
   window: number,
   rungs: readonly Rung[],
-  runs: readonly Watched[],
+  runs: readonly WatchedRun[],
   measure: Measure,
-): Screened {
+): ScreenReport {
   const watched = runs.filter(({ done, steps }) => done.length >= stepAt(window, steps));
   const ranking = rankedBy(options, window, watched);
   const bills = runs.map(billOf);
@@ -50,7 +50,7 @@ interface Bill {
   readonly whole: number;
 }
 
-function billOf({ out, steps, done }: Watched): Bill {
+function billOf({ out, steps, done }: WatchedRun): Bill {
   const { receipt } = readTrainedRun(out);
   if (receipt) return { spent: receipt.flops.spent, whole: receipt.flops.spent };
   const stages = [...new Set(done.map(({ stage }) => stage))];
@@ -66,10 +66,10 @@ function billOf({ out, steps, done }: Watched): Bill {
 /** Correlations over completed runs: a positive sign means that the figure predicts a better run, with a lower measure. */
 function agreementOf(
   ranking: readonly RankedRun[],
-  runs: readonly Watched[],
+  runs: readonly WatchedRun[],
   window: number,
   measure: Measure,
-): Screened["agreement"] {
+): ScreenReport["agreement"] {
   const whole = ranking.flatMap((ranked) => {
     const run = runs.find(({ out }) => out === ranked.out)!;
     const [early, final] = [measured(run, window, measure), measured(run, 1, measure)];
@@ -86,7 +86,7 @@ function agreementOf(
 }
 
 /** Why a run was stopped at a rung. */
-export function reasonOf(run: Watched, { share }: Rung, { mode }: ScreenOptions, measure: Measure): string {
+export function reasonOf(run: WatchedRun, { share }: Rung, { mode }: ScreenOptions, measure: Measure): string {
   const at = `screened out at step ${stepAt(share, run.steps)} of ${run.steps}`;
   if (mode === "paper") return `${at} by its early loss and gradient norm`;
   const value = measured(run, share, measure);

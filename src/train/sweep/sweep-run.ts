@@ -10,7 +10,7 @@ import { Spike } from "../session/spike.ts";
 import type { LabTasks } from "../session/tasks.ts";
 import type { Base } from "../subject/subject.ts";
 import type { Setting } from "./grid.ts";
-import type { Watched } from "./screen.ts";
+import type { WatchedRun } from "./screen.ts";
 
 export interface SweepEvents extends SessionEvents {
   /** Called before each run that continues; `index` counts all runs from 1. */
@@ -75,7 +75,7 @@ export class SweepRun {
     return { options: this.options, out: this.folder, ...(until !== undefined && { until }) };
   }
 
-  watched(): Watched {
+  watched(): WatchedRun {
     return { out: this.folder, steps: this.steps, done: readMetrics(this.folder) };
   }
 

@@ -7,9 +7,9 @@ import type { LabTasks } from "../session/tasks.ts";
 import type { Base } from "../subject/subject.ts";
 import { readSweep, type Setting } from "./grid.ts";
 import { rungsOf, windowOf } from "./rungs.ts";
-import { checkEvaluations, checkMeasured, type Measure, stepAt, survivors, type Watched } from "./screen.ts";
+import { checkEvaluations, checkMeasured, type Measure, stepAt, survivors, type WatchedRun } from "./screen.ts";
 import type { ScreenOptions } from "./screen-options.ts";
-import { reasonOf, type Screened, screenedOf } from "./screened.ts";
+import { reasonOf, type ScreenReport, screenedOf } from "./screened.ts";
 import { type Around, advanceRuns, planned, type SweepEvents, type SweepRun } from "./sweep-run.ts";
 
 /**
@@ -18,12 +18,12 @@ import { type Around, advanceRuns, planned, type SweepEvents, type SweepRun } fr
 export interface SweepResult extends TrainingReport {
   readonly out: string;
   /** Runs that were screened out, and runs whose loss or gradient was not finite. */
-  readonly stopped: readonly Stopped[];
+  readonly stopped: readonly StoppedRun[];
   /** Absent without a screen. */
-  readonly screen?: Screened;
+  readonly screen?: ScreenReport;
 }
 
-interface Stopped {
+interface StoppedRun {
   readonly out: string;
   readonly reason: string;
 }
@@ -67,7 +67,7 @@ async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, meas
   const window = windowOf(screen, steps);
   const rungs = rungsOf(screen, runs.length, window);
   if (screen.mode === "halving") for (const run of runs) checkEvaluations(run, rungs, measure);
-  const stopped: Stopped[] = [];
+  const stopped: StoppedRun[] = [];
   let remaining = runs;
   for (const rung of rungs) {
     await advanceRuns(remaining, around, (run) => stepAt(rung.share, run.steps));
@@ -78,7 +78,7 @@ async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, meas
     stopped.push(...dropped.map((run) => ({ out: run.out, reason: reasonOf(run, rung, screen, measure) })));
     remaining = remaining.filter(({ folder }) => retained.includes(folder));
   }
-  return { remaining, stopped, screened: (all: Watched[]) => screenedOf(screen, window, rungs, all, measure) };
+  return { remaining, stopped, screened: (all: WatchedRun[]) => screenedOf(screen, window, rungs, all, measure) };
 }
 
 /** The option `best`, which is the same for all runs. */

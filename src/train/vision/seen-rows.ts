@@ -83,12 +83,12 @@ function sampleOf(record: SeenRecord, image: SeenImage, tokenizer: Tokenizer, { 
 }
 
 /** A token, and whether it is a label. */
-interface Written {
+interface RowToken {
   readonly id: number;
   readonly label: boolean;
 }
 
-function chat({ questions }: SeenRecord, tokenizer: Tokenizer, gap: Placing["gap"]): Written[] {
+function chat({ questions }: SeenRecord, tokenizer: Tokenizer, gap: Placing["gap"]): RowToken[] {
   const turns = questions.flatMap(({ prompt, answer }, i): ChatMessage[] => {
     const content = [...(i === 0 ? [{ type: "image" }] : []), { type: "text", text: prompt }];
     return [
@@ -101,7 +101,7 @@ function chat({ questions }: SeenRecord, tokenizer: Tokenizer, gap: Placing["gap
   return pieces.flatMap((ids, i) => ids.map((id) => ({ id, label: segments[i]!.labelled })));
 }
 
-function plain({ questions }: SeenRecord, tokenizer: Tokenizer, imageToken: number): Written[] {
+function plain({ questions }: SeenRecord, tokenizer: Tokenizer, imageToken: number): RowToken[] {
   const { before, behind } = framed(tokenizer);
   const unread = (ids: readonly number[]) => ids.map((id) => ({ id, label: false }));
   const exchanges = questions.flatMap(({ prompt, answer }) => [

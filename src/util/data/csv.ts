@@ -12,7 +12,7 @@ export async function* csvRows(path: string, delimiter: "," | "\t"): AsyncGenera
   }
 }
 
-interface Parsed {
+interface ParsedRow {
   record: Record<string, string>;
   info: { lines: number };
 }
@@ -24,7 +24,7 @@ function distinct(names: string[]): string[] {
   throw new Error(`two columns are called ${JSON.stringify(twice)}`);
 }
 
-function recordsOf(path: string, text: string, delimiter: string): Parsed[] {
+function recordsOf(path: string, text: string, delimiter: string): ParsedRow[] {
   // TSV has no quoting: a quote is an ordinary character.
   const quote = delimiter === "\t" ? null : '"';
   try {

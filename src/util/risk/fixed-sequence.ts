@@ -1,5 +1,5 @@
 /** A candidate with the p-value of "its risk is above the bound". */
-export interface Tested<T> {
+export interface TestedCandidate<T> {
   readonly candidate: T;
   readonly p: number;
 }
@@ -13,8 +13,8 @@ export function certifiedOf<T>(
   candidates: readonly T[],
   pOf: (candidate: T) => number,
   confidence: number,
-): Tested<T>[] {
-  const certified: Tested<T>[] = [];
+): TestedCandidate<T>[] {
+  const certified: TestedCandidate<T>[] = [];
   for (const candidate of candidates) {
     const p = pOf(candidate);
     // NaN never certifies.

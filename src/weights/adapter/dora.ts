@@ -1,7 +1,7 @@
 import type { LoraLayer } from "./lora-layers.ts";
 
 /** The rows [outputs, inputs] of one of several stacked matrices. */
-interface Stacked {
+interface StackedRows {
   readonly shape: readonly number[];
   floats(): Float32Array;
 }
@@ -10,7 +10,7 @@ interface Stacked {
 export function doraGains(
   { rank, down, up, magnitude }: LoraLayer,
   inputs: number,
-  matrices: readonly Stacked[],
+  matrices: readonly StackedRows[],
 ): Float32Array<ArrayBuffer> {
   const outputs = up.length / rank;
   const gains = new Float32Array(outputs).fill(1);

@@ -11,7 +11,7 @@ import { type AdapterRecord, writeRecord } from "./record.ts";
 import type { Update } from "./updates.ts";
 
 /** An adapter and its weight in a sum. */
-export interface Weighted {
+export interface WeightedAdapter {
   readonly folder: string;
   readonly weight: number;
 }
@@ -28,7 +28,7 @@ interface MergedAdapter {
  * @throws UserError if they have different bases or prompt forms, are not plain LoRA, or have ranks that the method
  * cannot mix
  */
-export function mergeAdapters(adapters: readonly Weighted[], how: Combination): MergedAdapter {
+export function mergeAdapters(adapters: readonly WeightedAdapter[], how: Combination): MergedAdapter {
   const read = adapters.map(({ folder, weight }) => ({ folder, weight, config: configOf(folder) }));
   const base = baseOf(read);
   const opened = read.map(({ folder, ...one }) => ({ ...one, lora: plainLora(folder, one.config) }));
@@ -40,7 +40,7 @@ export function mergeAdapters(adapters: readonly Weighted[], how: Combination): 
   return { lora, config: settingsOf(base, configs, updates) };
 }
 
-interface Opened {
+interface OpenAdapter {
   readonly lora: Lora;
   readonly weight: number;
   readonly config: JsonObject;
@@ -94,7 +94,7 @@ function recordOf(loras: readonly Lora[]): AdapterRecord | undefined {
 const shapeOf = ({ kind, outputs, inputs }: Update): string =>
   `${outputs}, ${inputs}${kind === "table" ? ", a table" : ""}`;
 
-interface Found {
+interface AdapterUpdate {
   /** The adapter's index in the list. */
   readonly adapter: number;
   readonly folder: string;
@@ -102,7 +102,7 @@ interface Found {
   readonly update: Update;
 }
 
-function mergedUpdate(module: string, all: readonly Opened[], how: Combination): Update {
+function mergedUpdate(module: string, all: readonly OpenAdapter[], how: Combination): Update {
   const parts = all.flatMap(({ lora, weight }, adapter) => {
     const update = lora.updates.get(module);
     return update ? [{ adapter, weight, update, folder: lora.folder }] : [];
@@ -123,8 +123,8 @@ function mergedUpdate(module: string, all: readonly Opened[], how: Combination):
 }
 
 /** @throws UserError if a module's updates differ in shape, or in a rank that must be equal */
-function requireMixable(module: string, parts: readonly Found[], { type }: Combination): void {
-  const [first] = parts as [Found, ...Found[]];
+function requireMixable(module: string, parts: readonly AdapterUpdate[], { type }: Combination): void {
+  const [first] = parts as [AdapterUpdate, ...AdapterUpdate[]];
   for (const { folder, update } of parts) {
     if (shapeOf(update) !== shapeOf(first.update))
       throw new UserError(

@@ -7,7 +7,7 @@ import { withFile } from "../read-file.ts";
 import { readConfig } from "../safetensors/checkpoint.ts";
 import { bytesOf, decoderOf } from "../safetensors/dtypes.ts";
 import { type Initializer, readGraph } from "./graph.ts";
-import { type OnnxTensor, type Stored, tensorsOf } from "./tensors.ts";
+import { type OnnxArray, type OnnxTensor, tensorsOf } from "./tensors.ts";
 
 /**
  * The ONNX file of a model: the path itself, or the only ONNX file in a folder without safetensors; undefined if
@@ -73,7 +73,7 @@ function joined(parts: readonly Float32Array<ArrayBuffer>[]): Float32Array<Array
 }
 
 /** Transposes a matrix [inputs, outputs] to [outputs, inputs]. */
-function turned(file: string, stored: Stored): Float32Array<ArrayBuffer> {
+function turned(file: string, stored: OnnxArray): Float32Array<ArrayBuffer> {
   const values = floatsOf(file, stored);
   const [inputs, outputs] = stored.data.shape as [number, number];
   const out = new Float32Array(values.length);
@@ -82,7 +82,7 @@ function turned(file: string, stored: Stored): Float32Array<ArrayBuffer> {
 }
 
 /** Reads elements of an initializer, dequantised like DequantizeLinear: (q − zero) · scale. */
-function floatsOf(file: string, { data, scale, zero, axis }: Stored, range?: Range): Float32Array<ArrayBuffer> {
+function floatsOf(file: string, { data, scale, zero, axis }: OnnxArray, range?: Range): Float32Array<ArrayBuffer> {
   const values = valuesOf(file, data, range);
   if (!scale) return values;
   const [scales, zeros] = [valuesOf(file, scale), zero && valuesOf(file, zero)];

@@ -2,7 +2,7 @@ import type { StoredTensor } from "../checkpoint.ts";
 import type { Initializer, OnnxGraph, OnnxNode } from "./graph.ts";
 
 /** An initializer, which may consist of bytes with one scale and zero point for all, or one per index of an axis. */
-export interface Stored {
+export interface OnnxArray {
   readonly data: Initializer;
   readonly scale?: Initializer | undefined;
   readonly zero?: Initializer | undefined;
@@ -13,7 +13,7 @@ export interface Stored {
 
 /** A tensor of the exported model: one initializer, or several concatenated ones. */
 export interface OnnxTensor extends StoredTensor {
-  readonly pieces: readonly Stored[];
+  readonly pieces: readonly OnnxArray[];
 }
 
 /**
@@ -82,7 +82,7 @@ class Names {
     return source;
   }
 
-  #stored(data: Initializer): Stored {
+  #stored(data: Initializer): OnnxArray {
     const reader = this.#readers.get(data.name);
     const transposed = data.shape.length === 2 && reader !== undefined && isTransposed(reader, data.name);
     const last = data.shape.length - 1;
@@ -131,7 +131,7 @@ const moduleOf = (node: string): string | undefined => /^\/(.+)\/[^/]+$/.exec(no
 const isTransposed = ({ op, inputs, integers }: OnnxNode, name: string): boolean =>
   inputs[1] === name && (["MatMul", "MatMulInteger"].includes(op) || (op === "Gemm" && integers.get("transB") !== 1));
 
-function tensorOf(name: string, shape: readonly number[], pieces: readonly Stored[]): OnnxTensor {
+function tensorOf(name: string, shape: readonly number[], pieces: readonly OnnxArray[]): OnnxTensor {
   const bytes = pieces.reduce((sum, { data: { data } }) => sum + ("bytes" in data ? data.bytes : data.length), 0);
   return { name, shape, type: pieces[0]!.data.type ?? "unknown", bytes, pieces };
 }

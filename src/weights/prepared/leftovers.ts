@@ -3,7 +3,7 @@ import path from "node:path";
 import { VERSION } from "./store-index.ts";
 
 /** What the folder of prepared weights contains. */
-export interface Held {
+export interface PreparedUsage {
   /** The folder's total number of bytes. */
   readonly bytes: number;
   /** Folders in another version's layout, which this version does not use. */
@@ -11,7 +11,7 @@ export interface Held {
 }
 
 /** Inspects the folder that contains a folder per model, each with a folder per form of its weights. */
-export function preparedHeld(programs: string): Held {
+export function preparedHeld(programs: string): PreparedUsage {
   const models = foldersIn(programs);
   const old = models.flatMap((model) => (isOldModel(model) ? [model] : foldersIn(model).filter(isOldForm)));
   return { bytes: bytesIn(programs), stale: old.map((folder) => ({ folder, bytes: bytesIn(folder) })) };

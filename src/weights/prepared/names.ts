@@ -1,7 +1,7 @@
 import type { Rows } from "../checkpoint.ts";
 
 /** Where a checkpoint stores a tensor. Canonical names are GGUF's (`blk.0.attn_q.weight`). */
-export interface Stored {
+export interface TensorPlace {
   readonly name: string;
   /**
    * True if stored as [inputs, outputs], as in GPT-2's Conv1D, for a model that expects [outputs, inputs]; in a stack,
@@ -39,10 +39,10 @@ export interface StackBlock {
 }
 
 /** Maps canonical names to the checkpoint's names; a GGUF's names are canonical. */
-export type Names = (canonical: string) => string | Stored;
+export type Names = (canonical: string) => string | TensorPlace;
 
 export const identity: Names = (canonical) => canonical;
 
 /** A key that identifies how a tensor is stored. */
-export const keyOf = ({ name, transposed, rows, every, plus }: Stored): string =>
+export const keyOf = ({ name, transposed, rows, every, plus }: TensorPlace): string =>
   `${name}${transposed ? "ᵀ" : ""}${rows ? `[${rows.join(":")}]` : ""}${every ? `(${every.at}/${every.of})` : ""}${plus ? `+${plus}` : ""}`;

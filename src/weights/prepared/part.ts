@@ -2,7 +2,7 @@ import type { Block, CodeBits } from "../../graph/index.ts";
 import type { Checkpoint, Rows, StoredTensor } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
 import { everyRow, type KernelMatrix } from "./layout.ts";
-import { type Every, keyOf, type Names, type StackBlock, type Stored } from "./names.ts";
+import { type Every, keyOf, type Names, type StackBlock, type TensorPlace } from "./names.ts";
 import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 
 /** How many weights are converted to float32 at a time while a matrix is rounded. */
@@ -10,7 +10,7 @@ const CHUNK = 2 ** 22;
 
 /** One tensor in the model's shape: a stored tensor or a slice of it, transposed if necessary. */
 export class Part {
-  readonly #stored: Stored;
+  readonly #stored: TensorPlace;
   readonly #tensor: StoredTensor | undefined;
   /** The rows of the tensor's matrix in a stack. */
   readonly #matrix: Rows | undefined;
@@ -184,14 +184,14 @@ function misstacked(
 }
 
 /** The shape that a stored tensor, or one matrix of a stack, has in the model. */
-function turned(shape: readonly number[], { transposed, rows, every }: Stored): readonly number[] {
+function turned(shape: readonly number[], { transposed, rows, every }: TensorPlace): readonly number[] {
   const own = every ? scaledSide(shape, every, 1 / every.of) : shape;
   const whole = transposed ? own.toReversed() : own;
   return rows ? whole.with(0, rows[1] - rows[0]) : whole;
 }
 
 /** The shape in the file of a tensor that interleaves matrices of this shape. */
-function asInFile(shape: readonly number[], { transposed, every }: Stored): readonly number[] {
+function asInFile(shape: readonly number[], { transposed, every }: TensorPlace): readonly number[] {
   const own = transposed ? shape.toReversed() : shape;
   return every ? scaledSide(own, every, every.of) : own;
 }
@@ -200,7 +200,7 @@ const scaledSide = (shape: readonly number[], { side }: Every, factor: number): 
   side === "rows" ? shape.with(0, shape[0]! * factor) : shape.with(-1, shape.at(-1)! * factor);
 
 /** Describes how a stored tensor's shape differs from `expected`, in the checkpoint's form; undefined if equal. */
-function misfit(shape: readonly number[], stored: Stored, expected: readonly number[]): string | undefined {
+function misfit(shape: readonly number[], stored: TensorPlace, expected: readonly number[]): string | undefined {
   const { transposed, rows } = stored;
   if (stored.shape) {
     if (shape.join() === stored.shape.join()) return undefined;

@@ -11,7 +11,7 @@ export type Bits = 4 | 8;
 export const isBlockable = (cols: number): boolean => cols % BLOCK === 0;
 
 /** Codes of one byte each and one scale per block; with 4 bits, also the value of code 0 per block. */
-interface Rounded {
+interface BlockCodes {
   readonly codes: Uint8Array<ArrayBuffer>;
   readonly scale: Float32Array<ArrayBuffer>;
   readonly min: Float32Array<ArrayBuffer>;
@@ -19,7 +19,7 @@ interface Rounded {
 
 /** Rounds a matrix [rows, cols], given in pieces of whole rows, to the nearest of 2^bits levels per block. */
 export class Rounding {
-  readonly #rounded: Rounded;
+  readonly #rounded: BlockCodes;
 
   constructor(
     private readonly to: Bits,
@@ -50,7 +50,7 @@ export class Rounding {
 }
 
 /** Rounds symmetrically, as Q8_0 does: w ≈ scale · (code − 128), codes 1 to 255. */
-function roundTo8({ codes, scale }: Rounded, values: Float32Array, from: number, at: number, block: Block): void {
+function roundTo8({ codes, scale }: BlockCodes, values: Float32Array, from: number, at: number, block: Block): void {
   let most = 0;
   for (let i = from; i < from + block; i++) {
     const size = Math.abs(values[i]!);
@@ -64,7 +64,7 @@ function roundTo8({ codes, scale }: Rounded, values: Float32Array, from: number,
 }
 
 /** Rounds to 15 steps from the smallest to the greatest weight, as Q4_1 does. */
-function roundTo4({ codes, scale, min }: Rounded, values: Float32Array, from: number, at: number): void {
+function roundTo4({ codes, scale, min }: BlockCodes, values: Float32Array, from: number, at: number): void {
   let [least, most] = [values[from]!, values[from]!];
   for (let i = from; i < from + BLOCK; i++) {
     const value = values[i]!;

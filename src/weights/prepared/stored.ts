@@ -1,6 +1,6 @@
 import type { Rows } from "../checkpoint.ts";
 import type { WritableTensor } from "../safetensors/write.ts";
-import type { Every, Names, Stored } from "./names.ts";
+import type { Every, Names, TensorPlace } from "./names.ts";
 
 /**
  * Converts canonically named tensors to the checkpoint's names and layout, as `names` defines them; the inverse of
@@ -12,7 +12,7 @@ export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTens
   const stacks = new Map<string, Stack>();
   const slices = new Map<string, Slice[]>();
   const woven = new Map<string, Woven>();
-  const place = ({ name, block }: Pick<Stored, "name" | "block">, tensor: WritableTensor) => {
+  const place = ({ name, block }: Pick<TensorPlace, "name" | "block">, tensor: WritableTensor) => {
     if (!block) return all.set(name, tensor);
     const { at, of, matrices } = block;
     const stack = stacks.get(name) ?? { matrices, blocks: Array.from({ length: of }) };
@@ -69,7 +69,7 @@ function joined(name: string, slices: readonly Slice[]): WritableTensor {
 
 /** Matrices whose rows or columns alternate in the file. */
 interface Woven {
-  readonly stored: Pick<Stored, "name" | "block">;
+  readonly stored: Pick<TensorPlace, "name" | "block">;
   readonly side: Every["side"];
   readonly parts: (WritableTensor | undefined)[];
 }
@@ -115,7 +115,7 @@ function stacked(name: string, { matrices, blocks }: Stack): WritableTensor {
   };
 }
 
-function storedAs({ transposed, plus, shape }: Stored, tensor: WritableTensor): WritableTensor {
+function storedAs({ transposed, plus, shape }: TensorPlace, tensor: WritableTensor): WritableTensor {
   if (shape) return { shape, values: tensor.values };
   const less = plus ? { shape: tensor.shape, values: () => tensor.values().map((v) => v - plus) } : tensor;
   if (!transposed) return less;

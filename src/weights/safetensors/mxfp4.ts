@@ -10,7 +10,7 @@ const BLOCK = 32;
 const BYTES = BLOCK / 2;
 
 /** An MXFP4 tensor, stored as two tensors: `…_blocks` u8 [..., blocks, 16] and `…_scales` u8 [..., blocks]. */
-interface Packed {
+interface PackedTensor {
   readonly blocks: SafeTensor;
   readonly scales: SafeTensor;
 }
@@ -39,8 +39,8 @@ export function readablePacked(
 }
 
 /** Finds the MXFP4 pairs, by common name. @throws UserError for a pair with wrong shapes */
-function packedIn(tensors: ReadonlyMap<string, SafeTensor>): Map<string, Packed> {
-  const pairs = new Map<string, Packed>();
+function packedIn(tensors: ReadonlyMap<string, SafeTensor>): Map<string, PackedTensor> {
+  const pairs = new Map<string, PackedTensor>();
   for (const [name, blocks] of tensors) {
     const scales = name.endsWith("_blocks") ? tensors.get(name.replace(/blocks$/, "scales")) : undefined;
     if (!scales) continue;
@@ -56,7 +56,7 @@ function packedIn(tensors: ReadonlyMap<string, SafeTensor>): Map<string, Packed>
 
 const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
-function asOne(name: string, { blocks, scales }: Packed): StoredTensor {
+function asOne(name: string, { blocks, scales }: PackedTensor): StoredTensor {
   const shape = scales.shape.with(-1, scales.shape.at(-1)! * BLOCK);
   return { name, shape, type: "MXFP4", bytes: blocks.bytes + scales.bytes };
 }
@@ -65,7 +65,7 @@ function asOne(name: string, { blocks, scales }: Packed): StoredTensor {
  * Converts rows of blocks to ggml's layout, in which each block begins with its scale, and each byte holds two weights
  * that are 16 apart, not neighbours.
  */
-function inGgmlBlocks({ blocks, scales }: Packed, [from, to]: Rows, each: number): Uint8Array {
+function inGgmlBlocks({ blocks, scales }: PackedTensor, [from, to]: Rows, each: number): Uint8Array {
   const codes = readBytes(blocks, from * each * BYTES, to * each * BYTES);
   const exponents = readBytes(scales, from * each, to * each);
   const out = new Uint8Array(codes.length + exponents.length);

@@ -29,7 +29,7 @@ export interface Member {
   sha256?: string | undefined;
 }
 
-export interface Extracted {
+export interface Checksum {
   bytes: number;
   /** Hex. */
   sha256: string;
@@ -43,9 +43,9 @@ export const damaged = (path: string, kind: string, error: Error): UserError =>
  * @throws UserError if the archive is damaged; a member is missing, not a plain file, or has the wrong size or hash;
  * the disk is full; or any path in the archive leads outside
  */
-export async function extractMembers(archive: Archive, members: Member[], signal?: AbortSignal): Promise<Extracted[]> {
+export async function extractMembers(archive: Archive, members: Member[], signal?: AbortSignal): Promise<Checksum[]> {
   const sizes = await archive.sizes();
-  const done = new Map<string, Extracted>();
+  const done = new Map<string, Checksum>();
   const wanted = new Map(members.map((member) => [find(archive, sizes, member.name), member]));
   const space = [...wanted.keys()].reduce((sum, name) => sum + sizes.get(name)!, 0);
   for (const { to } of members) await makeFolder(dirname(to));
@@ -70,7 +70,7 @@ export async function joinMembers(
   pieces: readonly { archive: Archive; name: string }[],
   { to, sha256 }: Omit<Member, "name">,
   signal?: AbortSignal,
-): Promise<Extracted> {
+): Promise<Checksum> {
   let bytes = 0;
   for (const { archive, name } of pieces) {
     const sizes = await archive.sizes();

@@ -1,4 +1,4 @@
-import { asDropped, Dropped, refusal, Stall } from "./network.ts";
+import { asDropped, refusal, Stall, TransientError } from "./network.ts";
 
 /** The address of a file's bytes, and how messages name the file. */
 export interface Remote {
@@ -20,7 +20,7 @@ export interface Pace {
   stallMs: number;
 }
 
-/** Makes one request and reads the response. Failures that a later request may avoid are thrown as `Dropped`. */
+/** Makes one request and reads the response. Failures that a later request may avoid are thrown as `TransientError`. */
 export class Connection {
   private constructor(
     readonly response: Response,
@@ -43,7 +43,7 @@ export class Connection {
       }
       return new Connection(response, remote, stall);
     } catch (error) {
-      const dropped = stall.signal.aborted ? new Dropped(stall.reason) : asDropped(error, remote.url);
+      const dropped = stall.signal.aborted ? new TransientError(stall.reason) : asDropped(error, remote.url);
       stall.end();
       throw dropped;
     }
@@ -56,7 +56,7 @@ export class Connection {
         yield chunk;
       }
     } catch (error) {
-      throw this.stall.signal.aborted ? new Dropped(this.stall.reason) : asDropped(error, this.remote.url);
+      throw this.stall.signal.aborted ? new TransientError(this.stall.reason) : asDropped(error, this.remote.url);
     } finally {
       this.close();
     }

@@ -6,7 +6,7 @@ import { Connection, type Pace, type Remote } from "./connection.ts";
 import { type Digest, digestName } from "./digest.ts";
 import { ensureSpace, megabytes } from "./disk.ts";
 import { inLanes, laneBytes } from "./lane.ts";
-import { Dropped, hostOf, startOf, totalOf } from "./network.ts";
+import { hostOf, startOf, TransientError, totalOf } from "./network.ts";
 import { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";
 
@@ -71,13 +71,13 @@ function mismatch(job: Download, digest: string): UserError {
   );
 }
 
-interface Filled {
+interface FilledPart {
   digest: string;
   /** True if part of the file came from an earlier run. */
   resumed: boolean;
 }
 
-async function fill(job: Download, path: string): Promise<Filled> {
+async function fill(job: Download, path: string): Promise<FilledPart> {
   const part = await Part.open(path, job.digest);
   try {
     const before = part.bytes;
@@ -132,7 +132,7 @@ async function begin({ remote, pace, signal }: Persistence, part: Part): Promise
   const from = part.bytes;
   const connection = await Connection.open(remote, pace, signal, from, from + laneBytes).catch(async (error) => {
     // Status 416: the server has no more bytes, but the hash is wrong.
-    if (error instanceof Dropped && from > 0 && error.status === 416) await part.reset();
+    if (error instanceof TransientError && from > 0 && error.status === 416) await part.reset();
     throw error;
   });
   const { response } = connection;
@@ -140,7 +140,7 @@ async function begin({ remote, pace, signal }: Persistence, part: Part): Promise
   await part.reset();
   if (response.status === 200) return connection;
   connection.close();
-  throw new Dropped("the server sent a different range than requested");
+  throw new TransientError("the server sent a different range than requested");
 }
 
 /**
@@ -158,6 +158,6 @@ async function inOne(job: Download, work: Persistence, part: Part, first: Connec
       job.onProgress?.(part.bytes, total);
     }
     if (part.bytes < total)
-      throw new Dropped(`the connection closed at ${megabytes(part.bytes)} of ${megabytes(total)}`);
+      throw new TransientError(`the connection closed at ${megabytes(part.bytes)} of ${megabytes(total)}`);
   });
 }

@@ -8,7 +8,7 @@ import * as cache from "./hub-cache.ts";
 import { type HubListing, listRepository } from "./hub-list.ts";
 import { fileUrl, hubRemote } from "./hub-remote.ts";
 import { Unreachable } from "./persist.ts";
-import type { Plan, PullOptions, Wanted } from "./plan.ts";
+import type { ModelRef, Plan, PullOptions } from "./plan.ts";
 import { identity } from "./record.ts";
 import { fileHash } from "./sound.ts";
 import { hubSpec } from "./spec.ts";
@@ -18,7 +18,7 @@ import { keepModel, type ResolvedModel } from "./store.ts";
  * Plans a model's download from the hub into the cache shared by all clients; files already fetched by another client
  * are not fetched again. If the hub cannot be reached, cached files are used.
  */
-export async function planHub(mirror: HubMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
+export async function planHub(mirror: HubMirror, wanted: ModelRef, options: PullOptions): Promise<Plan> {
   try {
     return planListed(mirror, wanted, await listRepository(mirror, options));
   } catch (error) {
@@ -29,7 +29,7 @@ export async function planHub(mirror: HubMirror, wanted: Wanted, options: PullOp
   }
 }
 
-function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubListing): Plan {
+function planListed(mirror: HubMirror, wanted: ModelRef, { commit, files }: HubListing): Plan {
   const { repo, revision = "main" } = mirror;
   const choice = choose(
     files.map(({ path }) => path),
@@ -55,7 +55,7 @@ function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubLis
 }
 
 /** Plans to use the cached files; undefined without cached files. */
-export async function planCached(mirror: HubMirror, wanted: Wanted): Promise<Plan | undefined> {
+export async function planCached(mirror: HubMirror, wanted: ModelRef): Promise<Plan | undefined> {
   const commit = cache.knownCommit(mirror.repo, mirror.revision ?? "main");
   const names = commit === undefined ? [] : await cache.snapshotFiles(cache.snapshotFolder(mirror.repo, commit));
   if (commit === undefined || names.length === 0) return undefined;
@@ -63,7 +63,7 @@ export async function planCached(mirror: HubMirror, wanted: Wanted): Promise<Pla
   return { source: hubSpec(mirror), unpacked: 0, fetches: [], finish: () => keep(mirror, wanted, commit, choice) };
 }
 
-function choose(names: readonly string[], { repo, file }: HubMirror, { files }: Wanted): Choice {
+function choose(names: readonly string[], { repo, file }: HubMirror, { files }: ModelRef): Choice {
   if (files === undefined) return chooseModel(names, file, repo);
   const paths = files.length === 1 && file !== undefined ? [file] : files.map(({ path }) => path);
   const missing = paths.filter((path) => !names.includes(path));
@@ -72,7 +72,7 @@ function choose(names: readonly string[], { repo, file }: HubMirror, { files }: 
 }
 
 /** Checks a snapshot's files, and records them as the downloaded model. */
-async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: Choice): Promise<ResolvedModel> {
+async function keep(mirror: HubMirror, wanted: ModelRef, commit: string, choice: Choice): Promise<ResolvedModel> {
   const folder = cache.snapshotFolder(mirror.repo, commit);
   const files: { path: string; local: string; bytes: number; sha256: string }[] = [];
   for (const [i, name] of choice.files.entries()) {

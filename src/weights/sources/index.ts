@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 import { codeOf, reasonOf } from "../../util/system-errors.ts";
 import { aliases } from "./aliases.ts";
 import { isOffline } from "./hub-env.ts";
-import type { Plan, PullOptions, Wanted } from "./plan.ts";
+import type { ModelRef, Plan, PullOptions } from "./plan.ts";
 import { identity } from "./record.ts";
 import { shippedFolder } from "./shipped.ts";
 import { DamagedModel } from "./sound.ts";
@@ -54,7 +54,7 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
 }
 
 /** The local model; undefined if it must be downloaded or repaired. @throws DamagedModel if offline */
-async function soundModel({ name, files, verify }: Wanted, offline = false): Promise<ResolvedModel | undefined> {
+async function soundModel({ name, files, verify }: ModelRef, offline = false): Promise<ResolvedModel | undefined> {
   try {
     return await cachedModel(name, files && identity(files), verify);
   } catch (error) {
@@ -98,7 +98,7 @@ async function ownModel(spec: OwnModel): Promise<ResolvedModel> {
   return { ...(await ownFile(shippedFolder(spec.name))), name: spec.name, source: "shipped" };
 }
 
-function wantedBy(text: string, spec: Exclude<ModelSpec, OwnModel>): Wanted {
+function wantedBy(text: string, spec: Exclude<ModelSpec, OwnModel>): ModelRef {
   switch (spec.kind) {
     case "alias":
       return { name: spec.name, ...aliases[spec.name]! };

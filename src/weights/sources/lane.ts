@@ -1,5 +1,5 @@
 import { Connection, type Pace } from "./connection.ts";
-import { Dropped, startOf, totalOf } from "./network.ts";
+import { startOf, TransientError, totalOf } from "./network.ts";
 import type { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";
 
@@ -61,7 +61,7 @@ class Lane {
       this.wake();
       if (this.at >= this.end) return;
     }
-    if (this.at < this.end) throw new Dropped("the connection closed too early");
+    if (this.at < this.end) throw new TransientError("the connection closed too early");
   }
 }
 
@@ -70,7 +70,7 @@ async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: P
   const connection = await Connection.open(remote, pace, signal, from, to);
   if (connection.response.status === 206 && startOf(connection.response) === from) return connection;
   connection.close();
-  throw new Dropped("the server sent a different range than requested");
+  throw new TransientError("the server sent a different range than requested");
 }
 
 /** The number of bytes per connection; bytes not yet written wait in memory. */

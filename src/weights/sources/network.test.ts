@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { asDropped, Dropped, hostOf, refusal, startOf, totalOf } from "./network.ts";
+import { asDropped, hostOf, refusal, startOf, TransientError, totalOf } from "./network.ts";
 
 const url = "https://host.example:8443/secret-token/m.bin";
 const failed = (code: string) => new TypeError("fetch failed", { cause: Object.assign(new Error("x"), { code }) });
@@ -19,12 +19,12 @@ describe("an error of fetch", () => {
     ["UND_ERR_CONNECT_TIMEOUT", "the connection timed out"],
     ["EWEIRD", "EWEIRD"],
   ])("%s may pass", (code, words) => {
-    expect(asDropped(failed(code), url)).toEqual(new Dropped(words));
+    expect(asDropped(failed(code), url)).toEqual(new TransientError(words));
   });
 
   test("in the middle of a body may pass", () => {
     expect(asDropped(new TypeError("terminated"), url).message).toBe("the connection was closed");
-    const dropped = new Dropped("x", 7);
+    const dropped = new TransientError("x", 7);
     expect(asDropped(dropped, url)).toBe(dropped);
   });
 
@@ -63,15 +63,15 @@ describe("a refusal", () => {
     [206, {}, 0],
   ] as const)("HTTP %i with %j may pass after %i ms", (status, headers, ms) => {
     const error = refusal(response(status, headers), "m.bin", url);
-    expect(error).toBeInstanceOf(Dropped);
-    expect((error as Dropped).waitMs).toBe(ms);
+    expect(error).toBeInstanceOf(TransientError);
+    expect((error as TransientError).waitMs).toBe(ms);
   });
 });
 
 test("Retry-After may be a date", () => {
   vi.spyOn(Date, "now").mockReturnValue(Date.UTC(2026, 0, 1));
   const inFive = new Date(Date.UTC(2026, 0, 1, 0, 0, 5)).toUTCString();
-  const error = refusal(response(429, { "retry-after": inFive }), "m.bin", url) as Dropped;
+  const error = refusal(response(429, { "retry-after": inFive }), "m.bin", url) as TransientError;
   vi.restoreAllMocks();
   expect(error.waitMs).toBe(5000);
 });

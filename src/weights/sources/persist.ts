@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../util/errors.ts";
 import type { Pace, Remote } from "./connection.ts";
-import { Dropped, hostOf, leastBytes } from "./network.ts";
+import { hostOf, leastBytes, TransientError } from "./network.ts";
 
 /** An error for a network or a host that does not answer, as opposed to refusing. */
 export class Unreachable extends UserError {}
@@ -23,7 +23,7 @@ export async function persist<T>(job: Persistence, attempt: () => Promise<T>): P
   let most = job.bytes();
   for (let failures = 0; ; ) {
     const result = await attempt().catch(droppedOnly);
-    if (!(result instanceof Dropped)) return result;
+    if (!(result instanceof TransientError)) return result;
     failures = job.bytes() >= most + leastBytes ? 1 : failures + 1;
     most = Math.max(most, job.bytes());
     const problem = `cannot fetch ${job.remote.what} from ${hostOf(job.remote.url)}: ${result.message}`;
@@ -34,7 +34,7 @@ export async function persist<T>(job: Persistence, attempt: () => Promise<T>): P
   }
 }
 
-function droppedOnly(error: unknown): Dropped {
-  if (error instanceof Dropped) return error;
+function droppedOnly(error: unknown): TransientError {
+  if (error instanceof TransientError) return error;
   throw error;
 }

@@ -7,7 +7,7 @@ import { withLock } from "./lock.ts";
 import type { ResolvedModel } from "./store.ts";
 
 /** A model to fetch. */
-export interface Wanted {
+export interface ModelRef {
   name: string;
   mirrors: readonly Mirror[];
   /** The model's files, if known in advance; whatever the mirror, each must have the expected hash. */

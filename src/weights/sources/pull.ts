@@ -8,13 +8,13 @@ import { planCached, planHub } from "./hub.ts";
 import { isOffline, notFetched } from "./hub-env.ts";
 import { withLock } from "./lock.ts";
 import { planJoined, planPackage } from "./package.ts";
-import { carryOut, type Plan, type PullOptions, type Wanted } from "./plan.ts";
+import { carryOut, type ModelRef, type Plan, type PullOptions } from "./plan.ts";
 import { identity } from "./record.ts";
 import { DamagedModel } from "./sound.ts";
 import { cachedModel, type ResolvedModel } from "./store.ts";
 
 /** Downloads a model from the first mirror that has it, unless another process has done so in the meantime. */
-export async function pull(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
+export async function pull(wanted: ModelRef, options: PullOptions): Promise<ResolvedModel> {
   const onWait = () => options.onNotice?.(`another process is fetching or removing ${wanted.name}; waiting for it`);
   const purpose = `download ${wanted.name}`;
   return withLock(lockFile(wanted.name), { onWait, signal: options.signal, purpose }, async () => {
@@ -26,7 +26,7 @@ export async function pull(wanted: Wanted, options: PullOptions): Promise<Resolv
 
 /** The local model, if sound. Removes damaged files, because a file of the right size would not be fetched again. */
 async function soundOrRemoved(
-  { name, files, verify }: Wanted,
+  { name, files, verify }: ModelRef,
   { onNotice }: PullOptions,
 ): Promise<ResolvedModel | undefined> {
   try {
@@ -42,12 +42,12 @@ async function soundOrRemoved(
 }
 
 /** Uses a model that another hub client has fetched into the shared cache. @throws UserError if none has */
-export async function adopt(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
+export async function adopt(wanted: ModelRef, options: PullOptions): Promise<ResolvedModel> {
   const plan = await cachedPlan(wanted);
   return carryOut({ ...plan, lock: lockFile(wanted.name) }, wanted.name, options);
 }
 
-async function cachedPlan(wanted: Wanted): Promise<Plan> {
+async function cachedPlan(wanted: ModelRef): Promise<Plan> {
   for (const mirror of wanted.mirrors) {
     const plan = mirror.kind === "hf" ? await planCached(mirror, wanted) : undefined;
     if (plan) return plan;
@@ -56,13 +56,13 @@ async function cachedPlan(wanted: Wanted): Promise<Plan> {
 }
 
 /** The files that `pull` would fetch, and their source. */
-export const planPull = (wanted: Wanted, options: PullOptions): Promise<Plan> =>
+export const planPull = (wanted: ModelRef, options: PullOptions): Promise<Plan> =>
   isOffline(options.offline) ? cachedPlan(wanted) : fromMirrors(wanted, options, async (plan) => plan);
 
 /** The time limits for a source if another source can be tried. */
 const hasty: Pace = { attempts: 2, delayMs: 250, stallMs: 10_000 };
 
-async function fromMirrors<T>(wanted: Wanted, options: PullOptions, use: (plan: Plan) => Promise<T>): Promise<T> {
+async function fromMirrors<T>(wanted: ModelRef, options: PullOptions, use: (plan: Plan) => Promise<T>): Promise<T> {
   const failures: UserError[] = [];
   for (const mirror of wanted.mirrors) {
     const isLast = mirror === wanted.mirrors.at(-1);
@@ -79,7 +79,7 @@ async function fromMirrors<T>(wanted: Wanted, options: PullOptions, use: (plan: 
   throw new UserError(`no mirror provided ${wanted.name}: ${failures.map(({ message }) => message).join("; ")}`);
 }
 
-function planFrom(mirror: Mirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
+function planFrom(mirror: Mirror, wanted: ModelRef, options: PullOptions): Promise<Plan> {
   switch (mirror.kind) {
     case "hf":
       return planHub(mirror, wanted, options);

@@ -27,7 +27,7 @@ const addedToken = z.object({
   lstrip: z.boolean().default(false),
   rstrip: z.boolean().default(false),
 });
-type Added = z.output<typeof addedToken>;
+type TokenEntry = z.output<typeof addedToken>;
 
 const tokenizerFile = z.looseObject({ model: z.unknown(), added_tokens: z.array(addedToken).default([]) });
 
@@ -134,11 +134,11 @@ function partsOf(
   };
 }
 
-const isSpecial = ({ special }: Added): boolean => special;
+const isSpecial = ({ special }: TokenEntry): boolean => special;
 const isKnown = (id: number | undefined): id is number => id !== undefined;
-const stripOf = ({ lstrip, rstrip }: Added) => ({ left: lstrip, right: rstrip });
+const stripOf = ({ lstrip, rstrip }: TokenEntry) => ({ left: lstrip, right: rstrip });
 
-function plain(added: Added): AddedToken {
+function plain(added: TokenEntry): AddedToken {
   const { id, content, normalized } = added;
   return { id, content, normalized, ...(added.lstrip || added.rstrip ? { strip: stripOf(added) } : {}) };
 }

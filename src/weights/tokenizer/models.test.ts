@@ -24,7 +24,7 @@ interface Chat {
   refused?: string;
 }
 
-interface Published {
+interface Fixture {
   tokenizer: object;
   config: object;
   ids: number[][];
@@ -54,7 +54,7 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-function published({ tokenizer, config }: Published): Tokenizer {
+function published({ tokenizer, config }: Fixture): Tokenizer {
   const folder = mkdtempSync(join(tmpdir(), "tokenizer-"));
   folders.push(folder);
   writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
@@ -125,7 +125,7 @@ function checkChats(tokenizer: Tokenizer, chats: readonly Chat[]) {
 describe.each(["minilm", "llama2", "llama3.1", "qwen3", "deepseek-v3", "gpt-oss", "gemma3"])(
   "%s, published",
   (name) => {
-    const model = read<Published>(name);
+    const model = read<Fixture>(name);
     const tokenizer = published(model);
 
     test(`${texts.length} texts have transformers' ids`, () => {
@@ -148,7 +148,7 @@ describe.each(["minilm", "llama2", "llama3.1", "qwen3", "deepseek-v3", "gpt-oss"
 describe.each(["t5", "xlm-roberta", "roberta", "mistral", "bert-cased", "odd"])(
   "of %s's kind, trained small",
   (name) => {
-    const model = read<Published>(`trained-${name}`);
+    const model = read<Fixture>(`trained-${name}`);
     const tokenizer = published(model);
 
     test("ids, but for special tokens that a text spells: a unigram vocabulary would take them for its own", () => {
@@ -181,7 +181,7 @@ describe("Qwen2.5-Coder's GGUF", () => {
 });
 
 describe("MiniLM as llama.cpp's converter writes it", () => {
-  const model = read<Published & { size: number; tokenizer: { model: { vocab: Record<string, number> } } }>("minilm");
+  const model = read<Fixture & { size: number; tokenizer: { model: { vocab: Record<string, number> } } }>("minilm");
   const tokens = Array.from({ length: model.size }, (_, id) => `▁\ue000${id}`);
   for (const [token, id] of Object.entries(model.tokenizer.model.vocab)) {
     tokens[id] = /^\[.+\]$/.test(token) ? token : token.startsWith("##") ? token.slice(2) : `▁${token}`;
@@ -202,7 +202,7 @@ describe("MiniLM as llama.cpp's converter writes it", () => {
 describe("Gemma 3's GGUF, which lists scores instead of merges", () => {
   const source = gguf(read<Gguf>("gemma3.gguf"));
   const tokenizer = new Tokenizer(source);
-  const model = read<Published>("gemma3");
+  const model = read<Fixture>("gemma3");
 
   test("ids equal the published tokenizer's", () => expect(differences(tokenizer, model.ids)).toEqual([]));
   test("decoding", () => checkDecoding(tokenizer, model.decoded));
@@ -216,11 +216,11 @@ test("Gemma 3's GGUF as the files of a folder", () => {
   const files = ggufFiles(gguf(read<Gguf>("gemma3.gguf")));
   const json = (name: string) => JSON.parse(files[name]!);
   const tokenizer = published({
-    ...read<Published>("gemma3"),
+    ...read<Fixture>("gemma3"),
     tokenizer: json("tokenizer.json"),
     config: json("tokenizer_config.json"),
   });
-  const model = read<Published>("gemma3");
+  const model = read<Fixture>("gemma3");
   expect(differences(tokenizer, model.ids)).toEqual([]);
   checkDecoding(tokenizer, model.decoded);
   for (const { text, pair, ids } of model.inputs) if (pair === null) expect(tokenizer.input(text).ids).toEqual(ids);
@@ -234,7 +234,7 @@ interface UnigramFile {
 type Roles = Pick<TokenizerSource, "bos" | "pad" | "eos" | "unk">;
 
 /** A trained Unigram in the format of llama.cpp's converter: control tokens have a score that no piece has. */
-function unigramGguf({ tokenizer }: Published, roles: Roles): TokenizerSource {
+function unigramGguf({ tokenizer }: Fixture, roles: Roles): TokenizerSource {
   const { added_tokens, normalizer, model } = tokenizer as UnigramFile;
   const pieces = new Map<number, [string, number]>([
     ...model.vocab.entries(),
@@ -259,7 +259,7 @@ describe("Unigram vocabularies as llama.cpp's converter writes them", () => {
     ["t5", { removeExtraWhitespaces: false }, { pad: 0, eos: 1, unk: 2 }],
     ["xlm-roberta", { removeExtraWhitespaces: true, addBos: true, addSep: true }, { bos: 0, pad: 1, eos: 2, unk: 3 }],
   ])("%s", (name, flags, roles) => {
-    const model = read<Published>(`trained-${name}`);
+    const model = read<Fixture>(`trained-${name}`);
     const tokenizer = new Tokenizer({ ...unigramGguf(model, roles), ...flags });
     const wrong = differences(tokenizer, model.ids);
     expect(
@@ -272,7 +272,7 @@ describe("Unigram vocabularies as llama.cpp's converter writes them", () => {
   });
 
   test("a list of scores that is too short is refused", () => {
-    const source = { ...unigramGguf(read<Published>("trained-t5"), { unk: 2 }), scores: [1] };
+    const source = { ...unigramGguf(read<Fixture>("trained-t5"), { unk: 2 }), scores: [1] };
     expect(() => new Tokenizer(source)).toThrow(
       /^trained\.gguf: tokenizer\.ggml\.scores has 1 entries for \d+ tokens$/,
     );

@@ -12,7 +12,7 @@ export type Mode = (typeof MODES)[number];
 export const modeToken = (mode: Mode): string => `[${mode}]`;
 
 /** A text with blanks. */
-export interface Blanked {
+export interface Blanks {
   /** The texts around the blanks, one more than the number of blanks, without the space before a blank. */
   readonly texts: readonly string[];
   /** Whether each blank has a space before it. */
@@ -20,7 +20,7 @@ export interface Blanked {
 }
 
 /** Reads a text with `<extra_id_0>`, `<extra_id_1>` … in order. @throws UserError if none, or out of order */
-export function parseBlanks(text: string): Blanked {
+export function parseBlanks(text: string): Blanks {
   const found = [...text.matchAll(/<extra_id_(\d+)>/g)].map(([name]) => name);
   if (found.length === 0) throw new UserError(`the prompt has no blank; mark the first with ${sentinelName(0)}`, 2);
   const wrong = found.findIndex((name, k) => name !== sentinelName(k));
@@ -35,7 +35,7 @@ export function parseBlanks(text: string): Blanked {
  * The ids of a text with blanks, and of the sentinel that requests the first blank. @throws UserError if the model
  * lacks a sentinel
  */
-export function encodeBlanks({ texts }: Blanked, tokenizer: Tokenizer): number[] {
+export function encodeBlanks({ texts }: Blanks, tokenizer: Tokenizer): number[] {
   const segments = texts.flatMap((text, k) => [
     ...(k > 0 ? [{ text: requireSpecial(tokenizer, sentinelName(k - 1)), special: true }] : []),
     ...(text === "" ? [] : [{ text, special: false }]),
@@ -44,13 +44,13 @@ export function encodeBlanks({ texts }: Blanked, tokenizer: Tokenizer): number[]
 }
 
 /** A text with its blanks filled. */
-export interface Filled {
+export interface Infill {
   readonly text: string;
   readonly blanks: readonly string[];
 }
 
 /** Fills a text from an answer's tokens: the first blank, a sentinel, the second blank and so on. */
-export function fillBlanks({ texts, spaced }: Blanked, tokens: readonly number[], tokenizer: Tokenizer): Filled {
+export function fillBlanks({ texts, spaced }: Blanks, tokens: readonly number[], tokenizer: Tokenizer): Infill {
   const filled = spaced.map((space, k) => {
     const answer = tokenizer.decode(blankOf(tokens, k, tokenizer));
     return space && !answer.startsWith(" ") ? ` ${answer}` : answer;

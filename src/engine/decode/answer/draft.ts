@@ -44,10 +44,10 @@ export interface UnbilledPiece extends Omit<Piece, "finish"> {
 }
 
 /** The part of an answer that a piece adds. */
-type Added = Pick<Piece, "text" | "reasoning" | "reasoningTokens" | "tokens">;
+type PieceDelta = Pick<Piece, "text" | "reasoning" | "reasoningTokens" | "tokens">;
 
 /** Joins consecutive pieces. */
-export function joinedPieces(all: readonly Added[]): Added {
+export function joinedPieces(all: readonly PieceDelta[]): PieceDelta {
   const reasoning = all.map((piece) => piece.reasoning ?? "").join("");
   const reasoningTokens = all.at(-1)?.reasoningTokens;
   return {
@@ -59,7 +59,7 @@ export function joinedPieces(all: readonly Added[]): Added {
 }
 
 /** Tokens chosen from the model's own logits after drafts. */
-export interface Checked extends UnbilledPiece {
+export interface VerifiedPiece extends UnbilledPiece {
   /** The number of logits used: one more than the number of correct drafts. */
   readonly used: number;
   /** The number of correct drafts. */
@@ -145,7 +145,7 @@ export class Draft {
   }
 
   /** Converts the parts to a piece; the last piece includes the total number of reasoning tokens. */
-  #shown({ text, reasoning }: Parts, last = false): Omit<Added, "tokens"> {
+  #shown({ text, reasoning }: Parts, last = false): Omit<PieceDelta, "tokens"> {
     return {
       text,
       ...(reasoning !== "" && { reasoning }),
@@ -163,7 +163,7 @@ export class Draft {
    * Replaces the drafts with tokens chosen from the model's own logits, in order, until one differs. `ahead`: drafts
    * made without logits.
    */
-  check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): Checked {
+  check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): VerifiedPiece {
     const guessed = ahead ?? this.#guesses?.ids ?? [];
     this.#guesses = undefined;
     const all: UnbilledPiece[] = [];
@@ -194,7 +194,7 @@ export class Draft {
   }
 
   /** The last piece of an answer to which no token was added: the text held back, except an incomplete character. */
-  end(): Omit<Added, "tokens"> {
+  end(): Omit<PieceDelta, "tokens"> {
     return this.#shown(this.#flush(), true);
   }
 

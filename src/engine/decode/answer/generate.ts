@@ -2,7 +2,7 @@ import { z } from "zod";
 import { flagHelp } from "../../../util/named-options.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { Meter } from "../../bill/meter.ts";
-import type { Timed } from "../../bill/stopwatch.ts";
+import type { RequestTimes } from "../../bill/stopwatch.ts";
 import { diffusionOptions } from "../../diffusion/options.ts";
 import type { AnswerForm } from "../channels/answer-form.ts";
 import type { LazyGrammar, Trigger } from "../grammar/index.ts";
@@ -63,7 +63,7 @@ export type GenerateInput = z.input<typeof generateOptions>;
 export type FinishReason = "stop" | "length" | "repetition" | "stopped";
 
 /** The usage of one request, for its receipt. Times cover this request only. */
-export interface Usage extends ReturnType<Meter["total"]>, Timed {
+export interface Usage extends ReturnType<Meter["total"]>, RequestTimes {
   tokens: { prompt: number; cached: number; completion: number };
 }
 

@@ -7,7 +7,7 @@ import type { Embeddings } from "../run/additions.ts";
 import { chunkAfter, PREFILL_CHUNK } from "../run/chunk.ts";
 import type { Engine } from "../run/engine.ts";
 import type { RunTerms } from "../run/prompt-run.ts";
-import type { Step, Stepped } from "../run/stepped.ts";
+import type { Outcome, Step } from "../run/stepped.ts";
 import type { DiskPrefixes } from "../state/disk-prefixes.ts";
 import type { Slot } from "../state/slot.ts";
 import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
@@ -174,7 +174,7 @@ export class Sequence implements Disposable {
   }
 
   /** Processes the outcome of the last step. Returns the next piece, if it makes any token certain. */
-  take(stepped: Stepped): Piece | undefined {
+  take(stepped: Outcome): Piece | undefined {
     switch (stepped.kind) {
       case "token":
         return this.#add(this.#draft.take(stepped.logits, this.#over()));
@@ -189,7 +189,7 @@ export class Sequence implements Disposable {
     }
   }
 
-  #check({ logits: rows, stops }: Extract<Stepped, { kind: "checked" }>): Piece {
+  #check({ logits: rows, stops }: Extract<Outcome, { kind: "checked" }>): Piece {
     const { used, right, ...added } = this.#draft.check(rows, this.#over(), this.#ahead);
     if (this.#ahead) this.#terms.plan.drafter?.judge(right);
     this.#meter.count("accepted", 0, right);

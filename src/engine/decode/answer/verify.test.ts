@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Cut, densePlan, type Plan, type Seen } from "../../../savings/plan.ts";
+import { type Cut, type CutInputs, densePlan, type Plan } from "../../../savings/plan.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { writeTensors } from "../../../weights/safetensors/write.ts";
 import { resolveModel } from "../../../weights/sources/index.ts";
@@ -58,7 +58,7 @@ const long = ({ stopIds }: LanguageModel["tokenizer"]): GenerateInput => ({
   logitBias: Object.fromEntries([...stopIds].map((id) => [id, -100])),
 });
 
-interface Answered {
+interface Answer {
   readonly tokens: number[];
   readonly text: string;
   readonly pieces: Piece[];
@@ -70,7 +70,7 @@ async function answer(
   plan: Plan,
   input: GenerateInput & Pick<GenerateOptions, "grammar" | "end" | "observe"> = {},
   prompt = ids(30),
-): Promise<Answered> {
+): Promise<Answer> {
   await engine.prepare(plan);
   engine.forget();
   const { grammar, end, observe, ...rest } = input;
@@ -182,7 +182,7 @@ test("a grammar holds drafts and answers alike", async () => {
 });
 
 test("probes with a state go back to the last token that was kept", async () => {
-  const seen: Seen[] = [];
+  const seen: CutInputs[] = [];
   const plan = stepping([watching(2, countingProbe("v"), seen, () => leave("verify"))]);
   const { tokens } = await answer(model, plan);
   expect(tokens).toEqual((await answer(model, densePlan)).tokens);

@@ -7,12 +7,12 @@ import { compiled, type Format } from "./compile.ts";
 import { Constraint, type Hold } from "./constraint.ts";
 import { Grammar } from "./grammar.ts";
 import { TextHold } from "./text-hold.ts";
-import { type Trigger, Triggered } from "./triggered.ts";
+import { type Trigger, TriggeredGrammar } from "./triggered.ts";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
 export type { Format } from "./compile.ts";
 export { Constraint, type Hold } from "./constraint.ts";
-export { type Trigger, Triggered } from "./triggered.ts";
+export { type Trigger, TriggeredGrammar } from "./triggered.ts";
 
 /** The maximum length of a schema's JSON, in characters. */
 export const MOST_SCHEMA: number = 1 << 18;
@@ -47,11 +47,11 @@ export class LazyGrammar {
   hold(tokenizer: Tokenizer, trigger?: Trigger, form?: AnswerForm): Hold {
     const grammar = this.compile();
     if (trigger && form?.calls) return new CallHold(grammar, form, tokenizer);
-    const hold = trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
+    const hold = trigger ? new TriggeredGrammar(grammar, trigger, tokenizer) : new Constraint(grammar);
     if (!form) return hold;
     const after = (begun: Uint8Array) =>
       trigger
-        ? new Triggered(grammar, trigger, tokenizer)
+        ? new TriggeredGrammar(grammar, trigger, tokenizer)
         : new Constraint(grammar, grammar.afterBytes(grammar.spaced, begun) ?? grammar.spaced);
     return new TextHold({ hold, after, form, tokenizer, required: trigger === undefined });
   }

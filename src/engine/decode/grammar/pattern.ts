@@ -86,14 +86,14 @@ function parsed(source: string): AST.Pattern {
   }
 }
 
-interface Anchored {
+interface AnchoredTerms {
   readonly elements: readonly AST.Element[];
   readonly start: boolean;
   readonly end: boolean;
 }
 
 /** Removes anchors at the ends; anchors elsewhere cannot be expressed. */
-function anchored(elements: readonly AST.Element[]): Anchored {
+function anchored(elements: readonly AST.Element[]): AnchoredTerms {
   const start = elements[0]?.type === "Assertion" && elements[0].kind === "start";
   const inner = start ? elements.slice(1) : elements;
   const last = inner.at(-1);

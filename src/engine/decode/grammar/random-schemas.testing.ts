@@ -3,7 +3,7 @@ import type { Schema } from "./keywords.ts";
 type Random = () => number;
 
 /** A schema, and values that match it, with members in the schema's order and no others. */
-export interface Drawn {
+export interface SchemaSample {
   readonly schema: Schema;
   value(): unknown;
 }
@@ -32,26 +32,26 @@ export class RandomSchemas {
 
   constructor(private readonly random: Random) {}
 
-  draw(): Drawn {
+  draw(): SchemaSample {
     this.#defs = {};
     const { schema, value } = this.#drawn(3);
     return { schema: { $defs: this.#defs, ...(schema as object) }, value };
   }
 
-  #drawn(depth: number): Drawn {
+  #drawn(depth: number): SchemaSample {
     const flat = [this.word, this.text, this.number, this.integer, this.some, this.formed];
     const deep = [this.object, this.map, this.list, this.tuple, this.any, this.typed, this.referred];
     return this.#one(depth > 0 && this.random() < 0.7 ? deep : flat).call(this, depth - 1);
   }
 
-  private word(): Drawn {
+  private word(): SchemaSample {
     return this.#one([
       { schema: { type: "null" }, value: () => null },
       { schema: { type: "boolean" }, value: () => this.random() < 0.5 },
     ]);
   }
 
-  private text(): Drawn {
+  private text(): SchemaSample {
     const [min, max] = this.#span(4);
     const value = () =>
       Array.from(`${this.#one(TEXTS)}zzzz`)
@@ -60,33 +60,33 @@ export class RandomSchemas {
     return { schema: { type: "string", minLength: min, maxLength: max }, value };
   }
 
-  private formed(): Drawn {
+  private formed(): SchemaSample {
     const [pattern, texts] = this.#one(PATTERNS);
     const [format, text] = this.#one(FORMATS);
     if (this.random() < 0.5) return { schema: { type: "string", pattern }, value: () => this.#one(texts) };
     return { schema: { type: "string", format, ...(this.random() < 0.3 && { maxLength: 400 }) }, value: () => text };
   }
 
-  private number(): Drawn {
+  private number(): SchemaSample {
     const [a, b] = [this.#bound(), this.#bound()].sort((x, y) => x - y) as [number, number];
     const [low, high] = [this.#one(["minimum", "exclusiveMinimum"]), this.#one(["maximum", "exclusiveMaximum"])];
     if (a === b) return { schema: { type: "number", minimum: a, maximum: a }, value: () => a };
     return { schema: { type: "number", [low]: a, [high]: b }, value: () => Number(((a + b) / 2).toFixed(4)) };
   }
 
-  private integer(): Drawn {
+  private integer(): SchemaSample {
     const low = Math.round(this.#bound());
     const high = low + Math.floor(this.random() * 200);
     const one = () => low + Math.floor(this.random() * (high - low + 1));
     return { schema: { type: this.#one(["integer", ["integer"]]), minimum: low, maximum: high }, value: one };
   }
 
-  private some(): Drawn {
+  private some(): SchemaSample {
     const values = [this.#one(TEXTS), 1.5, null, { a: [1, this.#one(TEXTS)] }].slice(Math.floor(this.random() * 4));
     return { schema: { enum: values }, value: () => this.#one(values) };
   }
 
-  private object(depth: number): Drawn {
+  private object(depth: number): SchemaSample {
     const drawn = new Map(this.#names().map((name) => [name, this.#drawn(depth)]));
     const names = [...drawn.keys()];
     const required = names.filter(() => this.random() < 0.5);
@@ -99,39 +99,39 @@ export class RandomSchemas {
     return { schema: { type: "object", properties, required, ...more }, value };
   }
 
-  private map(depth: number): Drawn {
+  private map(depth: number): SchemaSample {
     const inner = this.#drawn(depth);
     const keys = this.#one([true, { pattern: "^a?b?$" }, { enum: ["a", "b", 1] }, { anyOf: [{ minLength: 1 }, {}] }]);
     const value = () => (this.random() < 0.3 ? {} : { a: inner.value(), b: inner.value() });
     return { schema: { type: "object", propertyNames: keys, additionalProperties: inner.schema }, value };
   }
 
-  private list(depth: number): Drawn {
+  private list(depth: number): SchemaSample {
     const inner = this.#drawn(depth);
     const [min, max] = this.#span(3);
     const value = () => Array.from({ length: min + Math.floor(this.random() * (max - min + 1)) }, () => inner.value());
     return { schema: { type: "array", items: inner.schema, minItems: min, maxItems: max }, value };
   }
 
-  private tuple(depth: number): Drawn {
+  private tuple(depth: number): SchemaSample {
     const [first, second] = [this.#drawn(depth), this.#drawn(depth)];
     const rest = this.#one([{ items: false }, { unevaluatedItems: false }, { items: { type: "null" }, maxItems: 4 }]);
     const schema = { type: "array", prefixItems: [first.schema, second.schema], ...rest };
     return { schema, value: () => [first.value(), second.value()].slice(0, Math.floor(this.random() * 3)) };
   }
 
-  private any(depth: number): Drawn {
+  private any(depth: number): SchemaSample {
     const parts = [this.#drawn(depth), this.#drawn(depth)];
     return { schema: { anyOf: parts.map(({ schema }) => schema) }, value: () => this.#one(parts).value() };
   }
 
   /** A type beside alternatives that have a different type, or no type. */
-  private typed(): Drawn {
+  private typed(): SchemaSample {
     const anyOf = [{ maximum: -3 }, { minimum: 3 }, { type: "string" }, true];
     return { schema: { type: "integer", anyOf: anyOf.slice(Math.floor(this.random() * 3)) }, value: () => 5 };
   }
 
-  private referred(depth: number): Drawn {
+  private referred(depth: number): SchemaSample {
     const inner = this.#drawn(depth);
     const name = `a/${Object.keys(this.#defs).length}~%é`;
     this.#defs[name] = inner.schema;

@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from "vitest";
 import { openGguf } from "../../../weights/gguf/index.ts";
 import { resolveModel } from "../../../weights/sources/index.ts";
 import { fromGguf, Tokenizer } from "../../../weights/tokenizer/index.ts";
-import { grammarOf, Triggered } from "./index.ts";
+import { grammarOf, TriggeredGrammar } from "./index.ts";
 
 let tokenizer: Tokenizer;
 beforeAll(async () => {
@@ -13,7 +13,11 @@ const schema = { type: "object", properties: { a: { enum: [1, 2] } }, required: 
 
 /** The number of tokens allowed after `text`, in an answer constrained to the schema after each `<call>`. */
 async function after(text: string, once = false) {
-  const held = new Triggered((await grammarOf(schema, tokenizer)).compile(), { text: "<call>", once }, tokenizer);
+  const held = new TriggeredGrammar(
+    (await grammarOf(schema, tokenizer)).compile(),
+    { text: "<call>", once },
+    tokenizer,
+  );
   for (const id of tokenizer.encode(text)) held.accept(id);
   const logits = new Float32Array(tokenizer.vocabSize);
   held.restrict(logits);

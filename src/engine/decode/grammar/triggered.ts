@@ -14,7 +14,7 @@ export interface Trigger {
  * Leaves an answer unconstrained until it writes the trigger, then constrains the text after it, except white space, to
  * the grammar until the grammar ends.
  */
-export class Triggered implements Hold {
+export class TriggeredGrammar implements Hold {
   /** The end of the unconstrained text, one character per byte. */
   #tail = "";
   #held: Constraint | undefined;
@@ -38,8 +38,8 @@ export class Triggered implements Hold {
     this.#done = true;
   }
 
-  fork(): Triggered {
-    const copy = new Triggered(this.grammar, this.trigger, this.tokenizer);
+  fork(): TriggeredGrammar {
+    const copy = new TriggeredGrammar(this.grammar, this.trigger, this.tokenizer);
     copy.#tail = this.#tail;
     copy.#held = this.#held?.fork();
     copy.#done = this.#done;

@@ -8,7 +8,7 @@ import { Buffer } from "../../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../../runtime/chain.ts";
 import type { BoundProgram } from "../../../runtime/program.ts";
 import { Slot } from "../state/slot.ts";
-import { type Found, Probes } from "./probes.ts";
+import { type Finding, Probes } from "./probes.ts";
 import { type BoundStack, type Span, StackBuffers, type Stream } from "./stack-buffers.ts";
 
 /** The number of rows in one cache, which are decoded together. Memory is allocated as rows are written. */
@@ -118,7 +118,7 @@ export class Batch implements Disposable {
   }
 
   /** Runs a probe on the newest token of each row, in one run. */
-  probe(of: Rows, done: number, probe: StepProbe): Promise<Found[]> {
+  probe(of: Rows, done: number, probe: StepProbe): Promise<Finding[]> {
     const rows = { first: of.first, slots: this.slotsOf(of) };
     return this.#probes.read(probe, rows, `${done % 2} ${keyOf(of)}`, () => this.#buffers.stream(done, spanOf(of)));
   }

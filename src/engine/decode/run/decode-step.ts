@@ -7,15 +7,15 @@ import type { Batch, Rows } from "./batch.ts";
 import { embedTokens, runSegments } from "./chunk-run.ts";
 import { type AtCut, fill, holdBack } from "./fills.ts";
 import { LoneRow, stopOf } from "./lone-row.ts";
-import type { Found } from "./probes.ts";
-import { billExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
+import type { Finding } from "./probes.ts";
+import { billExit, decidesSteps, decisionAt, type Outcome, outcomeOf, planOf, type Step, stepCut } from "./stepped.ts";
 
 /** A row at one of its plan's cuts. */
 interface Asking {
   readonly slot: Slot;
   readonly cut: StepCut;
   /** The values that the cut's probe found; undefined if it has no probe. */
-  readonly found: Found | undefined;
+  readonly found: Finding | undefined;
 }
 
 /** A row that exits at a cut. */
@@ -29,7 +29,7 @@ export class DecodeStep {
   readonly #steps: ReadonlyMap<Slot, Step>;
   /** Rows that have not exited. */
   readonly #active: Set<Slot>;
-  readonly #outcomes = new Map<Slot, Stepped>();
+  readonly #outcomes = new Map<Slot, Outcome>();
   readonly #borders: readonly number[];
   /** The number of segments run. */
   #done = 0;
@@ -46,7 +46,7 @@ export class DecodeStep {
   }
 
   /** Returns the outcome of each row. */
-  async run(): Promise<ReadonlyMap<Slot, Stepped>> {
+  async run(): Promise<ReadonlyMap<Slot, Outcome>> {
     await this.#programs.prepareCuts(this.#borders);
     const { layers } = this.#programs.decoder.config;
     for (const of of this.#rows()) this.batch.setTokens(of, this.#tokens(of));
@@ -106,17 +106,17 @@ export class DecodeStep {
       const cut = stepCut(planOf(this.#step(slot)), after);
       return cut ? [{ slot, cut }] : [];
     });
-    const findings = new Map<Slot, Found>();
+    const findings = new Map<Slot, Finding>();
     for (const [probe, slots] of byKey(rows, ({ cut }) => cut.probe))
       if (probe) for (const [slot, one] of await this.#probe(probe, slots)) findings.set(slot, one);
     return rows.map((row) => ({ ...row, found: findings.get(row.slot) }));
   }
 
-  async #probe(probe: StepProbe, slots: ReadonlySet<Slot>): Promise<[Slot, Found][]> {
-    const all: [Slot, Found][] = [];
+  async #probe(probe: StepProbe, slots: ReadonlySet<Slot>): Promise<[Slot, Finding][]> {
+    const all: [Slot, Finding][] = [];
     for (const of of this.batch.adjacent(slots)) {
       const results = await this.batch.probe(of, this.#done, probe);
-      all.push(...this.batch.slotsOf(of).map((slot, i): [Slot, Found] => [slot, results[i]!]));
+      all.push(...this.batch.slotsOf(of).map((slot, i): [Slot, Finding] => [slot, results[i]!]));
     }
     for (const [slot, { cost }] of all) this.#step(slot).meter.overheadPart(cost, 1, 0);
     return all;
@@ -163,7 +163,7 @@ export class DecodeStep {
     }
   }
 
-  #leave(slot: Slot, outcome: Stepped): void {
+  #leave(slot: Slot, outcome: Outcome): void {
     this.#outcomes.set(slot, outcome);
     this.#active.delete(slot);
   }
@@ -205,7 +205,7 @@ function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead
 }
 
 /** Runs a row's token and the guesses after it in one pass, bit-equal to separate steps; `Engine.keep` keeps the right guesses. */
-async function runAhead(step: Step): Promise<Stepped> {
+async function runAhead(step: Step): Promise<Outcome> {
   const { slot, meter, ahead = [] } = step;
   const { programs } = slot;
   const tokens = [step.token!, ...ahead];

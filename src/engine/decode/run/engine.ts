@@ -19,7 +19,7 @@ import { chunkAfter } from "./chunk.ts";
 import { DecodeStep } from "./decode-step.ts";
 import { computedBy } from "./fills.ts";
 import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
-import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./stepped.ts";
+import { decidesSteps, type Outcome, planOf, type Step, tokenLogits } from "./stepped.ts";
 
 /** The number of tokens at the end of a prompt whose residual stream a drafter reads. */
 const READ_BY_DRAFTER = 64;
@@ -202,9 +202,9 @@ export class Engine implements Disposable {
    * Runs one decode step of several sequences, of any lengths, together. Returns their outcomes in order. Each is
    * billed as if it ran alone.
    */
-  async stepAll(steps: readonly Step[]): Promise<Stepped[]> {
+  async stepAll(steps: readonly Step[]): Promise<Outcome[]> {
     this.#check();
-    const outcomes = new Map<Slot, Stepped>();
+    const outcomes = new Map<Slot, Outcome>();
     for (const batch of [...this.slots.batches]) {
       const own = steps.filter(({ slot }) => batch.slots.includes(slot));
       if (own.length > 0) for (const [slot, one] of await new DecodeStep(batch, own).run()) outcomes.set(slot, one);

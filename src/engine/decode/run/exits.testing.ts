@@ -5,12 +5,19 @@ import type { Decoder } from "../../../models/decoder/decoder.ts";
 import type { StepProbe } from "../../../models/programs/step-probe.ts";
 import { mamba2Config, mamba2StateSize, mamba2Step } from "../../../nn/mamba2.ts";
 import { tensorsOf } from "../../../nn/mixer-weights.ts";
-import { type Decision, type Plan, type PlanPart, planOf, type Seen, type StateFill } from "../../../savings/plan.ts";
+import {
+  type CutInputs,
+  type Decision,
+  type Plan,
+  type PlanPart,
+  planOf,
+  type StateFill,
+} from "../../../savings/plan.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { Meter } from "../../bill/meter.ts";
 import type { LanguageModel } from "../language-model.ts";
 import type { Slot } from "../state/slot.ts";
-import { type Step, type Stepped, tokenLogits } from "./stepped.ts";
+import { type Outcome, type Step, tokenLogits } from "./stepped.ts";
 
 /** A column [hidden, 1] of random numbers, or of zeros. */
 function column(g: Graph, { config: { hidden } }: Decoder, name: string, zero = false): Tensor {
@@ -104,12 +111,12 @@ export const stepping = (cuts: PlanPart["cuts"], answer?: string): Plan =>
 export function watching(
   after: number,
   probe: StepProbe,
-  seen: Seen[],
-  decide: (seen: Seen) => Decision = () => GO_ON,
+  seen: CutInputs[],
+  decide: (seen: CutInputs) => Decision = () => GO_ON,
 ) {
   return {
     ...{ after, scope: "step" as const, probe },
-    decide(at: Seen): Decision {
+    decide(at: CutInputs): Decision {
       seen.push(at);
       return decide(at);
     },
@@ -139,7 +146,7 @@ export async function stepRows(
   { engine }: Pick<LanguageModel, "engine">,
   rows: readonly ExitRow[],
   token: number,
-): Promise<Stepped[]> {
+): Promise<Outcome[]> {
   const results = await engine.stepAll(rows.map((row) => ({ ...row, token })));
   for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(results[i]!).slice());
   return results;

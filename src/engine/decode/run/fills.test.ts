@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { KvCache } from "../../../models/state/cache.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { streamProbe } from "../../../savings/depth/dynamax/rules.ts";
-import type { Seen } from "../../../savings/plan.ts";
+import type { CutInputs } from "../../../savings/plan.ts";
 import { resolveModel } from "../../../weights/sources/index.ts";
 import { LanguageModel } from "../language-model.ts";
 import { begin, leave, stepping, stepRows, watching } from "./exits.testing.ts";
@@ -61,7 +61,7 @@ function read(cache: Pick<KvCache, "place">, layer: number, position: number): n
 const gap = (a: readonly number[], b: readonly number[]) => Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
 
 test("copy-hidden: each skipped layer's key and value are its own of the stream at the exit, rotated", async () => {
-  const seen: Seen[] = [];
+  const seen: CutInputs[] = [];
   const row = await begin(model, prompt, stepping([watching(2, streamProbe, seen, () => leave("copy-hidden"))]));
   const next = [11, 222, 133];
   for (const token of next) await stepRows(model, [row], token);

@@ -1,5 +1,5 @@
 import { keepsKeys, layersOf } from "../../../models/decoder/decoder.ts";
-import type { Filled } from "../../../models/programs/segments.ts";
+import type { FillScope } from "../../../models/programs/segments.ts";
 import type { StateGroup } from "../../../models/state/kv-group.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import type { StateFill } from "../../../savings/plan.ts";
@@ -50,7 +50,7 @@ export const holdBack = ({ slot, after, batch, done }: AtCut): void =>
   slot.held.add(batch.streamBuffers(done), batch.slots.indexOf(slot), [slot.tokens.length], after);
 
 /** The layers that a fill computes with programs; undefined if it runs none. */
-export function computedBy(how: StateFill): Filled | undefined {
+export function computedBy(how: StateFill): FillScope | undefined {
   switch (how) {
     case "ssm-partial":
     case "copy-hidden":
@@ -88,7 +88,7 @@ function copyEntries(at: AtCut): void {
 }
 
 /** Computes the token's state in deeper layers, or only in recurrent ones, from the stream at the cut. */
-async function compute(at: AtCut, filled: Filled): Promise<void> {
+async function compute(at: AtCut, filled: FillScope): Promise<void> {
   const { slot, after, batch, done, meter } = at;
   using first = new Buffer("i64", 1);
   using positions = new Buffer("i64", 1);

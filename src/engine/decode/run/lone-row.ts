@@ -2,15 +2,15 @@ import type { LayerRange } from "../../../models/state/kv-group.ts";
 import type { StateFill, StepCut } from "../../../savings/plan.ts";
 import { type Chunk, type ChunkJob, runSegments } from "./chunk-run.ts";
 import { waits } from "./fills.ts";
-import type { Found } from "./probes.ts";
+import type { Finding } from "./probes.ts";
 import type { Span } from "./stack-buffers.ts";
-import { billExit, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
+import { billExit, decisionAt, type Outcome, outcomeOf, planOf, type Step, stepCut } from "./stepped.ts";
 
 /**
  * The outcome of a row that stops after `after` layers. Drafts before its token are checked first, because a wrong
  * draft may have caused the stop.
  */
-export async function stopOf(step: Step, after: number): Promise<Stepped> {
+export async function stopOf(step: Step, after: number): Promise<Outcome> {
   const { drafts, depth } = step.slot.held;
   if (!drafts || depth === undefined) return { kind: "stop" };
   const stops = step.slot.runsOf(after);
@@ -27,7 +27,7 @@ export class LoneRow {
   constructor(private readonly step: Step) {}
 
   /** Runs the tokens that wait after `after` layers, then deeper ones, until the newest exits or finishes. */
-  async run(after: number): Promise<Stepped> {
+  async run(after: number): Promise<Outcome> {
     const { slot, meter } = this.step;
     const { layers } = slot.programs.decoder.config;
     for (let from = after; ; ) {
@@ -53,7 +53,7 @@ export class LoneRow {
   }
 
   /** The outcome of the newest token if it exits after `after` layers. */
-  async #decide(after: number): Promise<Stepped | undefined> {
+  async #decide(after: number): Promise<Outcome | undefined> {
     const { slot, token } = this.step;
     const cut = token === undefined ? undefined : stepCut(planOf(this.step), after);
     if (!cut) return undefined;
@@ -66,7 +66,7 @@ export class LoneRow {
     return stopOf(this.step, after);
   }
 
-  async #probe({ probe }: StepCut): Promise<Found | undefined> {
+  async #probe({ probe }: StepCut): Promise<Finding | undefined> {
     if (!probe) return undefined;
     const { slot, meter } = this.step;
     const span = this.#newest();
@@ -78,7 +78,7 @@ export class LoneRow {
     return found;
   }
 
-  async #exit({ after, head }: StepCut, found: Found | undefined, fill: StateFill): Promise<Stepped> {
+  async #exit({ after, head }: StepCut, found: Finding | undefined, fill: StateFill): Promise<Outcome> {
     const { slot, meter } = this.step;
     const { programs } = slot;
     const program = head ? await programs.exitHead(head) : programs.head;
@@ -101,7 +101,7 @@ export class LoneRow {
   }
 
   /** The newest token's logits after the last layer, or the logits of all tokens to check drafts. */
-  async #finish(): Promise<Stepped> {
+  async #finish(): Promise<Outcome> {
     const { slot, meter } = this.step;
     const { drafts } = slot.held;
     const { tokens, at } = drafts ? { tokens: this.#positions.length, at: 0 } : this.#newest();

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { evalCost } from "../../../graph/index.ts";
-import { densePlan, planOf, type Seen } from "../../../savings/plan.ts";
+import { type CutInputs, densePlan, planOf } from "../../../savings/plan.ts";
 import type { AttentionCall } from "../../../savings/seams.ts";
 import { resolveModel } from "../../../weights/sources/index.ts";
 import { LanguageModel } from "../language-model.ts";
@@ -39,14 +39,14 @@ const next = ids(6, 200);
 
 test("rows that ask the same are one run; each finds what it finds alone, and is billed for it", async () => {
   const prompts = [prompt, ids(25, 7), ids(33, 90)];
-  const alone: Seen[][] = [];
+  const alone: CutInputs[][] = [];
   for (const each of prompts) {
-    const seen: Seen[] = [];
+    const seen: CutInputs[] = [];
     await run(model, each, next, stepping([watching(2, linearProbe("w"), seen)]));
     alone.push(seen);
   }
   model.engine.forget();
-  const together = prompts.map((): Seen[] => []);
+  const together = prompts.map((): CutInputs[] => []);
   const rows = [];
   for (const [i, each] of prompts.entries())
     rows.push(await begin(model, each, stepping([watching(2, linearProbe("w"), together[i]!)])));
@@ -148,7 +148,7 @@ test("a step that stops has no logits, and costs the layers that ran", async () 
 
 describe("a probe with a state", () => {
   const found = async (tokens: readonly number[], rest: readonly number[], attention = densePlan.attention) => {
-    const seen: Seen[] = [];
+    const seen: CutInputs[] = [];
     const cuts = [watching(1, summingProbe("s1"), []), watching(3, summingProbe("s"), seen)];
     await run(model, tokens, rest, planOf([{ attention, cuts }]));
     return seen.map(({ probed }) => probed[0]!);
@@ -172,7 +172,7 @@ describe("a probe with a state", () => {
   });
 
   test("begins anew with each prompt, which is neither taken from a cache nor offered to one", async () => {
-    const seen: Seen[] = [];
+    const seen: CutInputs[] = [];
     const plan = stepping([watching(2, countingProbe("c"), seen)]);
     expect(plan.state.prompt).toBeUndefined();
     for (const cached of [densePlan, plan]) {
@@ -185,7 +185,7 @@ describe("a probe with a state", () => {
   });
 
   test("may be a Mamba-2 mixer", async () => {
-    const seen: Seen[] = [];
+    const seen: CutInputs[] = [];
     const plan = stepping([watching(2, mixerProbe, seen)]);
     await run(model, prompt.slice(0, 4), [...prompt.slice(4), ...next], plan);
     const stepped = seen.splice(0).map(({ probed }) => probed[0]!);
@@ -195,8 +195,8 @@ describe("a probe with a state", () => {
   });
 
   test("does not read tokens that left before it", async () => {
-    const [early, late]: Seen[][] = [[], []];
-    const odd = ({ tokens }: Seen) => (tokens % 2 === 1 ? leave("recompute") : { kind: "continue" as const });
+    const [early, late]: CutInputs[][] = [[], []];
+    const odd = ({ tokens }: CutInputs) => (tokens % 2 === 1 ? leave("recompute") : { kind: "continue" as const });
     const cuts = [watching(1, countingProbe("a"), early!, odd), watching(3, countingProbe("b"), late!)];
     await run(model, prompt, next, stepping(cuts));
     expect(early!.map(({ probed }) => probed[0]! - prompt.length)).toEqual([1, 2, 3, 4, 5, 6]);

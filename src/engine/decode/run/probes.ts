@@ -91,7 +91,7 @@ export interface ProbedRows {
 }
 
 /** A probe's output for one row. */
-export interface Found {
+export interface Finding {
   readonly found: Float32Array;
   /** [vocabulary]; the next run overwrites it. */
   readonly logits: Float32Array | undefined;
@@ -109,7 +109,7 @@ export class Probes implements Disposable {
   ) {}
 
   /** Runs a probe on the newest token of each row, in one run; `key` identifies the stream. */
-  async read(probe: StepProbe, { first, slots }: ProbedRows, key: string, stream: () => Stream): Promise<Found[]> {
+  async read(probe: StepProbe, { first, slots }: ProbedRows, key: string, stream: () => Stream): Promise<Finding[]> {
     const buffers = await this.#of(probe);
     const bound = buffers.bound(key, stream, first, slots.length);
     if (probe.stateSize !== undefined)

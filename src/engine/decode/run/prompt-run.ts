@@ -13,7 +13,7 @@ import { StreamRows } from "./stream-rows.ts";
 import { looksAhead } from "./whole-images.ts";
 
 /** A prompt's tokens gathered at a cut: their streams, and their positions in the prompt. */
-class Gathered extends StreamRows {
+class GatheredRows extends StreamRows {
   constructor(
     public positions: readonly number[],
     config: DecoderConfig,
@@ -85,10 +85,10 @@ export class PromptRun {
     this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length, this.slot.wholeImages);
     if (looksAhead(this.slot.wholeImages, this.slot.tokens.length, this.prompt.length))
       await this.slot.programs.prepareImages([...this.#borders, ...this.slot.borders]);
-    let gathered: Gathered | undefined;
+    let gathered: GatheredRows | undefined;
     try {
       for (const { cut, ...layers } of this.#phases) {
-        const reached = cut && new Gathered(this.#positions(gathered), this.slot.programs.decoder.config);
+        const reached = cut && new GatheredRows(this.#positions(gathered), this.slot.programs.decoder.config);
         using before = gathered;
         gathered = reached;
         if (cut && reached) yield* this.#gather(layers, cut, before, reached);
@@ -111,7 +111,7 @@ export class PromptRun {
   }
 
   /** Positions of the tokens to run. */
-  #positions(gathered: Gathered | undefined): readonly number[] {
+  #positions(gathered: GatheredRows | undefined): readonly number[] {
     const first = this.slot.tokens.length;
     return gathered?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);
   }
@@ -120,8 +120,8 @@ export class PromptRun {
   async *#gather(
     layers: LayerRange,
     cut: PromptCut,
-    before: Gathered | undefined,
-    reached: Gathered,
+    before: GatheredRows | undefined,
+    reached: GatheredRows,
   ): AsyncGenerator<Run> {
     const { meter } = this.terms;
     const tokens = reached.positions.length;
@@ -144,7 +144,7 @@ export class PromptRun {
     meter.count("tokens", tokens, reached.positions.length);
   }
 
-  async *#finish(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Run> {
+  async *#finish(layers: LayerRange, before: GatheredRows | undefined): AsyncGenerator<Run> {
     let remaining = this.#positions(before).length;
     for await (const { tokens, rows, headRuns } of this.#chunks(layers, before)) {
       remaining -= tokens;
@@ -153,7 +153,7 @@ export class PromptRun {
   }
 
   /** Runs some layers over the tokens that reach them, in chunks of the maximum length. */
-  async *#chunks(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Chunk> {
+  async *#chunks(layers: LayerRange, before: GatheredRows | undefined): AsyncGenerator<Chunk> {
     const { slot, terms } = this;
     const { plan, meter } = terms;
     const all = this.#positions(before);

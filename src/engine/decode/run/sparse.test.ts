@@ -11,25 +11,29 @@ import { LanguageModel } from "../language-model.ts";
 import type { Lease } from "./recipes.ts";
 
 type Totals = ReturnType<Meter["total"]>;
-interface Prefilled {
+interface Prefill {
   logits: Float32Array;
   spent: Totals;
 }
 
 /** A model and its recipe. */
-interface Loaded extends Disposable {
+interface LeasedModel extends Disposable {
   readonly model: LanguageModel;
   readonly lease: Lease;
 }
 
-async function loaded(name: string, save: readonly string[], quant?: Quant): Promise<Loaded> {
+async function loaded(name: string, save: readonly string[], quant?: Quant): Promise<LeasedModel> {
   const model = await LanguageModel.load(await resolveModel(name), quant);
   const lease = await model.recipes.use(parseRecipe(save));
   return { model, lease, [Symbol.dispose]: () => model[Symbol.dispose]() };
 }
 
 /** Prefills a prompt after the first `keep` tokens of an earlier one. */
-async function prefill({ model: { engine }, lease }: Loaded, prompt: readonly number[], keep = 0): Promise<Prefilled> {
+async function prefill(
+  { model: { engine }, lease }: LeasedModel,
+  prompt: readonly number[],
+  keep = 0,
+): Promise<Prefill> {
   const meter = new Meter(engine.programs);
   const plan = lease.plan(prompt.length);
   const slot = engine.acquire(prompt, plan);
@@ -55,11 +59,11 @@ const randomIds = (seed: number, count: number, vocabulary: number) => {
   return Array.from({ length: count }, () => Math.floor(random() * vocabulary));
 };
 
-const sparse = ({ lease }: Loaded) => lease.plan(Number.MAX_SAFE_INTEGER).attention(0) as BlockSparsePrefill;
+const sparse = ({ lease }: LeasedModel) => lease.plan(Number.MAX_SAFE_INTEGER).attention(0) as BlockSparsePrefill;
 
 describe("a tiny model in float32", () => {
   const path = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
-  const open: Loaded[] = [];
+  const open: LeasedModel[] = [];
   const load = async (...save: string[]) => {
     const model = await loaded(path, save);
     open.push(model);
@@ -71,7 +75,7 @@ describe("a tiny model in float32", () => {
     return `xattention:${all.map(([key, value]) => `${key}=${value}`).join()}`;
   };
   const prompt = randomIds(1, 203, 64);
-  let dense: Prefilled;
+  let dense: Prefill;
   beforeAll(async () => {
     dense = await prefill(await load(), prompt);
   });
@@ -167,7 +171,7 @@ describe("a tiny model in float32", () => {
   test("two prompts at once give what each gives alone", async () => {
     const model = await load(step("threshold=0.3"));
     const prompts = [prompt, randomIds(2, 180, 64), randomIds(3, 90, 64)];
-    const alone: Prefilled[] = [];
+    const alone: Prefill[] = [];
     for (const p of prompts) alone.push(await prefill(model, p));
     const together = await Promise.all(prompts.map((p) => prefill(model, p)));
     for (const [i, { logits, spent }] of together.entries()) {
@@ -187,9 +191,9 @@ describe("a tiny model in float32", () => {
 });
 
 describe("SmolLM2", () => {
-  const open = new Map<Quant, Loaded>();
+  const open = new Map<Quant, LeasedModel>();
   /** Loads one model per `quant`, however many recipes it runs. */
-  const load = async (quant: Quant, ...save: string[]): Promise<Loaded> => {
+  const load = async (quant: Quant, ...save: string[]): Promise<LeasedModel> => {
     const model = open.get(quant) ?? (await loaded("smollm2", [], quant));
     open.set(quant, model);
     return { ...model, lease: await model.model.recipes.use(parseRecipe(save)) };
@@ -197,7 +201,7 @@ describe("SmolLM2", () => {
   // 700 tokens of words that repeat and differ, so attention has structure to find.
   const text = Array.from({ length: 60 }, (_, i) => `Shelf ${i} holds ${(i * 7919) % 100} blue boxes.`).join(" ");
   let prompt: number[];
-  let dense: Prefilled;
+  let dense: Prefill;
   beforeAll(async () => {
     const model = await load("auto");
     prompt = model.model.encode(text, true);

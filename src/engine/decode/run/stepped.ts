@@ -24,7 +24,7 @@ export interface Step {
 }
 
 /** The outcome of a step for one sequence. The slot's next step overwrites the logits [vocabulary]. */
-export type Stepped =
+export type Outcome =
   /** The next token is chosen from the logits. */
   | { readonly kind: "token"; readonly logits: Float32Array }
   /** The logits give only a draft: the step's token waits for verification. */
@@ -39,7 +39,7 @@ export type Stepped =
   | { readonly kind: "stop" };
 
 /** The logits of a step that decides a token. @throws Error if the token waits for verification, or the answer stops */
-export function tokenLogits(stepped: Stepped): Float32Array {
+export function tokenLogits(stepped: Outcome): Float32Array {
   if (stepped.kind === "token") return stepped.logits;
   throw new Error(`the outcome of a step that must decide a token is ${stepped.kind}`);
 }
@@ -75,7 +75,7 @@ function mostWaiting(fill: StateFill, step: Step): number {
 }
 
 /** The outcome of an exited token, with the logits of the exit's head. */
-export const outcomeOf = (fill: StateFill, logits: Float32Array): Stepped => ({
+export const outcomeOf = (fill: StateFill, logits: Float32Array): Outcome => ({
   kind: fill === "verify" ? "draft" : "token",
   logits,
 });

@@ -99,7 +99,7 @@ export class Likelihoods implements Disposable {
   }
 
   /** Groups contexts by the slot they run in: all in one, or each in a separate slot if plans divide the layers. */
-  #together(contexts: Numbered[][]): Numbered[][][] {
+  #together(contexts: NumberedPair[][]): NumberedPair[][][] {
     const apart = contexts.some(([pair]) => this.planFor(pair!.context.length).cuts.length > 0);
     if (apart) return contexts.map((group) => [group]);
     return contexts.length > 0 ? [contexts] : [];
@@ -214,13 +214,13 @@ export class Likelihoods implements Disposable {
   }
 }
 
-interface Numbered extends Pair {
+interface NumberedPair extends Pair {
   readonly index: number;
 }
 
 /** Pairs grouped by equal contexts, in order of first occurrence. */
-function byContext(pairs: readonly Numbered[]): Numbered[][] {
-  const groups = new Map<string, Numbered[]>();
+function byContext(pairs: readonly NumberedPair[]): NumberedPair[][] {
+  const groups = new Map<string, NumberedPair[]>();
   for (const pair of pairs) {
     const key = pair.context.join();
     groups.set(key, [...(groups.get(key) ?? []), pair]);

@@ -8,7 +8,7 @@ import type { Slot } from "../state/slot.ts";
 const TOGETHER = 32;
 
 /** A context and several texts that may follow it, each of at least one token. */
-interface Followed {
+interface Continuations {
   readonly context: readonly number[];
   readonly texts: readonly (readonly number[])[];
 }
@@ -22,7 +22,7 @@ type OnLogits = (text: number, token: number, logits: Float32Array) => void;
  */
 export async function logitsAlong(
   engine: Engine,
-  { context, texts }: Followed,
+  { context, texts }: Continuations,
   meter: Meter,
   onLogits: OnLogits,
   signal?: AbortSignal,

@@ -1,7 +1,7 @@
 import type { Plan } from "../../../savings/plan.ts";
 import type { Meter } from "../../bill/meter.ts";
 import type { Engine } from "../run/engine.ts";
-import { type Step, type Stepped, tokenLogits } from "../run/stepped.ts";
+import { type Outcome, type Step, tokenLogits } from "../run/stepped.ts";
 import type { Slot } from "../state/slot.ts";
 import type { TokenScore } from "./likelihood.ts";
 
@@ -32,7 +32,7 @@ export async function* scoreSteps(
 }
 
 /** The model's own logits. */
-const certain = (stepped: Stepped): readonly Float32Array[] =>
+const certain = (stepped: Outcome): readonly Float32Array[] =>
   stepped.kind === "checked" ? stepped.logits : stepped.kind === "draft" ? [] : [tokenLogits(stepped)];
 
 function likelihoodOf(logits: Float32Array, token: number): TokenScore {

@@ -11,7 +11,7 @@ export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: Deco
 export const SPARE = 64;
 
 /** Tokens whose state is in one row of a cache, tracked per group of layers that hold entries for the same tokens. */
-export class Cached {
+export class CacheRow {
   tokens: number[] = [];
   /** Ordered by depth; a single group, unless a plan divides the row's layers. */
   groups: readonly StateGroup[];
@@ -82,7 +82,7 @@ export class Cached {
   }
 
   /** The number of this row's leading tokens that another row's sequence could reuse. */
-  shares(other: Cached): number {
+  shares(other: CacheRow): number {
     const { tokens } = other;
     if (!this.fits(tokens.length)) return 0;
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
@@ -152,7 +152,7 @@ export class Cached {
   }
 
   /** Replaces the contents with another cache's first `length` tokens, a number that its `continuable` returns. */
-  copy(from: Cached, length: number): void {
+  copy(from: CacheRow, length: number): void {
     const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);
     this.groups = [joined(parts)];
@@ -163,7 +163,7 @@ export class Cached {
   }
 
   /** Swaps the contents of two caches. Neither has a running sequence. */
-  exchange(other: Cached): void {
+  exchange(other: CacheRow): void {
     for (const [i, group] of this.groups.entries()) group.exchange(other.groups[i]!);
     [this.tokens, other.tokens] = [other.tokens, this.tokens];
     [this.longRope, other.longRope] = [other.longRope, this.longRope];

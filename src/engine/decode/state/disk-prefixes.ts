@@ -26,7 +26,7 @@ export class DiskPrefixes {
   async *restore(slot: Slot, prompt: readonly number[], plan: Plan, used: Date): AsyncGenerator<number> {
     if (!applies(slot, plan)) return;
     slot.prepare(prompt.length);
-    const chunks: Stored[] = [];
+    const chunks: StoredPrefix[] = [];
     for (const chunk of this.#chunks(slot, prompt, plan)) {
       if (!(await this.folder.has(chunk.name))) break;
       // Later chunks are useless without earlier ones, so they are deleted first.
@@ -54,7 +54,7 @@ export class DiskPrefixes {
   }
 
   /** The whole chunks of a prompt, up to its last token or its first image. */
-  *#chunks(slot: Slot, prompt: readonly number[], plan: Plan): Generator<Stored> {
+  *#chunks(slot: Slot, prompt: readonly number[], plan: Plan): Generator<StoredPrefix> {
     const image = prompt.findIndex((id) => id < 0);
     const most = image < 0 ? prompt.length - 1 : image;
     for (let first = 0; ; ) {
@@ -85,7 +85,7 @@ export async function keepPrefixes(
   for (const [name, lora] of Object.entries(adapters)) model.engineFor(name).prefixes = prefixesOf(lora);
 }
 
-interface Stored {
+interface StoredPrefix {
   readonly name: string;
   readonly first: number;
   readonly end: number;

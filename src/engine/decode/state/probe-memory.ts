@@ -1,12 +1,12 @@
 /** A probe's state after a row's first `tokens` tokens. */
-interface Remembered {
+interface ProbeState {
   readonly tokens: number;
   readonly state: Float32Array;
 }
 
 /** The states of a row's probes between tokens, by probe key: the last state, and those that truncation may restore. */
 export class ProbeMemory {
-  readonly #states = new Map<string, Remembered[]>();
+  readonly #states = new Map<string, ProbeState[]>();
   /** The prompt's length in tokens; the states after it are kept. */
   #prompt = 0;
 

@@ -19,7 +19,7 @@ import { StackBuffers, type Stream } from "../run/stack-buffers.ts";
 import { aheadOf, type WholeImage, wholeImagesIn } from "../run/whole-images.ts";
 import { ApartLengths } from "./apart-lengths.ts";
 import { BoundStacks } from "./bound-stacks.ts";
-import { Cached } from "./cached.ts";
+import { CacheRow } from "./cached.ts";
 import { ProbeMemory } from "./probe-memory.ts";
 
 /** How tokens pass through layers. */
@@ -31,7 +31,7 @@ interface PassTerms {
 }
 
 /** One sequence's place in the engine: its row of a cache, and the buffers bound to its programs. */
-export class Slot extends Cached implements Disposable {
+export class Slot extends CacheRow implements Disposable {
   busy = false;
   readonly programs: DecoderPrograms;
   readonly buffers: StackBuffers;

@@ -2,7 +2,7 @@ import type { DecoderPrograms } from "../../../models/programs/programs.ts";
 import { KvCache } from "../../../models/state/cache.ts";
 import { sequenceBytes } from "../../../models/state/state-groups.ts";
 import { Batch } from "../run/batch.ts";
-import { Cached, SPARE } from "./cached.ts";
+import { CacheRow, SPARE } from "./cached.ts";
 import type { Slot } from "./slot.ts";
 
 /** The default limit for keys and values kept for later prompts, in bytes. */
@@ -24,10 +24,10 @@ const WORTH_MOVING = 2048;
 type StateKey = string | undefined;
 
 /** A sequence whose row was given to another sequence, stored in a cache of its own length. */
-class Shelved extends Cached implements Disposable {
+class ShelvedRow extends CacheRow implements Disposable {
   readonly #own: KvCache;
 
-  constructor(from: Cached) {
+  constructor(from: CacheRow) {
     const cache = new KvCache(from.cache.config, 1, from.tokens.length);
     super(cache);
     this.#own = cache;
@@ -35,7 +35,7 @@ class Shelved extends Cached implements Disposable {
   }
 
   /** Replaces the contents. */
-  hold(from: Cached): void {
+  hold(from: CacheRow): void {
     this.used = from.used;
     this.copy(from, from.tokens.length);
     this.trim(from.tokens.length);
@@ -53,7 +53,7 @@ class Shelved extends Cached implements Disposable {
  */
 export class Slots implements Disposable {
   readonly #batches: Batch[] = [];
-  #shelf: Shelved[] = [];
+  #shelf: ShelvedRow[] = [];
   #clock = 0;
   /** The maximum number of bytes kept for ended sequences; the last sequence is kept in any case. */
   limit = KEPT_BYTES;
@@ -163,11 +163,11 @@ export class Slots implements Disposable {
     const next = this.#nextToGo(coming);
     // Writing to used memory takes a fraction of the time of writing to fresh memory.
     if (next && next.used < slot.used && next.cache.capacity >= slot.tokens.length) next.hold(slot);
-    else this.#shelf.push(new Shelved(slot));
+    else this.#shelf.push(new ShelvedRow(slot));
   }
 
   /** The sequence to drop from the shelf to make room for `coming` tokens, if any. */
-  #nextToGo(coming: number): Shelved | undefined {
+  #nextToGo(coming: number): ShelvedRow | undefined {
     const bytes = sequenceBytes(this.programs.decoder.config, coming);
     if (this.keptBytes + bytes <= this.limit) return undefined;
     return this.#shelf.toSorted((a, b) => a.used - b.used)[0];
@@ -183,9 +183,9 @@ export class Slots implements Disposable {
     }
   }
 
-  #drop(held: Slot | Shelved): void {
+  #drop(held: Slot | ShelvedRow): void {
     held.drop();
-    if (held instanceof Shelved) held[Symbol.dispose]();
+    if (held instanceof ShelvedRow) held[Symbol.dispose]();
     this.#shelf = this.#shelf.filter((other) => other !== held);
   }
 
@@ -208,7 +208,7 @@ export class Slots implements Disposable {
     return this.#all().filter((slot) => !slot.busy);
   }
 
-  #reusable(): (Slot | Shelved)[] {
+  #reusable(): (Slot | ShelvedRow)[] {
     return [...this.#free(), ...this.#shelf].filter((held) => held.bytes > 0);
   }
 
@@ -225,9 +225,9 @@ export class Slots implements Disposable {
 }
 
 /** The sequence that shares most with the prompt; if several share equally much, the least recently used. */
-function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
-function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
-function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {
+function longest<H extends CacheRow>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
+function longest<H extends CacheRow>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
+function longest<H extends CacheRow>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {
   const shared = new Map(held.map((one) => [one, one.reusable(prompt, key)]));
   return held.toSorted((a, b) => shared.get(b)! - shared.get(a)! || a.used - b.used)[0];
 }

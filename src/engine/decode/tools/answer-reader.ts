@@ -1,7 +1,7 @@
 import { type CallOptions, chosenOf, isForced } from "./calling.ts";
 import { FormReader } from "./form-reader.ts";
 import type { CallForm, ForcedCall } from "./forms/form.ts";
-import { type AnswerReader, CallReader, type Read } from "./reader.ts";
+import { type AnswerReader, CallReader, type TextAndCalls } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 import { WholeCall } from "./whole-call.ts";
 
@@ -26,7 +26,7 @@ class ForcedReader implements AnswerReader {
 
   constructor(private readonly forced: ForcedCall) {}
 
-  push(text: string, last: boolean): Read {
+  push(text: string, last: boolean): TextAndCalls {
     this.#text += text;
     if (!last) return { text: "", calls: [] };
     const call = this.forced.read(this.#text);
@@ -45,7 +45,7 @@ export class FreeReader implements AnswerReader {
     this.#whole = new WholeCall(tools);
   }
 
-  push(text: string, last: boolean): Read {
+  push(text: string, last: boolean): TextAndCalls {
     if (!this.#whole) return this.#calls.push(text, last);
     this.#held += text;
     const may = this.#whole.push(text);

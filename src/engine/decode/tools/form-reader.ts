@@ -1,5 +1,5 @@
 import type { CallForm } from "./forms/form.ts";
-import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
+import { type AnswerReader, begunOf, type TextAndCalls, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
 /** After this many closing texts that end no call, an opening is plain text. A call may contain closing texts. */
@@ -22,7 +22,7 @@ export class FormReader implements AnswerReader {
   ) {}
 
   /** Text that turns out not to be a call is returned as text. */
-  push(text: string, last: boolean): Read {
+  push(text: string, last: boolean): TextAndCalls {
     this.#text += text;
     const calls: ToolCall[] = [];
     let free = "";

@@ -6,7 +6,7 @@ export interface ToolCall {
   readonly arguments: string;
 }
 
-export interface Read {
+export interface TextAndCalls {
   /** The part of the text outside calls that is certain. */
   readonly text: string;
   readonly calls: readonly ToolCall[];
@@ -15,7 +15,7 @@ export interface Read {
 /** Reads an answer as its text arrives. */
 export interface AnswerReader {
   /** `last`: no text follows. */
-  push(text: string, last: boolean): Read;
+  push(text: string, last: boolean): TextAndCalls;
 }
 
 /** Reads calls between `<tool_call>` and `</tool_call>` from an answer. */
@@ -31,7 +31,7 @@ export class CallReader implements AnswerReader {
   }
 
   /** Text that turns out not to be a call is returned as text. */
-  push(text: string, last: boolean): Read {
+  push(text: string, last: boolean): TextAndCalls {
     this.#text += text;
     const calls: ToolCall[] = [];
     let free = "";

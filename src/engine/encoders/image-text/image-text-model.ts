@@ -18,15 +18,15 @@ import { preparedFolder, type ResolvedModel } from "../../../weights/sources/ind
 import type { Input, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { denseBill } from "../../bill/meter.ts";
 import { checkCeiling } from "../../bill/price.ts";
-import { Stopwatch, type Timed } from "../../bill/stopwatch.ts";
+import { type RequestTimes, Stopwatch } from "../../bill/stopwatch.ts";
 import type { Usage } from "../../decode/answer/generate.ts";
-import { type Adapted, openAdapted } from "../../file/adapters.ts";
+import { type ModelFiles, openAdapted } from "../../file/adapters.ts";
 import { beside } from "../../file/beside.ts";
 import { tokenizerOf } from "../../file/tokenizer-of.ts";
 import { type ImageInput, isImage, readImage } from "../../images/pixels/input.ts";
 import type { Pixels } from "../../images/pixels/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../../images/pixels/processor.ts";
-import type { Loaded } from "../../kinds/kind.ts";
+import type { BaseModel } from "../../kinds/kind.ts";
 import { useDense } from "../../kinds/seamless.ts";
 import { finite } from "../../not-finite.ts";
 import { checkTokens, limitOf, type Truncate, textName } from "../../truncate.ts";
@@ -41,12 +41,12 @@ import { processorFor } from "./processor-for.ts";
 export type TextOrImage = TextOrIds | ImageInput;
 
 /** An input that is ready to run. */
-type Prepared =
+type PreparedInput =
   | { readonly kind: "text"; readonly input: Input }
   | { readonly kind: "image"; readonly pixels: Float32Array };
 
 /** A loaded model that maps images and texts to one space. */
-export class ImageTextModel implements Loaded {
+export class ImageTextModel implements BaseModel {
   readonly kind = "encoder of images and texts";
   /** Runners by layer, each compiled when its tokens are first needed. */
   readonly #tokens = new Map<FeatureLayer, Promise<ImageRunner>>();
@@ -63,7 +63,7 @@ export class ImageTextModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: Adapted): Promise<ImageTextModel> {
+  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: ModelFiles): Promise<ImageTextModel> {
     const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
     const folder = path.dirname(checkpoint.config.path);
     const { model, weights } = await openImageText(checkpoint, preparedFolder(source.path), exact(quant));
@@ -139,7 +139,7 @@ export class ImageTextModel implements Loaded {
   }
 
   async #run(
-    prepared: readonly Prepared[],
+    prepared: readonly PreparedInput[],
     { onStopped, ceiling = {}, ...terms }: ReadTerms,
     time: Stopwatch,
   ): Promise<Answers<Float32Array>> {
@@ -168,14 +168,14 @@ export class ImageTextModel implements Loaded {
     }
   }
 
-  #price(prepared: readonly Prepared[]): Spent {
+  #price(prepared: readonly PreparedInput[]): Spent {
     const sum = this.queue.price(prepared.flatMap((it) => (it.kind === "text" ? [it.input] : [])));
     for (const { kind } of prepared) if (kind === "image") addSpent(sum, this.images.cost);
     return sum;
   }
 
   /** The usage of a call. An image's tokens count as prompt tokens, and have a separate counter. */
-  #usage(bill: Spent & { readonly tokens: number }, images: number, timed: Timed): Usage {
+  #usage(bill: Spent & { readonly tokens: number }, images: number, timed: RequestTimes): Usage {
     const ofImages = images * this.model.image.tokens;
     return {
       ...denseBill(bill),
@@ -185,9 +185,9 @@ export class ImageTextModel implements Loaded {
     };
   }
 
-  #prepared(inputs: readonly TextOrImage[], truncate?: Truncate): Promise<Prepared[]> {
+  #prepared(inputs: readonly TextOrImage[], truncate?: Truncate): Promise<PreparedInput[]> {
     return Promise.all(
-      inputs.map(async (it, i): Promise<Prepared> => {
+      inputs.map(async (it, i): Promise<PreparedInput> => {
         if (isImage(it)) return { kind: "image", pixels: await this.#pixels(it, i) };
         return {
           kind: "text",

@@ -11,12 +11,12 @@ import { preparedFolder, type ResolvedModel } from "../../../weights/sources/ind
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { denseBill } from "../../bill/meter.ts";
 import { checkCeiling } from "../../bill/price.ts";
-import { Stopwatch, type Timed } from "../../bill/stopwatch.ts";
+import { type RequestTimes, Stopwatch } from "../../bill/stopwatch.ts";
 import type { Usage } from "../../decode/answer/generate.ts";
-import { type Adapted, openAdapted } from "../../file/adapters.ts";
+import { type ModelFiles, openAdapted } from "../../file/adapters.ts";
 import { type ImageInput, readImage } from "../../images/pixels/input.ts";
 import { type ImageProcessor, normalisePixels, readImageProcessor, sized } from "../../images/pixels/processor.ts";
-import type { Loaded } from "../../kinds/kind.ts";
+import type { BaseModel } from "../../kinds/kind.ts";
 import { useDense } from "../../kinds/seamless.ts";
 import { finite } from "../../not-finite.ts";
 import { ImageRunner } from "../image-text/image-runner.ts";
@@ -29,7 +29,7 @@ import type { Answers, ReadTerms } from "../text/encoder-model.ts";
 type Output = "vector" | "scores";
 
 /** A loaded image-only model: image vectors, and a classifier's labels if it has a head. */
-export class ImageEncoderModel implements Loaded {
+export class ImageEncoderModel implements BaseModel {
   readonly kind = "image encoder";
   readonly #runners = new Map<Output, Promise<ImageRunner>>();
 
@@ -42,7 +42,7 @@ export class ImageEncoderModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: Adapted): Promise<ImageEncoderModel> {
+  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: ModelFiles): Promise<ImageEncoderModel> {
     const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
     const folder = path.dirname(checkpoint.config.path);
     const processor = readImageProcessor(folder, "bilinear");
@@ -120,7 +120,7 @@ export class ImageEncoderModel implements Loaded {
     return known;
   }
 
-  #usage(spent: Spent, images: number, timed: Timed): Usage {
+  #usage(spent: Spent, images: number, timed: RequestTimes): Usage {
     const tokens = images * this.model.image.tokens;
     return {
       ...denseBill(spent),

@@ -9,19 +9,19 @@ import { preparedFolder, type ResolvedModel } from "../../../weights/sources/ind
 import type { Input, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { denseBill } from "../../bill/meter.ts";
 import { checkCeiling } from "../../bill/price.ts";
-import { Stopwatch, type Timed } from "../../bill/stopwatch.ts";
+import { type RequestTimes, Stopwatch } from "../../bill/stopwatch.ts";
 import type { Ceiling } from "../../decode/answer/cut.ts";
 import type { Usage } from "../../decode/answer/generate.ts";
 import type { OnStopped } from "../../decode/answer/terms.ts";
-import { type Adapted, openAdapted } from "../../file/adapters.ts";
+import { type ModelFiles, openAdapted } from "../../file/adapters.ts";
 import { beside } from "../../file/beside.ts";
 import { tokenizerOf } from "../../file/tokenizer-of.ts";
-import type { Loaded } from "../../kinds/kind.ts";
+import type { BaseModel } from "../../kinds/kind.ts";
 import { useDense } from "../../kinds/seamless.ts";
 import { finite } from "../../not-finite.ts";
 import { checkTokens, documentName, limitOf, type TextName, type Truncate, textName } from "../../truncate.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
-import { type Encoded, EncoderQueue, type EncodeTerms, queued } from "./encoder-queue.ts";
+import { EncoderQueue, type EncodeTerms, type EncodingCost, queued } from "./encoder-queue.ts";
 import { RowPrograms, RowRunner } from "./encoder-runner.ts";
 import { LateInteraction } from "./late-interaction.ts";
 import { openedEncoder } from "./opened-encoder.ts";
@@ -48,7 +48,7 @@ export interface ReadTerms extends EncodeTerms {
 export type TextOrIds = string | readonly number[];
 
 /** A loaded encoder: for embeddings, classification or late interaction, depending on its files. */
-export class EncoderModel implements Loaded {
+export class EncoderModel implements BaseModel {
   readonly kind = "encoder";
 
   private constructor(
@@ -71,7 +71,7 @@ export class EncoderModel implements Loaded {
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
-    adapted?: Adapted,
+    adapted?: ModelFiles,
     layers?: number,
   ): Promise<EncoderModel> {
     const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
@@ -291,7 +291,7 @@ export class EncoderModel implements Loaded {
   }
 }
 
-const usageOf = (bill: Encoded, timed: Timed): Usage => ({
+const usageOf = (bill: EncodingCost, timed: RequestTimes): Usage => ({
   tokens: { prompt: bill.tokens, cached: 0, completion: 0 },
   ...denseBill(bill),
   ...timed,

@@ -10,7 +10,7 @@ import { nextBatch } from "./encoder-batches.ts";
 import type { RowRunner } from "./encoder-runner.ts";
 
 /** The cost of the texts run, each with its share of its batch, and the number of their tokens. */
-export interface Encoded extends Spent {
+export interface EncodingCost extends Spent {
   tokens: number;
 }
 
@@ -53,7 +53,7 @@ class Call {
 
   constructor(
     readonly inputs: readonly Input[],
-    readonly bill: Encoded,
+    readonly bill: EncodingCost,
     readonly terms: EncodeTerms,
   ) {
     this.key = terms.key ?? "";
@@ -142,7 +142,7 @@ export class EncoderQueue implements Turns, Disposable {
    * Returns one row of outputs for each text, in order. The cost is added to `bill`, even if the call is stopped.
    * @throws Refused if there is no room
    */
-  async read(inputs: readonly Input[], bill: Encoded, terms: EncodeTerms): Promise<Float32Array[]> {
+  async read(inputs: readonly Input[], bill: EncodingCost, terms: EncodeTerms): Promise<Float32Array[]> {
     terms.signal?.throwIfAborted();
     if (this.#closes !== undefined) throw this.#refused("closing");
     const call = new Call(inputs, bill, terms);

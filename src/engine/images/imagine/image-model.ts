@@ -8,11 +8,11 @@ import type { Checkpoint } from "../../../weights/checkpoint.ts";
 import { preparedFolder, type ResolvedModel } from "../../../weights/sources/index.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { denseBill } from "../../bill/meter.ts";
-import { Stopwatch, type Timed } from "../../bill/stopwatch.ts";
+import { type RequestTimes, Stopwatch } from "../../bill/stopwatch.ts";
 import type { Usage } from "../../decode/answer/generate.ts";
-import { type Adapted, openAdapted } from "../../file/adapters.ts";
+import { type ModelFiles, openAdapted } from "../../file/adapters.ts";
 import { tokenizerOf } from "../../file/tokenizer-of.ts";
-import type { Loaded } from "../../kinds/kind.ts";
+import type { BaseModel } from "../../kinds/kind.ts";
 import { useDense } from "../../kinds/seamless.ts";
 import { finite } from "../../not-finite.ts";
 import type { Picture } from "../pixels/encode.ts";
@@ -33,7 +33,7 @@ export interface ImagineTerms {
 }
 
 /** A loaded diffusion model of images. */
-export class ImageModel implements Loaded {
+export class ImageModel implements BaseModel {
   readonly kind = "image generator";
   /** Resolves when the running call, and those that wait for it, are done. */
   #last: Promise<unknown> = Promise.resolve();
@@ -46,7 +46,7 @@ export class ImageModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(source: ResolvedModel, adapted?: Adapted): Promise<ImageModel> {
+  static async load(source: ResolvedModel, adapted?: ModelFiles): Promise<ImageModel> {
     const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
     const { model, weights } = await openImageGenerator(checkpoint, preparedFolder(source.path));
     const words = wordsOf(checkpoint, model);
@@ -160,7 +160,7 @@ function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer
 }
 
 /** The usage of a call; its unit of work is one run of the network on one image. */
-const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, timed: Timed): Usage => ({
+const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, timed: RequestTimes): Usage => ({
   ...denseBill({ flops, bytes }),
   work: { networkRuns: { dense: runs, run: runs } },
   tokens: { prompt: tokens, cached: 0, completion: 0 },

@@ -11,7 +11,7 @@ export interface Condition {
 }
 
 /** The inputs of a network for a number of images, bound once. */
-interface Bound extends Disposable {
+interface BoundInputs extends Disposable {
   readonly rows: number;
   readonly x: Float32Array;
   readonly time: Float32Array;
@@ -23,7 +23,7 @@ interface Bound extends Disposable {
 
 /** Runs a network on any number of images at once. */
 export class NoiseRunner implements Disposable {
-  #bound: Bound | undefined;
+  #bound: BoundInputs | undefined;
 
   constructor(
     private readonly program: Program,
@@ -54,7 +54,7 @@ export class NoiseRunner implements Disposable {
     return bound.noise;
   }
 
-  #boundTo(rows: number): Bound {
+  #boundTo(rows: number): BoundInputs {
     if (this.#bound?.rows !== rows) {
       this.#bound?.[Symbol.dispose]();
       this.#bound = bind(this.program, this.unet, rows);
@@ -68,7 +68,7 @@ export class NoiseRunner implements Disposable {
   }
 }
 
-function bind(program: Program, { config, timeWidth }: UNet, rows: number): Bound {
+function bind(program: Program, { config, timeWidth }: UNet, rows: number): BoundInputs {
   const { channels, imageSize, texts: { tokens, width } = { tokens: 0, width: 0 } } = config;
   const image = [rows, channels, imageSize, imageSize];
   const size = rows * channels * imageSize ** 2;

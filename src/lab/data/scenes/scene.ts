@@ -32,7 +32,7 @@ export interface Scene {
 export const labelsOf = ({ objects }: Scene): string[] => objects.map(({ label }) => label);
 
 /** An object before it is drawn. */
-interface Planned {
+interface Sketch {
   readonly label: string;
   readonly digit: boolean;
   readonly place: Place;
@@ -62,7 +62,7 @@ function attempt(pictures: Pictures, options: SceneOptions, random: () => number
   return { ...canvas, objects };
 }
 
-function plan(pictures: Pictures, options: SceneOptions, random: () => number): Planned[] {
+function plan(pictures: Pictures, options: SceneOptions, random: () => number): Sketch[] {
   const { least, most, layout } = options;
   const count = least + Math.floor(random() * (Math.max(least, most) - least + 1));
   const written = random() < options.digits ? 1 + Math.floor(random() * Math.min(3, count)) : 0;
@@ -102,7 +102,7 @@ function lookOf(among: readonly string[], tinted: number, random: () => number):
 
 const pick = <T>(from: readonly T[], random: () => number): T => from[Math.floor(random() * from.length)]!;
 
-function drawing({ drawings: named }: Pictures, { name, tint }: Look, place: Place, random: () => number): Planned {
+function drawing({ drawings: named }: Pictures, { name, tint }: Look, place: Place, random: () => number): Sketch {
   const label = tint ? `${tint} ${name}` : name;
   const picture = pick(named.get(name)!, random);
   return { label, digit: false, place, picture: tint ? tinted(picture, tints[tint]) : picture };
@@ -120,14 +120,14 @@ function tinted(picture: Raster, colour: readonly number[]): Raster {
   return { ...picture, data };
 }
 
-function digit({ digits }: Pictures, place: Place, random: () => number): Planned {
+function digit({ digits }: Pictures, place: Place, random: () => number): Sketch {
   const value = Math.floor(random() * 10);
   const dark = [0, 1, 2].map(() => random() * 90);
   return { label: String(value), digit: true, place, picture: card(pick(digits[value]!, random), dark, pale(random)) };
 }
 
 /** Draws an object in its place, with its proportions; digits are never mirrored. Returns the pixels it covers. */
-function draw(canvas: Canvas, { place, picture, digit }: Planned, number: number, random: () => number): number {
+function draw(canvas: Canvas, { place, picture, digit }: Sketch, number: number, random: () => number): number {
   const scale = place.side / Math.max(picture.width, picture.height);
   const [width, height] = [Math.round(picture.width * scale), Math.round(picture.height * scale)].map((n) =>
     Math.max(1, n),
@@ -141,7 +141,7 @@ function draw(canvas: Canvas, { place, picture, digit }: Planned, number: number
   return extentOf(canvas, number).area;
 }
 
-function seen(canvas: Canvas, { label, digit, place }: Planned, number: number): SceneObject {
+function seen(canvas: Canvas, { label, digit, place }: Sketch, number: number): SceneObject {
   return { label, digit, ...extentOf(canvas, number), ...(place.cell !== undefined && { cell: place.cell }) };
 }
 

@@ -39,9 +39,9 @@ const optionsOf = (item: ItemOf<"choice">): string[] =>
 const quoted = (texts: readonly string[]): Html[] =>
   texts.slice(0, 5).map((text, i) => html`${i === 0 ? "" : " or "}<q>${shortened(text)}</q>`);
 
-type Shown = { [K in ItemKind]: (item: ItemOf<K>, answer: AnswerOf[K], beside: AnswerOf[K]) => Html };
+type AnswerViews = { [K in ItemKind]: (item: ItemOf<K>, answer: AnswerOf[K], beside: AnswerOf[K]) => Html };
 
-const shown: Shown = {
+const shown: AnswerViews = {
   choice: (item, { likelihoods }) => {
     const raw = likelihoods.map(({ logLikelihood }) => logLikelihood);
     const normalised = raw.map((score, i) => score / characters(item.choices[i]!.continuation));
@@ -104,4 +104,4 @@ function marked(text: string, other: string): Html {
 
 /** A model's answer to an item, for comparison with another. */
 export const answerView = <K extends ItemKind>(item: ItemOf<K>, answer: AnswerOf[K], beside: AnswerOf[K]): Html =>
-  (shown[item.kind] as Shown[K])(item, answer, beside);
+  (shown[item.kind] as AnswerViews[K])(item, answer, beside);

@@ -4,7 +4,7 @@ import { escaped } from "../../../util/html.ts";
 import type { Summary } from "../../results.ts";
 import { figure, percent, range } from "../format.ts";
 import { colour } from "./colours.ts";
-import { type Box, LABEL_HEIGHT, type Labelled, placeLabels } from "./place.ts";
+import { type Box, LABEL_HEIGHT, type LabelledPoint, placeLabels } from "./place.ts";
 import { frontierOf, type PlotPoint, pointsOf } from "./points.ts";
 
 export interface Size {
@@ -115,7 +115,7 @@ function labelsOf(
   return `<g class="labels">${points.map((point, i) => labelOf(point, labelled[i]!, boxes[i]!)).join("")}</g>`;
 }
 
-function labelOf({ key, kind }: PlotPoint, { x, y }: Labelled, box: Box): string {
+function labelOf({ key, kind }: PlotPoint, { x, y }: LabelledPoint, box: Box): string {
   const [cx, cy] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
   const text =
     `<text x="${cx.toFixed(1)}" y="${cy.toFixed(1)}" dy="0.34em" text-anchor="middle" font-size="${FONT}" ` +

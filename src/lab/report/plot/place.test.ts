@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
-import { type Labelled, markOf, overlap, placeLabels } from "./place.ts";
+import { type LabelledPoint, markOf, overlap, placeLabels } from "./place.ts";
 
 const area = { left: 50, top: 20, right: 740, bottom: 360 };
 
 /** Lists misplaced labels: outside the area, or over a mark or another label. */
-function faults(points: readonly Labelled[]): string[] {
+function faults(points: readonly LabelledPoint[]): string[] {
   const labels = placeLabels(points, area, []);
   const boxes = [...labels, ...points.map(markOf)];
   return labels.flatMap((label, i) => {

@@ -7,7 +7,7 @@ export interface Box {
   readonly bottom: number;
 }
 
-export interface Labelled {
+export interface LabelledPoint {
   readonly x: number;
   readonly y: number;
   /** The label's width. */
@@ -21,7 +21,7 @@ const REACH = 8;
 const RADII = [16, 20, 26, 34, 44, 56, 70, 86, 104, 126, 150, 180, 220, 270];
 const ANGLES = Array.from({ length: 24 }, (_, i) => (i * Math.PI) / 12);
 
-export const markOf = ({ x, y }: Labelled): Box => ({
+export const markOf = ({ x, y }: LabelledPoint): Box => ({
   left: x - REACH,
   top: y - REACH,
   right: x + REACH,
@@ -35,7 +35,7 @@ const within = (a: Box, b: Box): boolean =>
   a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
 
 /** True if the line from a point to the middle of a box crosses another box (the slab method). */
-function crosses({ x, y }: Labelled, to: Box, box: Box): boolean {
+function crosses({ x, y }: LabelledPoint, to: Box, box: Box): boolean {
   const across = inside(x, (to.left + to.right) / 2 - x, box.left, box.right);
   const along = inside(y, (to.top + to.bottom) / 2 - y, box.top, box.bottom);
   return Math.max(0, across[0], along[0]) < Math.min(1, across[1], along[1]);
@@ -49,7 +49,7 @@ function inside(from: number, way: number, low: number, high: number): [number, 
 }
 
 /** Yields places around a point, the nearest first. */
-function* places(point: Labelled): Generator<{ box: Box; distance: number }> {
+function* places(point: LabelledPoint): Generator<{ box: Box; distance: number }> {
   for (const distance of RADII)
     for (const angle of ANGLES) {
       const x = point.x + Math.cos(angle) * (distance + point.width / 2 - 6);
@@ -63,7 +63,7 @@ function* places(point: Labelled): Generator<{ box: Box; distance: number }> {
  * A box for each point's label, inside the area, clear of all marks and other labels. Takes the nearest free place; a
  * place counts as farther if the label lies on one of `lines` (thin boxes), or its leader crosses a mark or label.
  */
-export function placeLabels(points: readonly Labelled[], area: Box, lines: readonly Box[]): Box[] {
+export function placeLabels(points: readonly LabelledPoint[], area: Box, lines: readonly Box[]): Box[] {
   const marks = points.map(markOf);
   const placed: Box[] = [];
   for (const [i, point] of points.entries()) {
@@ -78,7 +78,7 @@ export function placeLabels(points: readonly Labelled[], area: Box, lines: reado
   return placed;
 }
 
-function nearest(point: Labelled, free: (box: Box) => boolean, penalty: (box: Box) => number): Box | undefined {
+function nearest(point: LabelledPoint, free: (box: Box) => boolean, penalty: (box: Box) => number): Box | undefined {
   let [best, least]: [Box | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
   for (const { box, distance } of places(point)) {
     if (distance >= least) break;

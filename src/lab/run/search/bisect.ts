@@ -12,7 +12,7 @@ const FINEST = 1 / 64;
 /** The number of pieces that a gap is cut into if the saving refuses its middle. */
 const PIECES = 16;
 
-interface Tried {
+interface Trial {
   readonly value: number;
   readonly point: Point;
 }
@@ -25,7 +25,7 @@ type Range = Extract<SearchSpec, { kind: "range" }>;
  * are close, or the budget is spent.
  */
 export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
-  const tried: Tried[] = [];
+  const tried: Trial[] = [];
   for (const value of [range.low, range.high]) {
     if (tried.length > 0 && !prober.budget.allows) break;
     tried.push({ value, point: await prober.measure(range.at(value), prober.items) });
@@ -42,11 +42,11 @@ export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
 }
 
 interface Gap {
-  readonly a: Tried;
-  readonly b: Tried;
+  readonly a: Trial;
+  readonly b: Trial;
 }
 
-function widest(tried: readonly Tried[], closed: ReadonlySet<number>, { low, high, whole }: Range): Gap | undefined {
+function widest(tried: readonly Trial[], closed: ReadonlySet<number>, { low, high, whole }: Range): Gap | undefined {
   const finest = Math.max(FINEST * (high - low), whole ? 2 : 0);
   const gaps = tried.slice(1).map((b, i) => ({ a: tried[i]!, b }));
   const wide = gaps.filter(({ a, b }) => b.value - a.value >= finest && apart(tried, a, b) > NEAR);
@@ -55,7 +55,7 @@ function widest(tried: readonly Tried[], closed: ReadonlySet<number>, { low, hig
 }
 
 /** Measures the value nearest to the middle that the saving and the model accept; undefined if they accept no value. */
-async function between(a: number, b: number, range: Range, prober: Prober): Promise<Tried | undefined> {
+async function between(a: number, b: number, range: Range, prober: Prober): Promise<Trial | undefined> {
   for (const value of outwards(a, b, range.whole)) {
     const tried = await unlessRefused(async () => ({
       value,
@@ -93,7 +93,7 @@ function middleOf(a: number, b: number, whole: boolean): number {
 }
 
 /** The greater of two points' differences in quality and in saving, each as a share of the whole range. */
-function apart(tried: readonly Tried[], a: Tried, b: Tried): number {
+function apart(tried: readonly Trial[], a: Trial, b: Trial): number {
   const share = (of: keyof Point) => {
     const values = tried.map(({ point }) => point[of]);
     const span = Math.max(...values) - Math.min(...values);

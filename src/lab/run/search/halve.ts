@@ -26,13 +26,13 @@ export async function halve(recipes: readonly Recipe[], prober: Prober): Promise
   }
 }
 
-interface Measured {
+interface MeasuredRecipe {
   readonly recipe: Recipe;
   readonly point: Point;
 }
 
-async function measureAll(recipes: readonly Recipe[], items: number, prober: Prober): Promise<Measured[]> {
-  const measured: Measured[] = [];
+async function measureAll(recipes: readonly Recipe[], items: number, prober: Prober): Promise<MeasuredRecipe[]> {
+  const measured: MeasuredRecipe[] = [];
   for (const recipe of recipes) {
     if (!prober.budget.allows) break;
     measured.push({ recipe, point: await prober.measure(recipe, items) });
@@ -40,8 +40,8 @@ async function measureAll(recipes: readonly Recipe[], items: number, prober: Pro
   return measured;
 }
 
-function betterHalf(measured: readonly Measured[], better: "higher" | "lower"): Recipe[] {
-  const beaten = ({ point }: Measured) => measured.filter((other) => beats(other.point, point, better)).length;
+function betterHalf(measured: readonly MeasuredRecipe[], better: "higher" | "lower"): Recipe[] {
+  const beaten = ({ point }: MeasuredRecipe) => measured.filter((other) => beats(other.point, point, better)).length;
   const ranked = measured.toSorted((a, b) => beaten(a) - beaten(b) || b.point.saved - a.point.saved);
   return ranked.slice(0, Math.max(1, Math.ceil(measured.length / 2))).map(({ recipe }) => recipe);
 }

@@ -3,25 +3,25 @@ import type { Model } from "../../../library/model.ts";
 import { OpenedPipeline } from "../../../library/text-pipeline.ts";
 import { textPipelineNamed } from "../../../pipelines/registry.ts";
 import { parseRouteText } from "../../../pipelines/route/name.ts";
-import { deciderOf, type Prepared, scoringOf } from "../../../pipelines/route/rule.ts";
+import { deciderOf, type PreparedRoute, scoringOf } from "../../../pipelines/route/rule.ts";
 import { Scorer } from "../../../pipelines/scores.ts";
 import type { ServedItem } from "../items.ts";
-import { ModelServing, optionsOf, type Served, servedOf } from "../served.ts";
+import { ModelServing, optionsOf, type ServedAnswer, servedOf } from "../served.ts";
 import { type TunedName, type Way, wayText } from "./ways.ts";
 
 /** The role of a model in a pair. */
 export type Role = "swift" | "super";
 
 /** A model's own answer, and for Swift, how easy the item is by each score; if NaN, Super answers. */
-export type Alone = Served & { readonly scores: Readonly<Record<string, number>> };
+export type Alone = ServedAnswer & { readonly scores: Readonly<Record<string, number>> };
 
 /** Two models that answer items, alone and with a route between them. */
 export interface PairModels extends Disposable {
   alone(role: Role, item: ServedItem): Promise<Alone>;
   /** The answer of a real route. */
-  routed(recipe: string, item: ServedItem): Promise<Served>;
+  routed(recipe: string, item: ServedItem): Promise<ServedAnswer>;
   /** By how many nats per token Super finds its own choices likelier than each answer's tokens. */
-  excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
+  excess(item: ServedItem, answers: readonly ServedAnswer[]): Promise<number[]>;
 }
 
 /** A pair to tune: its name, and its first model; the second model is the model being tuned. */
@@ -35,7 +35,7 @@ export class LoadedPair implements PairModels {
   private constructor(
     private readonly dense: ModelServing,
     private readonly models: { readonly swift: Model; readonly super: Model },
-    private readonly pair: Prepared["pair"],
+    private readonly pair: PreparedRoute["pair"],
     private readonly ways: readonly Way[],
     private readonly temperature: number | undefined,
     private readonly signal: AbortSignal | undefined,
@@ -75,13 +75,13 @@ export class LoadedPair implements PairModels {
     }
   }
 
-  async routed(recipe: string, { prompt, ...item }: ServedItem): Promise<Served> {
+  async routed(recipe: string, { prompt, ...item }: ServedItem): Promise<ServedAnswer> {
     const { models, pair } = this;
     models.swift.language.engine.forget();
     this.dense.forget();
     const rule = deciderOf(pair, parseRouteText(recipe), models.swift.language);
     const named = textPipelineNamed(`${pair.swift.name}>${pair.super.name}`)!;
-    const route = await OpenedPipeline.over(named, models, {}, async (): Promise<Prepared> => ({ pair, rule }));
+    const route = await OpenedPipeline.over(named, models, {}, async (): Promise<PreparedRoute> => ({ pair, rule }));
     return servedOf(await route.complete(prompt, optionsOf(item, this.temperature, this.signal)));
   }
 
@@ -90,7 +90,7 @@ export class LoadedPair implements PairModels {
     return options;
   }
 
-  excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {
+  excess(item: ServedItem, answers: readonly ServedAnswer[]): Promise<number[]> {
     return this.dense.excess(item, answers);
   }
 
@@ -99,4 +99,4 @@ export class LoadedPair implements PairModels {
   }
 }
 
-const NOTHING: Served = { text: "", tokens: [], reason: "stop", ms: 0, flops: 0, bytes: 0 };
+const NOTHING: ServedAnswer = { text: "", tokens: [], reason: "stop", ms: 0, flops: 0, bytes: 0 };

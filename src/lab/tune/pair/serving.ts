@@ -6,7 +6,7 @@ import { mean } from "../../../util/mean.ts";
 import { real } from "../../reals.ts";
 import { LinesFile } from "../../run/lines-file.ts";
 import type { ServedItem } from "../items.ts";
-import type { Served, Serving } from "../served.ts";
+import type { ServedAnswer, Serving } from "../served.ts";
 import type { Alone, PairModels, Role } from "./models.ts";
 import { thresholdIn, thresholdText, wayIn } from "./ways.ts";
 
@@ -68,14 +68,14 @@ export class PairServing implements Serving {
     return line;
   }
 
-  async answer(recipe: string, item: ServedItem): Promise<Served> {
+  async answer(recipe: string, item: ServedItem): Promise<ServedAnswer> {
     if (recipe === "dense") return await this.of("super", item);
     const swift = await this.of("swift", item);
     if (swift.failed !== undefined) throw new Error(swift.failed);
     return isEasy(swift, recipe, this.#threshold(recipe)) ? swift : await this.of("super", item);
   }
 
-  excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {
+  excess(item: ServedItem, answers: readonly ServedAnswer[]): Promise<number[]> {
     return this.models.excess(item, answers);
   }
 

@@ -4,8 +4,8 @@ import { above, randomLine } from "../../metrics.ts";
 import {
   asRoute,
   atThreshold,
+  type GateSample,
   gateCurve,
-  type Judged,
   thresholdForCost,
   thresholdForRate,
   thresholdFrom,
@@ -14,7 +14,7 @@ import {
 const gateTargetDefaults = { benefit: 1, charged: "every" } as const;
 
 /** Questions on which a gate is right three times in four: plain answers with high scores tend to be wrong. */
-function judgedQuestions(count: number, seed: number): Judged[] {
+function judgedQuestions(count: number, seed: number): GateSample[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {
     const score = random();

@@ -5,7 +5,7 @@ import { type CurvePoint, curve, type Outcome as RouteOutcome } from "../../metr
 import type { Outcome } from "./classifier.ts";
 
 /** A calibration question: its score, high if it needs retrieval, and both answers' quality, from 0 to 1. */
-export interface Judged extends Outcome {
+export interface GateSample extends Outcome {
   /** If NaN, the question is looked up at any threshold. */
   readonly score: number;
 }
@@ -32,7 +32,7 @@ export type GateTarget = z.output<typeof gateTarget>;
 const USUAL_RATE = 0.5;
 
 /** @throws UserError if no threshold meets the target */
-export function thresholdFrom(judged: readonly Judged[], target: GateTarget): number {
+export function thresholdFrom(judged: readonly GateSample[], target: GateTarget): number {
   if (judged.length < 2) throw new UserError(`a calibration needs two questions or more, got ${judged.length}`);
   switch (target.by) {
     case "rate":
@@ -70,7 +70,7 @@ export const thresholdForRate = (scores: readonly number[], rate: number): numbe
  * The threshold that retrieves least with an accuracy of at least `ratio` times the accuracy of always retrieving.
  * @throws UserError if none reaches it
  */
-function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number {
+function thresholdForAccuracy(judged: readonly GateSample[], ratio: number): number {
   const least = ratio * mean(judged.map(({ retrieved }) => retrieved));
   const sorted = ordered(judged.map(({ score }) => score));
   let best = 0;
@@ -95,7 +95,7 @@ export const thresholdForCost = (cost: number, benefit: number, charged: GateTar
   charged === "every" ? cost / benefit : cost / (cost + benefit);
 
 /** Retrieval rate and accuracy of a gate with this threshold. */
-export function atThreshold(judged: readonly Judged[], threshold: number): { rate: number; accuracy: number } {
+export function atThreshold(judged: readonly GateSample[], threshold: number): { rate: number; accuracy: number } {
   const looked = judged.map(({ score }) => !(score < threshold));
   return {
     rate: mean(looked.map(Number)),
@@ -104,10 +104,10 @@ export function atThreshold(judged: readonly Judged[], threshold: number): { rat
 }
 
 /** Accuracy at every retrieval rate k/n, the highest scores first; equal scores count as their mean. */
-export const gateCurve = (judged: readonly Judged[]): CurvePoint[] => curve(judged.map(asRoute));
+export const gateCurve = (judged: readonly GateSample[]): CurvePoint[] => curve(judged.map(asRoute));
 
 /** Converts a question to a route's outcome: the plain answer is Swift's, and the score is negated. */
-export const asRoute = ({ score, plain, retrieved }: Judged): RouteOutcome => ({
+export const asRoute = ({ score, plain, retrieved }: GateSample): RouteOutcome => ({
   ...{ score: -score, swift: plain, super: retrieved },
   cost: { swift: 0, super: 1, escalated: 0 },
 });

@@ -13,20 +13,20 @@ export interface GateInput {
 
 const ASKING = ["who", "what", "when", "where", "which", "how"] as const;
 
-type Read = (input: GateInput) => number;
+type FeatureReader = (input: GateInput) => number;
 
 const count =
-  (pattern: RegExp): Read =>
+  (pattern: RegExp): FeatureReader =>
   ({ question }) =>
     question.match(pattern)?.length ?? 0;
 
 const asks =
-  (word: string): Read =>
+  (word: string): FeatureReader =>
   ({ question }) =>
     Number(new RegExp(`\\b${word}\\b`, "i").test(question));
 
 /** The features of a trained gate, in the order of its weights. */
-const FEATURES: Readonly<Record<string, Read>> = {
+const FEATURES: Readonly<Record<string, FeatureReader>> = {
   words: (input) => Math.log1p(count(/[\p{L}\p{N}]+/gu)(input)),
   capitals: count(/(?<=\S\s+)\p{Lu}/gu),
   numbers: count(/\p{N}+/gu),

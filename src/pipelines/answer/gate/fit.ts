@@ -2,7 +2,7 @@ import { z } from "zod";
 import { generateOptions } from "../../../engine/decode/answer/generate.ts";
 import { mean } from "../../../util/mean.ts";
 import type { CalibratedGate } from "./artefact.ts";
-import { atThreshold, type GateTarget, gateTarget, type Judged, thresholdFrom } from "./calibrate.ts";
+import { atThreshold, type GateSample, type GateTarget, gateTarget, thresholdFrom } from "./calibrate.ts";
 import { type Classifier, fitClassifier, labelRules, type Outcome } from "./classifier.ts";
 import { featuresOf, type GateInput } from "./features.ts";
 import { type Gate, type GateMethod, gateMethods, gateScore } from "./gate.ts";
@@ -31,7 +31,7 @@ export const calibrateAnswerOptions = z.strictObject({
   ...gateTarget.shape,
   maxTokens: generateOptions.shape.maxTokens.unwrap().default(32).describe("maximum tokens of an answer"),
 });
-type Chosen = z.output<typeof calibrateAnswerOptions>;
+type FitOptions = z.output<typeof calibrateAnswerOptions>;
 
 /** A question with its gate inputs, and whether both branches answered it correctly. */
 export interface JudgedQuestion extends Outcome {
@@ -39,17 +39,17 @@ export interface JudgedQuestion extends Outcome {
 }
 
 /** Only the options that affect the target. */
-export const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: Chosen): GateTarget => target;
+export const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: FitOptions): GateTarget => target;
 
 /** Scores questions with a gate. */
-export const judgedBy = (gate: Omit<Gate, "threshold">, questions: readonly JudgedQuestion[]): Judged[] =>
+export const judgedBy = (gate: Omit<Gate, "threshold">, questions: readonly JudgedQuestion[]): GateSample[] =>
   questions.map(({ input, plain, retrieved }) => ({ score: gateScore(gate, input), plain, retrieved }));
 
 /** Calibrates a gate on these questions. @throws UserError if no gate fits them */
 export function calibratedOn(
   questions: readonly JudgedQuestion[],
   method: GateMethod,
-  chosen: Chosen,
+  chosen: FitOptions,
   data: CalibratedGate["data"],
 ): CalibratedGate {
   const target = targetOf(chosen);
@@ -71,7 +71,7 @@ export function calibratedOn(
   };
 }
 
-const classifierOf = (questions: readonly JudgedQuestion[], rule: Chosen["labels"]): Classifier =>
+const classifierOf = (questions: readonly JudgedQuestion[], rule: FitOptions["labels"]): Classifier =>
   fitClassifier(
     questions.map(({ input, plain, retrieved }) => ({ values: featuresOf(input), plain, retrieved })),
     rule,

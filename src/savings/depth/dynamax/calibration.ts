@@ -60,7 +60,7 @@ export async function learnThresholds(
 }
 
 /** A classifier's certified thresholds. */
-interface Certified {
+interface CertifiedThresholds {
   readonly kind: DeciderKind;
   readonly thresholds: readonly CertifiedThreshold[];
 }
@@ -70,7 +70,7 @@ const ofOtherForms = ({ thresholds = [] }: DeciderFile, { form }: CalibrationHos
   thresholds.filter((each) => form !== undefined && formDifference(each, form) !== undefined);
 
 /** A document, and every exit's results at each token. */
-interface Watched {
+interface WatchedDocument {
   readonly hash: string;
   readonly tokens: readonly ExitsSeen[];
 }
@@ -81,7 +81,7 @@ async function watch(
   exits: Exits,
   classifiers: readonly DeciderFile[],
   prompts: readonly CalibrationPrompt[],
-): Promise<Watched[]> {
+): Promise<WatchedDocument[]> {
   const long = prompts.filter(({ prompt }) => prompt.length >= SHORTEST);
   if (long.length === 0)
     throw new UserError(
@@ -101,7 +101,7 @@ async function watch(
  * number of layers of each exit and of the model.
  */
 function laxest(
-  documents: readonly Watched[],
+  documents: readonly WatchedDocument[],
   depths: readonly number[],
   classifier: number,
   bound: { readonly risk: number; readonly confidence: number },
@@ -130,11 +130,11 @@ export function lossOf(tokens: readonly ExitsSeen[], classifier: number, thresho
   return lost.length / tokens.length;
 }
 
-const inWords = ({ kind, thresholds }: Certified, risks: readonly number[]): string =>
+const inWords = ({ kind, thresholds }: CertifiedThresholds, risks: readonly number[]): string =>
   `${kind} ${risks.map((risk) => `${risk}: ${thresholds.find((each) => each.risk === risk)?.threshold ?? "none"}`).join(", ")}`;
 
 /** Options that select the first classifier with a certified threshold, and its greatest certified risk. */
-function riskOf(certified: readonly Certified[]): string {
+function riskOf(certified: readonly CertifiedThresholds[]): string {
   const found = certified.find(({ thresholds }) => thresholds.length > 0);
   return found ? `classifier=${found.kind},risk=${found.thresholds.at(-1)!.risk},` : "";
 }

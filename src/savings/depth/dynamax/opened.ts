@@ -19,7 +19,7 @@ function usualExits({ config: { layers } }: Decoder): number[] {
 }
 
 /** The parts that one model's requests share. */
-interface Opened {
+interface DynamaxParts {
   readonly exits: Exits | undefined;
   /** The number of layers before each exit, ascending. */
   readonly layers: readonly number[];
@@ -29,7 +29,7 @@ interface Opened {
 }
 
 /** @throws UserError if the model does not have these exits, or its layers do not support the fill */
-export async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> {
+export async function open(options: DynamaxOptions, host: SavingHost): Promise<DynamaxParts> {
   const { decoder, form } = host;
   requireExits("dynamax", decoder);
   const exits = await findExits("dynamax", host, options.file);
@@ -53,18 +53,18 @@ function settingsOf({ metadata, folder }: Exits, { classifier }: DynamaxOptions)
   throw new UserError(`dynamax: ${folder} has no classifier ${classifier}, only ${kinds || "a head"}`, 2);
 }
 
-export const isNeutral = ({ rule, rate }: DynamaxOptions, { threshold }: Opened): boolean =>
+export const isNeutral = ({ rule, rate }: DynamaxOptions, { threshold }: DynamaxParts): boolean =>
   rule === "random" ? rate === 0 : threshold >= 1;
 
 /** A request's plan part; a rule may keep state from token to token. */
-export function partOf(options: DynamaxOptions, opened: Opened): PlanPart {
+export function partOf(options: DynamaxOptions, opened: DynamaxParts): PlanPart {
   const state = { prompt: "", answer: opened.fill === "verify" ? "" : undefined };
   const { rule } = options;
   return { cuts: rule === "saturation" ? saturationCuts(opened) : ruleCuts(rule, options, opened), state };
 }
 
 /** An exit's head, and its decision from the rule's score. */
-const leaving = ({ exits, fill, threshold }: Opened, layer: number) => {
+const leaving = ({ exits, fill, threshold }: DynamaxParts, layer: number) => {
   const head = exitHead(exits, layer);
   return {
     ...{ after: layer, scope: "step" as const, fill, ...(head && { head }) },
@@ -74,7 +74,7 @@ const leaving = ({ exits, fill, threshold }: Opened, layer: number) => {
 
 const GO_ON: Decision = { kind: "continue" };
 
-function ruleCuts(rule: RuleAtOnce, options: DynamaxOptions, opened: Opened): StepCut[] {
+function ruleCuts(rule: RuleAtOnce, options: DynamaxOptions, opened: DynamaxParts): StepCut[] {
   const random = seededRandom(options.seed);
   return opened.layers.map((layer) => {
     const { by, head, ...cut } = leaving(opened, layer);
@@ -90,7 +90,7 @@ type RuleAtOnce = Exclude<Rule, "saturation">;
 function ruleAt(
   rule: RuleAtOnce,
   options: DynamaxOptions,
-  { exits }: Opened,
+  { exits }: DynamaxParts,
   layer: number,
   random: () => number,
 ): ExitRule {
@@ -110,7 +110,7 @@ function ruleAt(
 }
 
 /** CALM's hidden-state saturation: the cosine between the residual streams before and after an exit's layer. */
-function saturationCuts(opened: Opened): StepCut[] {
+function saturationCuts(opened: DynamaxParts): StepCut[] {
   const { layers } = opened;
   const places = [...new Set(layers.flatMap((layer) => [layer - 1, layer]))].filter((at) => at > 0);
   let last = { after: 0, stream: new Float32Array() };

@@ -1,5 +1,5 @@
 import { confidence, reshape } from "../../../graph/index.ts";
-import type { Seen, StepProbe } from "../../plan.ts";
+import type { CutInputs, StepProbe } from "../../plan.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { exitProbability } from "../exits/decide.ts";
 import type { DeciderSettings } from "../exits/deciders.ts";
@@ -14,7 +14,7 @@ export interface ExitRule {
   readonly probe?: StepProbe;
   /** True if the probe runs the exit's own head; the token is then chosen from these logits. */
   readonly hasLogits?: boolean;
-  score(seen: Seen): number;
+  score(seen: CutInputs): number;
 }
 
 /** A trained classifier's probability that the token may exit. */

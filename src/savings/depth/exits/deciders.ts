@@ -45,7 +45,7 @@ export const stateSizeOf = (settings: DeciderSettings): number =>
 const EPSILON = 1e-5;
 
 /** The output of a decider in a graph. */
-export interface Decided {
+export interface DeciderOutput {
   /** [..., n], raw logits. */
   readonly found: Tensor;
   /** The state after the new tokens, if the decider has a state. */
@@ -64,7 +64,7 @@ export function traceDecider(
   layer: number,
   stream: Tensor,
   state?: Tensor,
-): Decided {
+): DeciderOutput {
   const { kind, width } = settings;
   const hidden = Number(stream.shape.at(-1));
   const weight = (part: string, ...shape: number[]) => weightsOf(`${kind}.${layer}.${part}`, shape);

@@ -9,7 +9,7 @@ import { findExits } from "../exits/opened.ts";
 import type { SecOptions } from "./sec.ts";
 
 /** The controller of one model, and the exits in use. */
-interface Opened {
+interface SecParts {
   readonly exits: Exits;
   readonly controller: Exits["metadata"]["deciders"][number];
   readonly layers: readonly number[];
@@ -17,7 +17,7 @@ interface Opened {
 }
 
 /** @throws UserError if the model has no controller, or its layers do not support the fill */
-export async function open({ file: folder, from, fill: option }: SecOptions, host: SavingHost): Promise<Opened> {
+export async function open({ file: folder, from, fill: option }: SecOptions, host: SavingHost): Promise<SecParts> {
   requireExits("sec", host.decoder);
   const exits = await findExits("sec", host, folder);
   if (!exits)
@@ -29,7 +29,7 @@ export async function open({ file: folder, from, fill: option }: SecOptions, hos
   return { exits, controller, layers, fill };
 }
 
-export function partOf(thresholds: SecOptions, { exits, controller, layers, fill }: Opened): PlanPart {
+export function partOf(thresholds: SecOptions, { exits, controller, layers, fill }: SecParts): PlanPart {
   const decisions: Readonly<Record<"stop" | "exit" | "continue", Decision>> = {
     stop: { kind: "stop" },
     exit: { kind: "exit", fill },

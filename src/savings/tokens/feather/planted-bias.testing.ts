@@ -31,7 +31,7 @@ type Way = (typeof ways)[number];
 type Ways<T> = Record<Way, T>;
 
 /** One head's query [d], and the keys of all cells, [cells · d]. */
-interface Drawn {
+interface PlantedHead {
   readonly query: readonly number[];
   readonly keys: readonly number[];
 }
@@ -113,7 +113,7 @@ export class PlantedBias implements Disposable {
     return sums;
   }
 
-  #draw(strength: number, normal: () => number): Drawn {
+  #draw(strength: number, normal: () => number): PlantedHead {
     const { headSize } = this.decoder.config;
     const direction = Array.from({ length: headSize }, normal);
     const length = Math.hypot(...direction);
@@ -122,7 +122,7 @@ export class PlantedBias implements Disposable {
     return { query: vectors(1), keys: vectors(CELLS) };
   }
 
-  async #query(drawn: readonly Drawn[], way: Way, queryPosition: number, factor: number): Promise<Buffer> {
+  async #query(drawn: readonly PlantedHead[], way: Way, queryPosition: number, factor: number): Promise<Buffer> {
     const { heads, kvHeads, headSize } = this.decoder.config;
     const width = (heads + 2 * kvHeads) * headSize;
     using qkv = new Buffer("f32", width);

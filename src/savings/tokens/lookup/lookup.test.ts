@@ -8,7 +8,7 @@ import { resolveModel } from "../../../weights/sources/index.ts";
 import { type Drafter, densePlan, type Plan, planOf } from "../../plan.ts";
 import { checkSeams, parseRecipe } from "../../recipe.ts";
 import type { SavingHost } from "../../seams.ts";
-import { lookup, Seen } from "./lookup.ts";
+import { lookup, TextIndex } from "./lookup.ts";
 
 const folder = fileURLToPath(new URL("../../../../packages/models/expertrag-world", import.meta.url));
 let model: LanguageModel;
@@ -25,7 +25,7 @@ async function planWith(options: object = {}): Promise<Plan> {
 }
 
 test("the place after the latest occurrence of the last tokens, which are not their own", () => {
-  const seen = new Seen(2);
+  const seen = new TextIndex(2);
   const text = [1, 2, 3, 1, 2];
   expect(seen.after([1])).toBeUndefined();
   expect(seen.after(text.slice(0, 2))).toBeUndefined();

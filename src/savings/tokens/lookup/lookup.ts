@@ -59,13 +59,13 @@ const lengthsUpTo = (most: number): number[] => [
  */
 export class LookupDrafter implements Drafter {
   readonly lengths: readonly number[];
-  readonly #seen: Seen;
+  readonly #seen: TextIndex;
   #length = CAUTIOUS;
   /** The number of chances to draft still to skip, and the number to skip after the next wrong draft. */
   #pause = { left: 0, next: 1 };
 
   constructor(private readonly options: LookupOptions) {
-    this.#seen = new Seen(options.match);
+    this.#seen = new TextIndex(options.match);
     this.lengths = lengthsUpTo(options.tokens);
   }
 
@@ -92,7 +92,7 @@ export class LookupDrafter implements Drafter {
 }
 
 /** Finds tokens of a text by the tokens right before them. */
-export class Seen {
+export class TextIndex {
   /** For each sequence of tokens, the index after its latest occurrence. */
   readonly #places = new Map<string, number>();
   #noted = 0;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { ItemStatus, Logprobs, OutputItem, Unnumbered } from "./output.ts";
+import type { ItemStatus, Logprobs, OutputItem, UnnumberedEvent } from "./output.ts";
 import type { CallPiece } from "./pieces.ts";
 
 export const newId = (kind: string): string => `${kind}_${randomUUID().replaceAll("-", "")}`;
@@ -12,19 +12,19 @@ export class OpenMessage {
 
   constructor(private readonly index: number) {}
 
-  *begin(): Generator<Unnumbered, void> {
+  *begin(): Generator<UnnumberedEvent, void> {
     yield { type: "response.output_item.added", output_index: this.index, item: this.item("in_progress", []) };
     yield { type: "response.content_part.added", ...this.#place, part: this.#part };
   }
 
-  *add(delta: string, logprobs: Logprobs): Generator<Unnumbered, void> {
+  *add(delta: string, logprobs: Logprobs): Generator<UnnumberedEvent, void> {
     if (delta === "" && logprobs.length === 0) return;
     this.#text += delta;
     this.#logprobs.push(...logprobs);
     yield { type: "response.output_text.delta", ...this.#place, delta, logprobs };
   }
 
-  *end(status: ItemStatus): Generator<Unnumbered, void> {
+  *end(status: ItemStatus): Generator<UnnumberedEvent, void> {
     const { text, logprobs } = this.#part;
     yield { type: "response.output_text.done", ...this.#place, text, logprobs };
     yield { type: "response.content_part.done", ...this.#place, part: this.#part };
@@ -51,17 +51,17 @@ export class OpenReasoning {
 
   constructor(private readonly index: number) {}
 
-  *begin(): Generator<Unnumbered, void> {
+  *begin(): Generator<UnnumberedEvent, void> {
     yield { type: "response.output_item.added", output_index: this.index, item: this.item("in_progress", []) };
     yield { type: "response.content_part.added", ...this.#place, part: this.#part };
   }
 
-  *add(delta: string): Generator<Unnumbered, void> {
+  *add(delta: string): Generator<UnnumberedEvent, void> {
     this.#text += delta;
     yield { type: "response.reasoning_text.delta", ...this.#place, delta };
   }
 
-  *end(status: ItemStatus): Generator<Unnumbered, void> {
+  *end(status: ItemStatus): Generator<UnnumberedEvent, void> {
     yield { type: "response.reasoning_text.done", ...this.#place, text: this.#text };
     yield { type: "response.content_part.done", ...this.#place, part: this.#part };
     yield { type: "response.output_item.done", output_index: this.index, item: this.item(status) };
@@ -98,17 +98,17 @@ export class OpenCall {
     this.#name = name;
   }
 
-  *begin(): Generator<Unnumbered, void> {
+  *begin(): Generator<UnnumberedEvent, void> {
     yield { type: "response.output_item.added", output_index: this.index, item: this.item("in_progress") };
   }
 
-  *add(delta: string): Generator<Unnumbered, void> {
+  *add(delta: string): Generator<UnnumberedEvent, void> {
     if (delta === "") return;
     this.#arguments += delta;
     yield { type: "response.function_call_arguments.delta", ...this.#place, delta };
   }
 
-  *end(status: ItemStatus): Generator<Unnumbered, void> {
+  *end(status: ItemStatus): Generator<UnnumberedEvent, void> {
     yield { type: "response.function_call_arguments.done", ...this.#place, ...this.#nameAndArguments };
     yield { type: "response.output_item.done", output_index: this.index, item: this.item(status) };
   }

@@ -112,4 +112,4 @@ export type ResponseEvent = z.output<typeof responseEvent>;
 
 type WithoutNumber<E> = E extends unknown ? Omit<E, "sequence_number"> : never;
 /** An event before it is numbered in its stream. */
-export type Unnumbered = WithoutNumber<ResponseEvent>;
+export type UnnumberedEvent = WithoutNumber<ResponseEvent>;

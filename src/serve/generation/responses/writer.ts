@@ -2,7 +2,7 @@ import type { HttpError } from "../../http/errors.ts";
 import { usageOf } from "../usage.ts";
 import { newResponse, seconds, shownUsage } from "./new-response.ts";
 import { OpenCall, OpenMessage, OpenReasoning } from "./open-items.ts";
-import type { ItemStatus, OutputItem, Response, ResponseEvent, Unnumbered } from "./output.ts";
+import type { ItemStatus, OutputItem, Response, ResponseEvent, UnnumberedEvent } from "./output.ts";
 import type { CallPiece, Piece } from "./pieces.ts";
 import type { ResponsesInput } from "./request.ts";
 
@@ -113,11 +113,11 @@ export class ResponseWriter {
     this.#open = undefined;
   }
 
-  *#all(events: Iterable<Unnumbered>): Generator<ResponseEvent, void> {
+  *#all(events: Iterable<UnnumberedEvent>): Generator<ResponseEvent, void> {
     for (const event of events) yield this.#numbered(event);
   }
 
-  #numbered(event: Unnumbered): ResponseEvent {
+  #numbered(event: UnnumberedEvent): ResponseEvent {
     return { ...event, sequence_number: this.#events++ };
   }
 }

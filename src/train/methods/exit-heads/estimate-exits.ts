@@ -16,7 +16,7 @@ import { type TrainingStates, trainingStates } from "./training-states.ts";
 const ROWS = 2;
 
 /** Work measured once in a trial, and how many times the run repeats it. */
-interface Tried {
+interface TrialCost {
   readonly times: number;
   readonly flops: number;
   readonly ms: number;
@@ -49,10 +49,10 @@ export async function estimateExits(
   const row = await tryRow(engine, few, cache);
   const states = trainingStates(few, cache);
   const missing = corpus.blocks.length - Math.min(corpus.blocks.length, keptRows(plan.states, hidden, layers));
-  const parts: Tried[] = [{ ...row, times: missing }];
+  const parts: TrialCost[] = [{ ...row, times: missing }];
   for (const stages of [...headsOf(training, plan, run), ...decidersOf(plan)])
     parts.push(...(await tryStages(stages, states, row.ms / row.flops)));
-  const sum = (of: (part: Tried) => number) => parts.reduce((all, part) => all + part.times * of(part), 0);
+  const sum = (of: (part: TrialCost) => number) => parts.reduce((all, part) => all + part.times * of(part), 0);
   return {
     ...{ steps: stepsOf(plan, run), tokens: sum(({ tokens }) => tokens), flops: sum(({ flops }) => flops) },
     ...{ bytes: process.memoryUsage.rss(), hours: sum(({ ms }) => ms) / 3.6e6 },
@@ -65,7 +65,7 @@ function firstRows({ blocks, ...corpus }: Corpus): Corpus {
   return { ...corpus, blocks: blocks.slice(0, ROWS), ranges: { training: all, calibration: all, test: all } };
 }
 
-async function tryRow(engine: Engine, corpus: Corpus, cache: StateCache): Promise<Omit<Tried, "times">> {
+async function tryRow(engine: Engine, corpus: Corpus, cache: StateCache): Promise<Omit<TrialCost, "times">> {
   await collectStates(engine, { ...corpus, blocks: corpus.blocks.slice(0, -1) }, cache, {});
   const started = performance.now();
   const flops = await collectStates(engine, corpus, cache, {});
@@ -106,8 +106,8 @@ const noGuesses = ({ truth }: TrainingStates): Guesses => ({
 });
 
 /** Measures one stage. `pace` is in milliseconds per FLOP. */
-async function tryStages({ steps, readings, open }: Alike, states: TrainingStates, pace: number): Promise<Tried[]> {
-  const read = (flops: number): Tried => ({ times: readings, flops, ms: flops * pace, tokens: 0 });
+async function tryStages({ steps, readings, open }: Alike, states: TrainingStates, pace: number): Promise<TrialCost[]> {
+  const read = (flops: number): TrialCost => ({ times: readings, flops, ms: flops * pace, tokens: 0 });
   for await (const stage of open(states)) {
     const counters = { updates: 0, skipped: 0 };
     await stage.step(0, counters);

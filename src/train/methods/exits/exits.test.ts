@@ -37,14 +37,14 @@ const batch: Batch = {
 };
 const shape = { rows: 2, tokens: TOKENS, packed: false };
 
-interface Trained {
+interface StepResult {
   readonly nats: number;
   readonly gradients: ReadonlyMap<string, Float32Array>;
   readonly exitFlops: number;
 }
 
 /** Computes a batch's gradients, keyed by parameter name. */
-async function train(subject: Subject, weight: number, recompute = false): Promise<Trained> {
+async function train(subject: Subject, weight: number, recompute = false): Promise<StepResult> {
   const { trainee, store } = subject;
   using passes = await Passes.create(trainee, store, shape, recompute);
   store.zeroGradients();

@@ -9,7 +9,7 @@ import type { ListRecord, RankedRecord } from "../../data/records.ts";
 import type { ListReader, Sample } from "../../data/samples.ts";
 
 /** A list's passages, their order (the best first), and their ranks. */
-interface Judged {
+interface RankedList {
   readonly query: string;
   readonly documents: readonly string[];
   readonly order: readonly number[];
@@ -47,13 +47,13 @@ function sampleOf(ids: readonly number[], from: number, letters: Int32Array, ran
   };
 }
 
-function judged(record: RankedRecord | ListRecord): Judged {
+function judged(record: RankedRecord | ListRecord): RankedList {
   const { query, documents, order, ranks } = "ranking" in record ? ofTeacher(record) : ofPositive(record);
   if (documents.length <= MOST_LETTERS) return { query, documents, order, ranks };
   throw new UserError(`the list has ${documents.length} documents, expected at most ${MOST_LETTERS}`);
 }
 
-function ofTeacher({ query, documents, ranking }: ListRecord): Judged {
+function ofTeacher({ query, documents, ranking }: ListRecord): RankedList {
   const ranks = new Int32Array(documents.length);
   for (const [i, document] of ranking.entries()) ranks[document] = i + 1;
   return { query, documents, order: ranking, ranks };
@@ -63,7 +63,7 @@ function ofTeacher({ query, documents, ranking }: ListRecord): Judged {
  * Puts the positive at a random place in its list; if it always came first, the model would learn the letter A. All
  * negatives have the same rank.
  */
-function ofPositive({ query, positive, negatives }: RankedRecord): Judged {
+function ofPositive({ query, positive, negatives }: RankedRecord): RankedList {
   if (negatives.length === 0) throw new UserError('"negatives": expected at least one document to rank');
   const random = seededRandom(fnv1a(Buffer.from(query)));
   const documents = [positive, ...shuffle([...negatives], random)];

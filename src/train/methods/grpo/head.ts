@@ -1,6 +1,6 @@
 import type { Spent } from "../../../graph/index.ts";
 import type { Batch } from "../../data/batch.ts";
-import type { Head, HeadTensors, Judged, Objective } from "../../heads/objective.ts";
+import type { Head, HeadLoss, HeadTensors, Objective } from "../../heads/objective.ts";
 
 /** Turns a language model's objective into GRPO's loss. */
 export const byAdvantage = (objective: Objective): Objective => ({
@@ -15,7 +15,7 @@ export const byAdvantage = (objective: Objective): Objective => ({
 class AdvantageHead implements Head {
   constructor(private readonly lm: Head) {}
 
-  async forward(batch: Batch): Promise<Judged> {
+  async forward(batch: Batch): Promise<HeadLoss> {
     return { nats: lossOf(batch) };
   }
 

@@ -1,5 +1,5 @@
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
-import type { Batch, Dropped, TrainingData } from "../../data/batch.ts";
+import type { Batch, DropCounts, TrainingData } from "../../data/batch.ts";
 import { epochOrder } from "../../data/order.ts";
 import { joined } from "../../data/rows.ts";
 import type { Columns, NamedReward } from "./rewards.ts";
@@ -28,14 +28,14 @@ interface RolloutTerms {
   /** The number of completions per prompt. */
   readonly group: number;
   readonly seed: number;
-  readonly dropped: Dropped;
+  readonly dropped: DropCounts;
 }
 
 /** Prompts in batches, and the completions of the current step's batches. */
 export class Rollouts implements TrainingData {
   readonly rows: number;
   readonly tokens: number;
-  readonly dropped: Dropped;
+  readonly dropped: DropCounts;
   readonly #order: (epoch: number) => Uint32Array;
   #current: ReadonlyMap<number, readonly Rollout[]> = new Map();
 

@@ -29,9 +29,9 @@ async function train(out: string, method: string | undefined, architecture: obje
   return openCheckpoint(path.join(folder, out));
 }
 
-type Trained = Awaited<ReturnType<typeof train>>;
+type RunResult = Awaited<ReturnType<typeof train>>;
 const ROUTER = "model.layers.1.mlp.router.layer.weight";
-const valuesOf = (model: Trained, name: string) => model.floats(model.tensors.get(name)!);
+const valuesOf = (model: RunResult, name: string) => model.floats(model.tensors.get(name)!);
 
 test("a model's experts train, and are written as stacks; router losses reach every router", async () => {
   const [plain, none, strong] = [

@@ -5,7 +5,7 @@ import { type Binding, Program } from "../../../runtime/program.ts";
 import type { Batch } from "../../data/batch.ts";
 import { outputGradients } from "../../graphs/graphs.ts";
 import type { TracedWeights } from "../../graphs/traced-weights.ts";
-import type { Judged } from "../../heads/objective.ts";
+import type { HeadLoss } from "../../heads/objective.ts";
 import { bindWeights } from "../../step/bind-weights.ts";
 import type { ParameterStore } from "../../step/parameters.ts";
 import type { PassCost } from "../../step/passes.ts";
@@ -44,7 +44,7 @@ export function noiseFlops(traced: TracedUNet): (sizes: Bindings) => { forward: 
   };
 }
 
-interface Bound {
+interface BoundWeights {
   readonly program: Program;
   readonly weights: Binding;
 }
@@ -57,14 +57,14 @@ export class NoisePasses implements Disposable {
 
   private constructor(
     private readonly traced: TracedUNet,
-    private readonly forward: Bound,
-    private readonly both: Bound,
+    private readonly forward: BoundWeights,
+    private readonly both: BoundWeights,
   ) {
     this.#flops = noiseFlops(traced);
   }
 
   static async create(traced: TracedUNet, store: ParameterStore): Promise<NoisePasses> {
-    const compiled = async (graph: Graph): Promise<Bound> => ({
+    const compiled = async (graph: Graph): Promise<BoundWeights> => ({
       program: await Program.compile(graph),
       weights: bindWeights(graph, traced, store),
     });
@@ -93,7 +93,7 @@ export class NoisePasses implements Disposable {
     return this.#run(this.forward, images, {});
   }
 
-  async evaluate({ drawings }: Batch): Promise<Judged> {
+  async evaluate({ drawings }: Batch): Promise<HeadLoss> {
     const errors = await this.errors(drawings!);
     return { nats: errors.reduce((sum, error) => sum + error, 0) };
   }
@@ -104,7 +104,7 @@ export class NoisePasses implements Disposable {
     return cost;
   }
 
-  async #run({ program, weights }: Bound, images: NoisyImages, more: DataInputs): Promise<Float32Array> {
+  async #run({ program, weights }: BoundWeights, images: NoisyImages, more: DataInputs): Promise<Float32Array> {
     const nats = this.#buffers.output("nats", [images.times.length]);
     await program.bind({ ...weights, ...this.#buffers.of({ ...this.#inputs(images), ...more }), nats }).run();
     return new Float32Array(nats.buffer.memory).slice(0, images.times.length);

@@ -9,7 +9,7 @@ export interface ComparedSample {
 }
 
 /** A batch's samples, in the order of its rows. */
-export interface Compared {
+export interface ComparisonBatch {
   readonly samples: readonly ComparedSample[];
   readonly of: Comparisons;
   /** True to store the batch's log-probabilities as the reference's. */
@@ -26,7 +26,7 @@ export class Comparisons {
     this.reference = new Float32Array(sequences).fill(Number.NaN);
   }
 
-  knows({ samples }: Compared): boolean {
+  knows({ samples }: ComparisonBatch): boolean {
     return samples.every(({ place }) => !this.reference.subarray(place, place + 2).some(Number.isNaN));
   }
 

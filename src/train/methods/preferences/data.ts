@@ -1,5 +1,5 @@
 import { UserError } from "../../../util/errors.ts";
-import type { Batch, Dropped, TrainingData } from "../../data/batch.ts";
+import type { Batch, DropCounts, TrainingData } from "../../data/batch.ts";
 import { hashOf } from "../../data/files.ts";
 import { type DataFiles, promptsOf, type RunData, refuseWeights, sharedOut } from "../../data/open.ts";
 import { epochOrder } from "../../data/order.ts";
@@ -92,7 +92,7 @@ function preferenceData<R extends PromptRow>(
 
 interface Fitting {
   readonly pairs: readonly SequencePair[];
-  readonly dropped: Dropped;
+  readonly dropped: DropCounts;
 }
 
 /** The samples whose completions both fit into a row, after cutting if the options allow it. */

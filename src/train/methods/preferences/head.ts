@@ -1,7 +1,7 @@
 import type { Spent } from "../../../graph/index.ts";
 import type { Batch } from "../../data/batch.ts";
-import type { Head, HeadTensors, Judged, Objective } from "../../heads/objective.ts";
-import type { Compared } from "./comparisons.ts";
+import type { Head, HeadLoss, HeadTensors, Objective } from "../../heads/objective.ts";
+import type { ComparisonBatch } from "./comparisons.ts";
 import type { JudgedSample, PreferenceRule, ScoredSample, ScoredSequence } from "./losses.ts";
 
 export interface PreferenceLoss {
@@ -43,7 +43,7 @@ class PreferenceHead implements Head {
     private readonly terms: PreferenceLoss,
   ) {}
 
-  async forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<Judged> {
+  async forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<HeadLoss> {
     const { samples, loss } = await this.#judge(batch, tensors, spent);
     const correct = samples.reduce((sum, { correct }) => sum + Number(correct ?? Number.NaN), 0);
     return { nats: loss, correct };
@@ -109,14 +109,14 @@ class PreferenceHead implements Head {
  * Until the reference is recorded, the model is its own reference. Both scores are rounded to float32, so that an
  * unchanged model has rewards of 0.
  */
-function sequenceOf({ nats, count }: RowLabels, { of, records }: Compared, place: number): ScoredSequence {
+function sequenceOf({ nats, count }: RowLabels, { of, records }: ComparisonBatch, place: number): ScoredSequence {
   const policy = Math.fround(-nats);
   if (records) of.reference[place] = policy;
   const reference = of.reference[place]!;
   return { policy, tokens: count, reference: Number.isNaN(reference) ? policy : reference };
 }
 
-function comparedIn({ compared }: Batch): Compared {
+function comparedIn({ compared }: Batch): ComparisonBatch {
   if (!compared) throw new Error("a batch of a preference method must have comparisons");
   return compared;
 }

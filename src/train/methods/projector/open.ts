@@ -17,7 +17,7 @@ import { refuseSave } from "../../graphs/saving-masks.ts";
 import { TracedWeights } from "../../graphs/traced-weights.ts";
 import { languageModel } from "../../heads/language-model.ts";
 import { shareOf, type TrainOptions } from "../../options.ts";
-import { batchStages, type Opened } from "../../session/batch-stage.ts";
+import { batchStages, type OpenRun } from "../../session/batch-stage.ts";
 import type { OpenTerms, Stage } from "../../session/stage.ts";
 import type { ParameterStore } from "../../step/parameters.ts";
 import { openTrainee } from "../../subject/open-trainee.ts";
@@ -40,7 +40,7 @@ export async function openProjector(
   options: TrainOptions,
   own: ProjectorOptions,
   openBase: (model: string) => Promise<Base>,
-): Promise<Opened> {
+): Promise<OpenRun> {
   const other = (["lora", "head", "start", "upcycle", "freezeMask", "freeze"] as const).find(
     (name) => options[name] !== undefined,
   );
@@ -123,7 +123,7 @@ async function subjectOf(
   return opened;
 }
 
-interface Written {
+interface RunParts {
   readonly options: TrainOptions;
   readonly own: ProjectorOptions;
   readonly bases: Bases;
@@ -132,7 +132,7 @@ interface Written {
 }
 
 /** Writes a projector's folder: `plan.json` and `projector.safetensors`. */
-async function write(folder: string, store: ParameterStore, { own, bases, width, data }: Written): Promise<void> {
+async function write(folder: string, store: ParameterStore, { own, bases, width, data }: RunParts): Promise<void> {
   makeFolders(folder);
   const trained = store.parameters.filter((parameter) => parameter.trained);
   const [inner, to] = store.parameter("projector.down.weight").shape.toReversed() as [number, number];

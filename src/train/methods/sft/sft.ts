@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { RunData } from "../../data/open.ts";
 import type { TrainInput, TrainOptions } from "../../options.ts";
-import type { Fitted, Method } from "../method.ts";
+import type { FittedOptions, Method } from "../method.ts";
 
 const adamw = { name: "adamw", beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0 } as const;
 const constant = { name: "constant", warmup: 0 } as const;
@@ -40,7 +40,7 @@ export const sft: Method<SftOptions> = {
 const STEPS_OF_EPOCH = 8;
 
 /** Reduces the batches per step, down to one, if there is too little data for eight steps per epoch. */
-function smallerSteps(run: TrainOptions, { training }: RunData): Fitted | undefined {
+function smallerSteps(run: TrainOptions, { training }: RunData): FittedOptions | undefined {
   const accumulate = Math.max(1, Math.floor(training.batches / STEPS_OF_EPOCH));
   if (accumulate >= run.accumulate) return undefined;
   const [rows, wanted] = [accumulate * run.batch, run.accumulate * run.batch];

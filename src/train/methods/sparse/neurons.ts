@@ -2,7 +2,7 @@ import { UserError } from "../../../util/errors.ts";
 import { mean } from "../../../util/mean.ts";
 import type { ParameterStore } from "../../step/parameters.ts";
 import { Blocks, type Units } from "./blocks.ts";
-import { matrixOf, type Prunable, type Pruned, weightsIn } from "./prunable.ts";
+import { matrixOf, type Prunable, type PruningScope, weightsIn } from "./prunable.ts";
 
 /** A gated MLP's matrices: gate and up are [inner, hidden], down is [hidden, inner]. */
 type Mlp = readonly [gate: Prunable, up: Prunable, down: Prunable];
@@ -34,7 +34,7 @@ class Neurons implements Units {
 }
 
 /** The neurons of all layers, ranked by layer. @throws UserError if a layer lacks a trained gated MLP without biases */
-export function neuronsOf({ parameters }: ParameterStore): Pruned {
+export function neuronsOf({ parameters }: ParameterStore): PruningScope {
   const layers = new Set(parameters.flatMap(({ name }) => /^blk\.\d+\./.exec(name) ?? []));
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   const mlps = [...layers].map((layer): Mlp => {

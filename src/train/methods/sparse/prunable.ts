@@ -43,7 +43,7 @@ export const weightsIn = (matrices: readonly Pick<Prunable, "rows" | "columns">[
   matrices.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
 
 /** What a run prunes. */
-export interface Pruned {
+export interface PruningScope {
   /** The number of weights that can be pruned. */
   readonly weights: number;
   /** Units in groups, within which they are ranked. */
@@ -51,7 +51,7 @@ export interface Pruned {
 }
 
 /** Divides the prunable matrices into blocks. @throws UserError if blocks do not divide a matrix */
-export function blocksOf(store: ParameterStore, options: SparseOptions): Pruned {
+export function blocksOf(store: ParameterStore, options: SparseOptions): PruningScope {
   const matrices = prunableOf(store, options.exclude);
   const blocks = matrices.map((matrix) => new Blocks(matrix, blockOf(options)));
   return { weights: weightsIn(matrices), groups: options.scope === "global" ? [blocks] : blocks.map((each) => [each]) };

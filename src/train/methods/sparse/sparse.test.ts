@@ -117,12 +117,12 @@ test("the receipt's mean sums the retained weights over the steps", async () => 
 
 const noBase = () => Promise.reject(new Error("there is no base"));
 
-interface Ended {
+interface RunResult {
   readonly weights: string;
   readonly metrics: readonly unknown[];
 }
 
-async function trainedIn(name: string, options: TrainOptions, stop?: number): Promise<Ended> {
+async function trainedIn(name: string, options: TrainOptions, stop?: number): Promise<RunResult> {
   const out = path.join(folder, name);
   const controller = new AbortController();
   const onStep = ({ step }: { step: number }) => step === stop && controller.abort();

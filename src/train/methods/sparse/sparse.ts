@@ -4,7 +4,7 @@ import type { ActiveMethod, Method, MethodBill, MethodHost } from "../method.ts"
 import { PruningMask } from "./mask.ts";
 import { neuronsOf } from "./neurons.ts";
 import { type SparseOptions, sparseOptions } from "./options.ts";
-import { blocksOf, type Pruned } from "./prunable.ts";
+import { blocksOf, type PruningScope } from "./prunable.ts";
 import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule } from "./schedule.ts";
 import { shrinkModel } from "./shrink.ts";
 
@@ -30,7 +30,7 @@ export const sparse: Method<SparseOptions> = {
 
 class SparseTraining implements ActiveMethod {
   readonly states: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  readonly #pruned: Pruned;
+  readonly #pruned: PruningScope;
   readonly #schedule: PruneSchedule;
   readonly #mask: PruningMask;
 

@@ -1,12 +1,12 @@
 /** A function's value and gradient. */
-interface Evaluated {
+interface Evaluation {
   readonly value: number;
   readonly gradient: readonly number[];
 }
 
-export type Objective = (x: readonly number[]) => Evaluated;
+export type Objective = (x: readonly number[]) => Evaluation;
 
-export interface Minimum extends Evaluated {
+export interface Minimum extends Evaluation {
   readonly x: readonly number[];
 }
 
