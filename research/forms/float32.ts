@@ -60,12 +60,12 @@ async function likeliest(model: Model, texts: readonly Text[]): Promise<Likelies
 
 /** The model as by default, but for the tensors that a pattern names. */
 async function withFloats(source: ResolvedModel, pattern: string): Promise<Model> {
-  const adapted = await openAdapted(source.path, {});
-  const { checkpoint } = adapted;
+  const files = await openAdapted(source.path, {});
+  const { checkpoint } = files;
   const floats = (tensor: string) => pattern !== "" && new RegExp(pattern).test(tensor);
   rmSync(path.join(preparedFolder(source.path), VARIANT), { recursive: true, force: true });
   const form: typeof checkpoint.form = (tensor) => (floats(tensor.name) ? undefined : checkpoint.form(tensor));
-  const changed = { ...adapted, checkpoint: { ...checkpoint, variant: VARIANT, form } };
+  const changed = { ...files, checkpoint: { ...checkpoint, variant: VARIANT, form } };
   return Model.open(await LanguageModel.load(source, "auto", changed), [], performance.now());
 }
 

@@ -90,13 +90,13 @@ export class Auditor {
   }
 
   /** Replays a sampled answer when the scheduler is idle. */
-  replay(audited: Answer, engine: Engine, scheduler: Scheduler): Promise<void> {
-    this.#last = this.#last.then(() => this.#replay(audited, engine, scheduler));
+  replay(answer: Answer, engine: Engine, scheduler: Scheduler): Promise<void> {
+    this.#last = this.#last.then(() => this.#replay(answer, engine, scheduler));
     return this.#last;
   }
 
-  async #replay(audited: Answer, engine: Engine, scheduler: Scheduler): Promise<void> {
-    const { certificate, sha256, model, ...answered } = audited;
+  async #replay(answer: Answer, engine: Engine, scheduler: Scheduler): Promise<void> {
+    const { certificate, sha256, model, ...answered } = answer;
     try {
       requireIssued(certificate, sha256);
       const scored = await scoresOf(answered, engine, scheduler).catch(() => undefined);

@@ -24,15 +24,15 @@ export async function choiceUnder(
   const request = await requestOf(model, text, settings, new Stopwatch(), signal);
   const { facts, visual = [] } = request;
   const planned = { prompt: request.prompt.length, visual, facts };
-  const chosen: RecipeChoice = existsSync(switchFile(name))
+  const choice: RecipeChoice = existsSync(switchFile(name))
     ? { recipe: "dense", cost: costs(certificate, "dense", planned, 0), reason: "off" }
     : choose(name, certificate, planned, strict);
   const { risk, confidence, loss } = certificate;
   return {
-    recipe: chosen.recipe === "dense" ? [] : [chosen.recipe],
-    guarantee: chosen.reason === undefined ? { risk, confidence, loss, certificate: name } : null,
-    ...(chosen.reason && { reason: chosen.reason }),
-    ...(chosen.maxTokens !== undefined && { maxTokens: chosen.maxTokens }),
-    ...(facts?.budget && { budget: { asked: facts.budget, predicted: chosen.cost } }),
+    recipe: choice.recipe === "dense" ? [] : [choice.recipe],
+    guarantee: choice.reason === undefined ? { risk, confidence, loss, certificate: name } : null,
+    ...(choice.reason && { reason: choice.reason }),
+    ...(choice.maxTokens !== undefined && { maxTokens: choice.maxTokens }),
+    ...(facts?.budget && { budget: { asked: facts.budget, predicted: choice.cost } }),
   };
 }

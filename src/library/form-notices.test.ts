@@ -108,7 +108,7 @@ test("a certified risk that applies to a chat is one notice, in the library and 
   for (const _ of [1, 2]) model.checkForm("hello", {}, recipe);
   expect(notices).toEqual([elsewhere]);
   const catalogue = await Catalogue.open(["smollm2"]);
-  const chosen = await catalogue.choose({ model: "smollm2", savings: [RISKY] });
-  expect([catalogue.checkForm(chosen, "raw"), catalogue.checkForm(chosen, "chat")]).toEqual([[], [elsewhere]]);
-  expect(catalogue.checkForm(chosen, "chat")).toEqual([]);
+  const choice = await catalogue.choose({ model: "smollm2", savings: [RISKY] });
+  expect([catalogue.checkForm(choice, "raw"), catalogue.checkForm(choice, "chat")]).toEqual([[], [elsewhere]]);
+  expect(catalogue.checkForm(choice, "chat")).toEqual([]);
 });

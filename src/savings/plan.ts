@@ -59,7 +59,7 @@ export interface PromptCut {
   readonly scope: "prompt";
   /** Reads the prompt before the decision, billed as overhead. */
   readonly probe?: Probe;
-  decide(seen: CutInputs): Decision;
+  decide(inputs: CutInputs): Decision;
 }
 
 /** A decision for each generated token. */
@@ -75,7 +75,7 @@ export interface StepCut {
   readonly head?: ExitHead;
   /** The usual fill of the cut's exits, if any, whose programs are compiled before a request runs. */
   readonly fill?: StateFill;
-  decide(seen: CutInputs): Decision;
+  decide(inputs: CutInputs): Decision;
 }
 
 /** The inputs of a cut's decision. */

@@ -182,8 +182,8 @@ describe("the base of an adapter", () => {
     const catalogue = await open([`base=${base}`], specs);
     const saving = "xattention:threshold=0.9";
     const usual = ["base@fast", saving];
-    const chosen = await catalogue.chooseWriter({ model: "sku" }, usual);
-    expect([chosen.adapter, chosen.served.id, ...chosen.recipe.map(({ text }) => text)]).toEqual([
+    const choice = await catalogue.chooseWriter({ model: "sku" }, usual);
+    expect([choice.adapter, choice.served.id, ...choice.recipe.map(({ text }) => text)]).toEqual([
       "sku",
       "base",
       expect.stringContaining(saving),

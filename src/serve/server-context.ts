@@ -50,12 +50,12 @@ export const fingerprintOf = ({ version }: Pick<ServerContext, "version">): stri
  */
 export function checkForm(
   { catalogue, log }: Pick<ServerContext, "catalogue" | "log">,
-  chosen: ModelChoice,
+  choice: ModelChoice,
   model: Model,
   { prompt, options }: { readonly prompt: Prompt; readonly options: RunOptions },
 ): void {
-  if (chosen.recipe.length === 0) return;
-  for (const notice of catalogue.checkForm(chosen, model.formOf(prompt, options))) log.warn(notice);
+  if (choice.recipe.length === 0) return;
+  for (const notice of catalogue.checkForm(choice, model.formOf(prompt, options))) log.warn(notice);
 }
 
 /** A new bill; `adapter`: the name of the adapter that answers. */
@@ -65,6 +65,6 @@ export const billFor = (context: ServerContext, model: string, call: Asker, adap
 /** Leases a request's model; waiting ends if the client leaves or at the request's deadline. */
 export const leaseFor = (
   { pool, limits }: ServerContext,
-  chosen: ModelChoice,
+  choice: ModelChoice,
   { key, signal, taken }: Call,
-): Promise<Lease> => pool.lease(chosen, { key: key?.id, signal, deadline: deadlineOf(limits, taken) });
+): Promise<Lease> => pool.lease(choice, { key: key?.id, signal, deadline: deadlineOf(limits, taken) });

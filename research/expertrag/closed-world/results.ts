@@ -55,10 +55,10 @@ const judgedBy =
 
 /** Accuracy of never, always and a gate on some of the questions. */
 function group(rows: readonly Row[], score: Score, threshold: number) {
-  const judged = rows.map(judgedBy(score));
-  const { rate, accuracy } = atThreshold(judged, threshold);
-  const never = mean(judged.map(({ plain }) => plain));
-  const always = mean(judged.map(({ retrieved }) => retrieved));
+  const samples = rows.map(judgedBy(score));
+  const { rate, accuracy } = atThreshold(samples, threshold);
+  const never = mean(samples.map(({ plain }) => plain));
+  const always = mean(samples.map(({ retrieved }) => retrieved));
   return { questions: rows.length, never, always, gated: accuracy, rate };
 }
 

@@ -83,20 +83,20 @@ async function run(flags: Flags): Promise<void> {
   const setup = await setUp(request, signal);
   if (flags.dryRun) return await showPlan(setup, flags, signal);
   using watcher = watch(setup);
-  const tuned = await runTuning(setup, watcher, signal).catch(sayHowToGoOn(signal, () => howToGoOn(queue)));
+  const result = await runTuning(setup, watcher, signal).catch(sayHowToGoOn(signal, () => howToGoOn(queue)));
   watcher[Symbol.dispose]();
-  const report = path.join(tuned.folder, "report.html");
-  await writeWhole(report, tuningPage(tuned));
-  const registered = tuned.certificate && (await register(flags.model, tuned));
-  if (flags.json) return printJson(resultOf(tuned, registered, report));
-  print(...tableOf(tuned));
-  process.stderr.write(`${verdictOf(tuned)}\n`);
+  const report = path.join(result.folder, "report.html");
+  await writeWhole(report, tuningPage(result));
+  const registered = result.certificate && (await register(flags.model, result));
+  if (flags.json) return printJson(resultOf(result, registered, report));
+  print(...tableOf(result));
+  process.stderr.write(`${verdictOf(result)}\n`);
   if (registered !== undefined)
     process.stderr.write(
-      `registered as ${registered}: \`modicum run --model ${registered.includes(">") ? `"${registered}"` : registered}${drawing(tuned)} …\` uses it\n`,
+      `registered as ${registered}: \`modicum run --model ${registered.includes(">") ? `"${registered}"` : registered}${drawing(result)} …\` uses it\n`,
     );
   process.stderr.write(`report: ${report}\n`);
-  const audits = tuned.certificate && auditText(tuned.certificate);
+  const audits = result.certificate && auditText(result.certificate);
   if (audits !== undefined) process.stderr.write(`${audits}\n`);
 }
 

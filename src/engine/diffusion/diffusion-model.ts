@@ -46,8 +46,8 @@ export class DiffusionModel implements BaseModel {
   ) {}
 
   /** @throws UserError if its files need something unsupported, or its vocabulary has no mask token */
-  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: ModelFiles): Promise<DiffusionModel> {
-    const { checkpoint, own, records } = adapted ?? (await openAdapted(source.path, {}));
+  static async load(source: ResolvedModel, quant: Quant = "auto", files?: ModelFiles): Promise<DiffusionModel> {
+    const { checkpoint, own, records } = files ?? (await openAdapted(source.path, {}));
     const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, own);
     const { vocabulary, denoiser } = decoder.config;
     const sampling = samplingOf(checkpoint.config, source.sha256);
@@ -210,7 +210,7 @@ export class DiffusionModel implements BaseModel {
     completion: number,
     schedule: Schedule,
     options: DiffusionOptions,
-    timed: RequestTimes,
+    times: RequestTimes,
   ): Usage {
     const dense = denseCost(this.programs.dense, prompt, schedule, options.guidance > 0);
     return {
@@ -218,7 +218,7 @@ export class DiffusionModel implements BaseModel {
       flops: { dense: dense.flops, spent: spent.flops, overhead: 0 },
       bytes: { dense: dense.bytes, spent: spent.bytes },
       work: { passes: { dense: dense.passes, run: passes } },
-      ...timed,
+      ...times,
     };
   }
 

@@ -78,8 +78,8 @@ export function refuseSeveral({ named, checkpoint }: ModelFiles, what: string): 
 }
 
 /** @throws UserError if a model without adapters has one; `what` names the model, `does` starts with its verb */
-export function refuseAdapters(adapted: ModelFiles, what: string, does: string): void {
-  refuseSeveral(adapted, what);
-  if (adapted.own || adapted.checkpoint.variant !== undefined)
-    throw new UserError(`${adapted.checkpoint.path} ${does}, which does not support adapters`);
+export function refuseAdapters(files: ModelFiles, what: string, does: string): void {
+  refuseSeveral(files, what);
+  if (files.own || files.checkpoint.variant !== undefined)
+    throw new UserError(`${files.checkpoint.path} ${does}, which does not support adapters`);
 }

@@ -27,12 +27,12 @@ export async function openModel(
   { device = "cpu", ...adapters }: Terms = {},
   onNotice?: (sentence: string) => void,
 ): Promise<LoadedModel> {
-  const adapted = await judged(() => openAdapted(source.path, adapters));
-  const kind = await kindOf(adapted.checkpoint);
+  const files = await judged(() => openAdapted(source.path, adapters));
+  const kind = await kindOf(files.checkpoint);
   if (device !== "cpu" && !kind.devices?.includes(device))
     throw new UserError(
       `${source.name} runs only on the CPU, like every ${kind.name}; expected a decoder for ${device}`,
       2,
     );
-  return (await kind.load()).open({ source, adapted, recipe, quant, device, onNotice });
+  return (await kind.load()).open({ source, adapted: files, recipe, quant, device, onNotice });
 }

@@ -35,7 +35,7 @@ export interface Kind<M extends BaseModel> {
   /** Describes a model without loading it; `folder` is for its prepared weights. */
   describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<KindFacts>;
   /** A model's graphs by file name; absent if none can be exported. */
-  export?(adapted: ModelFiles, folder: string, quant: Quant): Promise<Record<string, Graph>>;
+  export?(files: ModelFiles, folder: string, quant: Quant): Promise<Record<string, Graph>>;
   /**
    * Checks, mostly from the file's header, that a model supports a non-empty recipe; returns it with the model's
    * presets.

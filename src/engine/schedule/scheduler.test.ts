@@ -49,11 +49,11 @@ function recorded(): Map<string, Float32Array[]> {
   const seen = new Map<string, Float32Array[]>();
   const prompts = new Map<Sequence, string>();
   const take = Sequence.prototype.take;
-  vi.spyOn(Sequence.prototype, "take").mockImplementation(function (this: Sequence, stepped) {
+  vi.spyOn(Sequence.prototype, "take").mockImplementation(function (this: Sequence, outcome) {
     const prompt = prompts.get(this) ?? this.slot.tokens.join();
     prompts.set(this, prompt);
-    seen.set(prompt, [...(seen.get(prompt) ?? []), tokenLogits(stepped).slice()]);
-    return take.call(this, stepped);
+    seen.set(prompt, [...(seen.get(prompt) ?? []), tokenLogits(outcome).slice()]);
+    return take.call(this, outcome);
   });
   return seen;
 }
@@ -355,9 +355,9 @@ test("closing: no more are taken; what has come may end by itself, or as it is w
 test("a request that waits behind another has that time as queue, and its own as prefill and decode", async () => {
   const clock = stoppedClock();
   const take = Sequence.prototype.take;
-  vi.spyOn(Sequence.prototype, "take").mockImplementation(function (this: Sequence, stepped) {
+  vi.spyOn(Sequence.prototype, "take").mockImplementation(function (this: Sequence, outcome) {
     clock.advance(1000);
-    return take.call(this, stepped);
+    return take.call(this, outcome);
   });
   const one = scheduler({ rows: 1 });
   const prompts = texts(2, 60, 5, 3).map(({ prompt }) => prompt);

@@ -38,8 +38,8 @@ export class Seq2SeqModel implements BaseModel {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: ModelFiles): Promise<Seq2SeqModel> {
-    const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
+  static async load(source: ResolvedModel, quant: Quant = "auto", files?: ModelFiles): Promise<Seq2SeqModel> {
+    const { checkpoint, own } = files ?? (await openAdapted(source.path, {}));
     const { model, weights } = await openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
     const sampling = samplingOf(checkpoint.config, source.sha256);
     const graphs = prepare(weights, () => [traceSource(model), traceDecoded(model)]);
@@ -116,10 +116,10 @@ export class Seq2SeqModel implements BaseModel {
 const endedBy = (late: boolean, cut: CutReason | undefined): CutReason | undefined =>
   late && (cut === undefined || cut === "context") ? "deadline" : cut;
 
-function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, timed: RequestTimes): Usage {
+function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, times: RequestTimes): Usage {
   return {
     tokens: { prompt, cached: 0, completion },
     ...denseBill(spent),
-    ...timed,
+    ...times,
   };
 }

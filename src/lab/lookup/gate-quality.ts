@@ -48,8 +48,8 @@ const judgedOf = (parts: readonly (readonly number[])[]): GateSample[] =>
   parts.map((part) => ({ plain: part[0]!, retrieved: part[1]!, score: part[2]! }));
 const partOf = ({ plain, retrieved, score }: GateSample): Part => [plain, retrieved, score];
 
-const aboveRandom = (judged: readonly GateSample[]): number =>
-  above(gateCurve(judged), randomLine(judged.map(asRoute)));
+const aboveRandom = (samples: readonly GateSample[]): number =>
+  above(gateCurve(samples), randomLine(samples.map(asRoute)));
 
 /** Evaluates a gate on both halves; thresholds come only from `calibration`. */
 export function evaluateGate(
@@ -76,14 +76,14 @@ export function evaluateGate(
   };
 }
 
-function shuffledAboveRandom(judged: readonly GateSample[], seed: number): number {
+function shuffledAboveRandom(samples: readonly GateSample[], seed: number): number {
   const random = seededRandom(seed + 1);
   const once = () => {
     const scores = shuffle(
-      judged.map(({ score }) => score),
+      samples.map(({ score }) => score),
       random,
     );
-    return aboveRandom(judged.map((one, i) => ({ ...one, score: scores[i]! })));
+    return aboveRandom(samples.map((one, i) => ({ ...one, score: scores[i]! })));
   };
   return Array.from({ length: SHUFFLES }, once).reduce((sum, value) => sum + value, 0) / SHUFFLES;
 }

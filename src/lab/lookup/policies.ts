@@ -205,7 +205,7 @@ function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: Po
     { on: halves[1], by: halves[0] },
   ].map(({ on, by }) => ({ on, by, score: gatesOf(by)[gate] }));
   const rows = halves.flat();
-  const judged: GateSample[] = [];
+  const samples: GateSample[] = [];
   const looks: Record<"half" | "by_accuracy", boolean[]> = { half: [], by_accuracy: [] };
   for (const { on, by, score } of folds) {
     if (!score) return undefined;
@@ -215,9 +215,9 @@ function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: Po
     const accuracy = thresholdFrom(calibration, { by: "accuracy", benefit: 1, charged: "every" });
     looks.half.push(...scored.map((one) => !(one.score < half)));
     looks.by_accuracy.push(...scored.map((one) => !(one.score < accuracy)));
-    judged.push(...scored);
+    samples.push(...scored);
   }
-  const { auroc, above_random, above_random_shuffled } = evaluateGate(gate, judged, judged);
+  const { auroc, above_random, above_random_shuffled } = evaluateGate(gate, samples, samples);
   return {
     ...{ gate, auroc, above_random, above_random_shuffled },
     half: policyOf(gate, rows, looks.half, terms),

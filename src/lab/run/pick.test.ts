@@ -186,9 +186,9 @@ describe("a registered recipe", () => {
     }
     expect(notices).toEqual([sentence]);
     const catalogue = await Catalogue.open([`tiny=${TINY}`]);
-    const chosen = await catalogue.choose({ model: name });
-    expect(chosen.recipe.map(({ text }) => text)).toEqual(["dynamax:rule=random,fill=copy-kv/ssm-partial"]);
-    expect([catalogue.checkForm(chosen, "raw"), catalogue.checkForm(chosen, "raw")]).toEqual([[sentence], []]);
+    const choice = await catalogue.choose({ model: name });
+    expect(choice.recipe.map(({ text }) => text)).toEqual(["dynamax:rule=random,fill=copy-kv/ssm-partial"]);
+    expect([catalogue.checkForm(choice, "raw"), catalogue.checkForm(choice, "raw")]).toEqual([[sentence], []]);
   });
 
   test("with a form of its own is loaded in it, also by a server, unless another is asked for", async () => {

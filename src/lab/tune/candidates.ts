@@ -54,13 +54,13 @@ export async function acting(
   check: (recipe: Recipe) => Promise<void>,
 ): Promise<{ readonly candidates: Candidate[]; readonly excluded: Exclusion[] }> {
   const allowed: Candidate[] = [];
-  const excluded: Exclusion[] = [];
+  const exclusions: Exclusion[] = [];
   for (const candidate of candidates) {
     const reason = await whyNot(recipeOf(candidate.recipe), lengths, check);
     if (reason === undefined) allowed.push(candidate);
-    else excluded.push({ recipe: candidate.recipe, family: candidate.family, reason });
+    else exclusions.push({ recipe: candidate.recipe, family: candidate.family, reason });
   }
-  return { candidates: allowed, excluded };
+  return { candidates: allowed, excluded: exclusions };
 }
 
 async function whyNot(recipe: Recipe, lengths: readonly number[], check: (recipe: Recipe) => Promise<void>) {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
 import { costOf, distinctTerms, fitted, type Observation } from "./fit.ts";
 
-const fitOf = (observed: readonly Observation[]) => fitted(observed, distinctTerms(observed));
+const fitOf = (observations: readonly Observation[]) => fitted(observations, distinctTerms(observations));
 
 const lengths = [50, 100, 200, 300, 400, 600, 800, 1000, 1200, 1500, 1800, 2000];
 const observed = (costOfLength: (prompt: number, answer: number) => number) =>

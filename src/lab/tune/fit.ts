@@ -32,8 +32,8 @@ const DISTINCT = 0.1;
  * The terms that the lengths of dense's observations can separate. All recipes share them, so that prices are
  * comparable.
  */
-export function distinctTerms(observed: readonly Observation[]): Term[] {
-  const usable = observed.filter(({ cost }) => cost > 0);
+export function distinctTerms(observations: readonly Observation[]): Term[] {
+  const usable = observations.filter(({ cost }) => cost > 0);
   const rows = usable.map(({ prompt, answer, cost }) => ({ ...termsOf(prompt, answer), cost }));
   const basis: number[][] = [];
   return TERMS.filter((term) => {
@@ -54,8 +54,8 @@ const minus = (a: readonly number[], b: readonly number[], times: number): numbe
  * Fits the terms of `fixed + new·n + attended·n·n/2 + answer·m` to costs, relative to their size, with no coefficient
  * below 0. There is at most one term per two observations.
  */
-export function fitted(observed: readonly Observation[], terms: readonly Term[]): Coefficients {
-  const usable = observed.filter(({ cost }) => cost > 0);
+export function fitted(observations: readonly Observation[], terms: readonly Term[]): Coefficients {
+  const usable = observations.filter(({ cost }) => cost > 0);
   const most = Math.max(1, Math.floor(usable.length / 2));
   // The least-squares fit with bounds at 0 is the best unbounded fit over a subset of the terms.
   const subsets = Array.from({ length: 2 ** terms.length - 1 }, (_, i) =>
@@ -70,9 +70,9 @@ export function fitted(observed: readonly Observation[], terms: readonly Term[])
 }
 
 /** Unbounded least squares; undefined if a coefficient is below 0, or the terms cannot be separated. */
-function solved(terms: readonly Term[], observed: readonly Observation[]) {
+function solved(terms: readonly Term[], observations: readonly Observation[]) {
   const n = terms.length;
-  const rows = observed.map(({ prompt, answer, cost }) => {
+  const rows = observations.map(({ prompt, answer, cost }) => {
     const all = termsOf(prompt, answer);
     return terms.map((term) => all[term] / cost);
   });

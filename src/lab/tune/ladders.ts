@@ -35,17 +35,15 @@ const SHARES = [0, 0.25, 0.5, 0.75, 1];
  * Ladders of the survivors of the race: each recipe alone and, for each of several tolerances, a ladder of the cheapest
  * recipe for every length range. They need no further answers.
  */
-export function laddersOf(searched: SearchResults, risk: number): RatedLadder[] {
-  const alone = searched.recipes
-    .filter(({ recipe }) => recipe !== "dense")
-    .map((each) => [rungsOf(ALL, each, searched)]);
-  const ranges = rangesOf(searched.items.map(({ tokens }) => tokens));
+export function laddersOf(results: SearchResults, risk: number): RatedLadder[] {
+  const alone = results.recipes.filter(({ recipe }) => recipe !== "dense").map((each) => [rungsOf(ALL, each, results)]);
+  const ranges = rangesOf(results.items.map(({ tokens }) => tokens));
   const composed =
     ranges.length > 1
-      ? SHARES.map((share) => merged(ranges.map((range) => cheapest(range, searched, share * risk))))
+      ? SHARES.map((share) => merged(ranges.map((range) => cheapest(range, results, share * risk))))
       : [];
   const byText = new Map<string, Ladder>([...alone, ...composed].map((ladder) => [JSON.stringify(ladder), ladder]));
-  return [...byText.values()].map((ladder) => rated(ladder, searched));
+  return [...byText.values()].map((ladder) => rated(ladder, results));
 }
 
 /** Ranges of about equal numbers of items, without gaps. */
@@ -70,15 +68,15 @@ const rungsOf = (tokens: Range, { recipe }: MeasuredRecipe, { type }: SearchResu
 });
 
 /** The cheapest recipe that loses at most `most` on the items in the range. */
-function cheapest(range: Range, searched: SearchResults, most: number): Rungs {
-  const inside = searched.items.flatMap(({ tokens }, i) => (covers(range, tokens) ? [i] : []));
+function cheapest(range: Range, results: SearchResults, most: number): Rungs {
+  const inside = results.items.flatMap(({ tokens }, i) => (covers(range, tokens) ? [i] : []));
   const lossIn = ({ losses }: MeasuredRecipe) => mean(inside.map((i) => losses[i]!));
-  const priceIn = ({ price }: MeasuredRecipe) => mean(inside.map((i) => price(searched.items[i]!)));
-  const fitting = searched.recipes.filter((each) => lossIn(each) <= most);
+  const priceIn = ({ price }: MeasuredRecipe) => mean(inside.map((i) => price(results.items[i]!)));
+  const fitting = results.recipes.filter((each) => lossIn(each) <= most);
   return rungsOf(
     range,
     fitting.reduce((a, b) => (priceIn(b) < priceIn(a) ? b : a)),
-    searched,
+    results,
   );
 }
 

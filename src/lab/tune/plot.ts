@@ -20,9 +20,9 @@ interface Point {
 const axis = { tickSize: 0, fill: colour("faint"), labelArrow: "none" } as const;
 
 /** Loss against cost as an SVG element; colours are CSS variables. */
-export function plot(tuned: TuneResult): string {
-  const points = pointsOf(tuned);
-  const { risk } = tuned.setup.problem.bound;
+export function plot(result: TuneResult): string {
+  const points = pointsOf(result);
+  const { risk } = result.setup.problem.bound;
   const costs = points.map(({ cost }) => cost);
   const losses = [0, 1.4 * risk, ...points.map(({ loss }) => loss)];
   const x = [Math.min(90, ...costs) - 4, Math.max(104, ...costs) + 4] as const;
@@ -37,8 +37,8 @@ export function plot(tuned: TuneResult): string {
       Plot.rect([{}], { x1: x[0], x2: 100, y1: y[0], y2: risk, fill: colour("better"), fillOpacity: 0.12 }),
       Plot.gridX({ stroke: colour("line"), strokeOpacity: 1 }),
       Plot.gridY({ stroke: colour("line"), strokeOpacity: 1 }),
-      Plot.axisX({ ...axis, label: `${tuned.setup.request.options.cost} of dense's (%)`, labelAnchor: "center" }),
-      Plot.axisY({ ...axis, label: tuned.setup.loss, labelOffset: 42 }),
+      Plot.axisX({ ...axis, label: `${result.setup.request.options.cost} of dense's (%)`, labelAnchor: "center" }),
+      Plot.axisY({ ...axis, label: result.setup.loss, labelOffset: 42 }),
       Plot.ruleY([risk], { stroke: colour("worse"), strokeDasharray: "4 4" }),
       Plot.text(
         points.filter(({ place }) => place !== undefined),

@@ -12,22 +12,22 @@ import type { Cost } from "./times.ts";
 import { ladderText, pText, unsureText, verdictOf } from "./words.ts";
 
 /** The report as one self-contained page without scripts or network requests. */
-export function tuningPage(tuned: TuneResult): string {
-  const { setup } = tuned;
+export function tuningPage(result: TuneResult): string {
+  const { setup } = result;
   const title = `${setup.request.options.name}: ${setup.identity.task} with ${setup.identity.model}`;
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${title}</title><style>${new Html(style)}</style></head><body>
-<header><h1>${title}</h1><p class="lead">${lead(tuned)}</p></header>
-<main><p>${verdictOf(tuned)}</p>
-<figure><div role="img" aria-label="Loss against ${setup.request.options.cost}, dense's being 100 %">${new Html(plot(tuned))}</div>
+<header><h1>${title}</h1><p class="lead">${lead(result)}</p></header>
+<main><p>${verdictOf(result)}</p>
+<figure><div role="img" aria-label="Loss against ${setup.request.options.cost}, dense's being 100 %">${new Html(plot(result))}</div>
 <figcaption>Hollow points: recipes on the search items. Filled points: ladders as tested, by their number in the table below. All are placed by their price, which is fitted to the measured costs. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
-${spending(tuned)}
-${path(tuned)}
-${candidates(tuned)}
+${spending(result)}
+${path(result)}
+${candidates(result)}
 <h2>How it was made</h2>
-${origin(tuned)}</main></body></html>
+${origin(result)}</main></body></html>
 `.text;
 }
 

@@ -19,9 +19,9 @@ export function ladderText(ladder: Ladder): string {
 }
 
 /** Why candidates were left out, one line for each family and reason. */
-export function excludedLines(excluded: readonly Exclusion[]): string[] {
+export function excludedLines(exclusions: readonly Exclusion[]): string[] {
   const alike = new Map<string, Exclusion[]>();
-  for (const each of excluded) {
+  for (const each of exclusions) {
     const key = `${each.family} ${each.reason}`;
     alike.set(key, [...(alike.get(key) ?? []), each]);
   }

@@ -39,7 +39,7 @@ class BoundContextual implements LabelScorer {
       const cuts = lookups.map((lookup) => cutLookup(model, lookup, options));
       const texts = cuts.map(({ text }) => text);
       const { answers, receipt } = await this.#scored(model, texts, terms);
-      return { answers: answers.map((scored, i) => readingOf(scored, cuts[i]!, lookups[i]!)), receipt };
+      return { answers: answers.map((scores, i) => readingOf(scores, cuts[i]!, lookups[i]!)), receipt };
     });
   }
 
@@ -57,12 +57,12 @@ function cutLookup({ encoder }: EncodingModel, { text, categories }: Lookup, { m
 }
 
 /** An encoder's score is not a sum of parts: the explanation lists only the categories that were read. */
-function readingOf(scored: LabelScores, { whole, read, parts }: Cut, { categories }: Lookup): Reading {
+function readingOf(scores: LabelScores, { whole, read, parts }: Cut, { categories }: Lookup): Reading {
   const before = parts.whole - categories.length;
   const count = Math.max(0, parts.read - before);
   const counted = () => [...countsOf(categories.slice(0, count))].map(([name, times]) => ({ name, count: times }));
   return {
-    ...scored,
+    ...scores,
     categories: count,
     weight: 1,
     tokens: { given: whole, read },

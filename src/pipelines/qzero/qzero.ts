@@ -138,12 +138,12 @@ class Classification {
 
   async #readPlain(bound: LabelScorer, places: readonly number[]): Promise<void> {
     const texts = places.map((i) => this.texts[i]!);
-    const scored = await this.#read(
+    const scores = await this.#read(
       texts,
       () => bound.plain(texts, this.#call()),
       (it) => this.#bill.plain(it),
     );
-    for (const [k, i] of places.entries()) this.#plain.set(i, scored[k]!);
+    for (const [k, i] of places.entries()) this.#plain.set(i, scores[k]!);
   }
 
   /** Scores texts with their categories; without any known word or category, a text keeps its own score. */

@@ -101,16 +101,16 @@ function partOf(ready: Ready, request: PlanRequest, off: boolean) {
   };
   // Each recipe has its own cache key, so a conversation keeps the recipe that has its prefix cached.
   const cachedUnder = (recipe: string): number => request.facts?.cached?.(planUnder(recipe).state.prompt) ?? 0;
-  const chosen: RecipeChoice = off
+  const choice: RecipeChoice = off
     ? { recipe: "dense", cost: costs(certificate, "dense", request, cachedUnder("dense")), reason: "off" }
     : choose(name, certificate, request, strict, cachedUnder);
-  const plan = planUnder(chosen.recipe);
-  return { ...plan, choice: choiceOf(ready, chosen, request) };
+  const plan = planUnder(choice.recipe);
+  return { ...plan, choice: choiceOf(ready, choice, request) };
 }
 
-function choiceOf({ name, certificate, audited }: Ready, chosen: RecipeChoice, { facts }: PlanRequest): Choice {
+function choiceOf({ name, certificate, audited }: Ready, choice: RecipeChoice, { facts }: PlanRequest): Choice {
   const { risk, confidence, loss } = certificate;
-  const { recipe, reason, cost, maxTokens } = chosen;
+  const { recipe, reason, cost, maxTokens } = choice;
   return {
     recipe: recipe === "dense" ? [] : recipe.split(" "),
     ...(maxTokens !== undefined && { maxTokens }),

@@ -130,8 +130,8 @@ exact("one home holds both forms: unrotated, then rotated, and both in one model
 exact("an adapter reads what is not rotated", async () => {
   const base = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
   const adapter = fileURLToPath(new URL("../../weights/adapter/fixtures/llama-gguf", import.meta.url));
-  const adapted = await openAdapted(base, { adapters: { poet: adapter } });
-  using own = await LanguageModel.load(await resolveModel(base), "f32", adapted);
+  const files = await openAdapted(base, { adapters: { poet: adapter } });
+  using own = await LanguageModel.load(await resolveModel(base), "f32", files);
   const prompt = text.slice(0, 40).map((id) => id % 60);
   const logits = async (plan: Plan, engine: Engine) => (await logitsUnder(plan, prompt, { engine })).logits;
   const poet = own.engineFor("poet");

@@ -44,14 +44,14 @@ export class Backend {
   }
 
   /** Sends a request to a path such as `/v1/models`. @throws Unavailable if the server cannot be reached */
-  async send(path: string, sent: TransportRequest): Promise<Reply> {
+  async send(path: string, request: TransportRequest): Promise<Reply> {
     const { key } = this.options;
-    const headers = { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) };
-    const signal = AbortSignal.any([sent.signal, this.#lost.signal]);
+    const headers = { ...request.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) };
+    const signal = AbortSignal.any([request.signal, this.#lost.signal]);
     try {
-      return await this.transport.send(this.#base + path, { ...sent, headers, signal });
+      return await this.transport.send(this.#base + path, { ...request, headers, signal });
     } catch (error) {
-      sent.signal.throwIfAborted();
+      request.signal.throwIfAborted();
       throw new Unavailable("down", reasonOf(error));
     }
   }

@@ -21,7 +21,7 @@ export interface TransportRequest {
 
 /** Sends requests on persistent connections. */
 export interface Transport {
-  send(url: string, sent: TransportRequest): Promise<Reply>;
+  send(url: string, request: TransportRequest): Promise<Reply>;
   close(): Promise<void>;
 }
 

@@ -36,25 +36,25 @@ export interface Part extends Omit<Chunk, "receipt"> {
 /** Runs a request's answers side by side and bills the request once; if it is stopped, only for completed work. */
 export async function* answers(
   context: ServerContext,
-  chosen: ModelChoice,
+  choice: ModelChoice,
   asks: readonly Ask[],
   call: Call,
 ): AsyncGenerator<Part, void> {
-  using use = chosen.adapter === undefined ? undefined : context.metrics.adapters.request(chosen.adapter);
-  using lease = await leaseFor(context, chosen, call);
+  using use = choice.adapter === undefined ? undefined : context.metrics.adapters.request(choice.adapter);
+  using lease = await leaseFor(context, choice, call);
   const { tokenizer, vocabulary } = writerOf(lease.model);
   checkBiases(asks[0]?.options, vocabulary);
   checkBudget(asks[0]?.options, lease.model);
   for (const ask of asks) {
     checkIds(ask.prompt, vocabulary);
-    checkForm(context, chosen, lease.model, ask);
+    checkForm(context, choice, lease.model, ask);
   }
-  using bill = billFor(context, chosen.served.id, call, chosen.adapter);
+  using bill = billFor(context, choice.served.id, call, choice.adapter);
   const controller = new AbortController();
   const terms = {
     ...bill.terms,
     ...(use && { onBegun: () => use.begin() }),
-    ...{ save: chosen.recipe, adapter: chosen.adapter, audit: call.key?.terms.audit },
+    ...{ save: choice.recipe, adapter: choice.adapter, audit: call.key?.terms.audit },
     signal: AbortSignal.any([call.signal, controller.signal]),
   };
   const ceiling = ceilingOf(asks, context.limits, call.key);

@@ -13,12 +13,12 @@ interface Reading extends Call {
 /** Reads texts with a model and bills the request once; if it is stopped, only for completed work. */
 export async function billed<T extends { receipt: Receipt }>(
   context: ServerContext,
-  chosen: ModelChoice,
+  choice: ModelChoice,
   { body, ...call }: Reading,
   read: (model: Model, terms: ReadOptions) => Promise<T>,
 ): Promise<T> {
-  using lease = await leaseFor(context, chosen, call);
-  using bill = billFor(context, chosen.served.id, call);
+  using lease = await leaseFor(context, choice, call);
+  using bill = billFor(context, choice.served.id, call);
   const result = await read(lease.model, {
     ...bill.terms,
     signal: call.signal,

@@ -120,7 +120,7 @@ export class PooledResources implements Resources {
     this.context.log.warn({ [serving?.noun ?? "pipeline"]: name, reason }, sentence);
   }
 
-  async #leased<T>(role: string, use: (model: Model, chosen: ModelChoice) => T | Promise<T>): Promise<T> {
+  async #leased<T>(role: string, use: (model: Model, choice: ModelChoice) => T | Promise<T>): Promise<T> {
     const chosen = this.request.chosen[role]!;
     if (isRemote(chosen)) throw new Error(`${role} runs on another server`);
     using lease = await leaseFor(this.context, chosen, this.request.call);

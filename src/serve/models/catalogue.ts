@@ -72,8 +72,8 @@ export class Catalogue {
     /** Default savings of answers, for requests and keys that name none. */
     private readonly usual: readonly string[],
   ) {
-    this.#served = new Map(all.map((served) => [served.id, served]));
-    this.#bases = new Map(all.flatMap((served) => served.adapters.map(({ name }) => [name, served])));
+    this.#served = new Map(all.map((model) => [model.id, model]));
+    this.#bases = new Map(all.flatMap((model) => model.adapters.map(({ name }) => [name, model])));
   }
 
   /**
@@ -88,7 +88,7 @@ export class Catalogue {
     const all: ServedModel[] = [];
     for (const spec of withoutPipelines(specs, elsewhere)) {
       const { id, model } = named(spec);
-      if (elsewhere.includes(id) || all.some((served) => served.id === id))
+      if (elsewhere.includes(id) || all.some((model) => model.id === id))
         throw new UserError(`two models are named "${id}"; use name=MODEL`, 2);
       const source = await resolve(model);
       all.push({ id, model, source: { ...source, name: id }, quant, device, adapters: [] });
@@ -151,15 +151,15 @@ export class Catalogue {
     const certificate = this.usual.find(isPairCertificate);
     if (certificate !== undefined && !this.texts.some(({ pipeline }) => pipeline.certified))
       throw new UserError(`--save ${certificate} is for a pair of models; no --model names one`, 2);
-    const decoders = this.list().filter((served) => kindOfServed(served) === "decoder");
-    for (const served of decoders) {
-      const { recipe } = await this.#usual(served, this.usual);
-      await checkSavings(served.source, recipe);
+    const decoders = this.list().filter((model) => kindOfServed(model) === "decoder");
+    for (const model of decoders) {
+      const { recipe } = await this.#usual(model, this.usual);
+      await checkSavings(model.source, recipe);
     }
     const all = await Promise.all(this.usual.map(async (text) => [text, await this.#withoutIt(text)] as const));
-    const some = all.filter(([, without]) => decoders.some((served) => without.includes(served)));
+    const some = all.filter(([, without]) => decoders.some((model) => without.includes(model)));
     return some.map(([text, without]) => {
-      const under = decoders.filter((served) => !without.includes(served)).map(({ id }) => id);
+      const under = decoders.filter((model) => !without.includes(model)).map(({ id }) => id);
       return `${text} was tuned on ${under.join(" and ")}, so other models answer without it`;
     });
   }
@@ -222,8 +222,8 @@ export class Catalogue {
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
     const { steps, notice } = earlierRecipe(name, entry);
-    const chosen = chosenOf(entry.served, [...steps, ...added], entry.quant);
-    return { ...chosen, ownAdapter: requireAdapter(name, entry), registered: { name, entry, notice } };
+    const choice = chosenOf(entry.served, [...steps, ...added], entry.quant);
+    return { ...choice, ownAdapter: requireAdapter(name, entry), registered: { name, entry, notice } };
   }
 
   /**
@@ -231,12 +231,12 @@ export class Catalogue {
    * @returns new notices about the recipe for the log
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
-  checkForm(chosen: ModelChoice, form: PromptForm | undefined): string[] {
-    const { registered, recipe } = chosen;
+  checkForm(choice: ModelChoice, form: PromptForm | undefined): string[] {
+    const { registered, recipe } = choice;
     const measured = registered && [
       registered.notice,
       requireForm(registered.name, registered.entry, form),
-      otherForm(registered.name, registered.entry, { quant: quantOfServed(chosen) }),
+      otherForm(registered.name, registered.entry, { quant: quantOfServed(choice) }),
     ];
     const all = [...(measured ?? []), ...uncertified(recipe, form)];
     return all.filter((it) => it !== undefined).filter((it) => this.isNew(it));
@@ -251,28 +251,28 @@ export class Catalogue {
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 if other servers run it */
   offered(name: string): ServedModel {
-    const served = this.#served.get(name);
-    if (served) return served;
+    const model = this.#served.get(name);
+    if (model) return model;
     if (!this.elsewhere.includes(name)) throw unknown(name, [...this.#served.keys()]);
     const message = `${name} runs on other servers, which keep its recipes; register the recipe there`;
     throw new HttpError(400, message, { param: "model" });
   }
 
-  async #usual(served: ServedModel, usual: readonly string[]): Promise<ModelChoice> {
-    const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === served);
+  async #usual(model: ServedModel, usual: readonly string[]): Promise<ModelChoice> {
+    const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === model);
     if (named !== undefined) return this.#named({ model: named }, []);
     const own = usual.filter((text) => !isRegisteredName(text) && !isPairCertificate(text));
     const without = await Promise.all(own.map((text) => this.#withoutIt(text)));
-    const savings = own.filter((_, i) => !without[i]!.includes(served));
-    return chosenOf(served, asUsual(parseRecipe(savings)));
+    const savings = own.filter((_, i) => !without[i]!.includes(model));
+    return chosenOf(model, asUsual(parseRecipe(savings)));
   }
 
   /** The recipes registered for models on offer, by name. */
   async recipes(): Promise<[name: string, recipe: RegisteredRecipe & { served: ServedModel }][]> {
     const all = Object.entries(await registeredRecipes());
     return all.flatMap(([name, entry]) => {
-      const served = this.#servedAs(name);
-      return served ? [[name, { ...entry, served }] as [string, RegisteredRecipe & { served: ServedModel }]] : [];
+      const model = this.#servedAs(name);
+      return model ? [[name, { ...entry, served: model }] as [string, RegisteredRecipe & { served: ServedModel }]] : [];
     });
   }
 
@@ -312,13 +312,13 @@ export class Catalogue {
    * The savings that a model supports without options and that have an effect with its weight form; empty if its file
    * can no longer be read.
    */
-  async savingsOf(served: ServedModel): Promise<readonly string[]> {
-    const pending = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
-    this.#savings.set(served, pending);
+  async savingsOf(model: ServedModel): Promise<readonly string[]> {
+    const pending = this.#savings.get(model) ?? bareSavings(model.source).catch(() => []);
+    this.#savings.set(model, pending);
     const savings = await pending;
     const acts = (name: string) => {
       const { idle } = savingNamed(name);
-      return idle?.(formOfServed(chosenOf(served, []))) === undefined;
+      return idle?.(formOfServed(chosenOf(model, []))) === undefined;
     };
     return savings.filter(acts);
   }
@@ -334,9 +334,9 @@ export class Catalogue {
 }
 
 /** @throws UserError if two savings conflict */
-function chosenOf(served: ServedModel, recipe: Recipe, quant = served.quant): ModelChoice {
+function chosenOf(model: ServedModel, recipe: Recipe, quant = model.quant): ModelChoice {
   checkSeams(recipe);
-  return { served, recipe, quant };
+  return { served: model, recipe, quant };
 }
 
 /** Refuses savings that name a file on this machine. @throws HttpError that says `why` */

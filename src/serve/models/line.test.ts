@@ -12,7 +12,7 @@ beforeAll(async () => {
   catalogue = await Catalogue.open(TINY);
 });
 const bytesOf = (...ids: string[]) =>
-  ids.reduce((sum, id) => sum + catalogue.list().find((served) => served.id === id)!.source.bytes, 0);
+  ids.reduce((sum, id) => sum + catalogue.list().find((model) => model.id === id)!.source.bytes, 0);
 /** Opens a pool in which two of the three models fit together. */
 const open = (queue: number) =>
   new Pool(bytesOf("sentences", "labels", "ranker") - 1, { scheduling: schedulerOptions.parse({ queue }) });

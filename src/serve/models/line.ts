@@ -15,7 +15,7 @@ export interface Asker {
 
 class Waiter implements Keyed {
   readonly came = performance.now();
-  give!: (held: HeldModel) => void;
+  give!: (model: HeldModel) => void;
   refuse!: (why: unknown) => void;
   readonly lease = new Promise<HeldModel>((resolve, reject) => {
     [this.give, this.refuse] = [resolve, reject];
@@ -50,9 +50,9 @@ export class Line {
   }
 
   /** Resolves when the model is available. @throws Refused, or the signal's reason */
-  async wait(wanted: ModelRequest, { key = "", signal, deadline }: Asker): Promise<HeldModel> {
+  async wait(request: ModelRequest, { key = "", signal, deadline }: Asker): Promise<HeldModel> {
     signal?.throwIfAborted();
-    const waiter = new Waiter(key, wanted);
+    const waiter = new Waiter(key, request);
     const leave = () => this.#end(waiter, signal?.reason);
     signal?.addEventListener("abort", leave);
     const timer = deadline && setTimeout(() => this.#end(waiter, this.refused("deadline")), msUntil(deadline));
@@ -65,7 +65,7 @@ export class Line {
   }
 
   /** Serves all requests for a model together, so that it is loaded only once. */
-  serve(name: string, take: (wanted: ModelRequest) => HeldModel): void {
+  serve(name: string, take: (request: ModelRequest) => HeldModel): void {
     for (const waiter of [...this.#waiting].filter(({ wanted }) => wanted.name === name)) {
       this.#waiting.serve(waiter);
       this.#pace.note(performance.now() - waiter.came);

@@ -30,20 +30,20 @@ export class Memory {
   }
 
   /** True if the model is in memory, or no request uses the models to unload for it. */
-  hasRoom(wanted: ModelRequest): boolean {
-    return this.leavingFor(wanted).every(({ users }) => users === 0);
+  hasRoom(request: ModelRequest): boolean {
+    return this.leavingFor(request).every(({ users }) => users === 0);
   }
 
   /** The models to unload for another: first unused ones, then the least recently used. */
-  leavingFor(wanted: ModelRequest): HeldModel[] {
-    if (this.#held.has(wanted.name)) return [];
+  leavingFor(request: ModelRequest): HeldModel[] {
+    if (this.#held.has(request.name)) return [];
     const order = this.all().sort((a, b) => Number(a.users > 0) - Number(b.users > 0) || a.used - b.used);
     const leaving: HeldModel[] = [];
-    let beyond = this.#beyond(wanted.bytes);
-    for (const held of order) {
+    let beyond = this.#beyond(request.bytes);
+    for (const model of order) {
       if (beyond <= 0) break;
-      leaving.push(held);
-      beyond -= sizeOf(held);
+      leaving.push(model);
+      beyond -= sizeOf(model);
     }
     return leaving;
   }
@@ -59,18 +59,18 @@ export class Memory {
   }
 
   /** Unloads unused models to make room for `wanted`. */
-  makeRoom(wanted: ModelRequest): void {
-    for (const held of this.leavingFor(wanted)) this.drop(held);
+  makeRoom(request: ModelRequest): void {
+    for (const model of this.leavingFor(request)) this.drop(model);
   }
 
-  add(held: HeldModel): void {
-    this.#held.set(held.name, held);
+  add(model: HeldModel): void {
+    this.#held.set(model.name, model);
   }
 
   /** Makes the next request load the model again, and frees this copy once nobody uses it. */
-  retire(held: HeldModel): void {
-    if (held.users === 0) this.drop(held);
-    else this.forget(held);
+  retire(model: HeldModel): void {
+    if (model.users === 0) this.drop(model);
+    else this.forget(model);
   }
 
   /** Frees a model once it is loaded and any audit that runs in it has ended. */
@@ -92,7 +92,7 @@ export class Memory {
   }
 }
 
-const bytesIn = (all: readonly HeldModel[]): number => all.reduce((sum, held) => sum + sizeOf(held), 0);
+const bytesIn = (all: readonly HeldModel[]): number => all.reduce((sum, model) => sum + sizeOf(model), 0);
 
 /** @throws UserError if a model can never be loaded within the budget */
 export async function checkBudget(budget: number, served: readonly ServedModel[]): Promise<void> {

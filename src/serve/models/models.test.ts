@@ -102,8 +102,8 @@ describe("models in memory", () => {
     using pool = new Pool(1e9, { scheduling: schedulerOptions.parse({}) });
     const used = async (...all: (number | string | undefined)[]) => {
       for (const keep_alive of all) {
-        const chosen = await catalogue.choose({ model: "tiny", ...(keep_alive !== undefined && { keep_alive }) });
-        (await pool.lease(chosen))[Symbol.dispose]();
+        const choice = await catalogue.choose({ model: "tiny", ...(keep_alive !== undefined && { keep_alive }) });
+        (await pool.lease(choice))[Symbol.dispose]();
       }
       await setTimeout(100);
       return idsOf(pool);
@@ -178,8 +178,8 @@ describe("models in memory", () => {
 
   test("are loaded once for simultaneous requests", async () => {
     using pool = new Pool(bytesOf("tiny"), { scheduling: schedulerOptions.parse({}) });
-    const chosen = await choose("tiny");
-    const [a, b] = await Promise.all([pool.lease(chosen), pool.lease(chosen)]);
+    const choice = await choose("tiny");
+    const [a, b] = await Promise.all([pool.lease(choice), pool.lease(choice)]);
     expect([a!.model === b!.model, idsOf(pool)]).toEqual([true, ["tiny:2"]]);
     a![Symbol.dispose]();
     a![Symbol.dispose]();

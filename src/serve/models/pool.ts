@@ -44,15 +44,15 @@ export class Pool implements Disposable {
   }
 
   /** @throws HttpError if it never fits; ModelFault if it cannot be loaded; Refused if it waits in vain */
-  async lease(chosen: ModelChoice, asker: Asker = {}): Promise<Lease> {
-    const wanted = await this.#wanted(chosen);
+  async lease(choice: ModelChoice, asker: Asker = {}): Promise<Lease> {
+    const request = await this.#wanted(choice);
     if (this.#closing) throw this.#line.refused("closing");
-    const held = this.#mayHave(wanted) ? this.#take(wanted) : await this.#line.wait(wanted, asker);
+    const model = this.#mayHave(request) ? this.#take(request) : await this.#line.wait(request, asker);
     try {
-      held.loaded = await held.loading;
-      return this.#leased(held, held.loaded.model);
+      model.loaded = await model.loading;
+      return this.#leased(model, model.loaded.model);
     } catch (error) {
-      this.#memory.forget(held);
+      this.#memory.forget(model);
       this.#letIn();
       throw error;
     }
@@ -64,8 +64,8 @@ export class Pool implements Disposable {
   }
 
   /** A model that is in memory now; it may leave later. */
-  inMemory(chosen: ModelChoice): Model | undefined {
-    return this.#memory.get(nameOf(chosen))?.loaded?.model;
+  inMemory(choice: ModelChoice): Model | undefined {
+    return this.#memory.get(nameOf(choice))?.loaded?.model;
   }
 
   /** The models in memory: the requests that use each, running and waiting answers, and keys and values. */
@@ -96,42 +96,42 @@ export class Pool implements Disposable {
   /** Checks that the model can run at all, so that it does not delay or evict others in vain. */
   async #wanted({ recipe, ...chosen }: ModelChoice): Promise<ModelRequest> {
     const name = nameOf(chosen);
-    const held = this.#memory.get(name);
+    const model = this.#memory.get(name);
     // A model in memory checks each call's recipe itself.
-    if (!held) await checkSavings(chosen.served.source, recipe);
-    const wanted = { ...chosen, name, bytes: held?.bytes ?? (await bytesOf(chosen)) };
+    if (!model) await checkSavings(chosen.served.source, recipe);
+    const wanted = { ...chosen, name, bytes: model?.bytes ?? (await bytesOf(chosen)) };
     this.#memory.check(wanted);
     return wanted;
   }
 
   /** A request overtakes the first in line only if its own model needs no room. */
-  #mayHave(wanted: ModelRequest): boolean {
+  #mayHave(request: ModelRequest): boolean {
     const { first } = this.#line;
-    if (!first) return this.#memory.hasRoom(wanted);
-    const held = this.#memory.get(wanted.name);
-    return held !== undefined && !this.#memory.leavingFor(first).includes(held);
+    if (!first) return this.#memory.hasRoom(request);
+    const model = this.#memory.get(request.name);
+    return model !== undefined && !this.#memory.leavingFor(first).includes(model);
   }
 
   #letIn(): void {
     for (let { first } = this.#line; first && this.#memory.hasRoom(first); first = this.#line.first)
-      this.#line.serve(first.name, (wanted) => this.#take(wanted));
+      this.#line.serve(first.name, (request) => this.#take(request));
   }
 
-  #take(wanted: ModelRequest): HeldModel {
-    const held = this.#memory.get(wanted.name) ?? this.#load(wanted);
-    held.users++;
-    held.keepAlive = wanted.keepAlive ?? this.keepAlive;
-    clearTimeout(held.unload);
-    held.used = ++this.#clock;
-    return held;
+  #take(request: ModelRequest): HeldModel {
+    const model = this.#memory.get(request.name) ?? this.#load(request);
+    model.users++;
+    model.keepAlive = request.keepAlive ?? this.keepAlive;
+    clearTimeout(model.unload);
+    model.used = ++this.#clock;
+    return model;
   }
 
-  #load(wanted: ModelRequest): HeldModel {
+  #load(request: ModelRequest): HeldModel {
     const state = { loaded: undefined, users: 0, used: 0, keepAlive: this.keepAlive };
-    this.#memory.makeRoom(wanted);
-    const held: HeldModel = { ...wanted, ...state, loading: load(wanted, this.holding) };
-    this.#memory.add(held);
-    return held;
+    this.#memory.makeRoom(request);
+    const model: HeldModel = { ...request, ...state, loading: load(request, this.holding) };
+    this.#memory.add(model);
+    return model;
   }
 
   #leased(held: HeldModel, model: Model): Lease {
@@ -149,6 +149,6 @@ export class Pool implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const held of this.#memory.all()) this.#memory.drop(held);
+    for (const model of this.#memory.all()) this.#memory.drop(model);
   }
 }

@@ -57,9 +57,9 @@ export const quantOfServed = ({ served: { source, device }, quant }: Pick<ModelC
 const forms = new WeakMap<ResolvedModel, Map<Quant, ModelForm>>();
 
 /** The form of a model's weights as it runs here, once it has been loaded. */
-export function formOfServed(chosen: ModelChoice): ModelForm {
-  const { source } = chosen.served;
-  const form = formIn(source, quantOfServed(chosen));
+export function formOfServed(choice: ModelChoice): ModelForm {
+  const { source } = choice.served;
+  const form = formIn(source, quantOfServed(choice));
   return form.codes ? { ...form, codes: chosenBits(preparedFolder(source.path)) } : form;
 }
 

@@ -69,9 +69,9 @@ export const classify = (context: ServerContext): Endpoint =>
         throw new HttpError(400, `${name} has no labels of its own; set retrieval or evidence`, {
           param: "model",
         });
-      const chosen = await context.catalogue.choose(body);
-      const answer = await billed(context, chosen, { ...call, body }, (model, terms) =>
-        model.classify(input, { ...terms, save: chosen.recipe, ...(list && { labels: list }) }),
+      const choice = await context.catalogue.choose(body);
+      const answer = await billed(context, choice, { ...call, body }, (model, terms) =>
+        model.classify(input, { ...terms, save: choice.recipe, ...(list && { labels: list }) }),
       );
       return answered(name, answer);
     },
@@ -103,12 +103,12 @@ async function readerOf(context: ServerContext, naming: Naming, call: Call) {
   const { vectors } = context;
   if (vectors && naming.model === vectors.name)
     return { name: vectors.name, reader: { kind: "words", vectors, ms: 0 } satisfies Reader };
-  const chosen = await context.catalogue.choose(naming);
+  const choice = await context.catalogue.choose(naming);
   const use: Lend = async (work) => {
-    using lease = await leaseFor(context, chosen, call);
+    using lease = await leaseFor(context, choice, call);
     return await work(lease.model);
   };
-  return { name: chosen.served.id, reader: { kind: "encoder", use } satisfies Reader };
+  return { name: choice.served.id, reader: { kind: "encoder", use } satisfies Reader };
 }
 
 function answered(model: string, { results, receipt }: { results: readonly object[]; receipt: Receipt }) {

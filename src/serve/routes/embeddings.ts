@@ -45,10 +45,10 @@ export const embeddings = (context: ServerContext): Endpoint =>
       ...billedShape,
     }),
     async handle(input, call) {
-      const chosen = await context.catalogue.choose(input);
+      const choice = await context.catalogue.choose(input);
       // An embedding model supports no savings and checks no recipe, so the recipe is checked here.
-      await checkSavings(chosen.served.source, chosen.recipe);
-      const { embeddings, receipt } = await billed(context, chosen, { ...call, body: input }, async (model, terms) => {
+      await checkSavings(choice.served.source, choice.recipe);
+      const { embeddings, receipt } = await billed(context, choice, { ...call, body: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.width);
         checkIds(input.input, model.encoder.encoder.config.vocabulary);
         const prompt = input.prompt_name ?? undefined;

@@ -71,10 +71,10 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
   const created = Math.floor(started.getTime() / 1000);
   const base = { object: "model", created, owned_by: "modicum" } as const;
   const [registered, held] = [await catalogue.recipes(), pool.list()];
-  const own = catalogue.list().map((served) => ({
-    ...{ id: served.id, ...base, bytes: served.source.bytes, ...kindOf(served), recipe: [] },
-    recipes: registered.filter(([, entry]) => entry.served === served).map(([name]) => name),
-    loaded: held.filter(({ id }) => id === served.id).map(({ quant, users }) => ({ quant, users })),
+  const own = catalogue.list().map((model) => ({
+    ...{ id: model.id, ...base, bytes: model.source.bytes, ...kindOf(model), recipe: [] },
+    recipes: registered.filter(([, entry]) => entry.served === model).map(([name]) => name),
+    loaded: held.filter(({ id }) => id === model.id).map(({ quant, users }) => ({ quant, users })),
   }));
   const recipes = registered.map(([id, { served, quant = served.quant, ...entry }]) => ({
     ...{
@@ -106,9 +106,9 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
 }
 
 /** A model's kind; absent if its file is missing or damaged by now. */
-function kindOf(served: ServedModel): { readonly kind?: KindName } {
+function kindOf(model: ServedModel): { readonly kind?: KindName } {
   try {
-    return { kind: kindOfServed(served) };
+    return { kind: kindOfServed(model) };
   } catch {
     return {};
   }

@@ -45,8 +45,8 @@ export const recognize = (context: ServerContext): Endpoint =>
       const { model: name, image, boxes, labels, most, fit } = body;
       const bytes = Buffer.from(image.slice(image.indexOf(",") + 1), "base64");
       await checkPixels([bytes], "image", context.limits);
-      const chosen = await context.catalogue.choose(body);
-      const result = await billed(context, chosen, { ...call, body }, (model, { signal, arrived }) =>
+      const choice = await context.catalogue.choose(body);
+      const result = await billed(context, choice, { ...call, body }, (model, { signal, arrived }) =>
         model.recognize({ image: bytes, boxes, labels, options: { most, fit }, arrived, ...(signal && { signal }) }),
       );
       const { width, height, regions, receipt } = result;

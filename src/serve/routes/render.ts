@@ -15,9 +15,9 @@ export const render = (context: ServerContext): Endpoint =>
     output: z.object({ token_ids: z.array(z.int()) }),
     async handle(input, call) {
       const [ask] = await asks(input, context.limits);
-      const chosen = await context.catalogue.chooseWriter(input, context.catalogue.usualFor(call.key?.terms));
-      using lease = await leaseFor(context, chosen, call);
-      const options = { ...ask!.options, adapter: chosen.adapter, signal: call.signal };
+      const choice = await context.catalogue.chooseWriter(input, context.catalogue.usualFor(call.key?.terms));
+      using lease = await leaseFor(context, choice, call);
+      const options = { ...ask!.options, adapter: choice.adapter, signal: call.signal };
       return { token_ids: [...(await lease.model.promptIds(ask!.prompt, options))] };
     },
   });

@@ -121,11 +121,11 @@ async function scored(context: ServerContext, input: RerankInput, texts: readonl
     throw new HttpError(400, `only listwise rerankers use ${param}, and ${input.model} scores documents one by one`, {
       param,
     });
-  const chosen = await context.catalogue.choose(input);
-  return billed(context, chosen, { ...call, body: input }, (model, terms) =>
+  const choice = await context.catalogue.choose(input);
+  return billed(context, choice, { ...call, body: input }, (model, terms) =>
     model.relevance(input.query, texts, {
       ...terms,
-      save: chosen.recipe,
+      save: choice.recipe,
       maxTokensPerText: input.max_tokens_per_doc ?? undefined,
       truncate: input.max_tokens_per_doc ? true : truncateOf(input),
     }),

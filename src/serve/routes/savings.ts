@@ -29,7 +29,7 @@ export const savings = (context: ServerContext): Endpoint =>
 
 async function withModels({ catalogue: models }: ServerContext): Promise<z.input<typeof listed>[]> {
   const takers = await Promise.all(
-    models.list().map(async (served) => ({ id: served.id, taken: await models.savingsOf(served) })),
+    models.list().map(async (model) => ({ id: model.id, taken: await models.savingsOf(model) })),
   );
   return (await catalogue()).map((one) => ({
     ...one,

@@ -85,9 +85,9 @@ async function searchIn(
   call: Call,
   terms: ReadOptions,
 ) {
-  const chosen = by === "bm25" ? undefined : embedderOf(context, index);
-  using lease = chosen && (await leaseFor(context, chosen, call));
-  const model = async () => lease && chosen && embeddingModel(context, lease.model, index, chosen);
+  const choice = by === "bm25" ? undefined : embedderOf(context, index);
+  using lease = choice && (await leaseFor(context, choice, call));
+  const model = async () => lease && choice && embeddingModel(context, lease.model, index, choice);
   return await index.searchWith(model, query, { by, top }, terms);
 }
 

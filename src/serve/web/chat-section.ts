@@ -103,9 +103,9 @@ function recipeList(choice: ModelChoice, at: number, place: 0 | 1, trial: Trial 
 const listed = ({ savings, named }: ModelChoice, recipe: string): string =>
   recipe === "dense" || [...savings, ...named].some(({ text }) => text === recipe) ? recipe : OWN;
 
-function ownRecipe(place: 0 | 1, chosen: ModelChoice, trial: Trial | undefined): Html {
+function ownRecipe(place: 0 | 1, choice: ModelChoice, trial: Trial | undefined): Html {
   const recipe = trial?.recipes[place] ?? "dense";
-  const value = listed(chosen, recipe) === OWN ? recipe : "";
+  const value = listed(choice, recipe) === OWN ? recipe : "";
   return html`<label class="own own-${place}">Your own: savings separated by spaces<input name="${ownField(place)}" value="${value}" placeholder="xattention:threshold=0.9" maxlength="500" autocomplete="off" spellcheck="false"></label>`;
 }
 

@@ -171,11 +171,11 @@ function none(): never {
 export async function oldSubject(
   options: TrainOptions,
   checkpoint: Checkpoint,
-  extended?: Extension,
+  extension?: Extension,
 ): Promise<Subject> {
   checkTrainable(checkpoint);
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
-  const base = extended ? widerCheckpoint(checkpoint, names, extended, options.seed) : checkpoint;
+  const base = extension ? widerCheckpoint(checkpoint, names, extension, options.seed) : checkpoint;
   const part = (name: string, shape?: readonly number[]) => new Part(base, names, name, shape);
   const subject = await opened(base, options, (name) => part(name).exists);
   for (const parameter of subject.store.parameters)

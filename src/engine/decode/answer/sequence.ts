@@ -174,16 +174,16 @@ export class Sequence implements Disposable {
   }
 
   /** Processes the outcome of the last step. Returns the next piece, if it makes any token certain. */
-  take(stepped: Outcome): Piece | undefined {
-    switch (stepped.kind) {
+  take(outcome: Outcome): Piece | undefined {
+    switch (outcome.kind) {
       case "token":
-        return this.#add(this.#draft.take(stepped.logits, this.#over()));
+        return this.#add(this.#draft.take(outcome.logits, this.#over()));
       case "draft":
         if (this.#over()) return this.cut("flops");
-        this.#draft.guess(stepped.logits);
+        this.#draft.guess(outcome.logits);
         return undefined;
       case "checked":
-        return this.#check(stepped);
+        return this.#check(outcome);
       case "stop":
         return this.#end("stopped");
     }

@@ -213,7 +213,7 @@ test("a ceiling on FLOPs ends an answer with tokens that were checked", async ()
 
 describe("an answer that a saving stops", () => {
   const stopAt = (tokens: number, ...cuts: Cut[]): Plan =>
-    stepping([cut(2, (seen) => (seen.tokens >= tokens ? STOP : GO_ON)), ...cuts]);
+    stepping([cut(2, (inputs) => (inputs.tokens >= tokens ? STOP : GO_ON)), ...cuts]);
 
   test("is a strict prefix of the answer without stops, and says why it ended", async () => {
     for (const fill of ["copy-hidden", "verify"] as const) {
@@ -234,9 +234,9 @@ describe("an answer that a saving stops", () => {
     const { tokens: whole } = await answer(model, densePlan);
     for (const at of [33, 34, 37, 41, 44]) {
       const stops = stepping([
-        cut(1, (seen) => (seen.tokens === at ? STOP : GO_ON)),
+        cut(1, (inputs) => (inputs.tokens === at ? STOP : GO_ON)),
         cut(2, () => leave("verify")),
-        cut(3, (seen) => (seen.tokens === at ? STOP : GO_ON)),
+        cut(3, (inputs) => (inputs.tokens === at ? STOP : GO_ON)),
       ]);
       const { tokens, finish } = await answer(model, stops);
       expect(tokens).toEqual(whole.slice(0, at - 30 + 1));

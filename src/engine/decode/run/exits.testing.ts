@@ -112,13 +112,13 @@ export function watching(
   after: number,
   probe: StepProbe,
   seen: CutInputs[],
-  decide: (seen: CutInputs) => Decision = () => GO_ON,
+  decide: (inputs: CutInputs) => Decision = () => GO_ON,
 ) {
   return {
     ...{ after, scope: "step" as const, probe },
-    decide(at: CutInputs): Decision {
-      seen.push(at);
-      return decide(at);
+    decide(inputs: CutInputs): Decision {
+      seen.push(inputs);
+      return decide(inputs);
     },
   };
 }

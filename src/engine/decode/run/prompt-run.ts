@@ -85,17 +85,17 @@ export class PromptRun {
     this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length, this.slot.wholeImages);
     if (looksAhead(this.slot.wholeImages, this.slot.tokens.length, this.prompt.length))
       await this.slot.programs.prepareImages([...this.#borders, ...this.slot.borders]);
-    let gathered: GatheredRows | undefined;
+    let rows: GatheredRows | undefined;
     try {
       for (const { cut, ...layers } of this.#phases) {
-        const reached = cut && new GatheredRows(this.#positions(gathered), this.slot.programs.decoder.config);
-        using before = gathered;
-        gathered = reached;
+        const reached = cut && new GatheredRows(this.#positions(rows), this.slot.programs.decoder.config);
+        using before = rows;
+        rows = reached;
         if (cut && reached) yield* this.#gather(layers, cut, before, reached);
         else yield* this.#finish(layers, before);
       }
     } finally {
-      gathered?.[Symbol.dispose]();
+      rows?.[Symbol.dispose]();
     }
   }
 
@@ -111,9 +111,9 @@ export class PromptRun {
   }
 
   /** Positions of the tokens to run. */
-  #positions(gathered: GatheredRows | undefined): readonly number[] {
+  #positions(rows: GatheredRows | undefined): readonly number[] {
     const first = this.slot.tokens.length;
-    return gathered?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);
+    return rows?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);
   }
 
   /** Runs all tokens to a cut; the streams of the kept tokens are left in `reached`. */

@@ -57,9 +57,9 @@ const planFrom = (save: readonly string[]) => async (tokens: number) =>
 /** A plan that records what its cut received. */
 function watched(plan: Plan, seen: Float32Array[]): Plan {
   const [cut] = plan.cuts;
-  const decide: Cut["decide"] = (at) => {
-    seen.push(at.probed);
-    return cut!.decide(at);
+  const decide: Cut["decide"] = (inputs) => {
+    seen.push(inputs.probed);
+    return cut!.decide(inputs);
   };
   return { ...plan, cuts: [{ ...cut!, decide }] };
 }

@@ -39,9 +39,9 @@ export type Outcome =
   | { readonly kind: "stop" };
 
 /** The logits of a step that decides a token. @throws Error if the token waits for verification, or the answer stops */
-export function tokenLogits(stepped: Outcome): Float32Array {
-  if (stepped.kind === "token") return stepped.logits;
-  throw new Error(`the outcome of a step that must decide a token is ${stepped.kind}`);
+export function tokenLogits(outcome: Outcome): Float32Array {
+  if (outcome.kind === "token") return outcome.logits;
+  throw new Error(`the outcome of a step that must decide a token is ${outcome.kind}`);
 }
 
 export const planOf = ({ plan = densePlan }: Step): Plan => plan;

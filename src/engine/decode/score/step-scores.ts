@@ -32,8 +32,8 @@ export async function* scoreSteps(
 }
 
 /** The model's own logits. */
-const certain = (stepped: Outcome): readonly Float32Array[] =>
-  stepped.kind === "checked" ? stepped.logits : stepped.kind === "draft" ? [] : [tokenLogits(stepped)];
+const certain = (outcome: Outcome): readonly Float32Array[] =>
+  outcome.kind === "checked" ? outcome.logits : outcome.kind === "draft" ? [] : [tokenLogits(outcome)];
 
 function likelihoodOf(logits: Float32Array, token: number): TokenScore {
   let top = Number.NEGATIVE_INFINITY;

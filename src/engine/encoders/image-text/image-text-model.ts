@@ -63,8 +63,8 @@ export class ImageTextModel implements BaseModel {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: ModelFiles): Promise<ImageTextModel> {
-    const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
+  static async load(source: ResolvedModel, quant: Quant = "auto", files?: ModelFiles): Promise<ImageTextModel> {
+    const { checkpoint } = files ?? (await openAdapted(source.path, {}));
     const folder = path.dirname(checkpoint.config.path);
     const { model, weights } = await openImageText(checkpoint, preparedFolder(source.path), exact(quant));
     const { text, image, width } = model;
@@ -175,13 +175,13 @@ export class ImageTextModel implements BaseModel {
   }
 
   /** The usage of a call. An image's tokens count as prompt tokens, and have a separate counter. */
-  #usage(bill: Spent & { readonly tokens: number }, images: number, timed: RequestTimes): Usage {
+  #usage(bill: Spent & { readonly tokens: number }, images: number, times: RequestTimes): Usage {
     const ofImages = images * this.model.image.tokens;
     return {
       ...denseBill(bill),
       ...(images > 0 && { work: { imageTokens: { dense: ofImages, run: ofImages } } }),
       tokens: { prompt: bill.tokens + ofImages, cached: 0, completion: 0 },
-      ...timed,
+      ...times,
     };
   }
 

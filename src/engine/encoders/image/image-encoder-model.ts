@@ -42,8 +42,8 @@ export class ImageEncoderModel implements BaseModel {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: ModelFiles): Promise<ImageEncoderModel> {
-    const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
+  static async load(source: ResolvedModel, quant: Quant = "auto", files?: ModelFiles): Promise<ImageEncoderModel> {
+    const { checkpoint } = files ?? (await openAdapted(source.path, {}));
     const folder = path.dirname(checkpoint.config.path);
     const processor = readImageProcessor(folder, "bilinear");
     const side = squareOf(folder, processor);
@@ -120,13 +120,13 @@ export class ImageEncoderModel implements BaseModel {
     return known;
   }
 
-  #usage(spent: Spent, images: number, timed: RequestTimes): Usage {
+  #usage(spent: Spent, images: number, times: RequestTimes): Usage {
     const tokens = images * this.model.image.tokens;
     return {
       ...denseBill(spent),
       work: { imageTokens: { dense: tokens, run: tokens } },
       tokens: { prompt: tokens, cached: 0, completion: 0 },
-      ...timed,
+      ...times,
     };
   }
 

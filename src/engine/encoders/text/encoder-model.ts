@@ -71,10 +71,10 @@ export class EncoderModel implements BaseModel {
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
-    adapted?: ModelFiles,
+    files?: ModelFiles,
     layers?: number,
   ): Promise<EncoderModel> {
-    const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
+    const { checkpoint, own } = files ?? (await openAdapted(source.path, {}));
     const folder = preparedFolder(source.path);
     const opened = await openedEncoder(checkpoint, folder, quant, own, layers);
     const { encoder, weights, settings, classifier, late: read, width, trace } = opened;
@@ -291,8 +291,8 @@ export class EncoderModel implements BaseModel {
   }
 }
 
-const usageOf = (bill: EncodingCost, timed: RequestTimes): Usage => ({
+const usageOf = (bill: EncodingCost, times: RequestTimes): Usage => ({
   tokens: { prompt: bill.tokens, cached: 0, completion: 0 },
   ...denseBill(bill),
-  ...timed,
+  ...times,
 });

@@ -46,8 +46,8 @@ export class ImageModel implements BaseModel {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(source: ResolvedModel, adapted?: ModelFiles): Promise<ImageModel> {
-    const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
+  static async load(source: ResolvedModel, files?: ModelFiles): Promise<ImageModel> {
+    const { checkpoint } = files ?? (await openAdapted(source.path, {}));
     const { model, weights } = await openImageGenerator(checkpoint, preparedFolder(source.path));
     const words = wordsOf(checkpoint, model);
     const graphs = prepare(weights, () => Painter.trace(model));
@@ -160,9 +160,9 @@ function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer
 }
 
 /** The usage of a call; its unit of work is one run of the network on one image. */
-const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, timed: RequestTimes): Usage => ({
+const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, times: RequestTimes): Usage => ({
   ...denseBill({ flops, bytes }),
   work: { networkRuns: { dense: runs, run: runs } },
   tokens: { prompt: tokens, cached: 0, completion: 0 },
-  ...timed,
+  ...times,
 });

@@ -25,20 +25,20 @@ type Range = Extract<SearchSpec, { kind: "range" }>;
  * are close, or the budget is spent.
  */
 export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
-  const tried: Trial[] = [];
+  const trials: Trial[] = [];
   for (const value of [range.low, range.high]) {
-    if (tried.length > 0 && !prober.budget.allows) break;
-    tried.push({ value, point: await prober.measure(range.at(value), prober.items) });
+    if (trials.length > 0 && !prober.budget.allows) break;
+    trials.push({ value, point: await prober.measure(range.at(value), prober.items) });
   }
   /** Tried values after which no value is acceptable, up to the next tried value. */
   const closed = new Set<number>();
-  for (let gap = widest(tried, closed, range); gap && prober.budget.allows; gap = widest(tried, closed, range)) {
+  for (let gap = widest(trials, closed, range); gap && prober.budget.allows; gap = widest(trials, closed, range)) {
     const middle = await between(gap.a.value, gap.b.value, range, prober);
     if (middle === undefined) closed.add(gap.a.value);
-    else tried.push(middle);
-    tried.sort((a, b) => a.value - b.value);
+    else trials.push(middle);
+    trials.sort((a, b) => a.value - b.value);
   }
-  return tried.map(({ value }) => range.at(value));
+  return trials.map(({ value }) => range.at(value));
 }
 
 interface Gap {
@@ -46,12 +46,12 @@ interface Gap {
   readonly b: Trial;
 }
 
-function widest(tried: readonly Trial[], closed: ReadonlySet<number>, { low, high, whole }: Range): Gap | undefined {
+function widest(trials: readonly Trial[], closed: ReadonlySet<number>, { low, high, whole }: Range): Gap | undefined {
   const finest = Math.max(FINEST * (high - low), whole ? 2 : 0);
-  const gaps = tried.slice(1).map((b, i) => ({ a: tried[i]!, b }));
-  const wide = gaps.filter(({ a, b }) => b.value - a.value >= finest && apart(tried, a, b) > NEAR);
+  const gaps = trials.slice(1).map((b, i) => ({ a: trials[i]!, b }));
+  const wide = gaps.filter(({ a, b }) => b.value - a.value >= finest && apart(trials, a, b) > NEAR);
   const open = wide.filter(({ a }) => !closed.has(a.value));
-  return open.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
+  return open.toSorted((x, y) => apart(trials, y.a, y.b) - apart(trials, x.a, x.b))[0];
 }
 
 /** Measures the value nearest to the middle that the saving and the model accept; undefined if they accept no value. */
@@ -93,9 +93,9 @@ function middleOf(a: number, b: number, whole: boolean): number {
 }
 
 /** The greater of two points' differences in quality and in saving, each as a share of the whole range. */
-function apart(tried: readonly Trial[], a: Trial, b: Trial): number {
+function apart(trials: readonly Trial[], a: Trial, b: Trial): number {
   const share = (of: keyof Point) => {
-    const values = tried.map(({ point }) => point[of]);
+    const values = trials.map(({ point }) => point[of]);
     const span = Math.max(...values) - Math.min(...values);
     return span === 0 ? 0 : Math.abs(a.point[of] - b.point[of]) / span;
   };

@@ -40,8 +40,8 @@ async function measureAll(recipes: readonly Recipe[], items: number, prober: Pro
   return measured;
 }
 
-function betterHalf(measured: readonly MeasuredRecipe[], better: "higher" | "lower"): Recipe[] {
-  const beaten = ({ point }: MeasuredRecipe) => measured.filter((other) => beats(other.point, point, better)).length;
-  const ranked = measured.toSorted((a, b) => beaten(a) - beaten(b) || b.point.saved - a.point.saved);
-  return ranked.slice(0, Math.max(1, Math.ceil(measured.length / 2))).map(({ recipe }) => recipe);
+function betterHalf(recipes: readonly MeasuredRecipe[], better: "higher" | "lower"): Recipe[] {
+  const beaten = ({ point }: MeasuredRecipe) => recipes.filter((other) => beats(other.point, point, better)).length;
+  const ranked = recipes.toSorted((a, b) => beaten(a) - beaten(b) || b.point.saved - a.point.saved);
+  return ranked.slice(0, Math.max(1, Math.ceil(recipes.length / 2))).map(({ recipe }) => recipe);
 }

@@ -51,17 +51,17 @@ test("rates of 0 and 1 hold for any score, and questions without one are looked 
 });
 
 test("an accuracy's threshold reaches it with the least retrieval", () => {
-  const judged = judgedQuestions(300, 5);
-  const always = atThreshold(judged, 0).accuracy;
-  const threshold = thresholdFrom(judged, { by: "accuracy", minAccuracyRatio: 1, ...gateTargetDefaults });
-  const { rate, accuracy } = atThreshold(judged, threshold);
+  const samples = judgedQuestions(300, 5);
+  const always = atThreshold(samples, 0).accuracy;
+  const threshold = thresholdFrom(samples, { by: "accuracy", minAccuracyRatio: 1, ...gateTargetDefaults });
+  const { rate, accuracy } = atThreshold(samples, threshold);
   expect(accuracy).toBeGreaterThanOrEqual(always);
   expect(rate).toBeLessThan(0.9);
   // With the lowest score above the threshold as the threshold, the same questions are looked up.
-  const higher = judged.map(({ score }) => score).filter((score) => score > threshold);
+  const higher = samples.map(({ score }) => score).filter((score) => score > threshold);
   for (const score of higher.toSorted((a, b) => a - b).slice(1))
-    expect(atThreshold(judged, score).accuracy).toBeLessThan(always);
-  expect(() => thresholdFrom(judged, { by: "accuracy", minAccuracyRatio: 2, ...gateTargetDefaults })).toThrow(
+    expect(atThreshold(samples, score).accuracy).toBeLessThan(always);
+  expect(() => thresholdFrom(samples, { by: "accuracy", minAccuracyRatio: 2, ...gateTargetDefaults })).toThrow(
     /no threshold reaches an accuracy of 1\.\d+/,
   );
 });
@@ -79,20 +79,20 @@ test("a cost's threshold has the least loss for a calibrated gate, by either con
 });
 
 test("the frontier lies above the random line, and shuffled scores fall to it", () => {
-  const judged = judgedQuestions(2000, 8);
-  const line = randomLine(judged.map(asRoute));
-  expect(above(gateCurve(judged), line)).toBeGreaterThan(0.05);
+  const samples = judgedQuestions(2000, 8);
+  const line = randomLine(samples.map(asRoute));
+  expect(above(gateCurve(samples), line)).toBeGreaterThan(0.05);
   const scores = shuffle(
-    judged.map(({ score }) => score),
+    samples.map(({ score }) => score),
     seededRandom(9),
   );
-  const shuffled = judged.map((one, i) => ({ ...one, score: scores[i]! }));
+  const shuffled = samples.map((one, i) => ({ ...one, score: scores[i]! }));
   expect(Math.abs(above(gateCurve(shuffled), line))).toBeLessThan(0.015);
 });
 
 test("the ends of the frontier are never and always", () => {
-  const judged = judgedQuestions(50, 2);
-  const points = gateCurve(judged);
-  expect(points[0]!.quality).toBeCloseTo(atThreshold(judged, 2).accuracy, 12);
-  expect(points.at(-1)!.quality).toBeCloseTo(atThreshold(judged, 0).accuracy, 12);
+  const samples = judgedQuestions(50, 2);
+  const points = gateCurve(samples);
+  expect(points[0]!.quality).toBeCloseTo(atThreshold(samples, 2).accuracy, 12);
+  expect(points.at(-1)!.quality).toBeCloseTo(atThreshold(samples, 0).accuracy, 12);
 });

@@ -32,16 +32,16 @@ export type GateTarget = z.output<typeof gateTarget>;
 const USUAL_RATE = 0.5;
 
 /** @throws UserError if no threshold meets the target */
-export function thresholdFrom(judged: readonly GateSample[], target: GateTarget): number {
-  if (judged.length < 2) throw new UserError(`a calibration needs two questions or more, got ${judged.length}`);
+export function thresholdFrom(samples: readonly GateSample[], target: GateTarget): number {
+  if (samples.length < 2) throw new UserError(`a calibration needs two questions or more, got ${samples.length}`);
   switch (target.by) {
     case "rate":
       return thresholdForRate(
-        judged.map(({ score }) => score),
+        samples.map(({ score }) => score),
         target.rate ?? USUAL_RATE,
       );
     case "accuracy":
-      return thresholdForAccuracy(judged, target.minAccuracyRatio ?? 1);
+      return thresholdForAccuracy(samples, target.minAccuracyRatio ?? 1);
     case "cost":
       return thresholdForCost(target.cost!, target.benefit, target.charged);
   }
@@ -70,15 +70,15 @@ export const thresholdForRate = (scores: readonly number[], rate: number): numbe
  * The threshold that retrieves least with an accuracy of at least `ratio` times the accuracy of always retrieving.
  * @throws UserError if none reaches it
  */
-function thresholdForAccuracy(judged: readonly GateSample[], ratio: number): number {
-  const least = ratio * mean(judged.map(({ retrieved }) => retrieved));
-  const sorted = ordered(judged.map(({ score }) => score));
+function thresholdForAccuracy(samples: readonly GateSample[], ratio: number): number {
+  const least = ratio * mean(samples.map(({ retrieved }) => retrieved));
+  const sorted = ordered(samples.map(({ score }) => score));
   let best = 0;
   for (let count = 0; count <= sorted.length; count++) {
     // No threshold separates equal scores.
     if (count > 0 && count < sorted.length && sorted[count] === sorted[count - 1]) continue;
     const threshold = after(sorted, count);
-    const { accuracy } = atThreshold(judged, threshold);
+    const { accuracy } = atThreshold(samples, threshold);
     if (accuracy >= least - 1e-12) return threshold;
     best = Math.max(best, accuracy);
   }
@@ -95,16 +95,16 @@ export const thresholdForCost = (cost: number, benefit: number, charged: GateTar
   charged === "every" ? cost / benefit : cost / (cost + benefit);
 
 /** Retrieval rate and accuracy of a gate with this threshold. */
-export function atThreshold(judged: readonly GateSample[], threshold: number): { rate: number; accuracy: number } {
-  const looked = judged.map(({ score }) => !(score < threshold));
+export function atThreshold(samples: readonly GateSample[], threshold: number): { rate: number; accuracy: number } {
+  const looked = samples.map(({ score }) => !(score < threshold));
   return {
     rate: mean(looked.map(Number)),
-    accuracy: mean(judged.map(({ plain, retrieved }, i) => (looked[i] ? retrieved : plain))),
+    accuracy: mean(samples.map(({ plain, retrieved }, i) => (looked[i] ? retrieved : plain))),
   };
 }
 
 /** Accuracy at every retrieval rate k/n, the highest scores first; equal scores count as their mean. */
-export const gateCurve = (judged: readonly GateSample[]): CurvePoint[] => curve(judged.map(asRoute));
+export const gateCurve = (samples: readonly GateSample[]): CurvePoint[] => curve(samples.map(asRoute));
 
 /** Converts a question to a route's outcome: the plain answer is Swift's, and the score is negated. */
 export const asRoute = ({ score, plain, retrieved }: GateSample): RouteOutcome => ({

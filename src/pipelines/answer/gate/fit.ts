@@ -54,17 +54,17 @@ export function calibratedOn(
 ): CalibratedGate {
   const target = targetOf(chosen);
   const classifier = method === "classifier" ? classifierOf(questions, chosen.labels) : undefined;
-  const judged = judgedBy({ method, classifier }, questions);
-  const threshold = thresholdFrom(judged, target);
+  const samples = judgedBy({ method, classifier }, questions);
+  const threshold = thresholdFrom(samples, target);
   return {
     ...{ method, threshold, target, data },
     ...(classifier && { classifier }),
     measured: {
-      ...atThreshold(judged, threshold),
-      always: mean(judged.map(({ retrieved }) => retrieved)),
-      never: mean(judged.map(({ plain }) => plain)),
+      ...atThreshold(samples, threshold),
+      always: mean(samples.map(({ retrieved }) => retrieved)),
+      never: mean(samples.map(({ plain }) => plain)),
     },
-    scores: judged
+    scores: samples
       .map(({ score }) => score)
       .filter(Number.isFinite)
       .sort((a, b) => a - b),

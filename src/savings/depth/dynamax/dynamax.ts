@@ -32,8 +32,8 @@ export const dynamax: Saving<DynamaxOptions> = {
   },
   async prepare(options, host) {
     const { isNeutral, open, partOf } = await import("./opened.ts");
-    const opened = await open(options, host);
-    if (isNeutral(options, opened)) return undefined;
-    return { plan: () => partOf(options, opened), [Symbol.dispose]() {} };
+    const parts = await open(options, host);
+    if (isNeutral(options, parts)) return undefined;
+    return { plan: () => partOf(options, parts), [Symbol.dispose]() {} };
   },
 };

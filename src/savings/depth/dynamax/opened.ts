@@ -57,10 +57,10 @@ export const isNeutral = ({ rule, rate }: DynamaxOptions, { threshold }: Dynamax
   rule === "random" ? rate === 0 : threshold >= 1;
 
 /** A request's plan part; a rule may keep state from token to token. */
-export function partOf(options: DynamaxOptions, opened: DynamaxParts): PlanPart {
-  const state = { prompt: "", answer: opened.fill === "verify" ? "" : undefined };
+export function partOf(options: DynamaxOptions, parts: DynamaxParts): PlanPart {
+  const state = { prompt: "", answer: parts.fill === "verify" ? "" : undefined };
   const { rule } = options;
-  return { cuts: rule === "saturation" ? saturationCuts(opened) : ruleCuts(rule, options, opened), state };
+  return { cuts: rule === "saturation" ? saturationCuts(parts) : ruleCuts(rule, options, parts), state };
 }
 
 /** An exit's head, and its decision from the rule's score. */
@@ -80,7 +80,7 @@ function ruleCuts(rule: RuleAtOnce, options: DynamaxOptions, opened: DynamaxPart
     const { by, head, ...cut } = leaving(opened, layer);
     const { probe, hasLogits, score } = ruleAt(rule, options, opened, layer, random);
     const parts = { ...(probe && { probe }), ...(head && !hasLogits && { head }) };
-    return { ...cut, ...parts, decide: (seen) => by(score(seen)) };
+    return { ...cut, ...parts, decide: (inputs) => by(score(inputs)) };
   });
 }
 
@@ -110,12 +110,12 @@ function ruleAt(
 }
 
 /** CALM's hidden-state saturation: the cosine between the residual streams before and after an exit's layer. */
-function saturationCuts(opened: DynamaxParts): StepCut[] {
-  const { layers } = opened;
+function saturationCuts(parts: DynamaxParts): StepCut[] {
+  const { layers } = parts;
   const places = [...new Set(layers.flatMap((layer) => [layer - 1, layer]))].filter((at) => at > 0);
   let last = { after: 0, stream: new Float32Array() };
   return places.map((after) => {
-    const exit = layers.includes(after) ? leaving(opened, after) : undefined;
+    const exit = layers.includes(after) ? leaving(parts, after) : undefined;
     const { by, ...cut } = exit ?? { after, scope: "step" as const, by: () => GO_ON };
     return {
       ...cut,

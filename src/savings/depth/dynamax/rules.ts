@@ -14,7 +14,7 @@ export interface ExitRule {
   readonly probe?: StepProbe;
   /** True if the probe runs the exit's own head; the token is then chosen from these logits. */
   readonly hasLogits?: boolean;
-  score(seen: CutInputs): number;
+  score(inputs: CutInputs): number;
 }
 
 /** A trained classifier's probability that the token may exit. */

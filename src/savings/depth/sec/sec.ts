@@ -41,8 +41,8 @@ export const sec: Saving<SecOptions> = {
   },
   async prepare(options, host) {
     const { open, partOf } = await import("./opened.ts");
-    const opened = await open(options, host);
+    const parts = await open(options, host);
     if (options.exit >= 1 && options.stop >= 1) return undefined;
-    return { plan: () => partOf(options, opened), [Symbol.dispose]() {} };
+    return { plan: () => partOf(options, parts), [Symbol.dispose]() {} };
   },
 };
