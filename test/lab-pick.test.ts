@@ -39,13 +39,14 @@ test("a pick reports what the run does not exclude", () => {
   );
 });
 
-test("if only dense remains, it says how many items might be enough", () => {
+test("if only dense remains, it registers nothing, and says how many items might be enough", () => {
   const dense = pick(written("wide", 2, 0.0135), "--quality", "-0.01");
-  expect(dense.stdout).toBe("dense\n");
+  expect([dense.status, dense.stdout]).toEqual([1, ""]);
   expect(dense.stderr).toMatch(
-    /no recipe that saves FLOPs meets the condition; picked dense, which saves nothing; about 90 items might be enough for xattention:threshold=0\.95/,
+    /no recipe that saves FLOPs meets the condition, so none is registered; about 90 items might be enough for xattention:threshold=0\.95/,
   );
-  expect(dense.stderr).toContain(
+  const again = pick(written("some", 3, 0.005), "--quality", "-0.01");
+  expect(again.stderr).toContain(
     "registered as smollm2@fast, in place of xattention:threshold=0.9,stride=8,minLengthForSparse=2048: ",
   );
 });

@@ -7,9 +7,9 @@ import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { bridgeOptions } from "../../src/train/methods/regions/bridge.ts";
 import { bridgeStagesOn } from "../../src/train/methods/regions/bridge-stage.ts";
 import { featuresOf, type RegionFeatures } from "../../src/train/methods/regions/features.ts";
-import { hashOf } from "../../src/train/methods/regions/hash.ts";
 import { trainOptions } from "../../src/train/options.ts";
 import { TrainingRun } from "../../src/train/session/run.ts";
+import { sha256Of } from "../../src/util/hash.ts";
 import { modelHash, resolveModel } from "../../src/weights/sources/index.ts";
 import { boxesAsTokens, bridged, cropped, crowdedIn, pooled, type Vectors } from "./arms.ts";
 import { attentionInBox } from "./attention.ts";
@@ -182,7 +182,10 @@ function sharesOf({ scenes }: RegionFeatures) {
 }
 
 async function hashes({ localiser }: Places, model: ImageTextModel) {
-  return { model: await modelHash(model.source), localiser: hashOf(join(localiser, "localiser.safetensors")) };
+  return {
+    model: await modelHash(model.source),
+    localiser: sha256Of(readFileSync(join(localiser, "localiser.safetensors"))),
+  };
 }
 
 /** Writes a result, unless it is there. */

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { AnswerBranches } from "../pipelines/answer/branches.ts";
 import { type CalibratedGate, gatePath, keepGate } from "../pipelines/answer/gate/artefact.ts";
@@ -13,6 +12,7 @@ import {
 } from "../pipelines/answer/gate/fit.ts";
 import { checkAnswerOptions } from "../pipelines/answer/options.ts";
 import { UserError } from "../util/errors.ts";
+import { sha256Of } from "../util/hash.ts";
 import type { AnswererOptions } from "./answer-pipeline.ts";
 import { checkArgument } from "./arguments.ts";
 import { load } from "./load.ts";
@@ -72,4 +72,4 @@ export async function calibrateAnswers(
   return { file, gates, judged };
 }
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const sha256 = (text: string): string => sha256Of(text);

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { generateOptions } from "../engine/decode/answer/generate.ts";
 import { type Sample, type Target, target } from "../pipelines/route/calibrate.ts";
@@ -14,6 +13,7 @@ import {
 import { scoringOf } from "../pipelines/route/rule.ts";
 import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoresOf } from "../pipelines/scores.ts";
 import { UserError } from "../util/errors.ts";
+import { sha256Of } from "../util/hash.ts";
 import { checkArgument, modelName } from "./arguments.ts";
 import { formIn, identityNamed } from "./identity.ts";
 import { load } from "./load.ts";
@@ -133,7 +133,7 @@ const targetOf = ({ by, value }: Choices): Target => ({ by, ...(value !== undefi
 
 const dataOf = (name: string, rows: Settings["rows"], { raw }: Choices, settings: Settings): Calibration["data"] => ({
   name,
-  sha256: createHash("sha256").update(JSON.stringify(rows)).digest("hex"),
+  sha256: sha256Of(JSON.stringify(rows)),
   prompts: raw ? "raw" : "chat",
   maxTokens: mostTokens(settings),
 });

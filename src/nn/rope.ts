@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256Of } from "../util/hash.ts";
 
 /** The scaling of positions beyond the model's original context. */
 export type RopeScaling =
@@ -47,7 +47,7 @@ export interface RopeConfig {
 
 /** A name that identifies the table. */
 export const ropeName = (of: "cos" | "sin", config: RopeConfig): string =>
-  `rope.${of}.${createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 16)}`;
+  `rope.${of}.${sha256Of(JSON.stringify(config)).slice(0, 16)}`;
 
 /** The number of rows, one per position; for LongRoPE, the rows for short sequences come before those for long ones. */
 export const ropeRows = ({ positions, scaling }: RopeConfig): number =>

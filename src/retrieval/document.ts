@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
+import { sha256Of } from "../util/hash.ts";
 
 /** Replaces characters that a store cannot hold: NUL in Postgres, and half a surrogate pair in UTF-8. */
 const storable = (text: string): string => text.replace(/\0/g, "\ufffd").replace(/\p{Surrogate}/gu, "\ufffd");
@@ -24,7 +24,5 @@ export type Document = z.output<typeof documentSchema>;
 
 /** SHA-256 of everything but the id, in hexadecimal. */
 export function contentHash({ title, text, categories, metadata }: Document): string {
-  return createHash("sha256")
-    .update(JSON.stringify([title, text, categories, metadata]))
-    .digest("hex");
+  return sha256Of(JSON.stringify([title, text, categories, metadata]));
 }

@@ -39,6 +39,7 @@ async function pickRecipe(folder: string | undefined, flags: Readonly<Record<str
   const summary = await readSummary(folder);
   const picked = pick(summary, goal);
   requireSolid(summary, picked, flags["force"] === true);
+  if (picked.recipe === "dense") throw new UserError(nothingFor(summary, goal));
   const { entry, notice } = await evidenced(folder, summary, picked);
   if (notice !== undefined) warn(notice);
   const name = `${shortName(summary.model)}@${as}`;
@@ -48,7 +49,7 @@ async function pickRecipe(folder: string | undefined, flags: Readonly<Record<str
   // A model with an adapter needs no --raw: it reads prompts in the form that the adapter was trained on.
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   process.stderr.write(
-    `${noteOn(summary, picked, goal)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
+    `${doubtOn(summary, picked)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
   );
 }
 
@@ -63,15 +64,16 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
   for (const fault of faults) warn(fault);
 }
 
-/** The caveats to show before the recipe is deployed. */
-function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, goal: PickGoal): string {
-  const { metric, items } = summary;
-  if (recipe === "dense") {
-    const more = "quality" in goal ? `; ${moreItems(summary, goal.quality)}${byTime(summary, goal.quality)}` : "";
-    return `no recipe that saves FLOPs meets the condition; picked dense, which saves nothing${more}`;
-  }
+/** The change for the worse that a run does not exclude. */
+function doubtOn({ metric, items }: Summary, { delta }: RecipeSummary): string {
   const worst = metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
   return `with ${count(items, "item")}, a change of ${metric.name} as bad as ${signed(worst)} cannot be excluded`;
+}
+
+/** The error if only dense meets the condition: a name for it would promise a saving. */
+function nothingFor(summary: Summary, goal: PickGoal): string {
+  const more = "quality" in goal ? `; ${moreItems(summary, goal.quality)}${byTime(summary, goal.quality)}` : "";
+  return `no recipe that saves FLOPs meets the condition, so none is registered${more}`;
 }
 
 /** Names a recipe that saves only time, since such a recipe is never picked. */

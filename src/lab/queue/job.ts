@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
+import { sha256Of } from "../../util/hash.ts";
 import type { Reply, Setting } from "../answer/index.ts";
 import type { Document, Item } from "../item.ts";
 import { resultSchema } from "../results.ts";
@@ -61,4 +61,4 @@ export const unpacked = ({ items, documents }: Job): readonly Item[] =>
   documents === undefined ? items : items.map((item) => (item.kind === "ranking" ? { ...item, documents } : item));
 
 /** Equal jobs have the same id, so Redis keeps one of them. */
-export const jobId = (job: object): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");
+export const jobId = (job: object): string => sha256Of(JSON.stringify(job));

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
@@ -6,6 +6,7 @@ import { openBase } from "../../library/train.ts";
 import { trainOptions } from "../../train/options.ts";
 import { advanceRun, type Elsewhere, type RunPart } from "../../train/sweep/sweep-run.ts";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
@@ -76,7 +77,7 @@ export async function openRunQueue(
   };
 }
 
-const idOf = (job: RunJob): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");
+const idOf = (job: RunJob): string => sha256Of(JSON.stringify(job));
 
 export interface Training {
   readonly version: string;

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import path from "node:path";
 import { absoluteText, resolvedText } from "../../savings/files.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { quantHere } from "../../weights/prepared/tuning.ts";
 import { lockFile } from "../../weights/sources/home.ts";
@@ -38,8 +38,7 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
 }
 
 /** The lock lies outside the folder, which holds only the run. */
-const lockOf = (folder: string): string =>
-  lockFile(`lab-${createHash("sha256").update(path.resolve(folder)).digest("hex").slice(0, 24)}`);
+const lockOf = (folder: string): string => lockFile(`lab-${sha256Of(path.resolve(folder)).slice(0, 24)}`);
 
 /** Runs one cell. If the cell was checked before, its model is loaded again. */
 async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { sha256Of } from "../../util/hash.ts";
 import type { Item } from "../item.ts";
 
 /** SHA-256 of items, in order. */
@@ -15,7 +16,7 @@ const short = (key: string, value: unknown) =>
 const hashes = new WeakMap<object, string>();
 
 function documentsHash(documents: readonly unknown[]): string {
-  const hash = createHash("sha256").update(JSON.stringify(documents)).digest("hex");
+  const hash = sha256Of(JSON.stringify(documents));
   hashes.set(documents, hash);
   return hash;
 }

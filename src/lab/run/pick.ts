@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { filesOf } from "../../savings/files.ts";
 import { type EarlierRecipe, earlierRecipe, type RegisteredRecipe, writtenSteps } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { parseSpec } from "../../weights/sources/spec.ts";
@@ -91,9 +91,7 @@ export async function evidenced(
   picked: RecipeSummary,
 ): Promise<{ readonly entry: RegisteredRecipe; readonly notice?: string | undefined }> {
   const file = path.resolve(summaryFile(folder));
-  const sha256 = createHash("sha256")
-    .update(await readFile(file))
-    .digest("hex");
+  const sha256 = sha256Of(await readFile(file));
   const { quality, delta, flops_saved } = picked;
   const { task, model_hash, quant } = summary;
   const { steps, notice } = stepsOf(picked, folder);

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import type { LanguageModel } from "../../engine/decode/language-model.ts";
 import { isTable } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import type { ChatMessage, PromptForm } from "../../weights/tokenizer/index.ts";
 import type { AnswerOf, GenerationItem } from "../item.ts";
 import type { Metric } from "../metric.ts";
@@ -121,9 +121,7 @@ function servedItem(
   const tokens = model.encode(prompt).length;
   // The id is derived from the question, not from the file's id.
   const id = itemHash({ kind: "generation", id: "", prompt: text, stop, maxTokens, answers: item?.answers ?? [] });
-  const shared = createHash("sha256")
-    .update(group ?? text)
-    .digest("hex");
+  const shared = sha256Of(group ?? text);
   if (item === undefined || metric === undefined) return { ...request, id, group: shared, tokens };
   const quality = (answer: AnswerOf["generation"]) => metric.part(item, answer, answer)[0]!;
   return { ...request, id, group: shared, tokens, quality };
@@ -131,7 +129,7 @@ function servedItem(
 
 /** Eight hash digits per prompt, to identify equal tasks. */
 export const promptHashes = (items: readonly ServedItem[]): string[] =>
-  items.map(({ prompt }) => createHash("sha256").update(textOf(prompt)).digest("hex").slice(0, 8));
+  items.map(({ prompt }) => sha256Of(textOf(prompt)).slice(0, 8));
 
 /** The prompt as one text. */
 const textOf = (prompt: ServedItem["prompt"]): string =>

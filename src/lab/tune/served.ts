@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { Meter } from "../../engine/bill/meter.ts";
 import type { FinishReason } from "../../engine/decode/answer/generate.ts";
 import type { Lease } from "../../engine/decode/run/recipes.ts";
@@ -9,6 +8,7 @@ import { logitsAlong } from "../../engine/decode/score/logits-along.ts";
 import type { Model } from "../../library/model.ts";
 import type { Completion } from "../../library/options.ts";
 import type { Recipe } from "../../savings/recipe.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { recipeOf } from "./candidates.ts";
 import type { ServedItem } from "./items.ts";
 import { excessOf } from "./losses.ts";
@@ -207,7 +207,7 @@ export function servedOf({ text, tokens, finishReason, receipt }: Completion): S
 }
 
 /** Identifies a text. */
-export const textHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
+export const textHash = (text: string): string => sha256Of(text).slice(0, 16);
 
 /** Identifies an answer's tokens, with any end from a saving, and the log-probability with which they were drawn. */
 export const answerHash = ({ tokens, reason, own }: ServedAnswer): string =>

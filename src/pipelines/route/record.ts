@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { bundledJson, jsonFiles } from "../../util/model-folders.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
@@ -81,9 +81,7 @@ export const calibrationFiles = (own = home(), roots?: readonly string[]): strin
 
 /** The file for the user's own calibration of a pair. */
 export function calibrationPath(pair: PairIdentity, own = home()): string {
-  const id = createHash("sha256")
-    .update(JSON.stringify([identityKey(pair.swift), identityKey(pair.super)]))
-    .digest("hex");
+  const id = sha256Of(JSON.stringify([identityKey(pair.swift), identityKey(pair.super)]));
   return join(own, "routes", `${id.slice(0, 16)}.json`);
 }
 

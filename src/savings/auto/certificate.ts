@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { existsSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { keepJson, writeWhole } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { type ModelForm, quants } from "../../weights/prepared/quant.ts";
@@ -101,8 +101,7 @@ export async function switchCertificate(name: string, on: boolean): Promise<void
 }
 
 /** SHA-256 of a certificate. */
-export const certificateHash = (certificate: Certificate): string =>
-  createHash("sha256").update(JSON.stringify(certificate)).digest("hex");
+export const certificateHash = (certificate: Certificate): string => sha256Of(JSON.stringify(certificate));
 
 /**
  * Writes a certificate with its hash and switches it on, whatever the state of an earlier one with this name. @throws

@@ -1,9 +1,10 @@
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { checked } from "../../util/checked.ts";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readKeptJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/index.ts";
@@ -37,7 +38,7 @@ export type Key = z.output<typeof keySchema>;
 /** The prefix of every key. */
 export const PREFIX = "mk-";
 
-const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
+const hashOf = (secret: string): string => sha256Of(secret);
 
 /** File permissions: only the owner may read and write. */
 const OWNERS = 0o600;

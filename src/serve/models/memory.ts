@@ -58,7 +58,7 @@ export class Memory {
     return beyond();
   }
 
-  /** Unloads unused models to make room for `wanted`. */
+  /** Unloads unused models to make room for a request. */
   makeRoom(request: ModelRequest): void {
     for (const model of this.leavingFor(request)) this.drop(model);
   }

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { type Graph, inPrecision, type PrecisionPolicy } from "../../graph/index.ts";
 import { encodeOnnx } from "../../runtime/onnx/encode.ts";
 import { Program } from "../../runtime/program.ts";
+import { sha256Of } from "../../util/hash.ts";
 
 /** Compiles graphs in a precision. Layers that differ only in their weights share one program. */
 export class Programs implements Disposable {
@@ -11,7 +11,7 @@ export class Programs implements Disposable {
 
   of(source: Graph): Promise<Program> {
     const graph = inPrecision(source, this.precision);
-    const key = createHash("sha256").update(encodeOnnx(graph)).digest("hex");
+    const key = sha256Of(encodeOnnx(graph));
     const program = this.#known.get(key) ?? Program.compile(graph);
     this.#known.set(key, program);
     return program;

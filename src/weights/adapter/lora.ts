@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { jsonObject, readJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
@@ -141,8 +141,7 @@ export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint =
 });
 
 /** The name of the weights prepared with a folder's adapter. */
-export const variantOf = (folder: string): string =>
-  `adapter-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 16)}`;
+export const variantOf = (folder: string): string => `adapter-${sha256Of(realpathSync(folder)).slice(0, 16)}`;
 
 /** @throws UserError for a DoRA, wherever only the two factors of an update are used; `what` completes the sentence */
 export function refuseDora({ folder, updates }: Lora, what: string): void {

@@ -15,7 +15,7 @@ function put(folder: string, name: string, text: string): string {
   return path.join(programs, folder);
 }
 
-test("weights that another version laid out are told, with their bytes; those in use and half-written are not", () => {
+test("weights that another version laid out are reported with their bytes; those in use and half-written are not", () => {
   const store = new PreparedStore(path.join(programs, "a", "auto"), "of a file");
   store.append(new Uint8Array(100));
   store.commit();
@@ -23,6 +23,7 @@ test("weights that another version laid out are told, with their bytes; those in
   const oldForm = put("a/q8", "weights.json", index);
   put("a/q8", "weights.bin", "12345");
   put("c/f32", "weights.7.tmp", "under way");
+  put("a", "tuning.json", "{}");
   const oldModel = put("b", "weights.bin", "1234567");
   const { bytes, stale } = preparedHeld(programs);
   expect(new Set(stale)).toEqual(

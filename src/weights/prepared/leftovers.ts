@@ -17,8 +17,8 @@ export function preparedHeld(programs: string): PreparedUsage {
   return { bytes: bytesIn(programs), stale: old.map((folder) => ({ folder, bytes: bytesIn(folder) })) };
 }
 
-/** Older versions did not store each form in a separate folder. */
-const isOldModel = (model: string): boolean => entriesOf(model).some((entry) => entry.isFile());
+/** Older versions stored a model's weights in its folder, not in a folder for each form. */
+const isOldModel = (model: string): boolean => entriesOf(model).some(({ name }) => name === "weights.bin");
 
 /** Ignores weights without an index, which are being written for the first time. */
 function isOldForm(form: string): boolean {

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import path from "node:path";
 import type { ByteMatrix, CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { doraGains } from "../adapter/dora.ts";
 import type { LoraLayer, LoraLayers } from "../adapter/lora-layers.ts";
 import type { Checkpoint, ConfigSource } from "../checkpoint.ts";
@@ -73,7 +74,7 @@ export class Weights implements WeightSource {
 
   someRows(graph: Graph, name: string, [rows, width]: TableShape, wanted: readonly number[]): Matrix {
     const part = this.#part(name, [rows, width]);
-    const key = `${keyOf([part])}.rows.${createHash("sha256").update(wanted.join()).digest("hex").slice(0, 16)}`;
+    const key = `${keyOf([part])}.rows.${sha256Of(wanted.join()).slice(0, 16)}`;
     const constant: AddConstant = (of, dtype, shape, bytes) =>
       graph.constant(`${key}.${of}`, { dtype, shape }, { kind: "memory", bytes });
     const stored = this.store.matrix(keyOf([part]));

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256Of } from "../../util/hash.ts";
 
 /** A file inside a package of a registry. */
 export interface PackageMirror {
@@ -66,7 +66,7 @@ const folderOf = (...files: readonly (readonly [path: string, bytes: number, sha
 
 const settingsFile = (path: string, contents: unknown): AliasFile => {
   const text = `${JSON.stringify(contents, undefined, 2)}\n`;
-  return { path, text, bytes: Buffer.byteLength(text), sha256: createHash("sha256").update(text).digest("hex") };
+  return { path, text, bytes: Buffer.byteLength(text), sha256: sha256Of(text) };
 };
 
 /** The configuration of BERT models with 12 layers of width 384, which their packages omit. */

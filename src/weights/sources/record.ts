@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { sha256Of } from "../../util/hash.ts";
 import { modelFolder } from "./home.ts";
 
 /** A file of a model, relative to the model's folder. */
@@ -57,5 +57,5 @@ export const filesOf = ({ name, file, bytes, sha256, files }: ModelRecord): Kept
 export function identity(files: readonly { path: string; sha256: string }[]): string {
   if (files.length === 1) return files[0]!.sha256;
   const lines = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).sort();
-  return createHash("sha256").update(lines.join("")).digest("hex");
+  return sha256Of(lines.join(""));
 }

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
+import { sha256Of } from "../../util/hash.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { aliases } from "./aliases.ts";
@@ -100,7 +100,7 @@ async function listed(
  * the model changes, because the weights record their source.
  */
 export function preparedFolder(path: string): string {
-  const key = createHash("sha256").update(realpathSync(path)).digest("hex");
+  const key = sha256Of(realpathSync(path));
   return join(programsFolder(), key.slice(0, 24));
 }
 

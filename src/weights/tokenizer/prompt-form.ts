@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
+import { sha256Of } from "../../util/hash.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** `chat`: turns in the model's chat template. `raw`: plain text. */
@@ -14,5 +14,5 @@ export const questionForm = z.enum([...promptForms, "scored"]);
 
 /** SHA-256 of a model's chat template; undefined if it has none. */
 export function templateHash({ chatTemplate }: Pick<Tokenizer, "chatTemplate">): string | undefined {
-  return chatTemplate === undefined ? undefined : createHash("sha256").update(chatTemplate).digest("hex");
+  return chatTemplate === undefined ? undefined : sha256Of(chatTemplate);
 }

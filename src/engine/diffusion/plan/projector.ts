@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { evalCost, Graph, type Spent } from "../../../graph/index.ts";
 import { projected } from "../../../models/own-networks/projector.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
+import { sha256Of } from "../../../util/hash.ts";
 import { PlainWeights } from "../../../weights/plain-weights.ts";
 import { withFile } from "../../../weights/read-file.ts";
 import { parseHeader } from "../../../weights/safetensors/header.ts";
@@ -51,5 +51,5 @@ export class Projector implements Disposable {
 /** Rows of the residual stream as part of a prompt. */
 export const spanOf = (embeddings: Float32Array): EmbeddedSpan => ({
   embeddings,
-  contentHash: createHash("sha256").update(new Uint8Array(embeddings.buffer)).digest("hex"),
+  contentHash: sha256Of(new Uint8Array(embeddings.buffer)),
 });

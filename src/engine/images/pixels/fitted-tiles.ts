@@ -89,11 +89,8 @@ function insideOf({ width, height }: PictureSize, [high, wide]: Sides): PictureS
 /** A picture centred on a black background. */
 function centred({ width, height, data }: Pixels, [high, wide]: Sides): Pixels {
   const padded = new Uint8Array(high * wide * CHANNELS);
-  const [remaining, top] = [Math.floor((wide - width) / 2), Math.floor((high - height) / 2)];
+  const [left, top] = [Math.floor((wide - width) / 2), Math.floor((high - height) / 2)];
   for (let y = 0; y < height; y++)
-    padded.set(
-      data.subarray(y * width * CHANNELS, (y + 1) * width * CHANNELS),
-      ((top + y) * wide + remaining) * CHANNELS,
-    );
+    padded.set(data.subarray(y * width * CHANNELS, (y + 1) * width * CHANNELS), ((top + y) * wide + left) * CHANNELS);
   return { width: wide, height: high, data: padded };
 }

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { noticeForm } from "../../../savings/notice-form.ts";
 import { UserError } from "../../../util/errors.ts";
+import { sha256Of } from "../../../util/hash.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { ModelIdentity } from "../../model.ts";
 import type { Resources } from "../../resources.ts";
@@ -34,7 +34,7 @@ function templateHash(tokenizer: Tokenizer): string {
     reading(["{passage}"]),
     reflectionPrompt(tokenizer, "{question}"),
   ];
-  return createHash("sha256").update(JSON.stringify(texts)).digest("hex");
+  return sha256Of(JSON.stringify(texts));
 }
 
 interface GateSource {

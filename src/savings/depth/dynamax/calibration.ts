@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import path from "node:path";
 import type { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
+import { sha256Of } from "../../../util/hash.ts";
 import { mean } from "../../../util/mean.ts";
 import { certifiedOf } from "../../../util/risk/fixed-sequence.ts";
 import { groupLosses } from "../../../util/risk/groups.ts";
@@ -89,7 +89,7 @@ async function watch(
       2,
     );
   const texts = long.map(({ prompt }) => ({
-    hash: createHash("sha256").update(prompt.join()).digest("hex"),
+    hash: sha256Of(prompt.join()),
     ...watchedText(exits, classifiers, prompt.slice(0, PROMPT), prompt.slice(PROMPT)),
   }));
   await host.read(texts);

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { ExitHeadSettings } from "../../../savings/depth/exits/heads.ts";
+import { sha256Of } from "../../../util/hash.ts";
 import { fillWhole } from "../../../util/write-whole.ts";
 import { withFile } from "../../../weights/read-file.ts";
 import { parseHeader } from "../../../weights/safetensors/header.ts";
@@ -25,7 +25,7 @@ export class KeptHeads {
     { targets, headEpochs, headRate, seed }: ExitTrainOptions,
   ) {
     const inputs = JSON.stringify([settings, targets, headEpochs, headRate, seed]);
-    this.#key = createHash("sha256").update(inputs).digest("hex").slice(0, 16);
+    this.#key = sha256Of(inputs).slice(0, 16);
   }
 
   has(layer: number): boolean {

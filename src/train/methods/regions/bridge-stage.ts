@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import path from "node:path";
 import { ImageTextModel } from "../../../engine/encoders/image-text/image-text-model.ts";
@@ -8,6 +9,7 @@ import { crossEntropy, type Graph, matmulTransposed, sum, sym, type Tensor, time
 import { RegionBridge } from "../../../models/own-networks/region-bridge.ts";
 import { isOfKind } from "../../../models/registry.ts";
 import { UserError } from "../../../util/errors.ts";
+import { sha256Of } from "../../../util/hash.ts";
 import { makeFolders } from "../../../util/make-folders.ts";
 import { seededRandom, shuffle } from "../../../util/random.ts";
 import { writeJson } from "../../../util/write-whole.ts";
@@ -24,7 +26,6 @@ import { type WholeBatch, WholeStage } from "../../whole/whole-stage.ts";
 import type { BridgeOptions } from "./bridge.ts";
 import { featuresOf, type RegionFeatures } from "./features.ts";
 import { type Focal, focalLoss } from "./focal-loss.ts";
-import { hashOf } from "./hash.ts";
 import { tensorsOf } from "./localiser-stage.ts";
 
 /** RegionSpot's default. */
@@ -82,7 +83,7 @@ export async function* bridgeStagesOn(
   const bridge = new RegionBridge({ ...sizes, imageNorm }, weights);
   const shape = { imageTokens: features.sizes.imageTokens, labels: options.labels.length };
   const loss = (g: Graph) => bridgeLoss(g, bridge, shape, options);
-  const hash = hashOf(options.data);
+  const hash = sha256Of(readFileSync(options.data));
   using stage = await WholeStage.open({ weights, loss }, run, {
     ...{ hash, steps: options.steps },
     batches: (from) => batchesFrom(features, lessons, texts.values, options, from),
@@ -95,7 +96,7 @@ export async function* bridgeStagesOn(
   const metadata: BridgeFile = {
     model: { name: texts.source.name, sha256: await modelHash(texts.source) },
     featureLayer,
-    localiser: hashOf(localiserTensors(localiser)),
+    localiser: sha256Of(readFileSync(localiserTensors(localiser))),
     ...{ sizes, imageNorm, scale, labels: options.labels, steps: options.steps, seed: options.seed },
     data: { sha256: hash, regions: lessons.reduce((all, { regions }) => all + regions.length, 0) },
     loss: meanLosses(losses()),

@@ -1,18 +1,18 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { ImageTextModel } from "../../../engine/encoders/image-text/image-text-model.ts";
 import { readImage } from "../../../engine/images/pixels/input.ts";
 import { localiserTensors, openLocaliser } from "../../../engine/images/regions/localiser-file.ts";
 import { LocaliserRunner } from "../../../engine/images/regions/localiser-runner.ts";
 import type { FeatureLayer } from "../../../models/images/image-text-graphs.ts";
+import { sha256Of } from "../../../util/hash.ts";
 import { makeFolders } from "../../../util/make-folders.ts";
 import { withFile } from "../../../weights/read-file.ts";
 import { parseHeader } from "../../../weights/safetensors/header.ts";
 import { readFloats } from "../../../weights/safetensors/read.ts";
 import { writeTensors } from "../../../weights/safetensors/write.ts";
 import { modelHash } from "../../../weights/sources/index.ts";
-import { hashOf } from "./hash.ts";
 import { type RegionScene, readScenes, sharesOf } from "./scenes.ts";
 
 /** Features that the frozen models compute for scenes. */
@@ -47,10 +47,10 @@ export async function featuresOf(file: string, source: FeatureSource): Promise<R
   const key = createHash("sha256");
   const { model, featureLayer, localiser } = source;
   for (const part of [
-    hashOf(file),
+    sha256Of(readFileSync(file)),
     await modelHash(model.source),
     `${featureLayer}`,
-    hashOf(localiserTensors(localiser)),
+    sha256Of(readFileSync(localiserTensors(localiser))),
   ])
     key.update(part);
   const cached = path.join(source.cache, `${key.digest("hex").slice(0, 24)}.safetensors`);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -12,6 +13,7 @@ import {
 import type { Graph } from "../../../graph/index.ts";
 import { Localiser } from "../../../models/own-networks/localiser.ts";
 import { UserError } from "../../../util/errors.ts";
+import { sha256Of } from "../../../util/hash.ts";
 import { seededRandom, shuffle } from "../../../util/random.ts";
 import { writeJson } from "../../../util/write-whole.ts";
 import { withFile } from "../../../weights/read-file.ts";
@@ -23,7 +25,6 @@ import type { OpenTerms } from "../../session/stage.ts";
 import type { ParameterStore } from "../../step/parameters.ts";
 import { fillByWidth } from "../../whole/fill.ts";
 import { type WholeBatch, WholeStage } from "../../whole/whole-stage.ts";
-import { hashOf } from "./hash.ts";
 import type { LocaliserOptions } from "./localiser.ts";
 import { drawBoxes, localiserBatch } from "./localiser-batch.ts";
 import { localiserLoss } from "./localiser-loss.ts";
@@ -43,7 +44,7 @@ export async function* localiserStages(
   const localiser = new Localiser(config, weights);
   const batch = Math.min(options.batch, scenes.length);
   const loss = (g: Graph) => localiserLoss(g, localiser, batch, regions);
-  const hash = hashOf(data);
+  const hash = sha256Of(readFileSync(data));
   const metadata = { sizes, data: { sha256: hash, scenes: scenes.length }, steps };
   let maskIou: number | undefined;
   using stage: WholeStage = await WholeStage.open({ weights, loss }, run, {
