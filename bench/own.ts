@@ -1,5 +1,4 @@
-import type { Model } from "../src/index.ts";
-import { load } from "../src/index.ts";
+import { load, type Model } from "../src/index.ts";
 import type { Quant } from "../src/weights/prepared/weights.ts";
 import type { Side } from "./harness.ts";
 

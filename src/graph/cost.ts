@@ -1,8 +1,6 @@
-import type { Bindings } from "./dim.ts";
-import { add, evalDim } from "./dim.ts";
+import { add, type Bindings, evalDim } from "./dim.ts";
 import type { Graph } from "./graph.ts";
-import type { Cost } from "./op.ts";
-import { costOf } from "./op.ts";
+import { type Cost, costOf } from "./op.ts";
 
 /** FLOPs and bytes of one run on known shapes. */
 export interface Spent {

@@ -1,7 +1,6 @@
 /** Building blocks of the graphs that test operators. */
 import { seededRandom } from "../util/random.ts";
-import type { Bindings, Shape } from "./dim.ts";
-import { sym } from "./dim.ts";
+import { type Bindings, type Shape, sym } from "./dim.ts";
 import type { Graph } from "./graph.ts";
 import { count } from "./ndarray.ts";
 import type { DType, Tensor } from "./tensor.ts";

@@ -1,7 +1,6 @@
 import { sameShape } from "./dim.ts";
 import type { Graph, Node } from "./graph.ts";
-import type { Op } from "./op.ts";
-import { apply1, showType } from "./op.ts";
+import { apply1, type Op, showType } from "./op.ts";
 import { plus } from "./ops/elementwise.ts";
 import { full } from "./ops/reduce.ts";
 import type { Tensor } from "./tensor.ts";

@@ -1,9 +1,7 @@
-import type { Bindings, Dim } from "./dim.ts";
-import { add, showShape } from "./dim.ts";
+import { add, type Bindings, type Dim, showShape } from "./dim.ts";
 import type { NdArray } from "./ndarray.ts";
 import type { Emitter } from "./onnx.ts";
-import type { Tensor, TensorType } from "./tensor.ts";
-import { sizeInBytes } from "./tensor.ts";
+import { sizeInBytes, type Tensor, type TensorType } from "./tensor.ts";
 
 /**
  * The cost of running an operator once. `flops` counts the multiplies and adds of products (matrix products, attention,

@@ -1,5 +1,4 @@
-import type { Dim, Shape } from "./dim.ts";
-import { mul, volume } from "./dim.ts";
+import { type Dim, mul, type Shape, volume } from "./dim.ts";
 import type { Graph } from "./graph.ts";
 
 export type DType = "f32" | "f16" | "i64" | "i32" | "i8" | "u8" | "bool";

@@ -1,11 +1,9 @@
 import koffi from "koffi";
 import { count } from "../graph/ndarray.ts";
-import type { DType } from "../graph/tensor.ts";
-import { bytesPerElement } from "../graph/tensor.ts";
+import { bytesPerElement, type DType } from "../graph/tensor.ts";
 import { copyMemory, exchangeMemory } from "./memory.ts";
 import { onnxType } from "./onnx/encode.ts";
-import type { Pointer } from "./ort/api.ts";
-import { NULL, ort, ortCreate, release } from "./ort/api.ts";
+import { NULL, ort, ortCreate, type Pointer, release } from "./ort/api.ts";
 import { environment } from "./ort/environment.ts";
 import { giveBack, keepPagesSmall } from "./pages.ts";
 

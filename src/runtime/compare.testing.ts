@@ -1,9 +1,7 @@
-import type { Bindings, Shape } from "../graph/dim.ts";
-import { evalShape } from "../graph/dim.ts";
+import { type Bindings, evalShape, type Shape } from "../graph/dim.ts";
 import { Graph } from "../graph/graph.ts";
 import { interpret } from "../graph/interpret.testing.ts";
-import type { NdArray } from "../graph/ndarray.ts";
-import { count, ndarray } from "../graph/ndarray.ts";
+import { count, type NdArray, ndarray } from "../graph/ndarray.ts";
 import type { DType, Tensor } from "../graph/tensor.ts";
 import { seededRandom } from "../util/random.ts";
 import { Buffer } from "./buffer.ts";

@@ -6,8 +6,7 @@ import type { Cost } from "../graph/op.ts";
 import type { Bindable } from "./buffer.ts";
 import { type Device, inTurn, memoryOf, providerOf } from "./device.ts";
 import { encodeOnnx } from "./onnx/encode.ts";
-import type { Pointer } from "./ort/api.ts";
-import { NULL, ort, ortAsync, ortCreate, release } from "./ort/api.ts";
+import { NULL, ort, ortAsync, ortCreate, type Pointer, release } from "./ort/api.ts";
 import { environment } from "./ort/environment.ts";
 import type { SharedWeights } from "./shared-weights.ts";
 

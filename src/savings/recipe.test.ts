@@ -120,13 +120,18 @@ test.each([
 
 describe("seams", () => {
   test.each([
-    ["xattention", "xattention:stride=4"],
     ["xattention", "tri-shape"],
     ["minference", "flexprefill"],
   ])("%s and %s want the same one", (one, other) => {
     const [first, second] = [one, other].map((text) => text.split(":")[0]);
     expect(complaint(() => checkSeams(parseRecipe([one, other])))).toBe(
       `UserError: ${first} and ${second} both change the attention; a recipe can have only one of them`,
+    );
+  });
+
+  test("a saving that is given twice is refused", () => {
+    expect(complaint(() => checkSeams(parseRecipe(["xattention", "xattention:stride=4"])))).toBe(
+      "UserError: xattention is given twice; a recipe can have only one of them",
     );
   });
 

@@ -137,8 +137,11 @@ export function checkSeams(recipe: Recipe): void {
   for (const { saving, options } of recipe.filter((step) => !meansPreset(step)))
     for (const seam of saving.seams(options)) {
       const other = bySeam.get(seam);
-      if (other !== undefined)
-        throw new UserError(`${other} and ${saving.name} both change ${seam}; a recipe can have only one of them`, 2);
+      if (other !== undefined) {
+        const clash =
+          other === saving.name ? `${other} is given twice` : `${other} and ${saving.name} both change ${seam}`;
+        throw new UserError(`${clash}; a recipe can have only one of them`, 2);
+      }
       bySeam.set(seam, saving.name);
     }
 }

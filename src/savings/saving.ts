@@ -46,10 +46,13 @@ export interface Saving<O = unknown> {
   readonly servesAxes?: boolean;
   /** The saving's calibration; its options name the resulting file. Absent if the saving needs none. */
   readonly calibration?: Calibration | undefined;
-  /** Options that name a file on this machine; remote requests may not use them. */
+  /**
+   * Options that name a file on this machine; remote requests may not use them. `file` is the trained file without which
+   * the saving cannot run.
+   */
   readonly files?: readonly string[];
   /**
-   * The seams that the saving uses with these options, such as "the attention" or "the exits of an answer"; two savings
+   * The seams that the saving uses with these options, such as "the attention" or "the steps of an answer"; two savings
    * may not use the same seam.
    */
   seams(options: O): readonly string[];

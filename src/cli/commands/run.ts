@@ -72,6 +72,8 @@ async function run(argument: string | undefined, options: Options): Promise<void
 
 /** @throws UserError for a single model's flags with such a pipeline, or for its flags without it */
 function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "settings"> = {}): void {
+  if (options["logprobs"] !== undefined && !options.json)
+    throw new UserError("--logprobs needs --json, since text has no place for probabilities", 2);
   const other = own?.alone.flags.find((flag) => options[flag] !== undefined);
   if (other) throw new UserError(`--${other} needs a single model, but ${options.model} names two`, 2);
   for (const { settings, naming } of textPipelines) {

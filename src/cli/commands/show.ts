@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { describeModel, type ModelDescription } from "../../engine/file/describe.ts";
+import { savings } from "../../savings/registry.ts";
 import { rotatedLoss, tuningOf } from "../../weights/prepared/tuning.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { preparedFolder, resolveModel } from "../../weights/sources/index.ts";
@@ -123,6 +124,12 @@ function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, stri
   ];
 }
 
+/** The line on savings that need a trained file. */
+function withFiles(names: readonly string[]): [string, string][] {
+  const trained = savings.filter(({ name, files }) => names.includes(name) && files?.includes("file"));
+  return trained.length === 0 ? [] : [["", `${trained.map(({ name }) => name).join(", ")}: with a trained file`]];
+}
+
 /** The FLOPs per token, which grow with the text's length if texts are read as a whole. */
 function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
   const whole = kind === "encoder" || kind === "encoder of images and texts";
@@ -170,5 +177,6 @@ const rows = ({ config, bytes, ...model }: ModelDescription, form: string | unde
   ...stability({ config, bytes, ...model }),
   ["seams", model.seams.join(", ") || "none"],
   ["savings", model.savings.join(", ") || "none"],
+  ...withFiles(model.savings),
   ...Object.entries(model.unsupported).map(([name, why]): [string, string] => ["", `not ${name}: it has ${why}`]),
 ];

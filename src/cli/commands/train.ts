@@ -10,6 +10,7 @@ import type { TrainResult } from "../../train/session/session.ts";
 import { UserError } from "../../util/errors.ts";
 import { decimals } from "../../util/printable.ts";
 import { readValues } from "../../util/values-file.ts";
+import { flagOf, warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { common, examples } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
@@ -99,13 +100,18 @@ async function started(config: string | undefined, flags: Flags, call: Call): Pr
   return train(options, { ...call, out: resume, reuse: force ? "resume changed" : "resume" });
 }
 
-/** The file's options, overridden by the flags. @throws UserError */
+/** Options that act only together with another one. */
+const partners = { freezeShare: "freeze", freezeSteps: "freeze", taskLimit: "tasks", tokenizer: "architecture" };
+
+/** The file's options, overridden by the flags, with a warning for those without effect. @throws UserError */
 async function optionsOf(config: string | undefined, flags: Flags): Promise<TrainInput> {
-  if (config === undefined) return readFlags(trainOptions, withPresets(flagsSet(flags)) as Flags);
-  const values = await readValues(config, "the run");
+  const values = config === undefined ? {} : await readValues(config, "the run");
   if (typeof values !== "object" || values === null || Array.isArray(values))
     throw new UserError(`${config}: expected the run's options by name`);
-  return withFlags(values, flags);
+  const given = { ...values, ...flagsSet(flags) };
+  for (const [option, partner] of Object.entries(partners))
+    if (option in given && !(partner in given)) warn(`${flagOf(option)} has no effect without ${flagOf(partner)}`);
+  return config === undefined ? readFlags(trainOptions, withPresets(given) as Flags) : withFlags(values, flags);
 }
 
 const flagsSet = (flags: Flags): Partial<Flags> =>

@@ -38,7 +38,7 @@ test("a decoder", async () => {
   expect(description).toMatchObject({
     kind: "decoder",
     architecture: "llama",
-    seams: ["attention", "between layers", "tokens in"],
+    seams: ["attention", "between layers", "head", "tokens in"],
   });
   const { layers, kvHeads, headSize, context } = description.config;
   expect(description.bytes.cache).toBe(2 * 4 * layers * kvHeads * headSize * context);
@@ -91,7 +91,7 @@ test("a recurrent decoder: the same memory and FLOPs at any length, and no seam 
   expect(description).toMatchObject({
     kind: "decoder",
     architecture: "mamba",
-    seams: ["between layers", "tokens in"],
+    seams: ["between layers", "head", "tokens in"],
     savings: expect.arrayContaining(["exit"]),
   });
   // The convolution's last inputs and the state of each channel.
@@ -109,7 +109,7 @@ test("a hybrid: keys of the layers that attend, states of the others, and what i
   const description = await describe("granitemoehybrid/model.gguf", "f32");
   expect(description).toMatchObject({
     architecture: "granitehybrid",
-    seams: ["attention", "between layers", "tokens in"],
+    seams: ["attention", "between layers", "head", "tokens in"],
   });
   // Two layers have attention, with one head of 16; four have a state of 64 · 6 numbers, and two inputs of 88 channels.
   const { context } = description.config;

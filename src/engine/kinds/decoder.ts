@@ -22,7 +22,7 @@ const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–langu
 /** The seams of a decoder that the engine opens to savings. */
 export function openSeams({ config }: Decoder): readonly Seam[] {
   const attends = layersOf(config, "attention").length > 0;
-  return attends ? ["attention", "between layers", "tokens in"] : ["between layers", "tokens in"];
+  return [...(attends ? (["attention"] as const) : []), "between layers", "head", "tokens in"];
 }
 
 /** Language models: each token sees the earlier ones. Some also read images. */

@@ -10,8 +10,7 @@ import { EncoderModel } from "../encoders/text/encoder-model.ts";
 import { openedEncoder } from "../encoders/text/opened-encoder.ts";
 import { refuseSeveral } from "../file/adapters.ts";
 import { type KindFacts, sizesOf, wholeTexts } from "../file/described.ts";
-import type { Kind } from "./kind.ts";
-import { NOWHERE, type Shape } from "./kind.ts";
+import { type Kind, NOWHERE, type Shape } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
 /** Models that read whole texts: each token sees all others. */

@@ -1,8 +1,7 @@
 import { sameShape, volume } from "../dim.ts";
 import { mapNd } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
 export const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v));

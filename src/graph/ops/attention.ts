@@ -1,10 +1,7 @@
-import type { Dim } from "../dim.ts";
-import { add, mul, sameDim, sameShape } from "../dim.ts";
-import type { NdArray } from "../ndarray.ts";
-import { ndarray } from "../ndarray.ts";
+import { add, type Dim, mul, sameDim, sameShape } from "../dim.ts";
+import { type NdArray, ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply, ShapeError, showType } from "../op.ts";
+import { apply, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { type RotaryPairs, rotate } from "./rotary.ts";
 

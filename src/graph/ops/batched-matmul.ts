@@ -1,8 +1,6 @@
-import type { Shape } from "../dim.ts";
-import { mul, sameDim, sameShape } from "../dim.ts";
+import { mul, type Shape, sameDim, sameShape } from "../dim.ts";
 import { count, ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface MatmulAttrs {

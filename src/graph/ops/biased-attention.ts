@@ -1,8 +1,6 @@
-import type { Dim } from "../dim.ts";
-import { add, mul, sameShape } from "../dim.ts";
+import { add, type Dim, mul, sameShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply, ShapeError, showType } from "../op.ts";
+import { apply, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { type CacheTensors, causalPairs } from "./attention.ts";
 import { attendBiased } from "./cross-attention.ts";

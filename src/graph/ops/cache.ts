@@ -1,8 +1,6 @@
 import { sameDim } from "../dim.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
-import { sizeInBytes } from "../tensor.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
+import { sizeInBytes, type Tensor } from "../tensor.ts";
 
 const writeOp: Op<null> = {
   name: "writeCache",

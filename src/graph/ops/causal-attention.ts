@@ -1,7 +1,6 @@
 import { mul, sameShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply, ShapeError, showType } from "../op.ts";
+import { apply, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { attend, attentionWeights } from "./attention.ts";
 import { causalAttentionBackward } from "./causal-attention-backward.ts";

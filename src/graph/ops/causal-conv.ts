@@ -1,8 +1,7 @@
 import { mul, type Shape, sameShape, volume } from "../dim.ts";
 import { type NdArray, ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply, apply1, ShapeError, showType } from "../op.ts";
+import { apply, apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { sumTo } from "./reduce.ts";
 import { reverse } from "./shape.ts";

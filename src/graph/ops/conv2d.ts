@@ -1,8 +1,7 @@
 import { type Dim, mul, type Shape, sameDim, sameShape, volume } from "../dim.ts";
 import { type NdArray, ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { scale } from "./elementwise.ts";
 import { sum, sumTo } from "./reduce.ts";

@@ -1,7 +1,6 @@
 import { sameShape, showShape } from "../dim.ts";
 import { around, ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply, apply1, ShapeError, showType } from "../op.ts";
+import { apply, apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
 function checkTargets(op: string, logits: TensorType, targets: TensorType): void {

@@ -1,7 +1,6 @@
 import { mul, sameShape, volume } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { minus, times } from "./elementwise.ts";
 import { concat, reverse, split } from "./shape.ts";

@@ -1,7 +1,6 @@
 import { type Shape, sameShape } from "../dim.ts";
 import { mapNd, ndarray } from "../ndarray.ts";
-import type { GradientRule, Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type GradientRule, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { erf, type GeluForm, geluBackward, sigmoid as logistic, siluBackward } from "./activation-backward.ts";
 import { full, sum, sumTo } from "./reduce.ts";

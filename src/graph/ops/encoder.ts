@@ -1,8 +1,6 @@
-import type { Dim } from "../dim.ts";
-import { mul, sameShape } from "../dim.ts";
+import { type Dim, mul, sameShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { attendBiased } from "./cross-attention.ts";
 import {

@@ -1,8 +1,7 @@
 import { mul, sameDim, volume } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply, apply1, ShapeError, showType } from "../op.ts";
+import { apply, apply1, type Op, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor } from "../tensor.ts";
 import { sum } from "./reduce.ts";
 

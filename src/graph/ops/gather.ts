@@ -1,10 +1,8 @@
 import { add, mul, type Shape, sameShape } from "../dim.ts";
 import { around, ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
-import { sizeInBytes } from "../tensor.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
+import { sizeInBytes, type Tensor } from "../tensor.ts";
 
 const gatherOp: Op<{ axis: number }> = {
   name: "gather",

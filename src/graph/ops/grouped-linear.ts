@@ -1,8 +1,7 @@
 import { add, atMost, type Dim, mul, sameShape, showShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor, type TensorType } from "../tensor.ts";
 
 /** The layout of the experts' matrices: [inputs, outputs], or [outputs, inputs] if `rows`. */

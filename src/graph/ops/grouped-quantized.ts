@@ -1,7 +1,6 @@
 import { add, atMost, type Bindings, mul, sameShape, volume } from "../dim.ts";
 import { type NdArray, ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor } from "../tensor.ts";
 import { emitGroups, expertsOf } from "./grouped-linear.ts";
 import {

@@ -1,8 +1,7 @@
 import { type Dim, mul, sameShape } from "../dim.ts";
 import type { Graph, Node } from "../graph.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply, ShapeError, showType } from "../op.ts";
+import { apply, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
 interface Heads {

@@ -1,7 +1,6 @@
 import { sameDim } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply, apply1, ShapeError, showType } from "../op.ts";
+import { apply, apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
 const INT32 = { to: { int: 6 } };

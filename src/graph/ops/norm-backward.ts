@@ -1,8 +1,7 @@
 import { mul, sameShape, volume } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply, ShapeError, showType } from "../op.ts";
+import { apply, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface NormBackwardAttrs {

@@ -1,7 +1,6 @@
 import { mul, sameShape, volume } from "../dim.ts";
 import { mapNd, ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** The token vectors that represent a text: their mean, the first one (CLS), or the last one. */

@@ -1,9 +1,7 @@
 import { mul, sameShape, volume } from "../dim.ts";
-import type { NdArray } from "../ndarray.ts";
-import { ndarray } from "../ndarray.ts";
+import { type NdArray, ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
 /** The possible block sizes: weights that share a scale. Kernels are faster with larger blocks. */

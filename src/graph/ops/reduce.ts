@@ -1,7 +1,6 @@
 import { evalShape, type Shape, sameShape } from "../dim.ts";
 import { around, count, ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** The operand that gives a symbolic shape its sizes during a run; empty if all sizes are numbers. */

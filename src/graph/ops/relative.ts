@@ -1,8 +1,6 @@
-import type { Dim } from "../dim.ts";
-import { add } from "../dim.ts";
+import { add, type Dim } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { gather } from "./gather.ts";
 import { reshape } from "./shape.ts";

@@ -1,8 +1,6 @@
 import { sameShape } from "../dim.ts";
-import type { NdArray } from "../ndarray.ts";
-import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { type NdArray, ndarray } from "../ndarray.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { scale } from "./elementwise.ts";
 

@@ -1,6 +1,5 @@
 import { mapNd } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Floating-point formats of 16 bits. */

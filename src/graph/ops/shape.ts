@@ -1,9 +1,6 @@
-import type { Shape } from "../dim.ts";
-import { add, evalShape, sameDim, sameShape, showShape, volume } from "../dim.ts";
-import type { NdArray } from "../ndarray.ts";
-import { around, ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply, apply1, ShapeError, showType } from "../op.ts";
+import { add, evalShape, type Shape, sameDim, sameShape, showShape, volume } from "../dim.ts";
+import { around, type NdArray, ndarray } from "../ndarray.ts";
+import { apply, apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { full } from "./reduce.ts";
 

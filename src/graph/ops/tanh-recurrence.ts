@@ -1,8 +1,7 @@
 import { mul, sameShape } from "../dim.ts";
 import type { Node } from "../graph.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply, ShapeError, showType } from "../op.ts";
+import { apply, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 const tanhRecurrenceOp: Op<null> = {

@@ -1,9 +1,7 @@
 import { add, type Dim, mul, sameShape, volume } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
-import type { Tensor, TensorType } from "../tensor.ts";
-import { sizeInBytes } from "../tensor.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
+import { sizeInBytes, type Tensor, type TensorType } from "../tensor.ts";
 import { attend, causalPairs } from "./attention.ts";
 
 interface TileAttrs {

@@ -1,10 +1,8 @@
 import { add, type Shape, sameShape } from "../dim.ts";
 import { mapNd, type NdArray, ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Op } from "../op.ts";
-import { apply, apply1, ShapeError, showType } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
-import { sizeInBytes } from "../tensor.ts";
+import { apply, apply1, type Op, ShapeError, showType } from "../op.ts";
+import { sizeInBytes, type Tensor } from "../tensor.ts";
 import { full } from "./reduce.ts";
 
 const topKOp: Op<{ k: number }> = {

@@ -1,10 +1,7 @@
-import type { Dim } from "../dim.ts";
-import { add, mul } from "../dim.ts";
+import { add, type Dim, mul } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
-import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
-import type { Tensor, TensorType } from "../tensor.ts";
-import { sizeInBytes } from "../tensor.ts";
+import { apply1, type Op, ShapeError, showType } from "../op.ts";
+import { sizeInBytes, type Tensor, type TensorType } from "../tensor.ts";
 
 function expectMask(op: string, mask: TensorType): void {
   if (mask.dtype !== "i32" || mask.shape.length !== 2)

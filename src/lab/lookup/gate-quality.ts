@@ -8,13 +8,8 @@ import {
 } from "../../pipelines/answer/gate/calibrate.ts";
 import { above, type CurvePoint, randomLine } from "../../pipelines/metrics.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
-import { bootstrap, type Interval } from "../metrics/bootstrap.ts";
+import { bootstrap, type Estimate } from "../metrics/bootstrap.ts";
 import { auroc } from "../metrics/index.ts";
-
-export interface Estimate {
-  readonly mean: number;
-  readonly ci95: Interval;
-}
 
 /** A gate with a threshold chosen on other questions. */
 interface AppliedGate {

@@ -6,9 +6,9 @@ import { type GateMethod, gateMethods, gateScore, readsOf } from "../../pipeline
 import { signalFlops } from "../../pipelines/answer/gate/signals.ts";
 import { UserError } from "../../util/errors.ts";
 import { mean } from "../../util/mean.ts";
-import { pairedDelta } from "../metrics/bootstrap.ts";
+import { type Estimate, pairedDelta } from "../metrics/bootstrap.ts";
 import { meanOfParts } from "../metrics/sums.ts";
-import { type Estimate, evaluateGate, type GateResult } from "./gate-quality.ts";
+import { evaluateGate, type GateResult } from "./gate-quality.ts";
 
 interface Branch {
   readonly contains: boolean;

@@ -11,6 +11,12 @@ export interface BootstrapOptions {
 }
 
 export type Interval = [low: number, high: number];
+
+/** An estimate with its 95 % bootstrap interval over items. */
+export interface Estimate {
+  readonly mean: number;
+  readonly ci95: Interval;
+}
 type Quality = (parts: readonly Part[]) => number;
 
 /**

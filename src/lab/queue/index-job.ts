@@ -6,11 +6,11 @@ import { openIndex } from "../../library/open-index.ts";
 import type { AdditionCounts } from "../../retrieval/add.ts";
 import { isPostgres } from "../../util/database/postgres.ts";
 import { UserError } from "../../util/errors.ts";
-import { sha256Of } from "../../util/hash.ts";
 import { codeOf } from "../../util/system-errors.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 import { contentHash } from "../../weights/sources/model-hash.ts";
 import type { Notice } from "./connection.ts";
+import { jobId } from "./job.ts";
 import { JobQueue } from "./job-queue.ts";
 import { Unfit } from "./refusal.ts";
 
@@ -61,7 +61,7 @@ export async function addByQueue(
       return { version, command, store, name, file, hash: await fileHash(file) };
     }),
   );
-  const byId = new Map(jobs.map((job) => [sha256Of(JSON.stringify(job)), job]));
+  const byId = new Map(jobs.map((job) => [jobId(job), job]));
   const all: AddedFile[] = [];
   for await (const [id, value] of queue.results("indexing", byId, signal)) {
     const added = result.parse(value);

@@ -6,13 +6,13 @@ import { openBase } from "../../library/train.ts";
 import { trainOptions } from "../../train/options.ts";
 import { advanceRun, type Elsewhere, type RunPart } from "../../train/sweep/sweep-run.ts";
 import { UserError } from "../../util/errors.ts";
-import { sha256Of } from "../../util/hash.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 import { labTasks } from "../training/lab-tasks.ts";
 import type { Notice } from "./connection.ts";
+import { jobId } from "./job.ts";
 import { JobQueue } from "./job-queue.ts";
 import { Unfit } from "./refusal.ts";
 
@@ -64,7 +64,7 @@ export async function openRunQueue(
   });
   return {
     async elsewhere(parts) {
-      const ids = parts.map((part) => idOf(jobOf(part)));
+      const ids = parts.map((part) => jobId(jobOf(part)));
       const faults = new Map<string, string | undefined>();
       const jobs = new Map(parts.map((part, i) => [ids[i]!, jobOf(part)]));
       for await (const [id, value] of queue.results("training", jobs, signal)) {
@@ -76,8 +76,6 @@ export async function openRunQueue(
     [Symbol.asyncDispose]: () => queue[Symbol.asyncDispose](),
   };
 }
-
-const idOf = (job: RunJob): string => sha256Of(JSON.stringify(job));
 
 export interface Training {
   readonly version: string;

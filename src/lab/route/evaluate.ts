@@ -14,16 +14,10 @@ import {
 import { thresholdForAccuracy, thresholdForShare } from "../../pipelines/route/calibrate.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Part } from "../metric.ts";
-import { bootstrap, type Interval, pairedDelta } from "../metrics/bootstrap.ts";
+import { bootstrap, type Estimate, pairedDelta } from "../metrics/bootstrap.ts";
 import { auroc } from "../metrics/index.ts";
 import type { ItemAnswer } from "./answers.ts";
 import { aurocOfWrong, wrongPart } from "./auroc.ts";
-
-/** An estimate with its 95 % bootstrap interval over items. */
-export interface Estimate {
-  readonly mean: number;
-  readonly ci95: Interval;
-}
 
 /** Results of thresholds found on each half of the items and applied to the other half. */
 export interface Holdout {

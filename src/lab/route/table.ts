@@ -1,5 +1,6 @@
+import type { Estimate } from "../metrics/bootstrap.ts";
 import { figure, range } from "../report/format.ts";
-import type { Estimate, Holdout, WayResult } from "./evaluate.ts";
+import type { Holdout, WayResult } from "./evaluate.ts";
 import type { RouteReport } from "./run.ts";
 
 const HEAD = [

@@ -27,7 +27,7 @@ export function excludedLines(exclusions: readonly Exclusion[]): string[] {
   }
   return [...alike.values()].map((some) => {
     const [{ family, reason }] = some as [Exclusion, ...Exclusion[]];
-    return `${family}${some.length > 1 ? ` (${count(some.length, "setting")})` : ""} is left out: ${reason}`;
+    return `${family}${some.length > 1 ? ` (${count(some.length, "setting")})` : ""} is left out: ${reason.replace(`${family}: `, "")}`;
   });
 }
 

@@ -1,6 +1,5 @@
 import { lettersOf } from "../../engine/decode/listwise/letters.ts";
-import type { Receipt } from "../../ledger/receipt.ts";
-import { makeReceipt } from "../../ledger/receipt.ts";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { openGguf } from "../../weights/gguf/index.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { fromGguf, Tokenizer } from "../../weights/tokenizer/index.ts";

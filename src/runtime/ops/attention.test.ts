@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sym } from "../../graph/dim.ts";
-import type { AttentionAttrs } from "../../graph/ops/attention.ts";
-import { cachedAttention } from "../../graph/ops/attention.ts";
+import { type AttentionAttrs, cachedAttention } from "../../graph/ops/attention.ts";
 import { compare, error, type Feed, noise, type Trial } from "../compare.testing.ts";
 
 interface Setting {

@@ -3,8 +3,7 @@ import { mul, sym } from "../../graph/dim.ts";
 import { gather } from "../../graph/ops/gather.ts";
 import { sum, sumOfSquares } from "../../graph/ops/reduce.ts";
 import { concat, reshape, reverse, split, transpose } from "../../graph/ops/shape.ts";
-import type { Trial } from "../compare.testing.ts";
-import { compare, integers, noise, worst } from "../compare.testing.ts";
+import { compare, integers, noise, type Trial, worst } from "../compare.testing.ts";
 
 const one = (shape: number[], trace: Trial["trace"]) => worst({ inputs: { x: noise(shape.length, shape) }, trace });
 

@@ -1,6 +1,5 @@
 import { poolThreads } from "../threads.ts";
-import type { Pointer } from "./api.ts";
-import { NULL, ort, ortCreate } from "./api.ts";
+import { NULL, ort, ortCreate, type Pointer } from "./api.ts";
 
 /** Shared by all programs of the process: one thread pool, one allocator. */
 export interface Environment {

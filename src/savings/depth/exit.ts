@@ -49,7 +49,7 @@ export const exit: Saving<ExitOptions> = {
   options,
   withoutPreset: "no layer has been shown to be deep enough on this model; choose one, such as exit:layer=20",
   unsupported: exitUnsupported,
-  seams: () => ["the exits of an answer"],
+  seams: () => ["the steps of an answer"],
   settings: (layers) => [1, 2, 4].filter((fewer) => fewer < layers).map((fewer) => `layer=${layers - fewer}`),
   async check(options, { decoder }) {
     checkExit(options, decoder);

@@ -162,7 +162,7 @@ exact("with pruned tokens or exits, and never twice", async () => {
   using exits = await model.use(parseRecipe(["int8-prefill", "exit:layer=2"]));
   expect((await logitsUnder(exits.plan(text.length))).bill.work["int8Tokens"]!.run).toBe(text.length);
   const twice = parseRecipe(["int8-prefill", "int8-prefill:digits=2"]);
-  expect(() => checkSeams(twice)).toThrow("int8-prefill and int8-prefill both change the products of a prompt");
+  expect(() => checkSeams(twice)).toThrow("int8-prefill is given twice; a recipe can have only one of them");
 });
 
 exact.each(["rotation=0", "rotation=32"])(

@@ -74,6 +74,7 @@ test.each([
     /j\.txt: the held-out share of 0\.05: the text has 1\d\d tokens/,
   ],
   [() => ({ files: [file("k.txt", "a"), file("l.jsonl", "{}")] }), /got both: .*k\.txt and .*l\.jsonl$/],
+  [() => ({ files: [file("q.txt", "x".repeat(2000))], packing: true }), /q\.txt: packing is for samples/],
   [() => ({ files: [file("m.txt", Uint8Array.of(0xff, 0xfe))] }), /m\.txt: expected text in UTF-8$/],
   [() => ({ files: [path.join(folder, "none.txt")] }), /none\.txt: the file cannot be read/],
   [() => ({ files: [file("n.jsonl", `${lines(2)}\n{`)] }), /^[^:]*n\.jsonl: line 3: this is not JSON/],

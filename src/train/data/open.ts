@@ -121,8 +121,10 @@ function dataOf(sources: Sources, share: number, options: DataOptions, tokenizer
 }
 
 function ofText(sources: Sources, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
-  const { rows, tokens, reading, readers } = options;
+  const { rows, tokens, reading, readers, packing } = options;
   refuseWeights(sources, "texts are read one after another");
+  if (packing)
+    throw new UserError(`${sources[0]!.file}: packing is for samples (.jsonl); rows of text are always full`);
   if (readers?.arrange) throw new UserError(`${sources[0]!.file}: this method trains on JSON lines (.jsonl), got text`);
   if (reading) throw new UserError(`${sources[0]!.file}: an encoder trains on JSON lines (.jsonl), got text`);
   const [training, heldOut] = splitText(encoded(sources, tokenizer), share);

@@ -1,6 +1,5 @@
 import type { TextHeadSettings } from "../heads/settings.ts";
-import type { Batch, TrainingData } from "./batch.ts";
-import { NONE_DROPPED } from "./batch.ts";
+import { type Batch, NONE_DROPPED, type TrainingData } from "./batch.ts";
 import { epochOrder } from "./order.ts";
 
 /** Texts as rows, padded to the longest. */

@@ -65,5 +65,5 @@ function nearestOf(pattern: string, names: readonly string[]): string[] {
   const text = pattern.replaceAll("*", "");
   const short = (name: string) => (/\.(weight|bias)$/.test(text) ? name : name.replace(/\.(weight|bias)$/, ""));
   const far = new Map(names.map((name) => [name, distance(text, short(name))]));
-  return names.toSorted((a, b) => far.get(a)! - far.get(b)!).slice(0, 3);
+  return [...far.keys()].sort((a, b) => far.get(a)! - far.get(b)!).slice(0, 3);
 }

@@ -6,8 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { byteSource } from "../../weights/tokenizer/tokenizer.testing.ts";
-import type { TrainInput } from "../options.ts";
-import { trainOptions } from "../options.ts";
+import { type TrainInput, trainOptions } from "../options.ts";
 import { openSeen, withImageToken } from "./open-vision.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-open-vision-"));

@@ -1,8 +1,7 @@
 import type { Checkpoint, ConfigSource, StoredTensor } from "../checkpoint.ts";
 import type { SafeTensor } from "../safetensors/header.ts";
 import { readFloats } from "../safetensors/read.ts";
-import type { Lora } from "./lora.ts";
-import { adapted } from "./lora.ts";
+import { adapted, type Lora } from "./lora.ts";
 import { doesNotFit, isMissing } from "./lora-layers.ts";
 
 /**

@@ -1,6 +1,5 @@
 import type { Checkpoint, Rows, StoredTensor } from "../checkpoint.ts";
-import type { Lora } from "./lora.ts";
-import { adapted } from "./lora.ts";
+import { adapted, type Lora } from "./lora.ts";
 import { doesNotFit, isMissing } from "./lora-layers.ts";
 import type { Update } from "./updates.ts";
 

@@ -12,8 +12,7 @@ import { precompiled } from "./precompiled.ts";
 import { presetOf } from "./presets.ts";
 import { preTokenizer } from "./pretokenizer.ts";
 import { type TokenizerSource, TokenType } from "./source.ts";
-import type { Fim } from "./special.ts";
-import { checkIds, idsOfType, specialIds, stopIds } from "./special.ts";
+import { checkIds, type Fim, idsOfType, specialIds, stopIds } from "./special.ts";
 import { Unigram } from "./unigram.ts";
 import { WordPiece } from "./wordpiece.ts";
 

@@ -1,5 +1,4 @@
-import type { Receipt } from "modicum";
-import { sumReceipts } from "modicum";
+import { type Receipt, sumReceipts } from "modicum";
 import type { Content } from "../store/outbox.ts";
 import type { Subscription } from "../store/subscriptions.ts";
 import type { Store } from "../store.ts";

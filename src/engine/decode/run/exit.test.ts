@@ -215,10 +215,10 @@ test.each([
   await expect(attempt()).rejects.toThrow(sentence);
 });
 
-test("two savings that let tokens leave are refused by name", async () => {
+test("a saving that is given twice is refused by name", async () => {
   const both = ["exit:layer=1", "exit:layer=1,mode=random,rate=0.5"];
   await expect(model.recipes.use(parseRecipe(both))).rejects.toThrow(
-    "exit and exit both change the exits of an answer; a recipe can have only one of them",
+    "exit is given twice; a recipe can have only one of them",
   );
 });
 

@@ -9,8 +9,7 @@ import { type Condition, NoiseRunner } from "./noise-runner.ts";
 import type { SamplerName } from "./options.ts";
 import type { PictureSize } from "./picture.ts";
 import { PromptRunner } from "./prompt-runner.ts";
-import type { Route, RouteStep } from "./sampler.ts";
-import { advance, guide, renoise, stepsOf } from "./sampler.ts";
+import { advance, guide, type Route, type RouteStep, renoise, stepsOf } from "./sampler.ts";
 
 /** What to draw, and how. */
 export interface Drawing {

@@ -23,7 +23,7 @@ export const dynamax: Saving<DynamaxOptions> = {
   calibration: thresholdCalibration,
   unsupported: exitUnsupported,
   files: ["file"],
-  seams: () => ["the exits of an answer"],
+  seams: () => ["the steps of an answer"],
   certifiedOn: ({ risk }) => (risk === undefined ? undefined : "raw"),
   settings: () => ["threshold=0.99", "threshold=0.95", "threshold=0.9"],
   async check(options, host) {

@@ -33,7 +33,7 @@ export const sec: Saving<SecOptions> = {
   options: secOptions,
   unsupported: exitUnsupported,
   files: ["file"],
-  seams: () => ["the exits of an answer"],
+  seams: () => ["the steps of an answer"],
   settings: () => ["exit=0.95,stop=1", "exit=0.9,stop=1", "exit=0.9,stop=0.8"],
   async check(options, host) {
     const { open } = await import("./opened.ts");

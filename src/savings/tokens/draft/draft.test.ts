@@ -109,5 +109,5 @@ test("no draft is dense; a network of another model is refused, and exits beside
   expect(await draft.prepare({ ...options, tokens: 0 }, host())).toBeUndefined();
   await expect(draft.prepare(options, host("cd".repeat(32)))).rejects.toThrow("the draft network is for world");
   await expect(draft.check(draft.options.parse({}), host())).rejects.toThrow("no draft network for this model");
-  expect(() => checkSeams(parseRecipe(["draft", "exit:layer=2"]))).toThrow("the exits of an answer");
+  expect(() => checkSeams(parseRecipe(["draft", "exit:layer=2"]))).toThrow("the steps of an answer");
 });

@@ -26,7 +26,7 @@ export const draft: Saving<DraftOptions> = {
   options,
   unsupported: unsupportedDrafts,
   files: ["file"],
-  seams: () => ["the exits of an answer"],
+  seams: () => ["the steps of an answer"],
   settings: () => ["confidence=0.6", "confidence=0.4"],
   async check({ file }, host) {
     const why = unsupportedDrafts(host.decoder);

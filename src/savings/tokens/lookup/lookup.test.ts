@@ -125,7 +125,7 @@ test("a quoted text takes fewer passes: fewer bytes are read, for more FLOPs", a
 
 test("no draft is dense; exits and drafts exclude each other; states that cannot be taken back are refused", async () => {
   expect(await lookup.prepare(lookup.options.parse({ tokens: 0 }), host())).toBeUndefined();
-  expect(() => checkSeams(parseRecipe(["lookup", "exit:layer=2"]))).toThrow("the exits of an answer");
+  expect(() => checkSeams(parseRecipe(["lookup", "exit:layer=2"]))).toThrow("the steps of an answer");
   const config = { ...model.decoder.config, recurrent: () => 10 };
   expect(lookup.unsupported({ ...model.decoder, config } as never)).toContain("recurrent layers");
 });

@@ -29,7 +29,7 @@ export const lookup: Saving<LookupOptions> = {
   needs: ["tokens in"],
   options,
   unsupported: unsupportedDrafts,
-  seams: () => ["the exits of an answer"],
+  seams: () => ["the steps of an answer"],
   settings: () => ["match=4", "match=3", "match=2"],
   async check(_, { decoder }) {
     const why = unsupportedDrafts(decoder);

@@ -1,5 +1,4 @@
-import type { Action } from "../../../savings/depth/exits/decide.ts";
-import { actions } from "../../../savings/depth/exits/decide.ts";
+import { type Action, actions } from "../../../savings/depth/exits/decide.ts";
 
 const at = (action: Action): number => actions.indexOf(action);
 

@@ -3,8 +3,7 @@ import { type Around, executorPrompt, type Template } from "../../../engine/diff
 import { inFile, UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
-import type { Batch, PlacedLatents, TrainingData } from "../../data/batch.ts";
-import { NONE_DROPPED } from "../../data/batch.ts";
+import { type Batch, NONE_DROPPED, type PlacedLatents, type TrainingData } from "../../data/batch.ts";
 import { readText } from "../../data/files.ts";
 import { epochOrder, permutation } from "../../data/order.ts";
 import { got } from "../../data/reading.ts";

@@ -1,7 +1,6 @@
 import { decoderArchitecture } from "../../../models/registry.ts";
 import { UserError } from "../../../util/errors.ts";
-import type { Checkpoint } from "../../../weights/checkpoint.ts";
-import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../../../weights/checkpoint.ts";
 import { Part } from "../../../weights/prepared/part.ts";
 import type { WritableTensor } from "../../../weights/safetensors/write.ts";
 import { writeModel } from "../../checkpoint/model.ts";
