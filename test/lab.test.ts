@@ -89,7 +89,7 @@ test("killed at several points and resumed, a run answers no item twice and retu
 test("usage errors are reported before a model is looked up", async () => {
   const words = (more: readonly string[]) => lab(path.join(folder, "none"), ["--model", "nowhere", ...more]);
   const clash = await words(["--recipe", "xattention xattention"]);
-  expect(clash).toMatchObject({ code: 2, err: expect.stringMatching(/^error: xattention and xattention both change/) });
+  expect(clash).toMatchObject({ code: 2, err: expect.stringMatching(/^error: xattention is given twice/) });
   const typo = await words(["--search", "xattention:tresh=1..2"]);
   expect(typo).toMatchObject({ code: 2, err: expect.stringMatching(/^error: xattention: there is no option "tresh"/) });
 });

@@ -57,8 +57,8 @@ test.each([
     "`node node_modules/modicum/bin/modicum.js ps` and `node_modules/modicum/docs/examples/a.yaml`",
   ],
   [
-    "```sh\nhead CHANGELOG.md | node bin/modicum.js run\n```\n",
-    "```sh\nhead node_modules/modicum/CHANGELOG.md | node node_modules/modicum/bin/modicum.js run\n```\n",
+    "```sh\nnode bin/modicum.js run < LICENSE | jq\n```\n",
+    "```sh\nnode node_modules/modicum/bin/modicum.js run < node_modules/modicum/LICENSE | jq\n```\n",
   ],
   [
     "`node bin/modicum.js train models/a/train.yaml`",

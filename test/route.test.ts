@@ -93,7 +93,7 @@ describe("refused in one sentence", () => {
   });
 
   test.each([
-    ["smollm2>smollm2@share=0.3", [], 2, "Swift and Super are the same model, expected two"],
+    ["smollm2>smollm2@share=0.3", [], 2, "names one model twice, expected two"],
     [`${PAIR}@t=1`, ["--save", "xattention"], 2, "--save needs a single model"],
     [`${PAIR}@t=1,score=vibes`, [], 2, 'route: score: expected "energy", '],
     ["a>b>c", [], 2, "is not a pair of models"],

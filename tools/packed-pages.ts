@@ -60,7 +60,7 @@ const CLONE_COMMAND = new RegExp(`^\`\`\`sh\\n(?:(?!^\`\`\`)[\\s\\S])*?${CLONE.s
 export const withCloneNote = (text: string): string => text.replace(CLONE_COMMAND, "In a clone of Modicum:\n\n$&");
 
 /** The command and the files of the package, as they are named in code. */
-const OWN_FILE = /(?<![\w./([-])(?:bin\/modicum\.js(?= )|docs\/examples\/|models\/(?=\w)|CHANGELOG\.md)/g;
+const OWN_FILE = /(?<![\w./([-])(?:bin\/modicum\.js(?= )|docs\/examples\/|models\/(?=\w)|LICENSE(?= \|))/g;
 
 /** A page's text, with commands as a project runs them that has installed the package. */
 export const withInstalledPaths = (text: string): string =>

@@ -121,6 +121,9 @@ pip and npm keep their own settings, such as registries and proxies.`,
   130  stopped by Ctrl-C
   143  stopped by SIGTERM
 
+A stopped server ends its requests first and exits with 0, or with 1 if it had
+to cut one off.
+
 Stdout has only the result; progress and errors go to stderr. With --json,
 stdout is one JSON object on the last line. DEBUG=modicum adds the stack to
 an error. A stopped training or lab run prints the command that continues it.`,

@@ -130,7 +130,7 @@ async function streamed(pipeline: RoutePipeline, prompt: string): Promise<string
 describe("refused", () => {
   test.each([
     ["smollm2", /"smollm2" is not a pipeline; expected two models, SWIFT>SUPER/],
-    ["smollm2>smollm2@t=1", /Swift and Super are the same model/],
+    ["smollm2>smollm2@t=1", /names one model twice/],
     ["smollm2>nothing@t=1", /no model is called "nothing"/],
     ["smollm2>gemma3@share=0.5", /smollm2>gemma3 is not calibrated for score=energy,aggregate=first/],
     [

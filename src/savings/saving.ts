@@ -42,6 +42,8 @@ export interface Saving<O = unknown> {
    * unsupported, and a recipe runs as if it were left out.
    */
   idle?(form: ModelForm | undefined): string | undefined;
+  /** True if the saving acts only on the tokens of images. */
+  readonly visual?: boolean;
   /** True if the saving supports positions with time, height and width. */
   readonly servesAxes?: boolean;
   /** The saving's calibration; its options name the resulting file. Absent if the saving needs none. */

@@ -20,14 +20,19 @@ export const optimizerOptions = z.strictObject({
 });
 export type OptimizerOptions = z.output<typeof optimizerOptions>;
 
+/** The default LoRA targets, as long as a model has them. */
+export const USUAL_TARGETS = "attn_q,attn_v";
+
 export const loraOptions = z
   .strictObject({
     rank: count.default(8).describe("inner width of a LoRA layer"),
     alpha: z.number().positive().default(16).describe("a LoRA layer's output is multiplied by alpha / rank"),
     targets: z
       .string()
-      .default("attn_q,attn_v")
-      .describe("matrices that get LoRA layers: names separated by commas, or a regular expression for full names"),
+      .default(USUAL_TARGETS)
+      .describe(
+        "matrices that get LoRA layers: names separated by commas, or a regular expression for full names; attn_qkv if the model has no attn_q",
+      ),
     lora_dropout: z.number().min(0).lt(1).default(0).describe("share of a LoRA layer's inputs to drop in training"),
     use_rslora: z.boolean().default(false).describe("rsLoRA: multiply by alpha / √rank instead"),
     loraplus_lr_ratio: z

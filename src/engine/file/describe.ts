@@ -97,7 +97,7 @@ export async function describeModel(model: ResolvedModel, requested: Quant = "au
     ...(sampling && { sampling }),
     ...(stability && { stability }),
     seams,
-    ...weights.imagined(() => servedBy(seams, form, decoder)),
+    ...weights.imagined(() => servedBy(seams, form, image !== undefined, decoder)),
   };
 }
 
@@ -139,13 +139,15 @@ const activeParameters = async (checkpoint: Checkpoint, weights: Pick<Weights, "
 function servedBy(
   seams: readonly Seam[],
   form: ModelForm,
+  seesImages: boolean,
   decoder?: Decoder,
 ): Pick<ModelDescription, "savings" | "unsupported"> {
   const seated = savings.filter(({ needs }) => needs.every((need) => seams.includes(need)));
   const reasons = Object.fromEntries(
-    seated.flatMap(({ name, unsupported, servesAxes }) => {
+    seated.flatMap(({ name, unsupported, servesAxes, visual }) => {
       const axes = decoder?.config.axes && !servesAxes ? "positions on three axes" : undefined;
-      const why = axes ?? (decoder && unsupported(decoder, form));
+      const blind = visual && !seesImages ? "no image encoder" : undefined;
+      const why = axes ?? (decoder && unsupported(decoder, form)) ?? blind;
       return why === undefined ? [] : [[name, why]];
     }),
   );

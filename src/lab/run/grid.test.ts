@@ -152,7 +152,7 @@ describe("a run", () => {
     const cells = [cell!, { ...cell!, task: nothing }];
     await expect(runGrid({ ...one, cells }, silent)).rejects.toThrow("nothing has no items");
     const clash = [parseRecipe(["xattention", "xattention:stride=4"])];
-    await expect(runGrid({ ...one, recipes: clash }, silent)).rejects.toThrow(/xattention and xattention both change/);
+    await expect(runGrid({ ...one, recipes: clash }, silent)).rejects.toThrow(/xattention is given twice/);
     const task = (await findTask(`text:${written("abc de ".repeat(50))}`)) as Task;
     const texts = [{ ...cell!, task }];
     await expect(runGrid({ ...one, cells: texts, recipes: [[dropping]] }, silent)).rejects.toThrow(

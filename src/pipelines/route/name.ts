@@ -77,7 +77,7 @@ export function parsePair(text: string): PairName | undefined {
       2,
     );
   const [swift, strong] = names as [string, string];
-  if (swift === strong) throw new UserError(`"${text}": Swift and Super are the same model, expected two`, 2);
+  if (swift === strong) throw new UserError(`"${text}" names one model twice, expected two`, 2);
   return { name: `${swift}>${strong}`, swift, super: strong, optionText, options: parseRouteOptions(optionText) };
 }
 

@@ -50,7 +50,7 @@ function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): Pair
     );
   const key = ({ sha256, recipe, quant }: ModelIdentity) => JSON.stringify([sha256, recipe, quant]);
   if (key(swift) === key(strong))
-    throw new UserError(`${name}: Swift and Super are the same model, expected two of different cost`, 2);
+    throw new UserError(`${name}: both are the same model, expected two of different cost`, 2);
   return { swift, super: strong };
 }
 

@@ -1,4 +1,5 @@
 import { suggest, UserError } from "../../util/errors.ts";
+import { USUAL_TARGETS } from "../options.ts";
 import { withoutLayer } from "./trainable.ts";
 
 /** Matches names separated by commas; anything else is a regular expression. */
@@ -37,6 +38,15 @@ export class LoraTargets {
       : [`"${this.targets}" matches no matrix's whole name`, ""];
     throw new UserError(`lora: ${problem}${hint} (there are ${[...this.#seen].join(", ")})`, 2);
   }
+}
+
+/** More layers than any model has. */
+const LAYERS = Array.from({ length: 512 }, (_, layer) => layer);
+
+/** The targets, or `attn_qkv` in place of the default ones if the model computes queries, keys and values together. */
+export function usualTargets(targets: string, has: (name: string) => boolean): string {
+  const some = (matrix: string) => LAYERS.some((layer) => has(`blk.${layer}.${matrix}.weight`));
+  return targets === USUAL_TARGETS && !some("attn_q") && some("attn_qkv") ? "attn_qkv" : targets;
 }
 
 /** The part of a name that is the same in all layers. */

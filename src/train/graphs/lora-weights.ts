@@ -28,7 +28,7 @@ import type {
   WeightSource,
 } from "../../weights/weight-source.ts";
 import type { LoraOptions } from "../options.ts";
-import { LoraTargets } from "./lora-targets.ts";
+import { LoraTargets, usualTargets } from "./lora-targets.ts";
 import { dropped } from "./noise.ts";
 import { savedModules } from "./saved-modules.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
@@ -82,7 +82,7 @@ export class LoraWeights implements TrainableWeights {
   ) {
     this.saved = [...savedModules(options.modules_to_save, layout, (name) => base.has(name)), ...head];
     this.served = served;
-    this.#targets = new LoraTargets(options.targets);
+    this.#targets = new LoraTargets(usualTargets(options.targets, (name) => base.has(name)));
   }
 
   get config(): ConfigSource {

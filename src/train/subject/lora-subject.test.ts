@@ -11,7 +11,9 @@ import { withAdapter } from "../../weights/adapter/merge.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { fromGguf, Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Batch } from "../data/batch.ts";
-import { loraOptions, trainOptions } from "../options.ts";
+
+import { usualTargets } from "../graphs/lora-targets.ts";
+import { loraOptions, trainOptions, USUAL_TARGETS } from "../options.ts";
 import { TrainingRun } from "../session/run.ts";
 import { frozenForm, loraSubject } from "./lora-subject.ts";
 
@@ -209,6 +211,14 @@ test("frozen weights are float32 if they fit a quarter of the memory", () => {
   expect(frozenForm("auto", checkpoint, 16 * weights)).toBe("f32");
   expect(frozenForm("auto", checkpoint, 16 * weights - 1)).toBe("auto");
   expect(frozenForm("q8", checkpoint, 16 * weights)).toBe("q8");
+});
+
+test("the default targets fit a model with joint queries, keys and values; a model with both keeps attn_q and attn_v", () => {
+  const targets = (...names: string[]) => usualTargets(USUAL_TARGETS, (name) => names.includes(name));
+  expect(targets("blk.0.attn_qkv.weight")).toBe("attn_qkv");
+  expect(targets("blk.0.attn_qkv.weight", "blk.3.attn_q.weight")).toBe("attn_q,attn_v");
+  expect(targets("blk.0.ssm_in.weight")).toBe("attn_q,attn_v");
+  expect(usualTargets("attn_q", () => true)).toBe("attn_q");
 });
 
 test("a target that names no matrix is refused", async () => {

@@ -46,6 +46,7 @@ export const yopo: Saving<YopoOptions> = {
   files: ["heads"],
   calibration: headCalibration,
   unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),
+  visual: true,
   servesAxes: true,
   untuned: "it acts only on images, and lab tune has no items with images",
   seams: (options) => [

@@ -28,6 +28,7 @@ export const feather: Saving<FeatherOptions> = {
   options: featherOptions,
   withoutPreset: "no setting has been shown to work on this model; choose one, such as feather:after=8,ratio=0.7",
   unsupported: unsupportedCut,
+  visual: true,
   servesAxes: true,
   untuned: "it acts only on images, and lab tune has no items with images",
   seams: ({ after, second }) =>
