@@ -67,15 +67,15 @@ const verbs: Readonly<Record<string, Verb>> = {
 
 /** The program with its verbs; only called ones get options. */
 function build(): Command {
-  const program = new Command("modicum")
-    .usage("VERB [options]")
+  const program = new Command("modicum").usage("VERB [options]");
+  program
     .description("Run language models with only the compute each input needs.")
     .configureHelp(shortHelp)
     .version(version())
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(text.replace("\n(", " (")) })
-    .showHelpAfterError()
+    .showHelpAfterError(usage(program))
     // Set in the environment, so that every fetch obeys it, even in processes that the verb starts.
     .hook("preAction", (_, command) => {
       if (command.optsWithGlobals()["offline"]) process.env["HF_HUB_OFFLINE"] = "1";

@@ -19,8 +19,8 @@ import {
   unregisterRecipe,
 } from "../../savings/registered.ts";
 import { savings } from "../../savings/registry.ts";
-import { checked } from "../../util/checked.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
+import { checkedNamed } from "../../util/named-options.ts";
 import { decimals } from "../../util/printable.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { formHere } from "../../weights/prepared/tuning.ts";
@@ -145,7 +145,7 @@ interface Addition {
 }
 
 async function add(name: string, { model, save = [], adapter }: Addition): Promise<void> {
-  const full = `${shortName(model)}@${checked(recipeName, name)}`;
+  const full = `${shortName(model)}@${checkedNamed("name", recipeName, name)}`;
   const here = await localModel(model);
   const written = parseRecipe(save);
   // A model that is not downloaded yet is checked when it is loaded.

@@ -68,15 +68,24 @@ async function run(config: string | undefined, flags: Flags): Promise<void> {
   const signal = interruptSignal();
   checkFlags(flags);
   const { estimateTraining } = await import("../../lab/training/train.ts");
-  if (flags.dryRun) return tellEstimate(await estimateTraining(await optionsOf(config, flags), { signal }), flags);
+  const named = config === undefined ? nameFlag : undefined;
+  if (flags.dryRun)
+    return tellEstimate(await estimateTraining(await optionsOf(config, flags), { signal }).catch(named), flags);
   using progress = showTraining();
   const call = { ...progress, signal };
-  const result = await started(config, flags, call).catch(
-    sayHowToGoOn(signal, () => howToGoOn((flags.out ?? flags.resume)!)),
-  );
+  const result = await started(config, flags, call)
+    .catch(named)
+    .catch(sayHowToGoOn(signal, () => howToGoOn((flags.out ?? flags.resume)!)));
   progress[Symbol.dispose]();
   if (flags.json) printJson(result);
   else tell(result);
+}
+
+/** Throws the error, with the flag in place of an option's name at its start. */
+function nameFlag(error: unknown): never {
+  const key = error instanceof UserError && /^(\w+): /.exec(error.message)?.[1];
+  if (!key || !Object.hasOwn(trainOptions.shape, key)) throw error;
+  throw new UserError(`${flagOf(key)}${error.message.slice(key.length)}`, error.exitCode);
 }
 
 /** @throws UserError for flags that cannot be combined */
