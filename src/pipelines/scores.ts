@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { fnv1a } from "../util/fnv.ts";
+import { fnv1a } from "../util/hash.ts";
 import { seededRandom } from "../util/random.ts";
 
 /**

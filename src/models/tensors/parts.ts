@@ -15,7 +15,7 @@ import { addUpdate, project, rescales } from "../../nn/linear.ts";
 import type { Norm } from "../../nn/norm.ts";
 import { lookUpBeside, scoreBeside, tokensWith } from "../../nn/token-rows.ts";
 import { UserError } from "../../util/errors.ts";
-import { fnv1a } from "../../util/fnv.ts";
+import { fnv1a } from "../../util/hash.ts";
 import type { Matrix, Sizes, WeightSource } from "../../weights/weight-source.ts";
 import { expertName } from "./names.ts";
 

@@ -262,7 +262,7 @@ describe("requests under recipes", () => {
   test.each([
     [
       "two savings at one place of the model",
-      { savings: [SPARSE, SPARSE] },
+      { savings: [SPARSE, "tri-shape"] },
       /both change .*; a recipe can have only one of them/,
     ],
     [

@@ -1,4 +1,4 @@
-import { fnv1a } from "../../util/fnv.ts";
+import { fnv1a } from "../../util/hash.ts";
 import { seededRandom } from "../../util/random.ts";
 
 /** Methods of combining adapters, under PEFT's names (`combination_type` of `add_weighted_adapter`). */

@@ -1,4 +1,4 @@
-import { fnv1a } from "../../../util/fnv.ts";
+import { fnv1a } from "../../../util/hash.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { type Classifier, probabilityOf } from "./classifier.ts";
 import { featuresOf, type GateInput } from "./features.ts";

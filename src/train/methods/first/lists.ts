@@ -2,7 +2,7 @@ import { MOST_LETTERS } from "../../../engine/decode/listwise/letters.ts";
 import { answerOf, Prompts } from "../../../engine/decode/listwise/prompt.ts";
 import { oneLine } from "../../../engine/decode/listwise/text.ts";
 import { UserError } from "../../../util/errors.ts";
-import { fnv1a } from "../../../util/fnv.ts";
+import { fnv1a } from "../../../util/hash.ts";
 import { seededRandom, shuffle } from "../../../util/random.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { ListRecord, RankedRecord } from "../../data/records.ts";

@@ -1,7 +1,7 @@
 import { generateAll } from "../../../engine/decode/answer/batch-generate.ts";
 import { generateOptions } from "../../../engine/decode/answer/generate.ts";
 import type { Engine } from "../../../engine/decode/run/engine.ts";
-import { fnv1a } from "../../../util/fnv.ts";
+import { fnv1a } from "../../../util/hash.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { Prompt } from "./rollouts.ts";
 

@@ -1,6 +1,0 @@
-/** FNV-1a (Fowler, Noll, Vo) over bytes or 32-bit words: an unsigned 32-bit hash, not for secrets. */
-export function fnv1a(values: Iterable<number>): number {
-  let hash = 0x811c9dc5;
-  for (const value of values) hash = Math.imul(hash ^ value, 0x01000193);
-  return hash >>> 0;
-}
