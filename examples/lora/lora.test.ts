@@ -20,7 +20,7 @@ test("the adapter hides a name, and the receipt has the guarantee", async (t) =>
     "Replace the name by [NAME]: Last weekend Selma painted the garden gate green and oiled the lock before the winter came.",
   );
   assert.match(choices[0].message.content, /^Last weekend \[NAME\] painted the garden gate/);
-  // Whether a recipe is provably faster depends on the machine's timings; if none is, dense answers.
+  // The machine's timings decide which recipes are provably faster; if none is, dense answers.
   if (receipt.guarantee === null) return t.diagnostic("nothing was certified on this machine");
   assert.equal(receipt.guarantee.risk, 0.05);
   assert.match(receipt.recipe.join(), /lookup/);

@@ -9,7 +9,7 @@ const LATENT: ArmName = "latent plan";
 const three = (value: number): string => value.toFixed(3);
 const mostSamples = (one: SeedRow, other: SeedRow): number => other.samples - one.samples;
 
-/** What the latent plan of the same seed has over a row, paired by question. */
+/** The advantage of the same seed's latent plan over a row, paired by question. */
 function aheadOf(rows: readonly SeedRow[], { seed, arm, right }: SeedRow): string[] {
   const latent = rows.filter((row) => row.seed === seed && row.arm === LATENT).toSorted(mostSamples)[0];
   if (!latent || arm === LATENT) return [];

@@ -95,7 +95,8 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
   if (result.success) return result.data;
   const { path, reason } = faultOf(result.error, options, schema);
   const [key, ...inside] = path;
-  if (options[key!] === undefined) throw new UserError(`${flagOf(key!)} is required`, 2);
+  if (result.error.issues[0]!.code === "invalid_type" && options[key!] === undefined)
+    throw new UserError(`${flagOf(key!)} is required`, 2);
   // A repeated flag's value is in the reason, so its index is left out.
   const where = Array.isArray(options[key!]) ? [] : inside;
   throw new UserError(`${[flagOf(key!), ...where].join(" ")}: ${reason}`, 2);

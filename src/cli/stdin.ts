@@ -37,7 +37,7 @@ export async function pipedText(signal: AbortSignal): Promise<string> {
   }
 }
 
-/** What stdin may hold: a terminal and /dev/null hold no text; Node gives its children a socket that may be unused. */
+/** Kinds of stdin: a terminal and /dev/null hold no text; Node gives its children a socket that may be unused. */
 function stdinKind(): "none" | "text" | "socket" {
   try {
     const stdin = fstatSync(0);

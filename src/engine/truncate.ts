@@ -1,6 +1,6 @@
 import { ContextExceeded } from "../util/errors.ts";
 
-/** What to do with texts that are too long: true cuts their ends, a number cuts to that length, false refuses. */
+/** The treatment of texts that are too long: true cuts their ends, a number cuts to that length, false refuses. */
 export type Truncate = boolean | number;
 
 /** The maximum number of tokens to read per text; the model's limit is `most`. */

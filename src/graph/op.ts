@@ -25,7 +25,7 @@ interface Pullback<A> {
   readonly attrs: A;
   /** The loss's gradient with respect to each output; undefined if the loss does not depend on it. At least one is defined. */
   readonly upstream: readonly (Tensor | undefined)[];
-  /** Whether each input's gradient is needed; false for integers. */
+  /** True for each input whose gradient is needed; false for integers. */
   readonly wanted: readonly boolean[];
 }
 

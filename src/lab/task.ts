@@ -24,7 +24,7 @@ export interface TaskOf<K extends ItemKind> {
   readonly name: string;
   readonly summary: string;
   readonly kind: K;
-  /** Where the items come from, for listings. */
+  /** The source of the items, for listings. */
   readonly source: string;
   /** The total number of items; undefined if they are generated on demand. */
   readonly size: number | undefined;

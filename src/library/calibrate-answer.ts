@@ -66,10 +66,8 @@ export async function calibrateAnswers(
   }
   const binding = await bindingOf(resources);
   const file = out ?? gatePath(binding);
-  const metadata = { name: data, sha256: sha256(JSON.stringify(all)), questions: all.length };
+  const metadata = { name: data, sha256: sha256Of(JSON.stringify(all)), questions: all.length };
   const gates = chosen.gate.map((method) => calibratedOn(judged, method, chosen, metadata));
   for (const gate of gates) await keepGate(file, binding, gate);
   return { file, gates, judged };
 }
-
-const sha256 = (text: string): string => sha256Of(text);

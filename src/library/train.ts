@@ -32,7 +32,7 @@ export interface TrainCall
     Pick<Session, "labTasks"> {
   /** The run's folder; at the end it is a model's folder. */
   readonly out: string;
-  /** What to do if the folder already holds a run; by default, the call is refused. */
+  /** The action if the folder already holds a run; by default, the call is refused. */
   readonly reuse?: Exclude<Session["reuse"], "unfinished">;
   /** Threads of the process's pool; default: the cores that it may use. */
   readonly threads?: number;

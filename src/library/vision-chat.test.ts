@@ -105,7 +105,7 @@ test("savings of visual tokens act on all of an InternVL's tiles, and are refuse
   using intern = await load(path.join(fixtures, "internvl"), { quant: "f32" });
   const dense = (await ask(intern, [])).receipt;
   expect(dense.work!["imageTokens"]).toEqual({ dense: 27, run: 27 });
-  // Of each tile's 3 × 3 rows, 4 are kept.
+  // Each tile keeps 4 of its 3 × 3 rows.
   const { receipt } = await ask(intern, ["feather:after=1,mode=uniform,stride=2"]);
   expect(receipt.work!["tokens"]).toEqual({ dense: dense.tokens.prompt, run: dense.tokens.prompt - 3 * 5 });
   expect((await ask(intern, ["yopo:layers=1"])).receipt.work!["tokens"]!.run).toBe(dense.tokens.prompt - 27);

@@ -35,7 +35,7 @@ export interface Mamba2Config {
   /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   readonly epsilon: number;
-  /** Where the result is normalised, by groups: after (the default) or before the product with the gate. */
+  /** The place where the result is normalised, by groups: after (the default) or before the product with the gate. */
   readonly norm?: "behind" | "before" | "none";
   /** Factors for the parts of its input projection; 1 if absent. */
   readonly factors?: ProjectionFactors | undefined;

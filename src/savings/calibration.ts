@@ -4,7 +4,7 @@ import type { SavingHost } from "./seams.ts";
 
 /** Calibrates part of a saving, such as thresholds or heads, for one model on typical prompts. */
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
-  /** What the calibration produces: "a threshold for each layer and head". */
+  /** The product of the calibration: "a threshold for each layer and head". */
   readonly summary: string;
   /** The calibration's options; each has a default and a description. */
   readonly options: S;

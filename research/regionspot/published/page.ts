@@ -81,7 +81,7 @@ const differenceTable = ({ trained }: Published): string =>
       ]),
   );
 
-/** What ten times as many scenes changed. */
+/** The effect of ten times as many scenes. */
 function sizeTable(large: Published): string {
   const small = read<Small>(500);
   const loss = ({ loss }: Trained) => loss.last.toFixed(3);

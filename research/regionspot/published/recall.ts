@@ -14,10 +14,10 @@ const MOST = 20;
 
 /** The shares of boxes that are found, and the mean number of boxes proposed per picture. */
 export interface Recall {
-  /** What proposes them. */
+  /** The source of the proposals. */
   readonly by: string;
   readonly found: number;
-  /** As a control: by the boxes proposed for the next picture. */
+  /** The control: by the boxes proposed for the next picture. */
   readonly nextPicture: number;
   readonly perPicture: number;
 }

@@ -34,7 +34,7 @@ async function pickRecipe(folder: string | undefined, flags: Readonly<Record<str
   const { quality, saving, as } = readFlags(options, flags);
   if (folder === undefined)
     throw new UserError("expected a run's folder, from `lab run --out FOLDER`, and --quality or --saving", 2);
-  const goal = wantedBy(folder, quality, saving);
+  const goal = goalOf(folder, quality, saving);
   await requireRun(folder);
   const summary = await readSummary(folder);
   const picked = pick(summary, goal);
@@ -85,7 +85,7 @@ function byTime(summary: Summary, quality: number): string {
   return `; ${found.recipe} took less time than dense, but \`lab pick\` compares only FLOPs: \`${add}\` registers it`;
 }
 
-function wantedBy(folder: string, quality: number | undefined, saving: number | undefined): PickGoal {
+function goalOf(folder: string, quality: number | undefined, saving: number | undefined): PickGoal {
   if (quality !== undefined && saving === undefined) return { quality };
   if (saving !== undefined && quality === undefined) return { saving };
   const call = `modicum lab pick ${quoted(folder)} --quality -0.01`;

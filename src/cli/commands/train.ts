@@ -117,10 +117,10 @@ async function optionsOf(config: string | undefined, flags: Flags): Promise<Trai
   const values = config === undefined ? {} : await readValues(config, "the run");
   if (typeof values !== "object" || values === null || Array.isArray(values))
     throw new UserError(`${config}: expected the run's options by name`);
-  const given = { ...values, ...flagsSet(flags) };
+  const input = { ...values, ...flagsSet(flags) };
   for (const [option, partner] of Object.entries(partners))
-    if (option in given && !(partner in given)) warn(`${flagOf(option)} has no effect without ${flagOf(partner)}`);
-  return config === undefined ? readFlags(trainOptions, withPresets(given) as Flags) : withFlags(values, flags);
+    if (option in input && !(partner in input)) warn(`${flagOf(option)} has no effect without ${flagOf(partner)}`);
+  return config === undefined ? readFlags(trainOptions, withPresets(input) as Flags) : withFlags(values, flags);
 }
 
 const flagsSet = (flags: Flags): Partial<Flags> =>

@@ -23,7 +23,7 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly patchSize: number;
   /** The number of tokens of an image. */
   readonly tokens: number;
-  /** What the sizes describe: one tile, or one example if images may have any size; by default, every image. */
+  /** The subject of the sizes: one tile, or one example if images may have any size; by default, every image. */
   readonly of?: "tile" | "example";
 }
 

@@ -24,7 +24,7 @@ const [bases, adapters] = [here("../../models/fixtures"), here("../../weights/ad
 const newFolder = () => path.join(mkdtempSync(path.join(root, "to-")), "model");
 const json = (...file: string[]) => JSON.parse(readFileSync(path.join(...file), "utf8"));
 
-/** What an encoder computes for its base's texts: a classifier's scores, else hidden states. */
+/** An encoder's results for its base's texts: a classifier's scores, else hidden states. */
 async function outputs(file: string, base: string, adapter?: string): Promise<Float32Array> {
   const { checkpoint, own } = await openAdapted(file, { adapter });
   const { encoder, weights } = await openEncoder(checkpoint, newFolder(), "f32", own);

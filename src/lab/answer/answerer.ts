@@ -16,7 +16,7 @@ export interface Reply {
   readonly shared?: number;
 }
 
-/** Where to cut a prompt longer than the context: at its beginning, or in its middle. */
+/** The place to cut a prompt longer than the context: at its beginning, or in its middle. */
 export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 

@@ -18,7 +18,7 @@ const options = z.strictObject({
   top: count(1, 1400).optional(),
   /** The maximum number of words read from each document. */
   words: count(1, 10_000).optional(),
-  /** Whether to keep each query's source documents, judged −1, which are lexically closest to the query. */
+  /** True to keep each query's source documents, judged −1, which are lexically closest to the query. */
   source: z.enum(["keep", "drop"], "expected keep or drop").default("keep"),
 });
 type Options = z.output<typeof options>;

@@ -39,7 +39,7 @@ const isGated = ({ tensors }: Checkpoint): boolean => tensors.has("enc.blk.0.ffn
 /** A T5's encoder without the decoder, for embeddings; GGUF has a separate architecture for it. */
 export const t5Encoder = {
   tensors: (checkpoint: Checkpoint): Names => namesFor(checkpoint, { gated: isGated(checkpoint) }),
-  // Whether the model is gated is not known here, so the names of both forms are returned.
+  // A gated model cannot be recognised here, so the names of both forms are returned.
   modules: (canonical: string): string[] => [true, false].flatMap((gated) => modulesFor({ gated })(canonical)),
   open(weights: WeightSource): Encoder {
     return new T5Encoder(

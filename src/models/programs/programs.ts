@@ -337,7 +337,7 @@ const blockInBytes = (layer: number, form: ByteForm): string => `${blockOf(layer
 /** Programs that read the model's head share its packed weights. */
 const sharedBlock = ({ shared }: { readonly shared?: boolean }): string | undefined => (shared ? "head" : undefined);
 
-/** Where a decoder's weights are. */
+/** The source of a decoder's weights. */
 interface Home {
   readonly shared: SharedWeights | undefined;
   readonly device: Device;

@@ -17,7 +17,15 @@ import {
   planningFor,
   promptFor,
 } from "./plan.ts";
-import { executorOf, type Hashes, type PairEntry, plannerOf, projectorOf, sourceFor, trainedFor } from "./trained.ts";
+import {
+  executorOf,
+  type Hashes,
+  plannerOf,
+  projectorOf,
+  sourceFor,
+  type TrainedProjector,
+  trainedFor,
+} from "./trained.ts";
 
 /** A plan, and how it was made. */
 type Draft = PlanWithCost & { readonly planner: string; readonly planning: Planning };
@@ -99,7 +107,7 @@ class Bill {
 async function planBy(
   model: HeldModel,
   executor: Facts,
-  trained: PairEntry | undefined,
+  trained: TrainedProjector | undefined,
   question: string,
   { options, signal }: TextRequest,
   { planning: input = {}, projector }: PlanSettings,

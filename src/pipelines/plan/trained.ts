@@ -21,13 +21,13 @@ export async function hashesOf(models: Pick<Resources, "identity">): Promise<Has
 }
 
 /** A projector that was trained for two models. */
-export interface PairEntry {
+export interface TrainedProjector {
   readonly folder: string;
   readonly metadata: ProjectorFile;
 }
 
 /** A folder's projector, or the one found by the two models' hashes. @throws UserError if it is for other models */
-export function trainedFor(own: Hashes, place?: string): PairEntry | undefined {
+export function trainedFor(own: Hashes, place?: string): TrainedProjector | undefined {
   const folder = place ?? projectorFor(own);
   if (folder === undefined) return undefined;
   const metadata = readProjector(folder);
@@ -39,7 +39,7 @@ export function trainedFor(own: Hashes, place?: string): PairEntry | undefined {
 export function sourceFor(
   planner: HeldModel,
   { source, tokenizer }: Pick<Facts, "source" | "tokenizer">,
-  { folder, metadata }: PairEntry,
+  { folder, metadata }: TrainedProjector,
 ): Promise<LatentSource> {
   const loaded = plannerOf(planner);
   return planner.attached(`latents for ${folder}`, () =>
@@ -52,7 +52,7 @@ export function sourceFor(
   );
 }
 
-export const projectorOf = (executor: HeldModel, { folder }: PairEntry): Promise<Projector> =>
+export const projectorOf = (executor: HeldModel, { folder }: TrainedProjector): Promise<Projector> =>
   executor.attached(`projector ${folder}`, () => Projector.open(folder));
 
 /** @throws UserError for a model of another kind */

@@ -113,7 +113,7 @@ export function thresholdForAccuracy(outcomes: readonly Outcome[], least = super
 
 /**
  * The score at which the normalized histograms of Swift right and Swift wrong cross (E-LANG, section on the threshold).
- * Of several crossings, the one that separates them best.
+ * If they cross several times, the crossing that separates them best counts.
  */
 function thresholdAtCrossing(samples: readonly Sample[]): number {
   const scored = samples.filter(({ score }) => !Number.isNaN(score));

@@ -18,7 +18,7 @@ export interface PreparedRoute {
   readonly rule: Decider | NamedCertificate;
 }
 
-/** Where a pair's calibration is found. */
+/** The place of a pair's calibration. */
 interface CalibrationSource {
   /** A file that replaces the pair's own. */
   readonly file?: string | undefined;

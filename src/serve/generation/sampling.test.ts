@@ -31,7 +31,7 @@ test("a seed is any whole number of 64 bits except -1, which means none; the eng
     "9007199254740994",
   ];
   const seeds = [...plain, ...others].map(seedOf);
-  // As 64-bit integers, the smallest seed is the largest plus one, and JSON rounds 2^64 − 1 to 2^64, which is 0.
+  // The smallest seed is the largest plus one as 64-bit integers, and JSON rounds 2^64 − 1 to 2^64, which is 0.
   expect(new Set(seeds).size).toBe(plain.length + others.length - 2);
   for (const seed of seeds) expect(Number.isSafeInteger(seed) && seed! >= 0).toBe(true);
   for (const odd of ["0.5", "1e20", "-1e20", "1e999"])

@@ -38,8 +38,6 @@ export type Key = z.output<typeof keySchema>;
 /** The prefix of every key. */
 export const PREFIX = "mk-";
 
-const hashOf = (secret: string): string => sha256Of(secret);
-
 /** File permissions: only the owner may read and write. */
 const OWNERS = 0o600;
 
@@ -78,7 +76,7 @@ export class KeyStore {
     if (same) throw new UserError(`name: there is a key "${name}" (${same.id}); expected another name`, 2);
     const secret = `${PREFIX}${randomBytes(32).toString("base64url")}`;
     const created = new Date().toISOString();
-    const key = { id: randomUUID().slice(0, 8), name, hash: hashOf(secret), scopes: [...allowed], created, terms };
+    const key = { id: randomUUID().slice(0, 8), name, hash: sha256Of(secret), scopes: [...allowed], created, terms };
     await keepJson(this.file, [...keys, key], OWNERS);
     return { secret, key };
   }
@@ -98,7 +96,7 @@ export class KeyStore {
   }
 
   async find(secret: string): Promise<Key | undefined> {
-    const hash = hashOf(secret);
+    const hash = sha256Of(secret);
     return (await this.list()).find((key) => key.hash === hash);
   }
 }

@@ -41,7 +41,7 @@ export interface TrainingState {
   /** Hash of the data. */
   readonly data: string;
   readonly machine: Machine;
-  /** What `freeze: auto` chose. */
+  /** The choice of `freeze: auto`. */
   readonly frozen?: FrozenChoice | undefined;
 }
 

@@ -30,7 +30,7 @@ export interface DataOptions {
   /** True for several samples per row, without attention between them. */
   readonly packing: boolean;
   readonly labels: LabelRule;
-  /** What happens to samples longer than a row; by default, they are dropped. */
+  /** The treatment of samples longer than a row; by default, they are dropped. */
   readonly excessLengthStrategy?: TrainOptions["excessLengthStrategy"];
   /** How the encoder reads texts; undefined for language models. */
   readonly reading?: TextReading | undefined;

@@ -125,7 +125,7 @@ test.each([true, false])(
     const shares = rows.map((text) => text[0]).filter((letter) => letter === "b").length / rows.length;
     expect(shares).toBe(0.75);
     const times = Array.from({ length: 8 }, (_, i) => rows.filter((text) => text === `b${i} `).length);
-    // Of 96 draws in two epochs, 72 are from the 8 samples of `b`.
+    // The 8 samples of `b` give 72 of 96 draws in two epochs.
     expect(times).toEqual(Array(8).fill(9));
     expect(new Set(rows.filter((text) => text.startsWith("a"))).size).toBe(24);
     // Without weights, files are drawn in proportion to their sizes.

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What `freeze: auto` chose, as a checkpoint stores it. */
+/** The choice of `freeze: auto`, as a checkpoint stores it. */
 export const frozenChoice = z.object({
   names: z.array(z.string()).min(1),
   /** FLOPs spent on the gradients that the choice is based on. */

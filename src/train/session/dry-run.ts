@@ -11,7 +11,7 @@ import type { Session } from "./session.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 import type { LabTasks } from "./tasks.ts";
 
-/** What a run needs before it has a folder. */
+/** The needs of a run before it has a folder. */
 type DryRunTerms = Omit<OpenTerms, "out" | "resumes">;
 
 /** Estimates a run from a small part of its data; stores nothing. @throws UserError */

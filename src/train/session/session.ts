@@ -20,7 +20,7 @@ export interface Session {
   /** The run's folder; in the end, it is a model folder that every command accepts. */
   readonly out: string;
   /**
-   * What to do with a run that is already in the folder. `resume changed` continues it even if options or data differ;
+   * The treatment of a run that is already in the folder. `resume changed` continues it even if options or data differ;
    * `unfinished` continues only an unfinished run with the same options and data, and otherwise starts over.
    */
   readonly reuse: "refuse" | "resume" | "resume changed" | "unfinished" | "force";

@@ -64,7 +64,7 @@ export interface Stage extends Disposable {
   readonly head?: SubjectKind;
   /** Lab tasks that `evaluate` scores. */
   readonly tasks?: readonly ScoredTask[];
-  /** What `freeze: auto` chose. */
+  /** The choice of `freeze: auto`. */
   readonly frozen?: FrozenChoice | undefined;
   /** Notices about the stage's options and data. */
   readonly notices?: readonly string[];
@@ -82,7 +82,7 @@ export interface Stage extends Disposable {
   bill?(steps: number): MethodBill;
 }
 
-/** What stages of a run are opened with. */
+/** The terms with which stages of a run are opened. */
 export interface OpenTerms {
   readonly options: TrainOptions;
   /** The run's folder. */

@@ -11,7 +11,7 @@ import { recomputes } from "../step/recompute.ts";
 import type { StepTerms } from "../step/step-buffers.ts";
 import type { Subject } from "./subject.ts";
 
-/** What a run trains: a head, a network that predicts noise, or a subject that only its method knows. */
+/** The subject of training: a head, a network that predicts noise, or a subject that only its method knows. */
 export type SubjectKind = HeadKind | "noise" | "own";
 
 interface RunPasses extends Disposable {

@@ -17,7 +17,7 @@ export interface Initializer {
   readonly type: Dtype | undefined;
   readonly shape: readonly number[];
   /**
-   * Where its little-endian elements are, in the model's file or one beside it; or the elements themselves, if there
+   * The place of its little-endian elements, in the model's file or one beside it; or the elements themselves, if there
    * are few.
    */
   readonly data: Place | readonly number[];

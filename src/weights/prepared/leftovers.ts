@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { VERSION } from "./store-index.ts";
 
-/** What the folder of prepared weights contains. */
+/** The contents of the folder of prepared weights. */
 export interface PreparedUsage {
   /** The folder's total number of bytes. */
   readonly bytes: number;

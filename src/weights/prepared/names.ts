@@ -1,6 +1,6 @@
 import type { Rows } from "../checkpoint.ts";
 
-/** Where a checkpoint stores a tensor. Canonical names are GGUF's (`blk.0.attn_q.weight`). */
+/** The place of a tensor in a checkpoint. Canonical names are GGUF's (`blk.0.attn_q.weight`). */
 export interface TensorPlace {
   readonly name: string;
   /**

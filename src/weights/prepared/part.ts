@@ -16,7 +16,7 @@ export class Part {
   readonly #matrix: Rows | undefined;
   /** The shape that the model expects. */
   readonly shape: readonly number[];
-  /** What is wrong with the tensor in the checkpoint: "is missing", or a wrong shape. */
+  /** The tensor's fault in the checkpoint: "is missing", or a wrong shape. */
   readonly problem: string | undefined;
 
   constructor(

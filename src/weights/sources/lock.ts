@@ -11,7 +11,7 @@ export interface LockOptions {
   onWait?: (() => void) | undefined;
   /** Stops waiting. */
   signal?: AbortSignal | undefined;
-  /** What the lock is for, in the error if it is not available. */
+  /** The lock's purpose, for the error if it is not available. */
   purpose?: string | undefined;
 }
 

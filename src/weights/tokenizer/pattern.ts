@@ -24,7 +24,7 @@ export function compile(pattern: Pattern): RegExp {
 }
 
 export const behaviourSchema = z.enum(["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]);
-/** What to do with the matches when splitting a text. */
+/** The treatment of matches when a text is split. */
 export type Behaviour = z.output<typeof behaviourSchema>;
 
 interface Range {

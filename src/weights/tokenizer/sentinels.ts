@@ -15,7 +15,7 @@ export const modeToken = (mode: Mode): string => `[${mode}]`;
 export interface Blanks {
   /** The texts around the blanks, one more than the number of blanks, without the space before a blank. */
   readonly texts: readonly string[];
-  /** Whether each blank has a space before it. */
+  /** True for each blank with a space before it. */
   readonly spaced: readonly boolean[];
 }
 

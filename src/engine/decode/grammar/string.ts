@@ -16,7 +16,7 @@ export function stringNode(json: Json, { minLength = 0, maxLength, pattern, form
   return json.string(json.forest.repeat(json.char, lengths.min, lengths.max));
 }
 
-/** Whether zod added this pattern to a format of the same meaning; grammars often cannot express the pattern. */
+/** True if zod added this pattern to a format of the same meaning; grammars often cannot express the pattern. */
 const isZods = (pattern: string): boolean => zodsPatterns().has(pattern);
 
 let known: ReadonlySet<unknown> | undefined;

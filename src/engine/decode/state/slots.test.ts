@@ -62,7 +62,7 @@ describe.each([
     for (const i of [0, 1, 2, 3]) held.push((await filled(engine, [41 + i, ...run(i, 20 + i)])).slot);
     const { slots } = engine.slots.batches[0]!;
     expect(held).toEqual(slots.slice(0, 4));
-    // Of the first three slots, only the third is next to the last running one.
+    // Only the third of the first three slots is next to the last running one.
     for (const slot of held.slice(0, 3)) engine.release(slot);
     const prompt = [41, ...run(0, 20), 5];
     const again = await filled(engine, prompt);

@@ -38,7 +38,7 @@ export interface ReadTerms extends EncodeTerms {
   /** Requests with more FLOPs are refused before anything runs. */
   readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
   readonly onStopped?: OnStopped | undefined;
-  /** Whether long texts are cut; true if absent. */
+  /** True, the default, if long texts are cut. */
   readonly truncate?: Truncate | undefined;
   /** The task whose prompt is written before each text to embed, such as `query`; the model's default if absent. */
   readonly prompt?: string | undefined;

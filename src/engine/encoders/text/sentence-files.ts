@@ -14,7 +14,7 @@ export interface SentenceSettings {
   readonly pooling: Pooling;
   /** Linear layers after the pooling, in order. */
   readonly dense: readonly DenseModule[];
-  /** Whether vectors are normalised to length 1. */
+  /** True if vectors are normalised to length 1. */
   readonly normalise: boolean;
   /** The maximum number of tokens per text, including the tokens added around it; the model's limit if undefined. */
   readonly limit: number | undefined;

@@ -11,7 +11,7 @@ import type { PictureSize } from "./picture.ts";
 import { PromptRunner } from "./prompt-runner.ts";
 import { advance, guide, type Route, type RouteStep, renoise, stepsOf } from "./sampler.ts";
 
-/** What to draw, and how. */
+/** The drawing's subject and settings. */
 export interface Drawing {
   readonly sampler: SamplerName;
   readonly steps: number;

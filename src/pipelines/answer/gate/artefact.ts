@@ -24,7 +24,7 @@ const calibratedGate = z
     data: z.strictObject({ name: z.string(), sha256, questions: z.int().min(1) }),
     /** The retrieval rate and the accuracy on those questions. */
     measured: z.strictObject({ rate: share, accuracy: share, always: share, never: share }),
-    /** Those questions' scores, ascending, from which the threshold for any rate is computed. */
+    /** The questions' scores, ascending, from which the threshold for any rate is computed. */
     scores: z.array(z.number()).optional(),
   })
   .refine(({ method, classifier }) => method !== "classifier" || classifier, {

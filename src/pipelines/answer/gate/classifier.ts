@@ -34,7 +34,7 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const logitOf = ({ weights, bias }: Linear, values: readonly number[]): number =>
   weights.reduce((sum, w, i) => sum + w * values[i]!, bias);
 
-/** Whether each branch answered a question correctly, 0 or 1. */
+/** 1 for each branch that answered a question correctly, else 0. */
 export interface Outcome {
   readonly plain: number;
   readonly retrieved: number;

@@ -21,7 +21,7 @@ interface ExitData {
   readonly documents: readonly string[];
 }
 
-/** What to train exits with: the model, the data, the options, and the saving that will use the exits. */
+/** The parts for training exits: the model, the data, the options, and the saving that will use the exits. */
 export interface ExitTraining {
   readonly model: LanguageModel;
   /** The weight form in which the model was loaded. */

@@ -42,7 +42,7 @@ export function matrixOf({ name, offset, shape }: Parameter): Prunable {
 export const weightsIn = (matrices: readonly Pick<Prunable, "rows" | "columns">[]): number =>
   matrices.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
 
-/** What a run prunes. */
+/** The weights that a run prunes. */
 export interface PruningScope {
   /** The number of weights that can be pruned. */
   readonly weights: number;

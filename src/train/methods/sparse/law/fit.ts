@@ -34,7 +34,7 @@ type Start = readonly [a: number, b: number, e: number, alpha: number, beta: num
 export interface FitOptions {
   /** The residual of the log loss above which the Huber loss is linear. */
   readonly delta?: number;
-  /** Where fits start; the best fit is kept. Default: the best points of the grid of arXiv 2203.15556. */
+  /** Starting points of fits; the best fit is kept. Default: the best points of the grid of arXiv 2203.15556. */
   readonly starts?: readonly Start[];
 }
 
