@@ -18,7 +18,7 @@ afterEach(() => goOn());
 async function oneWaits(limits = {}, signal?: AbortSignal) {
   server = await serveModels(models, { memory, limits: limitOptions.parse(limits) });
   goOn = hold();
-  const first = post(server, "/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3 });
+  const first = post(server, "/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3, temperature: 0 });
   await expect.poll(() => measured("running", "tiny")).toBe(1);
   const second = embed(signal);
   return { first, second };
