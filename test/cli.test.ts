@@ -215,7 +215,7 @@ describe("mistakes get one sentence", () => {
 
   test.each([
     ["a file that is not there", ["run", "--model", "./no.gguf", "Hi"], /no file \.\/no\.gguf/],
-    ["a recipe that is not there", ["run", "--recipe", "no.json", "Hi"], /no\.json: no such file/],
+    ["a recipe that is not there", ["run", "--recipe", "no.json", "Hi"], /no\.json: there is no such file/],
     ["a model to remove that is not here", ["rm", "smollm3"], /no model called "smollm3".*did you mean "smollm2"/],
     ["a place outside the file", ["complete", "LICENSE", "--at", "9999:1"], /LICENSE: there is no line 9999; the last/],
     ["a chat without a terminal", ["chat"], /needs a terminal/],

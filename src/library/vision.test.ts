@@ -88,7 +88,7 @@ test.each([
   ["a cut file", { images: [Buffer.from("\x89PNG\r\n\x1a\n", "latin1")] }, "image 1: the image cannot be decoded"],
   ["an address", { images: ["http://example.com/a.png"] }, "images are not fetched over a network"],
   ["more than a context", { images: Array(20).fill(red) }, /tokens, 80 of them from images, but .* context is 64,/],
-  ["a missing file", { images: ["/none.png"] }, "/none.png: the file cannot be read"],
+  ["a missing file", { images: ["/none.png"] }, "/none.png: there is no such file"],
   ["scores of the prompt", { images: [red], promptLogprobs: 0 }, "images: expected no promptLogprobs with them"],
 ])("%s is refused", async (_, options, sentence) => {
   await expect(model.complete(QUESTION, options)).rejects.toThrow(sentence);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "./errors.ts";
-import { codeOf, writeError } from "./system-errors.ts";
+import { codeOf, readError, writeError } from "./system-errors.ts";
 
 const failed = (code: string): Error => Object.assign(new Error(`${code}: something`), { code });
 
@@ -20,6 +20,22 @@ describe("a failed write", () => {
     const bug = new RangeError("offset");
     expect(writeError(bug, "/x/m")).toBe(bug);
     expect(writeError("text", "/x/m")).toBe("text");
+  });
+});
+
+describe("a failed read", () => {
+  test.each([
+    ["ENOENT", "/x/m: there is no such file"],
+    ["EISDIR", "/x/m: this is a folder, expected a file"],
+    ["EACCES", "/x/m: the file cannot be read (permission denied)"],
+    ["EIO", "/x/m: the file cannot be read (EIO: something)"],
+  ])("%s is a sentence", (code, sentence) => {
+    expect(readError(failed(code), "/x/m")).toEqual(new UserError(sentence));
+  });
+
+  test("of another kind stays what it is", () => {
+    const own = new UserError("too large");
+    expect(readError(own, "/x/m")).toBe(own);
   });
 });
 

@@ -41,6 +41,17 @@ export function unopened(path: string): string | undefined {
   }
 }
 
+/** A failed read as one sentence; errors that are not the system's are returned unchanged. */
+export function readError(error: unknown, file: string): unknown {
+  const code = codeOf(error);
+  if (code === undefined) return error;
+  if (code === "ENOENT") return new UserError(`${file}: there is no such file`);
+  if (code === "EISDIR") return new UserError(`${file}: this is a folder, expected a file`);
+  return new UserError(
+    `${file}: the file cannot be read (${reasonOf(error) ?? (error as Error).message.split(",")[0]})`,
+  );
+}
+
 /** A failed write as one sentence; other errors are returned unchanged. */
 export function writeError(error: unknown, path: string): unknown {
   const reason = reasonOf(error);

@@ -1,6 +1,7 @@
 import { Buffer, constants } from "node:buffer";
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { UserError } from "../util/errors.ts";
+import { readError } from "../util/system-errors.ts";
 
 /** Node reads at most 2 GiB at once. */
 const MAX_READ = 2 ** 30;
@@ -27,7 +28,7 @@ export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
     // The path may already name a different file, because writers replace whole files.
     return use({ path, size: fstatSync(opened).size, read: (...span) => read(path, opened, ...span) });
   } catch (error) {
-    throw asUserError(path, error);
+    throw readError(error, path);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
@@ -45,9 +46,4 @@ function read(path: string, fd: number, offset: number, length: number, what = "
     done += got;
   }
   return bytes;
-}
-
-function asUserError(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !("code" in error)) return error;
-  return new UserError(`${path}: the file cannot be read (${error.message.split(",")[0]})`);
 }

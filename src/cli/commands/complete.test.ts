@@ -24,7 +24,7 @@ test.each([
   ["a binary file", file("e.bin", "a\0b"), { line: 1, column: 1 }, /e\.bin: this is a binary file, expected a source/],
   ["what is not UTF-8", file("f.ts", Buffer.of(0xff, 0xfe)), { line: 1, column: 1 }, /f\.ts: expected text in UTF-8$/],
   ["a folder", join(folder, "sub"), { line: 1, column: 1 }, /sub: this is not a file$/],
-  ["a missing file", join(folder, "none.ts"), { line: 1, column: 1 }, /none\.ts: the file cannot be read \(ENOENT/],
+  ["a missing file", join(folder, "none.ts"), { line: 1, column: 1 }, /none\.ts: there is no such file/],
 ])("%s is refused in one sentence", (_name, path, place, sentence) => {
   expect(() => sourceOf(path, place)).toThrow(sentence);
 });

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
@@ -21,6 +20,7 @@ import { load } from "../../library/load.ts";
 import { textPipelineNamed } from "../../pipelines/registry.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
+import { textOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
 import { mean } from "../../util/mean.ts";
 import { version } from "../../util/package-root.ts";
@@ -154,9 +154,7 @@ const recipeList = z.array(z.union([z.string(), z.array(z.string())]));
 
 /** Recipes from a file: a JSON list of texts, or one per line. @throws UserError */
 async function recipesIn(file: string): Promise<Recipe[]> {
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`--candidates: ${file} cannot be read (${error.code})`, 2);
-  });
+  const text = await textOf(file);
   const lines = text.trimStart().startsWith("[") ? listIn(file, text) : text.split("\n");
   const recipes = lines.map((line) => parseRecipe(line.split(/\s+/).filter(Boolean)));
   for (const recipe of recipes) checkSeams(recipe);

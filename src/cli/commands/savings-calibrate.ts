@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { calibrateSaving, calibrationOf, learners, saveCalibration } from "../../library/profile.ts";
 import type { Learnt } from "../../savings/calibration.ts";
 import { readRecords } from "../../train/data/records.ts";
 import { documentsOf } from "../../train/methods/exit-heads/corpus.ts";
+import { textOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -78,11 +78,6 @@ function show({ summary, use }: Learnt, out: string, json: boolean): void {
   if (json) printJson({ out, save: use(out), summary });
   else print(`${out}: ${summary}`, `use it: --save ${use(out)}`);
 }
-
-const textOf = (file: string): Promise<string> =>
-  readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`cannot read the text ${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
-  });
 
 /** A file's questions, each with its picture. @throws UserError */
 async function picturesIn(file: string | undefined): Promise<{ image: string; prompt: string }[]> {

@@ -85,7 +85,7 @@ test.each([
   [["xatention"], 'did you mean "xattention"?'],
   [["xattention", "--texts", "README.md", "--stride", "12"], "--stride: expected a divisor of blockSize 128, got 12"],
   [["xattention", "--texts", "README.md", "--coverage", "2"], "--coverage: must be at most 1 (got 2)"],
-  [["xattention", "--texts", "none.txt"], "none.txt: the file cannot be read"],
+  [["xattention", "--texts", "none.txt"], "none.txt: there is no such file"],
   [["xattention", "--texts", "README.md", "--out", "none/p.json"], "there is no folder none"],
 ])("calibrate %j is refused in one sentence", async (words, sentence) => {
   await expect(savings("calibrate", ...words)).rejects.toThrow(sentence);

@@ -6,7 +6,7 @@ import { openIndex } from "../../library/open-index.ts";
 import type { AdditionCounts } from "../../retrieval/add.ts";
 import { isPostgres } from "../../util/database/postgres.ts";
 import { UserError } from "../../util/errors.ts";
-import { codeOf } from "../../util/system-errors.ts";
+import { readError } from "../../util/system-errors.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 import { contentHash } from "../../weights/sources/model-hash.ts";
 import type { Notice } from "./connection.ts";
@@ -30,7 +30,7 @@ export interface IndexJob {
 /** @throws UserError if it cannot be read */
 const fileHash = (file: string): Promise<string> =>
   contentHash(file).catch((error: unknown) => {
-    throw new UserError(`${file} cannot be read (${codeOf(error) ?? error})`);
+    throw readError(error, file);
   });
 
 const count = z.int().min(0);

@@ -319,7 +319,7 @@ describe("a folder with contents", () => {
     const base = await grid("profile", { recipes: parseRecipe([`xattention:thresholds=${profile}`]).map((s) => [s]) });
     const [cell] = base.cells;
     const own = { ...base, cells: [{ ...cell!, task: choiceTask(2), source: { ...cell!.source, sha256 } }] };
-    await expect(runGrid(own, silent)).rejects.toThrow(/profile\.json: this file of the recipe cannot be read/);
+    await expect(runGrid(own, silent)).rejects.toThrow(/profile\.json: there is no such file/);
     expect(existsSync(own.out)).toBe(false);
     write(0.9);
     await runGrid({ ...own, reuse: "resume" }, silent);

@@ -144,7 +144,7 @@ test.each([
   ["no labels", { labels: [] }, /no labels are given/],
   ["a label twice", { labels: ["cat", "cat"] }, /the label "cat" is given twice/],
   ["a box outside", { boxes: [[0, 0, 33, 9]] }, /box 1 is \[0, 0, 33, 9\], which is not inside the picture of 32 × 32/],
-  ["no picture", { image: { image: "/no/such.png" } }, /\/no\/such\.png: the file cannot be read/],
+  ["no picture", { image: { image: "/no/such.png" } }, /\/no\/such\.png: there is no such file/],
 ])("%s is refused", async (_, fields, sentence) => {
   const { image, boxes } = scene();
   await expect(recognize(recognizer, { image: { image }, boxes, labels, ...fields })).rejects.toThrow(sentence);

@@ -23,7 +23,7 @@ test("a file that a certificate's recipes name is refused by name once it is cha
     `${heads} has changed since auto:mine was certified; restore it, or tune again`,
   );
   rmSync(heads);
-  await expect(prepare()).rejects.toThrow(`${heads}: this file of the recipe cannot be read (ENOENT)`);
+  await expect(prepare()).rejects.toThrow(`${heads}: there is no such file`);
   writeFileSync(heads, "one");
   expect(await prepare()).toBeDefined();
 });

@@ -76,7 +76,7 @@ test.each([
   [() => ({ files: [file("k.txt", "a"), file("l.jsonl", "{}")] }), /got both: .*k\.txt and .*l\.jsonl$/],
   [() => ({ files: [file("q.txt", "x".repeat(2000))], packing: true }), /q\.txt: packing is for samples/],
   [() => ({ files: [file("m.txt", Uint8Array.of(0xff, 0xfe))] }), /m\.txt: expected text in UTF-8$/],
-  [() => ({ files: [path.join(folder, "none.txt")] }), /none\.txt: the file cannot be read/],
+  [() => ({ files: [path.join(folder, "none.txt")] }), /none\.txt: there is no such file/],
   [() => ({ files: [file("n.jsonl", `${lines(2)}\n{`)] }), /^[^:]*n\.jsonl: line 3: this is not JSON/],
 ])("bad data %#: one sentence", (options, sentence) => {
   expect(() => open(options())).toThrow(sentence);

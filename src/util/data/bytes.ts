@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { UserError } from "../errors.ts";
+import { codeOf, readError } from "../system-errors.ts";
 
 const zipped = (path: string): boolean => /\.gz$/i.test(path);
 
@@ -14,14 +15,10 @@ async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   try {
     yield* gunzip ?? file;
   } catch (error) {
-    throw new UserError(`${path}: ${reason(error)}`);
+    if (error instanceof Error && codeOf(error)?.startsWith("Z_"))
+      throw new UserError(`${path}: this is not a valid gzip file (${error.message})`);
+    throw readError(error, path);
   }
-}
-
-function reason(error: unknown): string {
-  const { code = "", message } = error as Error & { code?: string };
-  if (code.startsWith("Z_")) return `this is not a valid gzip file (${message})`;
-  return `the file cannot be read (${message.split(",")[0]})`;
 }
 
 /** All of a file's bytes. @throws UserError */

@@ -118,5 +118,5 @@ test("a file of another kind, and one that is not there, are one sentence", asyn
   await expect(all("a.xlsx")).rejects.toThrow(
     /^a\.xlsx: expected a file whose name ends in \.jsonl, .*\.parquet, with/,
   );
-  await expect(all("none.jsonl")).rejects.toThrow(/^none\.jsonl: the file cannot be read \(ENOENT/);
+  await expect(all("none.jsonl")).rejects.toThrow("none.jsonl: there is no such file");
 });

@@ -3,8 +3,8 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
-import { codeOf } from "../../util/system-errors.ts";
-import { ModelFault } from "../model-fault.ts";
+import { readError } from "../../util/system-errors.ts";
+import { asModelFault } from "../model-fault.ts";
 import type { ResolvedModel } from "./store.ts";
 
 /**
@@ -17,7 +17,7 @@ export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<
   try {
     return await contentHash(file, isRead);
   } catch (error) {
-    throw new ModelFault(`${file}: the file cannot be read (${codeOf(error)})`);
+    throw asModelFault(readError(error, file));
   }
 }
 

@@ -85,7 +85,7 @@ test("files and bytes are read; what cannot be is named", async () => {
   const { width, height } = await readImage({ image: file("wide.png") }, 0);
   expect([width, height]).toEqual([91, 50]);
   await expect(readImage({ image: new Uint8Array(3) }, 1)).rejects.toThrow(/^image 2: this is not an image/);
-  await expect(readImage({ image: "/no/such.png" }, 0)).rejects.toThrow(/^\/no\/such\.png: the file cannot be read/);
+  await expect(readImage({ image: "/no/such.png" }, 0)).rejects.toThrow(/^\/no\/such\.png: there is no such file/);
   await expect(readImage({ image: "" }, 1)).rejects.toThrow("image 2: the path is empty, expected a file's path");
   await expect(readImage({ image: "data:image/png;base64,AAAA" }, 0)).rejects.toThrow(
     "image 1: this is a data: URL, expected the path of a file or its bytes",

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { UserError } from "../../../util/errors.ts";
+import { readError } from "../../../util/system-errors.ts";
 import { decodeImage, MOST_BYTES } from "./decode.ts";
 import type { Pixels } from "./pixels.ts";
 
@@ -56,7 +57,6 @@ async function bytesOf(file: string): Promise<Uint8Array> {
     if (size > MOST_BYTES) throw new UserError(`${file}: the image has ${size} bytes, expected at most ${MOST_BYTES}`);
     return await readFile(file);
   } catch (error) {
-    if (error instanceof UserError || !(error instanceof Error)) throw error;
-    throw new UserError(`${file}: the file cannot be read (${error.message.split(",")[0]})`);
+    throw readError(error, file);
   }
 }

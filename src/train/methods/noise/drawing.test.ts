@@ -100,7 +100,7 @@ test("a network learns two classes, is stopped, resumes to the same weights, and
 
 test.each([
   ["no JSON", /bad.jsonl: line 1: expected JSON with "image" and "label"/],
-  ['{"image":"gone.png","label":"rows"}', /gone\.png: the file cannot be read/],
+  ['{"image":"gone.png","label":"rows"}', /gone\.png: there is no such file/],
   ['{"label":"rows"}', /bad.jsonl: line 1: "image": expected string/],
   ["\n", /bad.jsonl: there are no images/],
 ])("data %s are refused", async (line, sentence) => {
