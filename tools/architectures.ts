@@ -28,7 +28,7 @@ interface Proof {
   readonly ggufs: Checkpoint[];
 }
 
-/** The proofs of each architecture, by all of its names. */
+/** The proofs of each architecture, under all of its names. */
 const proofs = readProofs();
 
 function readProofs(): ReadonlyMap<string, Proof> {
@@ -57,7 +57,7 @@ function rowsOf(page: string, kind: ArchitectureKind): Map<string, readonly stri
   return new Map(cells.flatMap((row) => [...row[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => [name!, row] as const)));
 }
 
-/** The savings that a published model can use as it is: the others need heads trained for it. */
+/** The savings that a published model can use unchanged; other savings need heads trained for the model. */
 const known = savings.filter(({ needs }) => !needs.includes("head"));
 
 /** Returns whether a decoder can be trained, and the savings that fit one of its fixtures. */

@@ -59,7 +59,7 @@ async function minifiedBytes(): Promise<number> {
 
 /** The number and size of the package's files, as npm packs this clone, with a separate build. */
 async function packageSizes(): Promise<{ files: number; bytes: number }> {
-  // Beside the sources, as a release is built: source maps hold the relative paths to them.
+  // Built beside the sources, like a release, because source maps contain relative paths to the sources.
   const dist = mkdtempSync(join(root, "dist-"));
   try {
     await bundle(dist);

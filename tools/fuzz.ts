@@ -1,4 +1,4 @@
-/** Sends schemathesis's requests to a server: `npx tsx tools/fuzz.ts [examples an endpoint] [seed] [key]`. */
+/** Sends schemathesis's requests to a server: `npx tsx tools/fuzz.ts [examples per endpoint] [seed] [key]`. */
 import { canFuzz, fuzz } from "../src/serve/fuzz.testing.ts";
 
 if (!canFuzz) throw new Error("there is no .ci/venv with schemathesis; .ci/run makes it");

@@ -34,7 +34,7 @@ export const SECTION = "gguf-kl";
 /** The table of the page; a file's name ends with its type. */
 export const divergencesTable = ({ files }: Divergences): string =>
   markdownTable(
-    ["file", "engine in float32", "as `run` has it"],
+    ["file", "engine in float32", "as `run` uses it"],
     files.map(({ file, f32, auto }) => [
       file.replace(/ (\S+)$/, ", `$1`"),
       ...[f32, auto].map((value) => value.toExponential(1)),

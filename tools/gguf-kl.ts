@@ -4,7 +4,7 @@
  *
  * npx tsx tools/gguf-kl.ts [FILE.gguf NAME [REFERENCE]]
  *
- * Both read FILE, the engine in float32 and in its running form. NAME names the row, such as "SmolLM2-135M Q8_0".
+ * Both engines read FILE, this one in float32 and in its running form. NAME names the row, such as "SmolLM2-135M Q8_0".
  * REFERENCE is the source model of FILE. Without a file, only the page is written.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -34,7 +34,7 @@ import { writeSection } from "./section.ts";
 
 const TOKENS = 512;
 
-/** Logits in rows of the vocabulary. */
+/** This engine's logits, one row per token. */
 async function ownLogits(file: string, tokens: readonly number[], quant: Quant): Promise<Rows> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-kl-"));
   const { decoder, weights } = await openDecoder(openCheckpoint(file), folder, quant);

@@ -16,9 +16,9 @@ interface Locked {
 
 interface Native {
   readonly name: string;
-  /** The features that need it. */
+  /** The features that need the dependency. */
   readonly use: string;
-  /** Its build packages, by name. */
+  /** The names of the dependency's build packages. */
   readonly builds: RegExp;
 }
 

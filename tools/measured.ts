@@ -46,7 +46,7 @@ function joined(rows: readonly (readonly string[])[]): string[] {
 }
 
 /**
- * No flag is needed for the default model, for a bench without a model, or for one that trains and describes its own.
+ * The default model needs no flag, nor does a bench without a model, or one that trains and describes its own model.
  */
 const modelFlag = (model: string): string =>
   ["smollm2", "none"].includes(model) || model.includes(" ") ? "" : ` --model ${model}`;

@@ -14,7 +14,7 @@ import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
-/** The fields of an option's JSON schema for its row. */
+/** The fields of an option's JSON schema that its row shows. */
 interface Option {
   type?: string;
   properties?: Readonly<Record<string, Option>>;
@@ -55,7 +55,7 @@ function kind({ type, enum: choices, const: word, anyOf, minimum, maximum }: Opt
   return bounded ? `${name}, ${minimum} to ${maximum}` : `${name}, at least ${minimum}`;
 }
 
-/** Changed defaults in the changelog's form. */
+/** Changed defaults in the changelog's format. */
 export const changesTable = (): string =>
   markdownTable(
     ["version", "option", "before", "now", "reason"],

@@ -3,7 +3,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { root } from "./section.ts";
 
 // Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names, marks
-// commands that need a clone, and names the installed files in the others. `remove` (postpack) restores the pages:
+// commands that need a clone, and names installed files in other commands. `remove` (postpack) restores the pages:
 // `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
 
 /** True if the package in `from` includes `path`: by the `files` of its package.json, or always if there are none. */
@@ -32,8 +32,8 @@ const pagesIn = (from: string, folder: string): string[] =>
 const LINK = /^```.*?^```|!?\[([^\]]*)\]\(([^)\s]+)\)|`[^`\n]*`/gms;
 
 /**
- * A page's text, with file names instead of links that leave the package in `from`; `isInside` decides that for a
- * relative path.
+ * A page's text, with file names instead of links that leave the package in `from`; `isInside` decides whether a
+ * relative path stays inside.
  */
 export const withoutOutsideLinks = (
   page: string,
@@ -53,7 +53,7 @@ export const withoutOutsideLinks = (
 const CLONE =
   /\b(?:(?:packages|research|deploy|src)\/|npm (?:ci|run|pack)|npx tsx|js bench|(?:sweep|export-run)\.yaml)/;
 
-/** The first block of such commands. */
+/** The first block with a command that only a clone can run. */
 const CLONE_COMMAND = new RegExp(`^\`\`\`sh\\n(?:(?!^\`\`\`)[\\s\\S])*?${CLONE.source}`, "m");
 
 /** A page's text, with a note before commands that the package cannot run. */
@@ -62,11 +62,11 @@ export const withCloneNote = (text: string): string => text.replace(CLONE_COMMAN
 /** The command and the files of the package, as they are named in code. */
 const OWN_FILE = /(?<![\w./([-])(?:bin\/modicum\.js(?= )|docs\/examples\/|models\/(?=\w)|LICENSE(?= \|))/g;
 
-/** A page's text, with commands as a project runs them that has installed the package. */
+/** A page's text, with commands as they are run in a project that has installed the package. */
 export const withInstalledPaths = (text: string): string =>
   text.replace(LINK, (code) => (CLONE.test(code) ? code : code.replace(OWN_FILE, "node_modules/modicum/$&")));
 
-/** The folder, outside the package, that keeps the original pages meanwhile. */
+/** The folder, outside the package, that keeps the original pages until `remove`. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
 
 export function add(from = root, aside = asideOf(from)): void {

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, "..");
 const library = (): string =>
   JSON.parse(readFileSync(join(root, "node_modules/onnxruntime-node/package.json"), "utf8")).version;
 
-/** `package.json` of a platform's package. Its version combines the library's and ours. */
+/** `package.json` of a platform's package. Its version combines the library's version and ours. */
 export function platformManifest(platform: string) {
   const [os, cpu] = platform.split("-");
   return {
@@ -36,7 +36,7 @@ ONNX Runtime ${library()}'s shared library for ${platform}, as the npm package o
 install script. The package modicum depends on it and loads it. The licence of ONNX Runtime is in LICENSE.txt.
 `;
 
-/** Writes a platform's package, ready to pack, into a folder of its name in `folder`. */
+/** Writes a platform's package, ready to pack, into a folder with the package's name in `folder`. */
 export function writePlatformPackage(platform: string, folder: string): string {
   const file = LIBRARIES[platform];
   if (file === undefined)

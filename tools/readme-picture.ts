@@ -75,7 +75,7 @@ export function picture({ recipes, items }: Summary): string {
 const gridline = (value: number): string =>
   `<path d="M${AREA.left} ${y(value)}H${AREA.right}" stroke="${colour("line")}"/>${text([AREA.left - 8, y(value) + 4], String(value), "faint", 'text-anchor="end"')}`;
 
-/** A step line through the recipes that no other beats in both quality and saving. */
+/** A step line through the recipes that no other recipe beats in both quality and saving. */
 function frontier(recipes: readonly RecipeSummary[]): string {
   const steps = recipes.filter(({ on_frontier }) => on_frontier).sort((a, b) => a.flops_saved - b.flops_saved);
   const [first, ...rest] = steps.map(({ flops_saved, quality }) => [x(flops_saved), y(quality)] as const);

@@ -150,7 +150,7 @@ function testNames(node: ts.Node, outer: string): string[] {
   return names;
 }
 
-/** Sorted, without their files: a moved test is the same test. */
+/** Test names, sorted and without their files, because a moved test is the same test. */
 function tests(): string {
   const files = execFileSync("git", ["ls-files", "*.test.ts", "*.test.tsx"], { cwd: root, encoding: "utf8" });
   const names = files

@@ -48,7 +48,7 @@ const ROWS: readonly Row[] = [
   { task: "prose", recipe: "[`lookup`](lookup.md): nothing gained", bench: "lookup-prose-amx" },
   { task: "short chats' prompts", recipe: "[`int8-prefill`](int8-prefill.md)", bench: "int8-prefill-amx" },
   {
-    task: "prompts from 4,096 tokens: the prompt's part",
+    task: "prompts of 4,096 tokens or more: prefill",
     recipe: "[`xattention`](xattention.md)",
     bench: "xattention-amx",
   },
@@ -58,7 +58,7 @@ const ROWS: readonly Row[] = [
     tuning: { name: "passages", model: "smollm2" },
   },
   { task: "code completion at a cursor", recipe: "[`sec`](sec.md)", bench: "complete-vnni" },
-  { task: "images: their first token", recipe: "[`feather`](feather.md)", bench: "vision-amx" },
+  { task: "images: time to the first token", recipe: "[`feather`](feather.md)", bench: "vision-amx" },
   {
     task: "questions, by two models",
     recipe: "[`A>B`](../pipelines/route.md)",
@@ -105,7 +105,7 @@ const shortName = (machine: string): string => machine.replace(/,.*$/, "");
 writeSection(
   "docs/savings/README.md",
   "savings-by-task",
-  markdownTable(["task", "try first", "dense's time over its own", "model", "machine", "measured by"], ROWS.map(cells)),
+  markdownTable(["task", "try first", "speed-up over dense", "model", "machine", "measured by"], ROWS.map(cells)),
 );
 
 /** One row per saving and task, from all surveys. */
@@ -121,8 +121,5 @@ const surveyed = readdirSync(join(root, SURVEYS)).flatMap((name) => {
 writeSection(
   "docs/savings/README.md",
   "savings-times",
-  markdownTable(
-    ["request", "recipe", "dense's time over its own", "by FLOPs", "model", "machine", "measured by"],
-    surveyed,
-  ),
+  markdownTable(["request", "recipe", "speed-up over dense", "by FLOPs", "model", "machine", "measured by"], surveyed),
 );

@@ -1,4 +1,4 @@
-/** Writes README's table of speed beside llama.cpp, a column for each class of processor. `npx tsx tools/speed.ts` */
+/** Writes README's table of speeds relative to llama.cpp, by class of processor. `npx tsx tools/speed.ts` */
 import { type Measured, RESULTS, readResults } from "./measured.ts";
 import { markdownTable, writeSection } from "./section.ts";
 

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
- * These need a separate process: they replace modules or timers, inspect the process's memory or threads, load a second
- * ONNX Runtime, or expect new memory in a cache. test/restore.setup.ts resets spies and the environment after each file.
+ * Tests that need their own process: they replace modules or timers, inspect its memory or threads, load a second ONNX
+ * Runtime, or expect new memory in a cache. test/restore.setup.ts resets spies and the environment after each file.
  */
 const ISOLATED =
   /\bvi\.(mock|hoisted|resetModules|stubGlobal|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|import\("onnxruntime-node"\)|environment\(\)\.threads|slot\.cache\.place\(/;
@@ -20,11 +20,11 @@ const SLOW: Readonly<Record<string, RegExp>> = {
 };
 
 export interface TestFiles {
-  /** No process, socket, real model, clock or profile: `npm run test:fast`. */
+  /** Tests without a process, socket, real model, clock or profile: `npm run test:fast`. */
   readonly fast: string[];
-  /** The rest, except those that need isolation. */
+  /** All other tests, except those that need isolation. */
   readonly slow: string[];
-  /** Each of these runs in a separate process. */
+  /** Tests that each run in a separate process. */
   readonly isolated: string[];
 }
 
@@ -43,7 +43,7 @@ const testsIn = (root: string, folder: string): string[] =>
     .filter((file) => file.endsWith(".test.ts"))
     .map((file) => join(folder, file));
 
-/** Why a test file is slow: signs in it, or in its helpers (`*.testing.ts`). */
+/** The reasons why a test file is slow: signs in the file, or in its helpers (`*.testing.ts`). */
 export function reasons(root: string, file: string, seen = new Set<string>()): string[] {
   seen.add(file);
   const text = readFileSync(join(root, file), "utf8");

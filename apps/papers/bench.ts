@@ -1,6 +1,7 @@
 /**
- * Times the pages over many papers, without the network between: `npx tsx apps/papers/bench.ts [papers] [folder]`. The papers
- * consist of this project's own sentences; with a folder, they and their index are stored for the next run. The last line is JSON.
+ * Times the pages over many papers, without a network in between: `npx tsx apps/papers/bench.ts [papers] [folder]`. The
+ * papers consist of this project's own sentences; with a folder, they and their index are stored for the next run. The
+ * last line is JSON.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
@@ -13,7 +14,7 @@ import { siteOf } from "./web/serve.ts";
 
 const [count, folder] = [Number(process.argv[2] ?? 10_000), process.argv[3] ?? join(tmpdir(), `papers-${process.pid}`)];
 const [ROUNDS, WARM] = [40, 3];
-/** The number of sentences per abstract, and of papers per day. */
+/** Sentences per abstract, and papers per day. */
 const [LENGTH, DAILY] = [4, 50];
 const BATCH = 500;
 
@@ -61,7 +62,7 @@ const pages: Readonly<Record<string, () => string>> = {
   all: () => "/?period=all",
   search: () => `/search?q=${encodeURIComponent(query())}`,
 };
-/** Wall time in milliseconds, which other work lengthens, and processor time. */
+/** Wall times, which other load lengthens, and the median CPU time, in milliseconds. */
 interface Times {
   readonly median: number;
   readonly p95: number;
@@ -90,9 +91,7 @@ const results: Record<string, Times> = {};
 for (const [name, path] of Object.entries(pages)) {
   const { median, p95, cpu } = await timed(path);
   results[name] = { median, p95, cpu };
-  console.log(
-    `${name.padEnd(8)} median ${median} ms, 95th percentile ${p95} ms, median of the processor's time ${cpu} ms`,
-  );
+  console.log(`${name.padEnd(8)} median ${median} ms, 95th percentile ${p95} ms, median CPU time ${cpu} ms`);
 }
 const metadata = { bench: "papers", papers: count, rounds: ROUNDS, unit: "ms", load: loadavg()[0] };
 console.log(JSON.stringify({ ...metadata, ...results, machine: cpus()[0]!.model }));

@@ -1,7 +1,8 @@
 /**
  * Checks recommendations on Cranfield, with judged questions as readers: `npx tsx apps/papers/recommend-check.ts
- * CRANFIELD`. A reader saves half of a question's relevant documents; the others should come first. The controls are a
- * reader who saved as many at random, and the order by closeness to the mean of the saved ones. The last line is JSON.
+ * CRANFIELD`. A reader saves half of a question's relevant documents; the other half should come first. The controls
+ * are a reader who saved as many documents at random, and a ranking by closeness to the mean of the saved documents.
+ * The last line is JSON.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import { openPapers } from "./src/papers.ts";
 import { type Candidate, recommend } from "./web/recommend.ts";
 
 const [place, folder] = [process.argv[2]!, process.argv[3] ?? "/tmp/papers-cranfield"];
-/** Minimum relevant documents of a question, so that enough are saved and enough remain. */
+/** The minimum number of relevant documents per question, so that enough are saved and enough remain. */
 const FEWEST_RELEVANT = 8;
 const RESAMPLES = 2000;
 

@@ -9,7 +9,7 @@ import { best } from "./settings.ts";
 const phases: Record<string, number> = {};
 let last = 0;
 
-/** Records the time since the last mark; the first starts with the process. */
+/** Records the time since the last mark, or since the process started for the first mark. */
 function mark(phase: string): void {
   const now = performance.now();
   phases[phase] = Math.round(now - last);

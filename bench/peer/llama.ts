@@ -1,4 +1,4 @@
-/** llama.cpp through node-llama-cpp as a child that speaks `protocol.ts`. Its one optional argument is JSON of settings that override the best. */
+/** llama.cpp through node-llama-cpp as a child that speaks `protocol.ts`; a JSON argument overrides settings. */
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import { type Answer, type Args, seconds, serve } from "../protocol.ts";
 import { open } from "./model.ts";

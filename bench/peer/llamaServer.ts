@@ -1,6 +1,6 @@
 /**
  * llama.cpp through node-llama-cpp behind a minimal server: `llamaServer.mjs MODEL [SETTINGS]`. One context has as many
- * sequences as there are clients; those evaluated at the same time join one batch.
+ * sequences as there are clients; sequences evaluated at the same time join one batch.
  */
 import type { LlamaContextSequence } from "node-llama-cpp";
 import { open } from "./model.ts";

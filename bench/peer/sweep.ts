@@ -1,6 +1,6 @@
 /**
  * Finds the best llama.cpp settings for this machine: `npx tsx bench/peer/sweep.ts MODEL.gguf [ROUNDS]`. All variants
- * take turns in every round; prints medians and spreads of tokens per second, for a prompt of 512 tokens and 64 tokens
+ * take turns in every round; prints medians and spreads of tokens per second, for a 512-token prompt and the 64 tokens
  * after it, and the peak resident memory in MB.
  */
 import { Child } from "../child.ts";

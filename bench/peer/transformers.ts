@@ -3,7 +3,7 @@ import path from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
 import { serveTexts } from "../embed-side.ts";
 
-/** Texts per batch: the fastest of 1, 2, 4, 8 and 16 on two cores, since it pads a batch to its longest text. */
+/** Texts per batch: the fastest of 1, 2, 4, 8 and 16 on two cores, since batches are padded to their longest text. */
 const BATCH = 1;
 
 await serveTexts(async (model) => {

@@ -1,4 +1,4 @@
-/** transformers.js with a decoder in 4 bits, as a child that speaks `protocol.ts`. */
+/** transformers.js with a 4-bit decoder, as a child that speaks `protocol.ts`. */
 import path from "node:path";
 import { AutoModelForCausalLM, env, type PreTrainedModel, StoppingCriteria, Tensor } from "@huggingface/transformers";
 import { type Answer, type Args, seconds, serve } from "../protocol.ts";

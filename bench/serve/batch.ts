@@ -10,7 +10,7 @@ const CLIENTS = 8;
 const REQUESTS = 3;
 const [PROMPT, ANSWER] = [128, 64];
 
-/** Runs 8 clients of a server, with answers of 64 tokens to prompts of 128; in total tokens per second. */
+/** Runs 8 clients of a server, with 128-token prompts and 64-token answers; measures total tokens per second. */
 export const serveBatch: Bench = {
   name: "serve-batch",
   unit: "tok/s",
@@ -23,7 +23,7 @@ export const serveBatch: Bench = {
   }),
 };
 
-/** No two prompts share a beginning; both sides get the same ones. */
+/** No two prompts share a beginning; both sides get the same prompts. */
 function rate({ path }: BenchOptions): (send: Send) => Promise<number> {
   const texts = new Texts(path);
   const asks = () => Array.from({ length: REQUESTS }, () => completion(texts, texts.next(PROMPT), ANSWER));

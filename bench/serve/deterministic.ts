@@ -8,7 +8,7 @@ const CLIENTS = 8;
 /** The system prompt ends in the middle of a chunk, as most do. */
 const [SYSTEM, QUESTION, ANSWER] = [640, 32, 32];
 
-/** Times 8 clients with one cached system prompt until the last is answered, with `deterministic` and without. */
+/** Times 8 clients with one cached system prompt until the last is answered, with and without `deterministic`. */
 export const serveDeterministic: Bench = {
   name: "serve-deterministic",
   unit: "ms",

@@ -9,7 +9,7 @@ import { type Send, serverSide } from "./side.ts";
 const CLIENTS = 32;
 const SENTENCES = 1024;
 
-/** Runs 32 clients of a server with one sentence per request, in float32 on both sides; in sentences per second. */
+/** Runs 32 clients with one sentence per request, in float32 on both sides; measures sentences per second. */
 export const serveEmbed: Bench = {
   name: "serve-embed",
   unit: "texts/s",

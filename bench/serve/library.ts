@@ -4,7 +4,7 @@
  */
 import { load, type RunOptions } from "../../src/index.ts";
 
-/** A call of the library. */
+/** A call to the library. */
 export interface LibraryCall {
   readonly prompt: string;
   readonly options: RunOptions;

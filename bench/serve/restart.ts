@@ -10,8 +10,8 @@ import { Texts } from "./texts.ts";
 const [SYSTEM, QUESTION, ANSWER] = [4096, 32, 16];
 
 /**
- * Time to first token of a new question behind a known system prompt of 4,096 tokens, the first request after a
- * server's restart: the prompt's chunks are on disk, or nothing is kept.
+ * Time to first token of a new question after a known system prompt of 4,096 tokens, in the first request after a
+ * server restart: with the prompt's chunks on disk, or with nothing kept.
  */
 export const serveRestart: Bench = {
   name: "serve-restart",

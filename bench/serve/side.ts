@@ -5,7 +5,7 @@ import type { Side } from "../harness.ts";
 import type { Server } from "./server.ts";
 import type { Answered, Client, Traffic } from "./traffic.ts";
 
-/** Has clients send their requests; returns the results by client. @throws Error if one was refused */
+/** Has clients send their requests; returns the results by client. @throws Error if a request was refused */
 export type Send = (clients: readonly Client[]) => Promise<Answered[][]>;
 
 /** A server as a side, under a load generator; `measure` makes one measurement of it. */

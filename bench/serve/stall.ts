@@ -12,7 +12,7 @@ const LONG = 4096;
 /** The chunk size of prompts: at most this many tokens run between two tokens of a stream. */
 const CHUNK = 256;
 const CHUNKS = 10;
-/** The longest allowed gap in a stream, in chunks: one chunk of the other's prompt, and the stream's own step. */
+/** The longest allowed gap in a stream, in chunks: one chunk of the other request's prompt plus the stream's step. */
 const ALLOWED = 1.3;
 
 /**

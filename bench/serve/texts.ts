@@ -6,7 +6,7 @@ import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** Texts of the project's documents and sources, with different beginnings. */
+/** Texts from the project's documents and sources, with different beginnings. */
 export class Texts {
   readonly tokenizer: Tokenizer;
   readonly #book: readonly number[];
@@ -18,7 +18,7 @@ export class Texts {
     this.#book = book().flatMap((text) => this.tokenizer.encode(text));
   }
 
-  /** A text of exactly `tokens` tokens, including `after`, which it follows. */
+  /** The text `after`, followed by exactly `tokens` tokens. */
   next(tokens: number, after = ""): string {
     const wanted = this.tokenizer.encode(after).length + tokens;
     for (; this.#at + tokens <= this.#book.length; this.#at++) {

@@ -14,7 +14,7 @@ export function longChats(tokenizer: Tokenizer, tokens: number, count: number): 
     turns.reduce((sum, { content }) => sum + tokenizer.encode(content).length + TURN, 0);
   const chats = Array.from({ length: count }, () => {
     const messages: (typeof items)[number] = [];
-    // After an item that does not fit, a few others are tried.
+    // After an item that does not fit, a few more items are tried.
     for (let tried = 0; tried < 20; tried++) {
       const item = items.shift()!;
       if (SYSTEM + length([...messages, ...item]) <= tokens) messages.push(...item);

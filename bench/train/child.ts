@@ -13,7 +13,7 @@ export interface SentBatch {
 
 export const sent = ({ rows, ids, labels }: Batch): SentBatch => ({ rows, ids: [...ids], labels: [...labels] });
 
-/** The commands of a training side: each one's arguments and answer. Seconds are by the child's own clock. */
+/** The commands of a training side: each command's arguments and answer. Seconds are by the child's own clock. */
 export interface TrainCommands {
   /** Runs one step per batch. Losses are nats per label. */
   steps: { args: { batches: readonly SentBatch[] }; answer: { seconds: number; losses: number[] } };
@@ -47,7 +47,7 @@ export class TrainChild {
     return child;
   }
 
-  /** @throws Error if it died */
+  /** @throws Error if the child died */
   async call<N extends Name>(command: N, args: TrainCommands[N]["args"]): Promise<TrainCommands[N]["answer"]> {
     this.#process.stdin.write(`${JSON.stringify({ command, ...args })}\n`);
     return (await this.#reply()) as TrainCommands[N]["answer"];

@@ -11,7 +11,7 @@ import { PEFT } from "./versions.ts";
 
 const [TOKENS, CHATS, STEPS] = [512, 64, 2];
 
-/** LoRA layers of rank 8 beside a model in float32, on chats of 512 tokens with assistants' turns as labels. */
+/** LoRA layers of rank 8 on a float32 model, with chats of 512 tokens and the assistants' turns as labels. */
 async function prepareLora(path: string, quant: "f32" | "auto"): Promise<Prepared> {
   const { tokenizer } = await openBase(path, {});
   return prepare({
@@ -32,7 +32,7 @@ async function peer(options: BenchOptions, { folder }: Prepared) {
   return { name: PEFT, script: "train_lora.py", args: [await floatBase(options), folder] };
 }
 
-/** Whole steps of LoRA beside a frozen float32 model. */
+/** Whole LoRA training steps on a frozen float32 model. */
 export const trainLora: Bench = {
   name: "train-lora",
   unit: "ms/step",
@@ -44,7 +44,7 @@ export const trainLora: Bench = {
   },
 };
 
-/** The peak resident memory of a process that runs three steps of LoRA; our side keeps the model's own form. */
+/** The peak resident memory of a process that runs three steps of LoRA; our side keeps the model's own format. */
 export const trainMemory: Bench = {
   name: "train-memory",
   unit: "MB",

@@ -9,12 +9,12 @@ import { openTraining } from "./open.ts";
 /** A run in peers' formats: its initial weights as files in Hugging Face's layouts, and its data. */
 export interface Prepared {
   readonly options: TrainOptions;
-  /** A model's folder, or an adapter's; removed when this process ends. */
+  /** The folder of a model or an adapter, removed when this process ends. */
   readonly folder: string;
   readonly data: RunData;
 }
 
-/** Writes a run's initial weights, so that a peer begins with the same. */
+/** Writes a run's initial weights, so that a peer begins with the same weights. */
 export async function prepare(values: z.input<typeof trainOptions>): Promise<Prepared> {
   const options = trainOptions.parse(values);
   const folder = temporary();

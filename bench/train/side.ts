@@ -29,7 +29,7 @@ export interface TrainSide {
   start(): Promise<TrainChild>;
   measure(child: TrainChild, seconds: number): Promise<number>;
   readonly check: CheckLosses;
-  /** The greatest allowed difference of a loss, in nats. */
+  /** The largest allowed difference between losses, in nats. */
   readonly tolerance: number;
 }
 

@@ -12,17 +12,17 @@ import { aliases, home, type PackageMirror, programsFolder } from "../weights/so
 export interface Check {
   name: string;
   ok: boolean;
-  /** True if no model runs without it. */
+  /** True if no model runs without the requirement. */
   needed: boolean;
   found: string;
-  /** True if it exists but is damaged. */
+  /** True if the requirement exists but is damaged. */
   damaged?: boolean;
 }
 
-/** The name of the check on the folder for models and indexes. */
+/** The name of the check for the folder of models and indexes. */
 export const CACHE_FOLDER = "cache folder";
 
-/** The name of the check on the library that runs models. */
+/** The name of the check for the library that runs models. */
 export const ORT = "ONNX Runtime";
 
 const run = promisify(execFile);
@@ -87,7 +87,7 @@ function instructionSets(): string {
   return known.join(" ");
 }
 
-/** Loading it also shows that koffi, its foreign-function library, works here. */
+/** Loading ONNX Runtime also shows that koffi, the foreign-function library, works here. */
 async function onnxRuntime(): Promise<string> {
   const { libraryPath, ortLibrary } = await import("../runtime/ort/library.ts");
   return `${ortLibrary().version}, ${libraryPath()}`;

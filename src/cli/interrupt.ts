@@ -3,7 +3,7 @@ import { listenForStop } from "./stop-signal.ts";
 
 let running: AbortController | undefined;
 
-/** A signal that is aborted when `stopSignal` is, or by `interrupt`. */
+/** A signal that is aborted by a stop signal or by `interrupt`. */
 export function interruptSignal(): AbortSignal {
   running = new AbortController();
   listenForStop(running);

@@ -2,7 +2,7 @@ import { UserError } from "../util/errors.ts";
 import { printable } from "../util/printable.ts";
 import { DISK_FULL } from "../util/system-errors.ts";
 
-/** Why a command's result cannot be written to stdout. */
+/** The reason why a command's result cannot be written to stdout. */
 export const unwritten = ({ code, message }: NodeJS.ErrnoException): UserError =>
   new UserError(`cannot write to stdout: ${code === "ENOSPC" ? DISK_FULL : message}`);
 

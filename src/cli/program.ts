@@ -65,7 +65,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   help: { summary: "show help on a verb or a topic", local: true, load: async () => ({ define: defineHelp }) },
 };
 
-/** The program with its verbs; only called ones get options. */
+/** The program with its verbs; only called verbs get options. */
 function build(): Command {
   const program = new Command("modicum").usage("VERB [options]");
   program
@@ -76,7 +76,7 @@ function build(): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(text.replace("\n(", " (")) })
     .showHelpAfterError(usage(program))
-    // Set in the environment, so that every fetch obeys it, even in processes that the verb starts.
+    // Set in the environment, so that every fetch is offline, even in processes that the verb starts.
     .hook("preAction", (_, command) => {
       if (command.optsWithGlobals()["offline"]) process.env["HF_HUB_OFFLINE"] = "1";
     });
@@ -135,7 +135,7 @@ async function showHelp([name, ...inner]: string[], { all = false }: { all?: boo
   called.configureHelp(all ? wholeHelp : shortHelp).outputHelp();
 }
 
-/** A topic, or a saving, a pipeline or a method. @throws UserError if there is none of that name */
+/** A topic, or a saving, a pipeline or a method. @throws UserError if nothing has that name */
 async function showTopic(name: string, program: Command): Promise<void> {
   const { topicText, topicNames } = await import("./topics.ts");
   const text = topicText(name);

@@ -6,7 +6,7 @@ import { decimals } from "../util/printable.ts";
 import { quoted } from "./lab-command.ts";
 import { displayOn } from "./progress-display.ts";
 
-/** How to resume a run; a run that was stopped before its folder was created starts anew. */
+/** A sentence on how to resume a run; a run that was stopped before its folder was created starts anew. */
 export function howToGoOn(folder: string): string {
   if (!existsSync(optionsFile(folder))) return "the run has not begun; the same command begins it";
   return `\`modicum train --resume ${quoted(folder)}\` continues it`;

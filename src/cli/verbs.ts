@@ -6,7 +6,7 @@ export type Words = Pick<readonly string[], "includes">;
 /** A subcommand, such as `run` of `lab run`. */
 export interface Verb {
   readonly summary: string;
-  /** Its options are defined only when it is called. */
+  /** Loads the definition of the verb's options, only when the verb is called. */
   readonly load: () => Promise<{ define(command: Command): void | Promise<void> }>;
 }
 

@@ -54,7 +54,7 @@ test("a damaged model is reported with its remedy; damaged prepared weights are 
       name: "prepared weights, read whole",
       ok: false,
       damaged: true,
-      found: `removed, to be made again when needed: ${join(file, "..")}`,
+      found: `removed, to be rebuilt when needed: ${join(file, "..")}`,
     },
   ]);
   expect((await verify()).at(-1)).toMatchObject({ ok: true, found: "1 as written" });

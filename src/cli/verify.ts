@@ -12,7 +12,7 @@ export async function verify(): Promise<Check[]> {
     checked(
       "prepared weights, read whole",
       `${sound} as written`,
-      removed.length === 0 ? undefined : `removed, to be made again when needed: ${removed.join(" ")}`,
+      removed.length === 0 ? undefined : `removed, to be rebuilt when needed: ${removed.join(" ")}`,
     ),
   ];
 }

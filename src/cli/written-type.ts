@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../util/errors.ts";
 import { readRecord } from "../weights/adapter/record.ts";
 
-/** The weight types of each format, the default first. */
+/** The weight types of each format, default first. */
 export const writtenTypes = {
   safetensors: ["F32", "F16", "BF16"],
   gguf: ["F16", "Q8_0", "Q4_0", "Q4_1", "F32"],

@@ -54,7 +54,7 @@ export const unary = (name: string, f: (x: Tensor) => Tensor, x: Input = noise(1
   trace: (t) => [f(t["x"]!)],
 });
 
-/** A function of two tensors, in one case for each suffix of the first's shape as the second's shape. */
+/** A function of two tensors, with a case for each suffix of the first shape as the second shape. */
 export const binary = (name: string, f: (a: Tensor, b: Tensor) => Tensor): GradientCase[] =>
   [[2, 3, 5], [3, 5], [5], []].map((shape) => ({
     name: `${name}, b of [${shape}]`,

@@ -240,7 +240,7 @@ const random: GradientCase[] = [
   },
 ];
 
-/** Operators of integers, which have no gradient. */
+/** Integer operators, which have no gradient. */
 const integers: GradientCase[] = [
   {
     name: "positions and masks",

@@ -34,7 +34,7 @@ export class Graph {
   readonly nodes: Node[] = [];
   #nextId = 0;
 
-  /** `origin`: the graph that contains it. */
+  /** `origin`: the graph that contains this one. */
   constructor(readonly origin?: Graph) {}
 
   #tensor(type: TensorType): Tensor {

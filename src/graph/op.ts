@@ -29,7 +29,7 @@ interface Pullback<A> {
   readonly wanted: readonly boolean[];
 }
 
-/** The loss's gradient with respect to each wanted input, in the input's shape, built from operators. Others may be undefined. */
+/** The loss's gradient for each wanted input, in its shape, built from operators; may be undefined for other inputs. */
 export type GradientRule<A> = (p: Pullback<A>) => readonly (Tensor | undefined)[];
 
 /** An operator, defined in one place. `A` is the type of its attributes, which are known while tracing. */
@@ -46,12 +46,12 @@ export interface Op<A> {
   /** Cost rule. If absent, the operator has no products, reads every input once and writes every output once. */
   cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
   /**
-   * Gradient rule; "none" if a small change of a float input changes no output. If absent, the operator does not train.
+   * Gradient rule; "none" if a small change of a float input changes no output. Absent for inference-only operators.
    */
   readonly gradient?: "none" | GradientRule<A>;
   /** The optional last operand: a sum to which the operator's only output is added. */
   readonly addsTo?: number;
-  /** The operator that replaces it in training, if it has no gradient rule. */
+  /** The operator that replaces this one in training, if this one has no gradient rule. */
   readonly trainedAs?: string;
   /** A plain float64 computation; the compiled form is tested against it. */
   reference(inputs: readonly NdArray[], attrs: A, bindings: Bindings): NdArray[];

@@ -33,7 +33,7 @@ export function roundings(precision: PrecisionPolicy): Changes {
   }
 }
 
-/** The same graph, in a precision. */
+/** The same graph, simulating a precision. */
 export const inPrecision = (graph: Graph, precision: PrecisionPolicy): Graph =>
   precision === "fp32" ? graph : rebuilt(graph, roundings(precision));
 

@@ -4,7 +4,7 @@ import type { ChatMessage } from "../weights/tokenizer/index.ts";
 /** A task's questions, and a model's answers. An item's kind determines how the model answers it. */
 
 interface Base {
-  /** Unique within its task and the same in every run: results are joined by it. */
+  /** Unique within its task and the same in every run, so that results can be joined by id. */
   readonly id: string;
 }
 
@@ -19,7 +19,7 @@ export interface Continuation {
 export interface ChoiceItem extends Base {
   readonly kind: "choice";
   readonly choices: readonly Continuation[];
-  /** Index of the right one. */
+  /** Index of the correct choice. */
   readonly gold: number;
 }
 
@@ -36,17 +36,17 @@ export interface GenerationItem extends Base {
   readonly messages?: readonly ChatMessage[];
   /** The prompt as tokens, so that it can be cut between tokens. */
   readonly promptTokens?: readonly number[];
-  /** Images before the prompt, as file bytes, for models that read them. */
+  /** Images before the prompt, as file bytes, for models that read images. */
   readonly images?: readonly Uint8Array[];
   /** The prompt's image tokens, counted without the start token. */
   readonly visual?: readonly VisualSpan[];
-  /** Text after the answer, for models that fill in. */
+  /** Text after the answer, for models that infill. */
   readonly suffix?: string;
   /** Any of these strings ends the answer. */
   readonly stop: readonly string[];
   /** In tokens. */
   readonly maxTokens: number;
-  /** Any of them is right. */
+  /** Reference answers, any of which is correct. */
   readonly answers: readonly string[];
   /** Tokens of the first reference answer; if present, the model's answer also reports its tokens. */
   readonly answerTokens?: readonly number[];
@@ -68,7 +68,7 @@ export interface LabelItem extends Base {
   readonly kind: "label";
   readonly text: string;
   readonly labels: readonly string[];
-  /** Index of the right one. */
+  /** Index of the correct label. */
   readonly gold: number;
 }
 
@@ -83,7 +83,7 @@ export interface RankingItem extends Base {
   readonly query: string;
   /** One corpus is shared between items. */
   readonly documents: readonly Document[];
-  /** Grade by document id; absent means 0. */
+  /** Grade by document id; other documents have grade 0. */
   readonly relevance: Readonly<Record<string, number>>;
 }
 

@@ -8,7 +8,7 @@ export const real = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"]
 export const stringify = (value: unknown): string =>
   JSON.stringify(value, (_, v: unknown) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v));
 
-/** Reads an answer from such JSON, with its numbers restored. */
+/** Restores the numbers of an answer parsed from JSON that `stringify` wrote. */
 export function withReals(answer: Answer): Answer {
   const likelihood = <L extends { readonly logLikelihood: number }>(of: L): L => ({
     ...of,

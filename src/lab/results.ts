@@ -11,9 +11,9 @@ export const resultSchema = z.object({
   item: z.string(),
   /** Identifies the question: items with the same id in two runs may be different questions. */
   item_hash: z.string().optional(),
-  /** The recipe in its normal form; `dense` is the empty one. */
+  /** The recipe in its normal form; `dense` is the empty recipe. */
   recipe: z.string(),
-  /** SHA-256 (the first sixteen digits) of the files in the recipe, by their paths as written there. */
+  /** SHA-256 (the first sixteen digits) of the recipe's files, by their paths as written in the recipe. */
   files: z.record(z.string(), z.string()).optional(),
   answer: z.json(),
   /** The item's part of each metric. */
@@ -69,7 +69,7 @@ const searched = z.object({
   flops: z.number(),
   /** Minutes spent on answering. */
   minutes: z.number(),
-  /** Why the search ended: a setting was found, or the budget was spent. */
+  /** The reason that the search ended: a setting was found, or the budget was spent. */
   ended: z.enum(["found", "budget"]),
 });
 

@@ -11,7 +11,7 @@ export interface TokenCodec {
 /** The parts of a run that a task may use to make items; the task's data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
-  /** The requested number of items: tasks that generate items make this many; others may stop there. */
+  /** The requested number of items: tasks that generate items make this many; other tasks may stop there. */
   readonly limit: number | undefined;
   /** Counts a text's tokens for the model under test; for tasks whose prompts have a given number of tokens. */
   countTokens(text: string): number;
@@ -28,9 +28,9 @@ export interface TaskOf<K extends ItemKind> {
   readonly source: string;
   /** The total number of items; undefined if they are generated on demand. */
   readonly size: number | undefined;
-  /** The first one is the task's quality; the others are reported beside it. */
+  /** The first metric is the task's quality; the other metrics are reported beside it. */
   readonly metrics: readonly [Metric<K>, ...Metric<K>[]];
-  /** Items in a fixed order, determined by the seed; a smaller limit takes the first ones. @throws UserError */
+  /** Items in a fixed order, determined by the seed; a smaller limit takes the first items. @throws UserError */
   items(run: ItemsFor): AsyncIterable<ItemOf<K>>;
   /**
    * The same questions as turns of a chat, for models with a chat template; absent if the questions have only one form.

@@ -53,10 +53,7 @@ class PostgresDatabase implements Database {
   }
 }
 
-/**
- * The version of the tables, 0 if none.
- * @throws UserError if they are another program's, or a newer version's
- */
+/** The version of the tables, 0 if none. @throws UserError if another program or a newer version created them */
 async function versionOf(client: PoolClient, place: string): Promise<number> {
   const sql = "SELECT obj_description(oid, 'pg_class') AS comment FROM pg_class WHERE oid = to_regclass('receipts')";
   const [row] = (await client.query<{ comment: string | null }>(sql)).rows;

@@ -14,7 +14,7 @@ export interface SumFilter extends LedgerFilter {
   audits?: boolean | undefined;
 }
 
-/** The sum of the receipts that match a filter; `estimated` counts the estimated ones. */
+/** The sum of the receipts that match a filter; `estimated` counts the estimated receipts. */
 export interface LedgerSum extends Pick<Receipt, "tokens" | "flops" | "bytes" | "ms"> {
   receipts: number;
   estimated: number;

@@ -33,7 +33,7 @@ describe("makeReceipt", () => {
     ["tokens.completion", { tokens: { ...tokens, completion: -1 } }],
     ["tokens.cached is more than prompt", { tokens: { ...tokens, cached: 813 } }],
     ["ms.decode", { ms: { ...ms, decode: -0.1 } }],
-    ["work.layers is no counter", { work: { layers: { dense: 3, run: 0.5 } } }],
+    ["work.layers is not a counter", { work: { layers: { dense: 3, run: 0.5 } } }],
     ["work.calls.big", { work: { calls: { big: -1 } } }],
     ["model", { model: "" }],
   ])("refuses a bad %s by its name", (name, change) => {

@@ -10,7 +10,7 @@ const later = amount.default(0);
 const counter = z.strictObject({ dense: count, run: count });
 const cost = z.strictObject({ ms: amount, flops: amount });
 
-/** The cost of one request, and of its dense run. FLOPs count a multiply-add as 2; `ms` are milliseconds. */
+/** The cost of one request, and the cost of its dense run. FLOPs count a multiply-add as 2; `ms` are milliseconds. */
 export const receiptSchema = z
   .strictObject({
     id: z.string().min(1),
@@ -23,7 +23,7 @@ export const receiptSchema = z
     flops: z.strictObject({ dense: amount, spent: amount, overhead: amount, saved: z.number().max(1) }),
     bytes: z.strictObject({ dense: amount, spent: amount }),
     work: z
-      .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))], "is no counter"))
+      .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))], "is not a counter"))
       .optional()
       .describe(
         "work that a recipe changed (layers, blocks, tokens …): the amount that dense would run, and the amount that ran; calls are listed by model",
@@ -34,11 +34,11 @@ export const receiptSchema = z
       encode: later.describe("reading images"),
       prefill: amount.describe("reading the prompt, and searching"),
       decode: amount,
-      total: amount.describe("the sum of the others"),
+      total: amount.describe("the sum of the other times"),
     }),
     estimated: z.boolean(),
     purpose: z.literal("audit").optional().describe("an audit of another request's answer; not included in sums"),
-    server: z.string().optional().describe("the other server that ran it"),
+    server: z.string().optional().describe("the other server that ran the request"),
     cut: z.enum(cutReasons).optional().describe("why an answer was cut"),
     key: z.string().optional().describe("the id of the key"),
     guarantee: guarantee.nullish().describe("the certificate of the answer; null if it does not cover this request"),
@@ -110,7 +110,7 @@ export const certified = (
   }),
 });
 
-/** A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random ones, so that ids sort by time as text. */
+/** UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits, so ids sort by time as text. */
 export function timeId(now: number = Date.now()): string {
   const bytes = randomBytes(16);
   bytes.writeUIntBE(now, 0, 6);

@@ -78,7 +78,7 @@ function row({ created, model, recipe, adapter, purpose, tokens, flops, ms, esti
   ];
 }
 
-/** A table with a header and one line per receipt, in order: text to the left, numbers to the right, `~` before estimates. */
+/** A header and one row per receipt, in order: text left-aligned, numbers right-aligned, `~` before estimates. */
 export function renderTable(receipts: Receipt[]): string {
   const rows = [HEADER, ...receipts.map((receipt) => row(receipt).map(printable))];
   const widths = HEADER.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));

@@ -92,8 +92,8 @@ describe("openAnswerer", () => {
   test.each([
     [{ answer: { retrieval: "always" as const } }, 'needs an index; name one, or choose "never"'],
     [{ index: "note" }, 'there is no index note; did you mean "notes"?'],
-    [{ index: "notes", answer: { gate: "classifier" as const } }, "no gate classifier that was calibrated"],
-    [{ index: "notes", answer: { targetRate: 0.3 } }, "has no gate that was calibrated"],
+    [{ index: "notes", answer: { gate: "classifier" as const } }, "no calibrated classifier gate"],
+    [{ index: "notes", answer: { targetRate: 0.3 } }, "has no calibrated gate; `modicum"],
     [{ index: "notes", answer: { threshold: 1, targetRate: 0.3 } }, "expected a threshold or a targetRate, got both"],
   ])("refuses %j", async (options, sentence) => {
     await expect(openAnswerer(MODEL, options)).rejects.toThrow(sentence);

@@ -29,7 +29,7 @@ export interface AnswererOptions extends LoadOptions {
   store?: string | undefined;
   /** When to retrieve, and how much: `{ retrieval: "auto", passages: 3 }`. */
   answer?: AnswerInput | undefined;
-  /** A file of calibrated gates that replaces the model's own. */
+  /** A file of calibrated gates that replaces the model's own gates. */
   calibration?: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface Retrieval extends Omit<Decided, "nothing_found" | "citations"> 
   readonly nothingFound?: true;
 }
 
-/** A piece of an answer; the first piece, which is empty, and the last piece have the decision. */
+/** A piece of an answer; the first piece, which is empty, and the last piece carry the decision. */
 export type AnsweredChunk = Chunk & { retrieval?: Retrieval };
 
 export interface Answered extends Completion {
@@ -98,7 +98,7 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
   }
 }
 
-/** @throws UserError if an answer without an index may search one */
+/** @throws UserError unless `retrieval` is "never" */
 function refuseSearch({ retrieval }: AnswerOptions): void {
   if (retrieval === "never") return;
   throw new OptionError("retrieval", `${retrieval} needs an index; name one, or choose "never"`, 2);
@@ -115,7 +115,7 @@ export class AnswerPipeline implements AsyncDisposable {
     readonly index: SearchIndex | undefined,
     private readonly settings: AnswerOptions,
     private readonly resources: Resources,
-    /** The gate of calls without a retrieval option. */
+    /** The gate for calls without a retrieval option. */
     readonly gate: Gate,
     private readonly gateOf: (settings: AnswerOptions) => Promise<Gate>,
   ) {}

@@ -25,7 +25,7 @@ import type { PipelineOptions } from "./pipeline.ts";
 
 /**
  * Parses the argument `what`, such as "load's model", with `schema`.
- * @throws UserError that names it, the expected and the actual value
+ * @throws UserError that names the argument, the expected value and the actual value
  */
 export function checkArgument<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
@@ -126,7 +126,7 @@ const requestShape = {
   reasoningEffort: reasoningEffort.optional(),
   templateVariables: templateVariables.optional(),
 };
-/** The maximum answer tokens; with 0, only the prompt runs, for its scores. */
+/** The maximum number of answer tokens; if 0, only the prompt is read, for its scores. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 /** The options of an answer, without its recipe. */
@@ -145,7 +145,7 @@ export const runOptions = generateOptions.extend({
   ceiling,
   audit: flag,
 });
-/** The terms of an answer besides the request itself. */
+/** The settings of an answer that are not part of the request: its limits, key, recipe and callbacks. */
 export type AnswerTerms = Pick<
   z.output<typeof runOptions>,
   "key" | "deadline" | "onBegun" | "ceiling" | "signal" | "onStopped" | "save" | "audit"

@@ -7,7 +7,7 @@ import { type AuditState, keepAudit, requireIssued } from "../savings/auto/audit
 import type { Turn } from "../savings/auto/guarantee.ts";
 import { mean } from "../util/mean.ts";
 
-/** Maximum answers that wait to be replayed; while so many wait, no other is sampled. */
+/** Maximum answers that wait to be replayed; while that many wait, no more are sampled. */
 const MOST_WAITING = 64;
 /** Maximum remembered requests, so that each conversation is sampled at most once. */
 const REMEMBERED = 10_000;
@@ -15,7 +15,7 @@ const REMEMBERED = 10_000;
 /** An answer under a certificate. */
 export interface Answer {
   readonly certificate: string;
-  /** SHA-256 of the answer's certificate, since a later one with the same name does not cover the answer. */
+  /** SHA-256 of the answer's certificate, since a later certificate with the same name does not cover the answer. */
   readonly sha256: string;
   readonly model: string;
   readonly prompt: readonly number[];
@@ -139,6 +139,6 @@ export async function* replayed(
   }
 }
 
-/** The mean nats per token by which dense prefers its own likeliest tokens to the answer's. */
+/** The mean nats per token by which dense prefers its own likeliest tokens to the answer's tokens. */
 const lossOf = (scores: readonly TokenScore[]): number =>
   Math.min(1, Math.max(0, mean(scores.map(({ best, nats }) => best - nats))));

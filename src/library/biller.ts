@@ -23,7 +23,7 @@ export class Biller {
   constructor(
     private readonly name: string,
     loadTime: number,
-    /** How the model was loaded: with an adapter, or with layers in rotated bytes. */
+    /** The adapter and the form of the weights with which the model was loaded. */
     private readonly loaded: Pick<Receipt, "adapter" | "form"> = {},
   ) {
     this.#unbilledLoad = loadTime;

@@ -19,7 +19,7 @@ import { load } from "./load.ts";
 import { openIndex } from "./open-index.ts";
 import { OwnResources } from "./text-pipeline.ts";
 
-/** A question and its right answers. */
+/** A question and its correct answers. */
 export type AnswerRow = z.input<typeof answerRow>;
 
 export interface CalibrateAnswersOptions
@@ -27,7 +27,7 @@ export interface CalibrateAnswersOptions
     Pick<AnswererOptions, "index" | "store" | "quant" | "offline" | "signal" | "onProgress" | "onNotice"> {
   /** Scores an answer against the correct ones, from 0 to 1. */
   judge: (text: string, answers: readonly string[]) => number;
-  /** The number of passages, and their maximum length in tokens; later answers should use the same. */
+  /** The number of passages, and their maximum length in tokens; later answers should use the same values. */
   answer?: AnswererOptions["answer"];
   /** The rows' name in the record. */
   data?: string | undefined;

@@ -30,11 +30,11 @@ const row = z.object({
     .transform((answer) => [answer].flat().map(String))
     .optional(),
 });
-/** A prompt and its right answers, if known. */
+/** A prompt and its correct answers, if known. */
 export const calibrationRow = row;
 export type CalibrationRow = z.input<typeof row>;
 
-/** Options of a calibration; the command line takes the same. */
+/** Options of a calibration, which the command line also takes. */
 export const calibrateOptions = target.extend({
   score: z
     .array(z.enum(scoreKinds))
@@ -69,7 +69,7 @@ export interface CalibrateOptions
   onRow?: ((done: number, of: number) => void) | undefined;
 }
 
-/** The calibration of one way to score. */
+/** The calibration of one scoring method. */
 export interface Calibrated {
   readonly record: Calibration;
   readonly threshold: number;
@@ -108,7 +108,7 @@ export async function calibrateRoute(
     chosen.by === "accuracy" && judged
       ? await withModel(pair.super, opening, (model) => qualitiesOf(model, settings))
       : undefined;
-  // Without Super's answers, nothing in the file depends on the form of its weights.
+  // Without Super's answers, nothing in the file depends on the form of Super's weights.
   const identities: PairIdentity = { swift: { ...swift, ...form }, super: { ...strong, ...bySuper?.form } };
   const file = out ?? calibrationPath(identities);
   const calibrated: Calibrated[] = [];

@@ -120,7 +120,7 @@ describe("a classifier that looks texts up", () => {
   });
 
   test.each([
-    [{}, ["sport", "sport"], 'the label "sport" occurs twice; expected different ones'],
+    [{}, ["sport", "sport"], 'the label "sport" occurs twice; expected distinct labels'],
     [{}, ["sport", ""], "label 2 is empty, expected a text"],
     [{ index: "empty" }, labels, "the index empty is empty; add documents with categories to it"],
     [{ index: "uncategorised" }, labels, "no document of the index uncategorised has categories, which qzero reads"],

@@ -18,9 +18,9 @@ import type { SearchIndex } from "./search-index.ts";
 export interface ClassifierOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
   /** The index whose documents' categories are read; without one, calls pass their own `evidence`. */
   index?: string | undefined;
-  /** The index's place: `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
+  /** The index's location: `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
   store?: string | undefined;
-  /** Options of all calls: `{ mode: "replace" }`. */
+  /** Options of all calls, such as `{ mode: "replace" }`. */
   qzero?: QZeroInput | undefined;
 }
 
@@ -28,11 +28,11 @@ export interface ClassifierOptions extends Omit<LoadOptions, "save" | "adapter" 
 export type EvidenceInput = z.input<typeof evidenceDocument>;
 
 export interface LookupClassifyOptions extends ReadOptions {
-  /** Documents for each text, the best first, replacing the index's. */
+  /** Documents for each text, the best first, instead of documents from the index. */
   evidence?: readonly (readonly EvidenceInput[])[] | undefined;
   /** If true, also returns the parts of each decision. */
   explain?: boolean | undefined;
-  /** Options of this call, which override the classifier's. */
+  /** Options of this call, which override the classifier's options. */
   qzero?: QZeroInput | undefined;
 }
 

@@ -16,7 +16,7 @@ const SHARE = 0.75;
 /** The text around the cursor that a model reads, and where its completion ends. */
 export interface CompletionPrompt {
   readonly prompt: string;
-  /** Undefined for models that do not fill in. */
+  /** Undefined for models that cannot infill. */
   readonly suffix: string | undefined;
   readonly scope: Scope;
 }

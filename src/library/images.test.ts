@@ -40,7 +40,7 @@ const refused: readonly [string, () => Promise<unknown>, string | RegExp][] = [
   ["an id beyond the vocabulary", () => model.embed([[9999]]), "expected one or more token ids, 0 to 533, got 9999"],
   ["too high a cost", () => model.embed([{ image }], { ceiling: { flops: 1 } }), "the ceiling is 1.000e+0"],
   ["generation", () => model.complete("x"), "encodes images and texts; expected a model that generates"],
-  ["relevance", () => model.relevance("x", ["y"]), "encodes images and texts; expected an encoder of texts"],
+  ["relevance", () => model.relevance("x", ["y"]), "encodes images and texts; expected a text encoder"],
   ["an unknown key", () => model.embed([{ picture: image } as never]), /^embed's texts\.0/],
 ];
 
@@ -63,7 +63,7 @@ test("a classifier of images: its own labels or some of them, and vectors; no te
   await expect(own.embed(["x"])).rejects.toThrow("embeds images; expected an image, got a text");
   await expect(own.classify(["x"])).rejects.toThrow("classifies images; expected an image, got a text");
   await expect(own.complete("x")).rejects.toThrow("encodes images; expected a model that generates text");
-  await expect(own.relevance("x", ["y"])).rejects.toThrow("reads only images; expected an encoder of texts");
+  await expect(own.relevance("x", ["y"])).rejects.toThrow("reads only images; expected a text encoder");
 });
 
 test("a model of texts alone refuses images", async () => {

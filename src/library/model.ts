@@ -76,7 +76,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * `recipe` is for calls that name none; `started`: when loading began, as in `performance.now()`.
+   * `recipe` is for calls that name no recipe; `started` is when loading began, as in `performance.now()`.
    * @throws UserError if the recipe cannot act in the model
    */
   static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {
@@ -180,7 +180,7 @@ export class Model implements Disposable {
     return this.face.schedule?.(options);
   }
 
-  /** For servers, if the model is scheduled: audits a share of the answers under certificates in its pauses. */
+  /** For servers, if the model is scheduled: audits a share of the answers under certificates while idle. */
   audit(auditor: Auditor): void {
     this.face.audit?.(auditor);
   }
@@ -198,7 +198,7 @@ export class Model implements Disposable {
   /**
    * Text to insert at the cursor in a text, such as a source file: the rest of a line or block, decoded greedily from
    * the text before and, if the model has fill-in tokens, after the cursor.
-   * @throws UserError if the place is outside the text
+   * @throws UserError if the cursor is outside the text
    */
   async completeAt(text: string, options: CompleteAtOptions): Promise<CodeCompletion> {
     const terms = checkArgument("completeAt's options", args.completeAtOptions, options);
@@ -207,8 +207,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * Fills the blanks `<extra_id_0>`, `<extra_id_1>` … of a text in one answer. The model must be trained for it. A
-   * blank that the answer does not reach is empty.
+   * Fills the blanks `<extra_id_0>`, `<extra_id_1>` … of a text in one answer. The model must be trained to fill
+   * blanks. A blank that the answer does not reach is empty.
    * @throws UserError if the model lacks the tokens, or the blanks are out of order
    */
   async infill(text: string, options: RunOptions = {}): Promise<Infilled> {
@@ -291,8 +291,8 @@ export class Model implements Disposable {
 
   /**
    * Complete answers to many prompts, in the same order, decoded together for the highest throughput; each answer takes
-   * longer than it would by itself. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is
-   * then called for each that had begun.
+   * longer than it would by itself. Each answer has its own options, end and receipt. `signal` stops all answers, and
+   * `onStopped` is then called for each answer that had begun.
    * @throws UserError as `generate` does, before anything runs
    */
   async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
@@ -303,7 +303,7 @@ export class Model implements Disposable {
 
   /**
    * Names the regions of a picture with the model's own localiser and bridge.
-   * @throws UserError if it has none, or for an invalid picture, box or label
+   * @throws UserError if the model lacks them, or for an invalid picture, box or label
    */
   async recognize(request: RecognizeCall): Promise<Recognized> {
     const { image, ...rest } = checkArgument("recognize's request", args.recognizeRequest, request);

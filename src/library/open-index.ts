@@ -13,7 +13,7 @@ import { Biller } from "./biller.ts";
 import type { ReadOptions } from "./options.ts";
 import { SearchIndex } from "./search-index.ts";
 
-/** The place of the indexes, and the sources of embedding models. */
+/** The location of the indexes, and the sources of embedding models. */
 export interface IndexOptions extends ResolveOptions {
   /** `postgres://user@host/database`, or a folder; by default one in `MODICUM_HOME`. */
   store?: string | undefined;
@@ -24,7 +24,7 @@ export interface CreateIndexOptions extends IndexOptions {
   embedding?: string | undefined;
   /** Maximum words of a chunk; default 150. */
   words?: number | undefined;
-  /** Words at the end of a chunk that the next one repeats; default 25. */
+  /** Words at the end of a chunk that the next chunk repeats; default 25. */
   overlap?: number | undefined;
   /** In Postgres: finds vectors with HNSW, which misses some; default false. */
   approximate?: boolean | undefined;
@@ -80,7 +80,7 @@ export async function createIndex(name: string, options: CreateIndexOptions = {}
   return new SearchIndex(name, created, opener(resolve));
 }
 
-/** Options without undefined ones, which take their defaults. */
+/** The options that are set; the others take their defaults. */
 const defined = (options: object) => Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined));
 
 async function identityOf(name: string, options: ResolveOptions): Promise<EmbeddingIdentity> {

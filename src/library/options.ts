@@ -60,7 +60,7 @@ interface Saves {
   save?: readonly string[] | Recipe | undefined;
 }
 
-/** The options of an answer other than the options of generation. */
+/** The options of an answer besides its generation options. */
 interface AnswerOptions extends Saves {
   /** One of the model's `adapters`; by default none. */
   adapter?: string | undefined;
@@ -73,7 +73,7 @@ interface AnswerOptions extends Saves {
   defaultLength?: boolean | undefined;
   /**
    * Images, each a file's path or its bytes, for models that read them. They precede a text; in a chat, they fill the
-   * parts `{ type: "image" }`, or begin the last user turn if there are none.
+   * parts `{ type: "image" }`, or begin the last user turn if there are no such parts.
    */
   images?: readonly (string | Uint8Array)[] | undefined;
   /**
@@ -89,15 +89,15 @@ interface AnswerOptions extends Saves {
   /** The text after the gap that the answer fills; the prompt precedes the gap. For models with fill-in tokens. */
   suffix?: string | undefined;
   /**
-   * True if the prompt is a text with the blanks `<extra_id_0>`, `<extra_id_1>` …: the answer has their contents in
-   * order, each but the first after its blank's name. For models trained to fill in; see `Model.infill`.
+   * True if the prompt is a text with the blanks `<extra_id_0>`, `<extra_id_1>` …: the answer has the blanks' contents
+   * in order, each after its blank's name, except the first. For models trained to fill blanks; see `Model.infill`.
    */
   infill?: boolean | undefined;
   /** Puts a mode token before a text, which is otherwise used unchanged: for models trained with UL2R. */
   mode?: Mode | undefined;
   /**
-   * Also returns the prompt's tokens, each with its log-probability and this many of the likeliest, at most 20. The
-   * whole prompt then runs; nothing comes from a cache.
+   * Also returns the prompt's tokens, each with its log-probability and this many of the likeliest tokens, at most 20.
+   * The whole prompt then runs; nothing comes from a cache.
    */
   promptLogprobs?: number | undefined;
   /** False: the whole prompt runs, and nothing comes from a cache. */
@@ -109,12 +109,12 @@ interface AnswerOptions extends Saves {
   deterministic?: boolean | undefined;
   /**
    * Constrains the answer, token by token: `"json"` for any JSON object, or a JSON schema. The answer parses unless
-   * `maxTokens` cut it.
+   * `maxTokens` cuts it off.
    */
   format?: Format | undefined;
   /**
-   * Functions that the model may call, in OpenAI's form. The answer's `toolCalls` are its calls, `content` is its text
-   * without them; in `text` they remain as the model writes them, `<tool_call>{"name", "arguments"}</tool_call>`.
+   * Functions that the model may call, in OpenAI's format. The answer's `toolCalls` are its calls, `content` is its
+   * text without them; in `text` they remain as the model writes them, `<tool_call>{"name", "arguments"}</tool_call>`.
    */
   tools?: readonly Tool[] | undefined;
   /**
@@ -124,8 +124,8 @@ interface AnswerOptions extends Saves {
   /** True (the default) if an answer may have several calls; else the first ends it. */
   parallelToolCalls?: boolean | undefined;
   /**
-   * How much the model reasons, as its chat template supports it: gpt-oss's `reasoning_effort`; for Qwen3 and others,
-   * `none` turns reasoning off, and any other word turns it on.
+   * The amount of reasoning, as the model's chat template supports it: gpt-oss's `reasoning_effort`; for Qwen3 and
+   * others, `none` turns reasoning off, and any other word turns it on.
    */
   reasoningEffort?: z.output<typeof reasoningEffort> | undefined;
   /** Further variables of the chat template, such as `{ enable_thinking: false }`. */
@@ -137,14 +137,14 @@ interface AnswerOptions extends Saves {
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   /** The request's owner, if the model is scheduled; owners share the model equally. */
   key?: string | undefined;
-  /** When the request arrived, as in `performance.now()`; by default, with the call. */
+  /** The time of the request's arrival, as in `performance.now()`; by default, the time of the call. */
   arrived?: number | undefined;
   /**
    * A deadline, as in `performance.now()`, if the model is scheduled. The answer ends early, or fails with `Refused` if
    * it has not begun.
    */
   deadline?: number | undefined;
-  /** Called when the scheduler starts this request, if the model has one. */
+  /** Called when the scheduler starts this request, if the model has a scheduler. */
   onBegun?: (() => void) | undefined;
   /** False: the answer is never audited (`Model.audit`). */
   audit?: boolean | undefined;
@@ -158,7 +158,7 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 export interface ReadOptions extends Stoppable {
   /** The call's owner: simultaneous calls run in shared batches, divided equally among owners. */
   key?: string | undefined;
-  /** When the request arrived, as in `performance.now()`; by default, with the call. */
+  /** The time of the request's arrival, as in `performance.now()`; by default, the time of the call. */
   arrived?: number | undefined;
   /** A deadline, as in `performance.now()`, after which the call fails with `Refused`. */
   deadline?: number | undefined;
@@ -190,7 +190,7 @@ export interface RelevanceOptions extends CutOptions, Saves {
 }
 
 export interface ClassifyOptions extends ReadOptions, Saves {
-  /** The labels to choose among; by default all of the model's. A generative model has none of its own. */
+  /** The labels to choose among; by default all of the model's. A generative model has no labels of its own. */
   labels?: readonly string[];
 }
 
@@ -199,7 +199,7 @@ export interface BatchRequest extends GenerateInput, AnswerOptions {
   prompt: Prompt;
 }
 
-/** A call of one of the request's `tools`, by its schema; JSON in the form of a turn. */
+/** A call of one of the request's `tools`, which fits the tool's schema; the JSON format is that of a turn. */
 export type ToolCall = { readonly name: string; readonly arguments: { readonly [name: string]: Json } };
 
 /** The text and calls of an answer that may call tools. */
@@ -209,7 +209,7 @@ export interface Called {
   toolCalls?: readonly ToolCall[];
 }
 
-/** A piece of an answer. The last one has `finishReason`, `receipt` and, if there are tools, the calls. */
+/** A piece of an answer. The last piece has `finishReason`, `receipt` and, if there are tools, the calls. */
 export interface Chunk extends Called {
   /** Final text: never half a character, never the beginning of a stop string. */
   text: string;
@@ -221,7 +221,7 @@ export interface Chunk extends Called {
   tokens: readonly Sampled[];
   /**
    * In the first chunk, if `promptLogprobs` is set: the prompt's tokens. The first token has only its id. If the answer
-   * was stopped early, the last ones are missing.
+   * was stopped early, the last tokens are missing.
    */
   prompt?: readonly Sampled[];
   finishReason?: FinishReason;
@@ -236,7 +236,7 @@ export interface Completion extends Called {
   /** If the model marks reasoning: the number of its tokens. */
   reasoningTokens?: number;
   tokens: Sampled[];
-  /** Like a chunk's. */
+  /** The prompt's tokens, as in a chunk. */
   prompt?: Sampled[];
   finishReason: FinishReason;
   receipt: Receipt;
@@ -251,7 +251,7 @@ export interface ImagineOptions extends ImagineInput, Stoppable {
 /** A place in a text to complete, and the options of the completion. */
 export interface CompleteAtOptions extends Place, z.input<typeof completionOptions>, Stoppable, Saves {}
 
-/** Text to insert at a place in a text. `receipt` also counts generated tokens that are cut off after its end. */
+/** Text to insert at a place in a text. `receipt` also counts generated tokens cut off after the text's end. */
 export interface CodeCompletion {
   text: string;
   /** True if a saving ended the completion before a token that it judged wrong. */
@@ -260,7 +260,7 @@ export interface CodeCompletion {
   receipt: Receipt;
 }
 
-/** A text with its blanks filled. `text` is the whole text, `blanks` the inserted parts, `tokens` the answer's. */
+/** A text with filled blanks. `text` is the whole text, `blanks` the inserted parts, `tokens` the answer's tokens. */
 export interface Infilled extends Completion {
   blanks: readonly string[];
 }

@@ -24,8 +24,8 @@ export type RoutedCompletion = Completion & { route: Route };
 
 /**
  * Opens a pipeline by its name: `smollm2>qwen2.5-coder@share=0.3` answers with the first model, or with the second if
- * the first one's logits say that the prompt is hard. Each name is a model's, as for `load`, or a recipe's. Missing
- * models are downloaded.
+ * the first one's logits say that the prompt is hard. Each name is a model, as for `load`, or a recipe. Missing models
+ * are downloaded.
  * @throws UserError
  */
 export async function openPipeline(name: string, options: PipelineOptions = {}): Promise<RoutePipeline> {
@@ -46,7 +46,7 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
   return new RoutePipeline(await openNamed(named, { ...rest, ...(quant && { quant }) }, {}, prepare));
 }
 
-/** @throws UserError if an option is set in both */
+/** @throws UserError if an option is set both in the name and in `more` */
 function merged({ optionText: text }: NamedText, more: RouteInput): RouteOptions {
   const options = parseRouteOptions(text);
   if (Object.keys(more).length === 0) return options;

@@ -113,7 +113,7 @@ export async function requestOf(
 const begunIn = (prompt: Prompt): string | undefined =>
   Array.isArray(prompt) && !isIds(prompt) ? begunAnswer(prompt) : undefined;
 
-/** How the model's answer to a prompt is divided; undefined if all of it is text. */
+/** The marks that divide the model's answer to a prompt; undefined if all of the answer is text. */
 const marksOf = (model: Model["generative"], prompt: Prompt, reading: Reading): AnswerMarks | undefined =>
   model.kind === "decoder" && formOf(model, prompt, reading) === "chat" ? model.marks : undefined;
 
@@ -127,7 +127,7 @@ async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<Lazy
   return grammarOf(format, tokenizer);
 }
 
-/** The request's place in its conversation. The text before an earlier answer identifies the request for it. */
+/** The request's place in its conversation. The text before an earlier answer identifies that answer's request. */
 function turnOf(prompt: Prompt, arrived: number): Turn {
   const hash = createHash("sha256");
   const earlier: string[] = [];
@@ -158,7 +158,7 @@ function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLog
   if (model.kind !== "decoder" || !model.vision) throw blind(model.source.name);
   const [wrong] =
     Object.entries({ suffix, infill, mode, promptLogprobs }).find(([, value]) => value !== undefined) ?? [];
-  if (wrong !== undefined) throw new UserError(`images: expected no ${wrong} with them`, 2);
+  if (wrong !== undefined) throw new UserError(`images: expected no ${wrong} with images`, 2);
 }
 
 /** A prompt's ids, and an additional end token of the answer. */

@@ -17,7 +17,7 @@ import type { ReadOptions, Stoppable } from "./options.ts";
 export interface SearchOptions extends ReadOptions {
   /** Default: `hybrid` in an index with vectors, else `bm25`. */
   by?: Ranker | undefined;
-  /** How many documents to return; default 10. */
+  /** The number of documents to return; default 10. */
   top?: number | undefined;
 }
 
@@ -77,8 +77,8 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   /**
-   * Adds the documents of a text, Markdown, HTML or JSON lines file. If it was added before, documents that it no
-   * longer has are removed.
+   * Adds the documents of a text, Markdown, HTML or JSON lines file. If the file was added before, documents that it no
+   * longer contains are removed.
    * @throws UserError
    */
   async addFile(file: string, options: AddOptions = {}): Promise<AdditionCounts & { receipt: Receipt }> {
@@ -162,7 +162,7 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   /**
-   * The documents whose vectors are closest to a given document's, without that document; empty if it is missing.
+   * The documents closest to a given document by their vectors, without that document; empty if it is missing.
    * @throws UserError if the index has no vectors
    */
   async similar(

@@ -104,7 +104,7 @@ export class OpenedPipeline implements Disposable {
     return new OpenedPipeline(named, models, resources, await prepare(resources), settings.settings);
   }
 
-  /** Streams an answer; `settings` replace those it was opened with. @throws UserError as a model's `generate` does */
+  /** Streams an answer; `settings` replace the pipeline's own. @throws UserError as a model's `generate` does */
   generate(prompt: Prompt, options: RunOptions = {}, settings = this.settings): AsyncGenerator<ShownChunk, void> {
     return this.#pieces(prompt, options, { settings });
   }
@@ -135,7 +135,7 @@ export class OpenedPipeline implements Disposable {
   }
 }
 
-/** The form and the adapter that models were loaded with, if any, and the callbacks for events. */
+/** The weight form and the adapter with which models were loaded, if any, and the callbacks for events. */
 interface ResourceSettings extends Pick<TextPipelineOptions, "onNotice" | "onDegraded" | "settings"> {
   readonly quant?: Quant | undefined;
   readonly adapter?: string | undefined;

@@ -62,5 +62,5 @@ export async function trainExits(
   await runSession(session, (model) => openBase(model, {}), {}, signal);
   // Removes the training states; later calls need only the exits.
   await removeStates(out);
-  return readJson(exitsJson(out), exitsFile, "exits that were trained");
+  return readJson(exitsJson(out), exitsFile, "trained exits");
 }

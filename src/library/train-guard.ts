@@ -17,7 +17,7 @@ import { openBase } from "./train.ts";
 /** A mask that was written to a file. */
 export interface WrittenMask {
   readonly out: string;
-  /** The frozen shares. */
+  /** The frozen shares of tensors and parameters. */
   readonly frozen: ReturnType<typeof ratiosOf>;
 }
 
@@ -71,7 +71,7 @@ export interface MaskCall extends ResolveOptions {
 
 /** Writes a mask that names tensors of a model. @throws UserError for a name that matches no tensor */
 export async function maskTensors(model: string, { out, freeze, ...resolving }: MaskCall): Promise<WrittenMask> {
-  if (freeze.length === 0) throw new UserError("freeze: expected at least one name of a tensor", 2);
+  if (freeze.length === 0) throw new UserError("freeze: expected at least one tensor name", 2);
   using subject = await openWhole(await openBase(model, resolving));
   const own = tensorsIn(subject.store);
   const frozen = trainedBy(

@@ -31,18 +31,14 @@ export interface PairsTrained {
 
 /** Trains a CLIP or SigLIP model from random weights on pictures with captions. @throws UserError */
 export async function trainImageText(options: unknown, call: SmallTrainCall): Promise<PairsTrained> {
-  const { out, steps, receipt } = await trainBy(
-    "pairs",
-    checkArgument("the training of pairs", pairOptions, options),
-    call,
-  );
+  const { out, steps, receipt } = await trainBy("pairs", checkArgument("pair training", pairOptions, options), call);
   return { out, steps, loss: meanLosses(readMetrics(out).map(({ loss }) => loss)), receipt };
 }
 
 /** Trains a localiser on pictures with masks of any class. @throws UserError */
 export async function trainRegionLocaliser(options: unknown, call: SmallTrainCall): Promise<LocaliserFile> {
-  await trainBy("localiser", checkArgument("the training of a localiser", localiserOptions, options), call);
-  return readJson(localiserJson(call.out), z.custom<LocaliserFile>(), "a localiser that was trained");
+  await trainBy("localiser", checkArgument("localiser training", localiserOptions, options), call);
+  return readJson(localiserJson(call.out), z.custom<LocaliserFile>(), "a trained localiser");
 }
 
 /**
@@ -54,9 +50,9 @@ export async function trainRegionBridge(
   { model, ...options }: { readonly model: string; readonly [option: string]: unknown },
   call: SmallTrainCall,
 ): Promise<BridgeFile> {
-  const checked = checkArgument("the training of a bridge", bridgeOptions, options);
+  const checked = checkArgument("bridge training", bridgeOptions, options);
   await trainBy("bridge", { ...checked, model }, call);
-  return readJson(bridgeJson(call.out), z.custom<BridgeFile>(), "a bridge that was trained");
+  return readJson(bridgeJson(call.out), z.custom<BridgeFile>(), "a trained bridge");
 }
 
 /** Trains with a method; `options` has the method's and the run's options. An earlier run in the folder is replaced. */

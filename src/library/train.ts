@@ -75,7 +75,7 @@ export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "
 
 /**
  * Trains every combination of `sweep.grid`, one after the other, each in its folder within `out`, and writes
- * `report.html` about all of them. A call with the same arguments resumes a stopped one.
+ * `report.html` about all of them. A call with the same arguments resumes a stopped sweep.
  * @throws UserError for the first combination that cannot be trained, before any training begins
  */
 export async function trainSweep(
@@ -88,7 +88,7 @@ export async function trainSweep(
 
 /**
  * Trains in phases, each in its own folder within `out`, from the weights of the previous phase. A call with the same
- * arguments resumes a stopped one.
+ * arguments resumes a stopped run.
  * @throws UserError
  */
 export async function trainPhases(

@@ -89,7 +89,7 @@ test.each([
   ["an address", { images: ["http://example.com/a.png"] }, "images are not fetched over a network"],
   ["more than a context", { images: Array(20).fill(red) }, /tokens, 80 of them from images, but .* context is 64,/],
   ["a missing file", { images: ["/none.png"] }, "/none.png: there is no such file"],
-  ["scores of the prompt", { images: [red], promptLogprobs: 0 }, "images: expected no promptLogprobs with them"],
+  ["scores of the prompt", { images: [red], promptLogprobs: 0 }, "images: expected no promptLogprobs with images"],
 ])("%s is refused", async (_, options, sentence) => {
   await expect(model.complete(QUESTION, options)).rejects.toThrow(sentence);
 });

@@ -12,7 +12,7 @@ export const plainPicture = (colour: Colour, side = 16): Promise<Buffer> =>
     .png()
     .toBuffer();
 
-/** Trains a LLaVA of two layers to tell red pictures from blue ones; returns its folder, a part of `within`. */
+/** Trains a LLaVA of two layers to tell red pictures from blue ones; returns the model's folder, inside `within`. */
 export async function trainedColours(within: string): Promise<string> {
   mkdirSync(within, { recursive: true });
   const lines: string[] = [];

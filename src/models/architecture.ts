@@ -20,7 +20,7 @@ export interface Entry<A> {
 /** The arguments of `decoder` and `encoder`, apart from the name. */
 export interface Traits<C> {
   readonly scheme: Scheme;
-  /** Hugging Face's keys, if they differ from the usual ones. */
+  /** Hugging Face's keys, if they differ from the usual keys. */
   readonly keys?: Readonly<Record<string, string>>;
   /** transformers' defaults for values missing from config.json, by the usual keys. */
   readonly defaults?: Readonly<Record<string, number>>;
@@ -28,7 +28,7 @@ export interface Traits<C> {
   readonly unread?: RegExp;
   /** True if checkpoints may have extra layers for multi-token prediction (MTP), which are not read. */
   readonly moreLayers?: true;
-  /** `has` tests if the checkpoint holds a tensor; some settings of a GGUF show only by its tensors. */
+  /** `has` tests whether the checkpoint holds a tensor; only the tensors of a GGUF reveal some of its settings. */
   configure(fields: Fields, has: (tensor: string) => boolean): C;
 }
 

@@ -82,7 +82,7 @@ type Key = (name: string) => string;
 /** Replaces the numbers of layers and experts. */
 const kindOf: Key = (name) => name.replace(/(?<=\.)\d+(?=\.)/g, "*");
 
-/** Like `kindOf`, also without the model's own name before the layers, such as `electra.encoder.`. */
+/** Like `kindOf`, but also drops the model's own name before the layers, such as `electra.encoder.`. */
 const withoutPrefix: Key = (name) => {
   const kind = kindOf(name);
   return /[^.]+\.\*\..*$/.exec(kind)?.[0] ?? kind.split(".").slice(-2).join(".");

@@ -41,7 +41,7 @@ export const isOfKind = (kind: ArchitectureKind, checkpoint: Checkpoint): boolea
     ({ names, serves }: Entry<unknown>) => names.includes(checkpoint.architecture) && (serves?.(checkpoint) ?? true),
   );
 
-/** The error for a checkpoint with an unknown architecture: names the nearest known one, or else all. */
+/** The error for a checkpoint with an unknown architecture: names the nearest architecture, or else all of them. */
 export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
   const { path, architecture: name } = checkpoint;
   const { nearestArchitecture } = await import("./nearest.ts");
@@ -126,7 +126,7 @@ export async function openDecoder(
   return opened;
 }
 
-/** `config` is a decoder's. @throws UserError if this model or processor does not support weights in this form */
+/** `config` is for a decoder. @throws UserError if this model or processor does not support weights in this form */
 export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
   if (quant !== "q8r") return;
   if (!config || !isOfKind("decoder", checkpoint))
@@ -140,7 +140,7 @@ export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: Decod
     );
 }
 
-/** Like `openDecoder`, but returns a function that opens it with byte matrices, for prompts only. */
+/** Like `openDecoder`, but returns a function that opens the decoder with byte matrices, for prompts only. */
 export async function openInBytes(
   whole: Checkpoint,
   folder: string,
@@ -226,7 +226,7 @@ export async function openEncoder(
   return { encoder: architecture.open(weights), weights };
 }
 
-/** Like `openEncoder`, also for a decoder that reads whole texts. */
+/** Like `openEncoder`, but also opens a decoder that reads whole texts. */
 export async function openTextEncoder(
   checkpoint: Checkpoint,
   folder: string,
@@ -279,13 +279,13 @@ export const imageArchitecture = (checkpoint: Checkpoint): Promise<ImageArchitec
 export const visionArchitecture = (checkpoint: Checkpoint): Promise<VisionLanguageArchitecture> =>
   architectureOf(checkpoint, visionLanguages);
 
-/** A diffusion model of images, with the weights for its graphs. */
+/** An image diffusion model, with the weights for its graphs. */
 export interface OpenImageGenerator {
   readonly model: ImageGenerator;
   readonly weights: Weights;
 }
 
-/** Like `openDecoder`, for diffusion models of images, which support no adapter and run in float32. */
+/** Like `openDecoder`, for image diffusion models, which support no adapter and run in float32. */
 export async function openImageGenerator(checkpoint: Checkpoint, folder: string): Promise<OpenImageGenerator> {
   const architecture = await architectureOf(checkpoint, imageGenerators);
   const used = without(checkpoint, architecture.unread(checkpoint));

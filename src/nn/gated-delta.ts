@@ -71,7 +71,7 @@ export function gatedDeltaRule(weights: MixerWeights, config: GatedDeltaConfig, 
   return block.leave(block.stepByStep(block.scanned(causalConv(mixed, block.filters), rest)), rest.gate);
 }
 
-/** Like `gatedDeltaRule`, on new tokens after others: `state` [batch, gatedDeltaStateSize], zeros before the first token. */
+/** Like `gatedDeltaRule`, for further tokens: `state` [batch, gatedDeltaStateSize], zeros before the first token. */
 export function gatedDeltaStep(
   weights: MixerWeights,
   config: GatedDeltaConfig,

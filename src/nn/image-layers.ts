@@ -37,7 +37,7 @@ export interface ImageLayerSettings {
   readonly scales?: boolean;
 }
 
-/** How a block changes an image's sides: not at all, or halves or doubles them. */
+/** A block's effect on an image's sides: none, halving, or doubling. */
 export type Resampling = "same" | "half" | "twice";
 
 /**

@@ -11,11 +11,11 @@ export interface TextAttention {
   readonly groups: number;
 }
 
-/** Epsilon of the norm before the first block; the other norms use a different one. */
+/** Epsilon of the norm before the first block; the other norms use a different epsilon. */
 const EPSILON = 1e-6;
 
 /**
- * A transformer block over an image's pixels on a residual branch: each attends to all pixels, then to a text
+ * A transformer block over an image's pixels on a residual branch: each pixel attends to all pixels, then to a text
  * (diffusers' `Transformer2DModel` with one `BasicTransformerBlock`). x [batch, channels, height, width].
  */
 export function imageTransformer(layers: ImageLayers, name: string, x: Tensor, attention: TextAttention): Tensor {

@@ -97,8 +97,8 @@ export function mamba2(weights: MixerWeights, config: Mamba2Config, x: Tensor): 
 }
 
 /**
- * Like `mamba2`, on any number of new tokens: `state` [batch, mamba2StateSize] holds the earlier ones, zeros before the
- * first token. Returns y [batch, tokens, outputs] and the new state.
+ * Like `mamba2`, on any number of new tokens: `state` [batch, mamba2StateSize] is the state after the earlier tokens,
+ * zeros before the first token. Returns y [batch, tokens, outputs] and the new state.
  */
 export function mamba2Step(
   weights: MixerWeights,

@@ -6,7 +6,7 @@ export interface PaddedHeads {
   /** Width in the weights, even and at least half of `padded`. */
   readonly stored: number;
   readonly padded: number;
-  /** How elements pair up for rotation; padding keeps the pairs together. */
+  /** The way elements pair up for rotation; padding keeps the pairs together. */
   readonly pairs: RotaryPairs;
 }
 

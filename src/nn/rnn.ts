@@ -33,7 +33,7 @@ export function rnn(weights: MixerWeights, config: RnnConfig, x: Tensor): Tensor
   return weights.project(rows.length > 1 ? concat(rows, 1) : rows[0]!, "out_proj", hidden);
 }
 
-/** Like `rnn`, on new tokens after others: `state` [batch, inner] is the last h, zeros before the first token. */
+/** Like `rnn`, for further tokens: `state` [batch, inner] is the last h, zeros before the first token. */
 export function rnnStep(
   weights: MixerWeights,
   config: RnnConfig,

@@ -28,8 +28,8 @@ function axisOf(pair: number, { pairs, woven }: Sections): number {
 }
 
 /**
- * A rotary table of one axis of M-RoPE (Wang et al. 2024, Qwen2-VL, section 2.1): only its pairs of elements rotate by
- * positions on it.
+ * A rotary table of one axis of M-RoPE (Wang et al. 2024, Qwen2-VL, section 2.1): only the axis's pairs of elements
+ * rotate, by positions on the axis.
  */
 export function axisTable(
   of: "cos" | "sin",

@@ -21,7 +21,7 @@ export function shortConv(weights: MixerWeights, config: ShortConvConfig, x: Ten
   return leave(weights, config, causalConv(inputs, filters(weights, config)), gate);
 }
 
-/** Like `shortConv`, on new tokens after others: `state` [batch, shortConvStateSize], zeros before the first token. */
+/** Like `shortConv`, for further tokens: `state` [batch, shortConvStateSize], zeros before the first token. */
 export function shortConvStep(
   weights: MixerWeights,
   config: ShortConvConfig,

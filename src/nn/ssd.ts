@@ -28,7 +28,7 @@ export interface ScanInputs {
 /** The maximum number of tokens per chunk, as in the reference implementation's small models. */
 const CHUNK = 64;
 
-/** The greatest divisor of a token count, up to the wanted chunk length. */
+/** The greatest divisor of a token count, up to the given chunk length. */
 export function chunkOf(tokens: number, size = CHUNK): number {
   let chunk = Math.min(tokens, size);
   while (tokens % chunk > 0) chunk--;

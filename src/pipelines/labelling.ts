@@ -5,10 +5,10 @@ import type { Memo } from "../util/memo.ts";
 import type { WordVectors } from "../weights/vectors/word-vectors.ts";
 import type { Resources, TextIndex } from "./resources.ts";
 
-/** The terms of one call of a model or an index. */
+/** The options of one model or index call. */
 export interface ReadTerms extends Omit<EncodeTerms, "signal"> {
   readonly signal?: AbortSignal;
-  /** FLOPs that may be spent. */
+  /** The maximum FLOPs to spend. */
   readonly ceiling?: { readonly flops?: number | undefined } | undefined;
   readonly onStopped?: (receipt: Receipt) => void;
 }

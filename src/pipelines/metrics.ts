@@ -107,7 +107,7 @@ export function apgr(points: readonly CurvePoint[]): number {
   return area;
 }
 
-/** The smallest share that recovers `part` of the gap (0.5 for CPT(50 %)); NaN if none does. */
+/** The smallest share that recovers `part` of the gap (0.5 for CPT(50 %)); NaN if no share does. */
 export function callsNeeded(points: readonly CurvePoint[], part: number): number {
   const pgr = recovered(points);
   const at = pgr.findIndex((value) => value >= part - 1e-12);

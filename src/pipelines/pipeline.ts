@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-/** A method that saves compute by choosing or combining whole models, as lists show it. */
+/** A method that saves compute by choosing or combining whole models, as shown in lists. */
 export interface Pipeline {
   readonly name: string;
   readonly group: string;
@@ -17,7 +17,7 @@ interface Naming {
   is(model: string): boolean;
   /** A name's kind in messages: `a pair of models`. */
   readonly kind: string;
-  /** A name's form in help: `A>B@share=0.3`. */
+  /** A name's syntax in help: `A>B@share=0.3`. */
   readonly form: string;
   /** The commands and endpoints that accept such a name. */
   readonly takers: string;
@@ -26,7 +26,7 @@ interface Naming {
 /** A pipeline that a name of models selects. */
 export interface ModelsPipeline extends Pipeline {
   readonly naming: Naming;
-  /** Parses a name; undefined if it is another pipeline's. @throws UserError that names the option */
+  /** Parses a name; undefined if the name selects a different pipeline. @throws UserError that names the option */
   parse(model: string): ParsedName | undefined;
   /** The pipeline's name for these models, without options. */
   nameOf(roles: Roles): string;
@@ -54,7 +54,7 @@ interface ParsedName {
 /** A pipeline with its models and options. */
 export interface NamedPipeline<P extends Pipeline = Pipeline> extends ParsedName {
   readonly pipeline: P;
-  /** Without its options. */
+  /** The name without the options. */
   readonly name: string;
   /**
    * True if the options are the server's default. Requests that differ from the certificate's test data are then
@@ -68,6 +68,6 @@ export interface Field {
   readonly schema: z.ZodType;
 }
 
-/** A pipeline with its options in the form of recipes: `vote:n=5`. */
+/** A pipeline with its options in recipe syntax: `vote:n=5`. */
 export const recipeOf = ({ pipeline, optionText }: NamedPipeline): string =>
   optionText === "" ? pipeline.name : `${pipeline.name}:${optionText}`;

@@ -38,14 +38,14 @@ export type NamedRank = NamedPipeline<RankPipeline>;
 export interface PreparedRank {
   /** The folder of an adapter. */
   readonly adapter?: string | undefined;
-  /** A notice for its users. */
+  /** A notice for the adapter's users. */
   readonly notice?: string | undefined;
 }
 
 export interface RankRequest extends TurnTerms {
   readonly query: string;
   readonly documents: readonly string[];
-  /** FLOPs that may be spent. */
+  /** The maximum FLOPs to spend. */
   readonly ceiling?: number | undefined;
 }
 

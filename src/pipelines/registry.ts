@@ -59,7 +59,7 @@ export const lookupPipeline = expertrag;
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);
 
-/** The forms of pipelines' names, for help texts. */
+/** The syntax of pipeline names, for help texts. */
 export const pipelineForms = (all: readonly Pick<ModelsPipeline, "naming">[]): string =>
   all.map(({ naming }) => naming.form).join(", ");
 

@@ -28,7 +28,7 @@ export interface TextRequest {
   /** The result of the pipeline's `settings`. */
   readonly settings?: unknown;
   readonly signal?: AbortSignal | undefined;
-  /** When a server received the request, as in `performance.now()`. */
+  /** The time when a server received the request, as in `performance.now()`. */
   readonly arrived?: number | undefined;
   /** Called with the receipt of a request that was stopped or failed. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;

@@ -21,7 +21,7 @@ interface Lengths {
   readonly completion: number;
 }
 
-/** Facts about a model, known after its use. */
+/** Facts about a model that are known once it has been loaded. */
 export interface Facts {
   readonly source: ResolvedModel;
   readonly tokenizer: Tokenizer;
@@ -101,10 +101,10 @@ export interface Resources {
   held(role: string, prompt: Prompt, options: AnswerOptions): number;
   /** Like a model's own `price`. Loads nothing. */
   price(role: string, ...priced: Parameters<CalledModel<AnswerOptions>["price"]>): Promise<DensePrice | undefined>;
-  /** A certificate's choice for a request, with tokens counted by this model. @throws UserError if it is refused */
+  /** A certificate's choice for a request, by this model's token counts. @throws UserError if the request is refused */
   choice(role: string, certificate: NamedCertificate, request: TextRequest): Promise<Choice>;
   /** Called with a message for whoever runs the pipeline. */
   notice(sentence: string): void;
-  /** Called with a message and a reason if a model failed and another one answers. */
+  /** Called with a message and a reason if a model failed and another model answers. */
   degraded(sentence: string, reason: string): void;
 }

@@ -9,7 +9,7 @@ export interface SuffixedName {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-/** Parses a name that ends in `+pipeline` or `+pipeline@key=value,…`; undefined for others. @throws UserError */
+/** Parses a name that ends in `+pipeline` or `+pipeline@key=value,…`; undefined for other names. @throws UserError */
 export function readSuffixed(pipeline: string, name: string): SuffixedName | undefined {
   const [, model, optionText = ""] = suffix(pipeline).exec(name) ?? [];
   if (model === undefined) return undefined;

@@ -8,7 +8,7 @@ import type { HeldModel, Resources } from "./resources.ts";
 export interface AnsweringPipeline<P = unknown> extends Pipeline {
   readonly shows: Pick<Shows, "field" | "first">;
   readonly serving?: Serving;
-  /** Loads data that all answers under one name need, such as a calibration. @throws UserError if it cannot answer */
+  /** Loads data shared by all answers under a name, such as a calibration. @throws UserError if it cannot be loaded */
   prepare?(named: NamedPipeline<this>, resources: Resources): Promise<P>;
   /**
    * Answers a request. The last piece has the receipt for all calls; the first and the last have the pipeline's field.
@@ -38,7 +38,7 @@ export interface TextPipeline<P = unknown> extends AnsweringPipeline<P>, ModelsP
 export interface Serving {
   /** The pipeline's name in messages: `pair`. */
   readonly noun: string;
-  /** A name's form: `A>B`. */
+  /** A name's syntax: `A>B`. */
   readonly form: string;
   /** The reason for refusing a request's savings; unused if savings replace the pipeline's options. */
   readonly noSavings: string;
@@ -73,7 +73,7 @@ export interface Settings {
   load(): Promise<SettingsReader>;
 }
 
-/** Reads the settings of `answer`. */
+/** Parses settings for `answer`. */
 interface SettingsReader {
   /** The schema of the field's value. */
   readonly schema: z.ZodType;

@@ -1,7 +1,7 @@
 import { BLOCK, numbersOf, type PostingBlock, postingsIn } from "./postings.ts";
 import { type Hit, Top } from "./top.ts";
 
-/** How soon a term's count saturates (k1), and how much a chunk's length counts (b). */
+/** BM25's parameters: the saturation of term counts (k1), and the weight of a chunk's length (b). */
 const [K1, B] = [1.2, 0.75];
 
 /** The size of an index. */
@@ -18,18 +18,17 @@ export interface QueryTerm {
 }
 
 export interface RankedHits {
-  /** The best first. */
+  /** The hits, best first. */
   readonly hits: readonly Hit[];
   /** The number of postings scored. */
   readonly postings: number;
 }
 
-/** FLOPs of one posting: two for the length factor, one sum, one product, one quotient, one sum. */
+/** FLOPs per posting: two for the length factor, one sum, one product, one quotient, one sum. */
 export const FLOPS_PER_POSTING = 6;
 
 /**
- * The inverse document frequency of Lucene, ln(1 + (N − df + ½) / (df + ½)): never negative, even for a term in every
- * chunk.
+ * Lucene's inverse document frequency, ln(1 + (N − df + ½) / (df + ½)): never negative, even for a term in every chunk.
  */
 export const idf = (chunks: number, frequency: number): number =>
   Math.log1p((chunks - frequency + 0.5) / (frequency + 0.5));

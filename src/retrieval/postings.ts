@@ -1,7 +1,8 @@
 /**
  * Postings list the chunks that contain a term, with its count and the chunk's length in terms. 4,096 consecutive
  * chunks form a block. A term's postings in a block are one blob of little-endian 32-bit numbers, two for a chunk: the
- * first holds its place in the block (lower 16 bits) and the term's count (upper 16 bits), the second its length.
+ * first holds the chunk's place in the block (lower 16 bits) and the term's count (upper 16 bits), the second the
+ * chunk's length.
  */
 export const BLOCK = 4096;
 

@@ -9,7 +9,7 @@ export type Embed = (texts: readonly string[]) => Promise<readonly Float32Array[
 /** The text to embed for a chunk: the document's title, then the chunk. */
 const embedded = (title: string, text: string): string => (title === "" ? text : `${title}\n${text}`);
 
-/** Cuts documents into chunks, and embeds them if there is an `embed`. A document without words has no chunks. */
+/** Cuts documents into chunks, and embeds them if `embed` is given. A document without words has no chunks. */
 export async function prepare(
   documents: readonly Document[],
   source: string | null,

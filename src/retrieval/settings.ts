@@ -36,7 +36,7 @@ export function parseSettings(text: string, place: string): IndexSettings {
   );
 }
 
-/** @throws UserError if an index has no vectors, or another model's */
+/** @throws UserError if an index has no vectors, or a different model's vectors */
 export function checkEmbedding(index: string, embedding: EmbeddingIdentity | null, model: EmbeddingIdentity): void {
   if (!embedding) throw new UserError(`the index ${index} has no vectors; create one with an embedding model`, 2);
   const { name, sha256, width } = embedding;

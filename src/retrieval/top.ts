@@ -29,7 +29,7 @@ export class Top<T extends Hit = Hit> {
     }
   }
 
-  /** The best first. */
+  /** The hits, best first. */
   sorted(): T[] {
     return this.#heap.toSorted(byScore);
   }

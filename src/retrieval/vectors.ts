@@ -9,8 +9,8 @@ interface Candidate extends Hit {
 }
 
 /**
- * Vectors in memory, one per chunk. A query is compared with all of them, and the best are scored again in float64:
- * results are exact. Disposing waits for running queries.
+ * Vectors in memory, one per chunk. A query is compared with all of them, and the best are rescored in float64: results
+ * are exact. Disposing waits for running queries.
  */
 export class VectorTable implements Disposable {
   readonly #tables: RowTable[] = [];

@@ -11,7 +11,7 @@ import { giveBack, keepPagesSmall } from "./pages.ts";
 export interface Bindable {
   /** The OrtValue. */
   readonly value: Pointer;
-  /** Throws if its memory was freed. */
+  /** Throws if the tensor's memory was freed. */
   check(): void;
 }
 
@@ -44,7 +44,7 @@ export abstract class NativeTensor implements Bindable, Disposable {
   }
 }
 
-/** An OrtValue for a tensor in memory that belongs to somebody else. */
+/** An OrtValue for a tensor in memory that the caller keeps alive. */
 export function tensorOver(address: Pointer, bytes: number, dtype: DType, shape: readonly number[]): Pointer {
   const dims = BigInt64Array.from(shape.map(BigInt));
   const { cpu } = environment();

@@ -18,7 +18,7 @@ export function endAtOnce(status: number): void {
   libc("void _exit(int status)")(status);
 }
 
-/** Returns freed memory to the system, if the C library supports it: glibc keeps much after large temporary buffers. */
+/** Returns freed memory to the system, if the C library supports it: glibc retains much of it after large buffers. */
 export function trimHeap(): void {
   if (process.platform !== "linux") return;
   try {

@@ -48,7 +48,7 @@ export function kernelInstructions(cpuinfo: string = readStart("/proc/cpuinfo"))
   return (flagsOf(cpuinfo) ?? []).filter((flag) => KERNELS.test(flag)).toSorted();
 }
 
-/** True if this processor multiplies bytes and accumulates in one instruction, or lists no instructions; on others, sums overflow. */
+/** True if one instruction multiplies bytes and accumulates, or cpuinfo lists no instructions; else sums overflow. */
 export const multipliesBytes = (): boolean => processorBits() === 8;
 
 /** `fastestBits` for this machine. */

@@ -26,7 +26,7 @@ type ProductForm =
   | { readonly kind: "codes"; readonly bits: CodeBits; readonly block: Block; readonly corrected: boolean }
   | { readonly kind: "bytes"; readonly rotation: number };
 
-/** Two measurements of the same time, in milliseconds. */
+/** Two measurements of the same duration, in milliseconds. */
 export type Twice = readonly [number, number];
 
 /** The time of products with this many rows, by form. */

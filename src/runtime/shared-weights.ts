@@ -9,7 +9,7 @@ type FileData = Extract<ConstantData, { kind: "file" }>;
 
 /**
  * Constants shared by several programs: their files are mapped once, and the kernels' packed weights are stored once.
- * It lives until it is disposed of and its last program is freed.
+ * They live until this object is disposed of and its last program is freed.
  */
 export class SharedWeights implements Disposable {
   readonly #containers = new Map<string, Pointer>();

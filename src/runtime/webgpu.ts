@@ -5,7 +5,7 @@ import { Buffer } from "./buffer.ts";
 import type { Device } from "./device.ts";
 import { Program } from "./program.ts";
 
-/** Why a device does not work here; undefined if it works. Runs a small product on it, once per process. */
+/** The reason why a device does not work here; undefined if it works. Runs a small product on it, once per process. */
 export async function deviceProblem(device: Device): Promise<string | undefined> {
   if (device === "cpu") return undefined;
   tried ??= tryProduct(device);

@@ -13,7 +13,7 @@ export interface DefaultChange {
 }
 
 /**
- * Every change of a default, oldest first. Recipes registered or measured earlier keep the old one; CHANGELOG.md
+ * Every change of a default, oldest first. Recipes registered or measured earlier keep the old default; CHANGELOG.md
  * lists them (`npx tsx tools/options.ts`).
  */
 export const defaultChanges: readonly DefaultChange[] = [

@@ -8,7 +8,7 @@ export type Sees = (query: number, key: number) => boolean;
  * same result.
  */
 export interface LayerMask {
-  /** Which keys each query sees in a text of `tokens` tokens, by position; by default, its own and all earlier keys. */
+  /** The keys that each query sees in a text of `tokens` tokens, by position; default: its own and all earlier keys. */
   sees?(visual: readonly VisualSpan[], tokens: number): Sees;
   /** The share of the feed-forward network's neurons, counted from the first, that image tokens use. */
   readonly share: number;

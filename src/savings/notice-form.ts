@@ -26,7 +26,7 @@ export function noticeForm(
 
 /** The difference in words; undefined if none is known. Codes are compared only if the floats have the same form. */
 export function formDifference(learnt: ModelForm, running: ModelForm): string | undefined {
-  // Files that record no form are older than rotated bytes, so they were made in a different form.
+  // Files that record no form predate rotated bytes, so they were made in a different form.
   const known = learnt.quant !== undefined || running.quant === "q8r";
   if (known && running.quant && learnt.quant !== running.quant)
     return `the model's weights ran in form ${learnt.quant ?? "auto"}, but they run in ${running.quant}`;

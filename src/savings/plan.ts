@@ -29,7 +29,7 @@ export interface Drafter {
   readonly lengths: readonly number[];
   /** At most `most` likely tokens after `tokens` and `next`; if empty, the model runs only `next`. */
   draft(tokens: readonly number[], next: number, most: number): readonly number[];
-  /** Records how many tokens of the last draft were right. */
+  /** Records how many tokens of the last draft were correct. */
   judge(right: number): void;
   /** Reads the latest tokens' residual stream after the last layer, before `draft` or `judge`; absent if not needed. */
   read?(stream: LastStream): void;
@@ -41,8 +41,8 @@ export interface Drafter {
 export type LastStream = Readonly<Record<"branch" | "residual", View>>;
 
 /**
- * Identifies cached states: a prefix is reused only if its key equals the key of the plan that wrote it. Dense's key is
- * "". If `answer` is undefined, the answer's state is never reused.
+ * Identifies cached states: a prefix is reused only if its key equals the key of the plan that wrote it. The key of
+ * dense plans is "". If `answer` is undefined, the answer's state is never reused.
  */
 interface StateKeys {
   readonly prompt: string | undefined;
@@ -98,7 +98,7 @@ export interface ProbePoint {
   readonly tokens: number;
   /** The tokens' positions in the prompt. */
   readonly positions: readonly number[];
-  /** The same positions by time, height and width, for models whose positions have these axes. */
+  /** The tokens' positions by time, height and width, for models whose positions have these axes. */
   readonly axes?: Axes<readonly number[]> | undefined;
   /** The last layer that ran, counted from 0. */
   readonly layer: number;
@@ -121,9 +121,9 @@ export type Decision =
  * because it is never read again; `copy-kv`: copied from the last layer that ran; `copy-hidden`: computed from the
  * stream at the exit; `recompute`: the layers' own, computed when a later token goes deeper; `mask`: nothing, and later
  * tokens do not see the token there; `verify`: like `recompute`, but the exit's token is only a draft. The deep layers
- * check all drafts in one pass, and the text equals dense's. For recurrent layers, `ssm-partial` updates their states
- * from the stream at the exit, and `ssm-skip` leaves them unchanged. A pair is for hybrids: the first fill is for
- * attention layers, the second for recurrent ones.
+ * check all drafts in one pass, and the text equals a dense run's. For recurrent layers, `ssm-partial` updates their
+ * states from the stream at the exit, and `ssm-skip` leaves them unchanged. A pair is for hybrids: the first fill is
+ * for attention layers, the second for recurrent layers.
  */
 export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask", "ssm-partial", "ssm-skip"] as const;
 export const mixedFills = ["copy-kv/ssm-partial", "copy-hidden/ssm-partial"] as const;

@@ -13,7 +13,7 @@ const presetFile = z.strictObject({
   model: z.strictObject({ name: z.string(), sha256: z.string() }),
   /** The saving with the measured options. */
   recipe: z.string(),
-  /** The lab run behind it: a package folder whose summary has the recipe. */
+  /** The lab run behind the preset: a package folder whose summary has the recipe. */
   evidence: z.string(),
 });
 export type Preset = z.infer<typeof presetFile>;
@@ -26,7 +26,7 @@ export const bundledPresets = (saving: string, roots?: readonly string[]): Prese
 type Host = Pick<SavingHost, "decoder" | "hash" | "form">;
 
 /**
- * A recipe for one model: bare names that mean presets get the presets' options.
+ * A recipe for one model: each bare name that means a preset gets the preset's options.
  * @throws UserError if the model lacks such a preset, or a saving never acts with its defaults
  */
 export const withPresets = (recipe: Recipe, host: Host, roots?: readonly string[]): Promise<Recipe> =>

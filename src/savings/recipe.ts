@@ -61,7 +61,7 @@ function step(name: string, values: Readonly<Record<string, unknown>>): Step {
 export const meansPreset = ({ saving, options }: Step): boolean =>
   saving.withoutPreset !== undefined && Object.keys(options as object).length === 0;
 
-/** A step with every option that has a value, as text: later changes of defaults do not affect it. */
+/** A step with every option that has a value, as text: later changes to defaults do not affect it. */
 export function resolvedStep({ text, saving, options }: Step): string {
   if (saving === auto) return text;
   const values = Object.entries(options as Readonly<Record<string, unknown>>);
@@ -79,8 +79,8 @@ export interface EarlierStep {
 }
 
 /**
- * Reads an older step: as typed, and with every option, if known. Its text has the typed options, and each option whose
- * default has changed since.
+ * Reads an older step, given as typed and, if known, with every option. The result's text has the typed options, and
+ * each option whose default has changed since.
  * @throws UserError like `parseStep`
  */
 export function earlierStep(typed: string, resolved = typed): EarlierStep {

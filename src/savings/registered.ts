@@ -63,7 +63,7 @@ export async function registeredRecipes(): Promise<Record<string, RegisteredReci
   return readKeptJson(registryFile(), z.record(z.string(), schema)) ?? {};
 }
 
-/** Changes of the file run one after another, each on the result of the previous one. */
+/** Changes to the file run one after another, each on the result of the previous one. */
 let last: Promise<unknown> = Promise.resolve();
 
 function change(to: (all: Record<string, RegisteredRecipe>) => Record<string, RegisteredRecipe>): Promise<void> {
@@ -104,7 +104,7 @@ export function chosenRecipe(model: string, steps: Recipe, adapter?: string): Re
   };
 }
 
-/** A recipe in its stored form: as typed, and with every option, so later changes of defaults do not affect it. */
+/** A recipe in its stored form: as typed, and with every option, so later changes to defaults do not affect it. */
 export const writtenSteps = (steps: Recipe): { recipe: string[]; resolved: string[] } => ({
   recipe: steps.map(absoluteText),
   resolved: steps.map(resolvedText),
@@ -156,7 +156,7 @@ export const unregisterRecipe = (name: string): Promise<void> =>
   });
 
 /**
- * The recipe registered under a name such as `smollm2@fast`; undefined for texts of another form.
+ * The recipe registered under a name such as `smollm2@fast`; undefined for any other text.
  * @throws UserError if the name is not registered
  */
 export async function registeredAs(text: string): Promise<(RegisteredRecipe & EarlierRecipe) | undefined> {

@@ -33,8 +33,8 @@ export interface Saving<O = unknown> {
   /** The option that sets the minimum prompt length, and its value in tokens; absent if all prompts count. */
   readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
   /**
-   * Why a model is unsupported ("a sliding window"); undefined if it is supported. The form of its weights may be
-   * unknown.
+   * The reason a model is unsupported ("a sliding window"); undefined if the model is supported. The form of its
+   * weights may be unknown.
    */
   unsupported(decoder: Decoder, form?: ModelForm): string | undefined;
   /**

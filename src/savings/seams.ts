@@ -69,7 +69,7 @@ export interface FeedForwardPart {
 /** The model that a saving serves. */
 export interface SavingHost {
   readonly decoder: Decoder;
-  /** The SHA-256 of the model: the recorded one, or computed by reading its whole file or folder. */
+  /** The SHA-256 of the model, either recorded or computed by reading its whole file or folder. */
   hash(): Promise<string>;
   /** The form of the model's weights; absent if unknown. */
   readonly form?: ModelForm;

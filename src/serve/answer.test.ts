@@ -128,7 +128,7 @@ describe("POST /v1/answer", () => {
   test.each([
     [{ index: "note" }, 404, 'no index is called "note" here; did you mean "notes"?'],
     [{ index: undefined }, 400, "retrieval auto needs an index; expected its name"],
-    [{ gate: { method: "entropy" } }, 400, "chatting has no gate entropy that was calibrated"],
+    [{ gate: { method: "entropy" } }, 400, "chatting has no calibrated entropy gate"],
     [{ retrieval: "never", gate: { method: "margin" } }, 400, "gate needs retrieval=auto, got retrieval=never"],
     [{ retrieval: "maybe" }, 400, "retrieval"],
     [{ question: "" }, 400, "question"],

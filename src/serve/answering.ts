@@ -98,7 +98,7 @@ export class Answering {
   }
 }
 
-/** A request that names no model goes to the server's only one. */
+/** A request that names no model goes to the server's only model. */
 function withModel(schema: ZodType, body: unknown, only: string | undefined): unknown {
   if (only === undefined || !isObject(body) || !takesField(schema, "model")) return body;
   return body["model"] === undefined || body["model"] === "" ? { ...body, model: only } : body;

@@ -8,11 +8,11 @@ import type { ServerContext } from "./server-context.ts";
 /** A request's owner, arrival time and trace. */
 export type Asker = Pick<Call, "key" | "trace" | "taken">;
 
-/** Collects a request's times and its parts' receipts. It is closed once, however the request ends. */
+/** Collects a request's times and its parts' receipts. The bill is closed once, however the request ends. */
 export class Bill {
   readonly #parts: Receipt[] = [];
   readonly #label: { model_name: string };
-  /** When each answer's latest token arrived. */
+  /** The arrival time of each answer's latest token. */
   readonly #last = new Map<number, number>();
   #closed: Receipt | undefined;
 

@@ -8,7 +8,7 @@ import type { Key } from "./keys/store.ts";
 export class Indexes implements AsyncDisposable {
   constructor(private readonly all: readonly SearchIndex[]) {}
 
-  /** `store`: the address of their database, if they are not files. @throws UserError */
+  /** `store`: the address of the indexes' database, if they are not files. @throws UserError */
   static async open(names: readonly string[], store: string | undefined): Promise<Indexes> {
     const all: SearchIndex[] = [];
     try {

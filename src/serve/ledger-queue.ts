@@ -6,7 +6,7 @@ import { within } from "../util/within.ts";
 
 /** Maximum receipts per write. */
 const BATCH = 100;
-/** Maximum receipts that wait for an unavailable ledger, some 1 kB each; beyond them the oldest are lost. */
+/** Maximum receipts that wait for an unavailable ledger, about 1 kB each; beyond this, the oldest are lost. */
 const MOST_WAITING = 10_000;
 /** Maximum milliseconds that a request waits for earlier receipts to be written. */
 const LONGEST_WAIT = 250;
@@ -14,8 +14,8 @@ const LONGEST_WAIT = 250;
 const RETRY = 1_000;
 
 /**
- * Writes receipts after their answers have been sent. If the ledger is down, they wait for it; lost ones are logged
- * whole.
+ * Writes receipts after their answers have been sent. If the ledger is down, they wait for it; lost receipts are logged
+ * in full.
  */
 export class LedgerQueue {
   readonly #waiting: Receipt[] = [];

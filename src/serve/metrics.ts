@@ -15,8 +15,8 @@ const bySaving = ["model_name", "saving"] as const;
 const seconds = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 /**
- * The server's metrics in Prometheus' format. If vLLM has the same metric, it has vLLM's name and meaning, so that
- * vLLM's dashboards work.
+ * The server's metrics in Prometheus' format. A metric that vLLM also has keeps vLLM's name and meaning, so that vLLM's
+ * dashboards work.
  */
 export class Metrics {
   readonly registry = new Registry();

@@ -16,11 +16,11 @@ const ID_HEADER = "x-request-id";
 /** A valid request id from a client or a proxy. */
 const ID = /^[\w.:-]{1,128}$/;
 
-/** One request's line in the log, without its prompts, its answers and its query. */
+/** One request's line in the log, without the request's prompts, answers and query. */
 export class RequestLine {
-  /** The client's id, or a new one; the response repeats it. */
+  /** The client's id for the request, or a new id; the response repeats it. */
   readonly id: string;
-  /** When the request was received, as in `performance.now()`. */
+  /** The request's time of arrival, as in `performance.now()`. */
   readonly taken = performance.now();
   readonly #metadata: Metadata = {};
 

@@ -29,7 +29,7 @@ export const TINY = [
 ];
 
 /**
- * The first of these models with more fields at the start of its file, and a padding field to keep the tensors aligned.
+ * The first model of TINY with more fields at the start of its file, and a padding field to keep the tensors aligned.
  */
 export function tinyWith(fields: Readonly<Record<string, Field>>): Buffer {
   const gguf = readFileSync(fixture("models/fixtures/llama-tiny.gguf"));
@@ -47,7 +47,7 @@ export const tinyWithTemplate = (template: string): Buffer =>
 export interface Testing extends Serving {
   readonly folder: string;
   readonly keys: KeyStore;
-  /** The lines of its log. */
+  /** The lines of the server's log. */
   readonly logged: string[];
 }
 

@@ -46,9 +46,9 @@ export interface ServeOptions {
   /** Word vectors for classifying texts; none by default. */
   readonly vectors?: WordVectors | undefined;
   readonly host: string;
-  /** 0 selects a free one. */
+  /** The port; 0 selects a free port. */
   readonly port: number;
-  /** The port that serves only `/metrics`, without a key; 0 selects a free one. Undefined: no such port. */
+  /** The port that serves only `/metrics`, without a key; 0 selects a free port. Undefined: no such port. */
   readonly metricsPort?: number | undefined;
   readonly allowAnonymous: boolean;
   /** The host names that a proxy uses for the server, in lower case. */
@@ -80,7 +80,7 @@ export interface Serving {
   readonly url: string;
   /** The address of the metrics port, if any. */
   readonly metricsUrl: string | undefined;
-  /** Resolves when the first model has answered once. @throws the error of loading it */
+  /** Resolves when the first model has answered once. @throws the model's loading error */
   readonly warm: Promise<void>;
   /**
    * Accepts no more requests, gives running ones `patience` milliseconds, then ends them, and writes the ledger.

@@ -6,7 +6,7 @@ const TEXT = "Hello";
 
 /**
  * Loads the first model and has it answer once, so that the first request is as fast as later ones.
- * @throws the error of loading
+ * @throws the model's loading error
  */
 export async function warmUp({ catalogue, pool, state }: ServerContext): Promise<void> {
   const [served] = catalogue.list();

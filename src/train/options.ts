@@ -20,7 +20,7 @@ export const optimizerOptions = z.strictObject({
 });
 export type OptimizerOptions = z.output<typeof optimizerOptions>;
 
-/** The default LoRA targets, as long as a model has them. */
+/** The default LoRA targets, if a model has them. */
 export const USUAL_TARGETS = "attn_q,attn_v";
 
 export const loraOptions = z
@@ -182,7 +182,7 @@ export const trainOptions = z.strictObject({
   recompute: z
     .union([z.boolean(), z.literal("auto")], "expected true, false or auto")
     .default(false)
-    .describe("compute layers again in the backward pass: less memory, more time; auto: if memory is short"),
+    .describe("recompute layers in the backward pass: less memory, more time; auto: if memory is short"),
   neftuneNoiseAlpha: z.number().positive().optional().describe("NEFTune: scale of noise in embeddings, often 5"),
   precision: z
     .enum(precisionPolicies)

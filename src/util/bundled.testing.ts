@@ -6,8 +6,8 @@ import { buildSync } from "esbuild";
 const bundles = new Map<string, string>();
 
 /**
- * Bundles a TypeScript program into one file, so that child processes start fast. It is built once and deleted when
- * this process ends.
+ * Bundles a TypeScript program into one file, so that child processes start fast. The file is built once and deleted
+ * when this process ends.
  */
 export function bundled(program: URL): string {
   const entry = fileURLToPath(program);

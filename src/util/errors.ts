@@ -13,7 +13,7 @@ export class UserError extends Error {
   }
 }
 
-/** A mistake in an option, under its library name; each interface shows its own name for it. */
+/** A mistake in an option, under the option's library name; each interface shows its own name for the option. */
 export class OptionError extends UserError {
   constructor(
     readonly option: string,

@@ -1,7 +1,7 @@
 /** A function of several variables: returns its value at `x`, and writes its gradient into `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
-/** When a minimisation ends, and how it computes steps. */
+/** The end conditions of a minimisation, and its way of computing steps. */
 export interface MinimiseOptions {
   /** The largest number of iterations. Each takes one gradient, or several if its step is cut. */
   readonly iterations: number;
@@ -21,7 +21,7 @@ export interface Minimum {
   readonly x: Float64Array;
   readonly value: number;
   readonly iterations: number;
-  /** False if the iterations ran out first. */
+  /** False if the search ran out of iterations. */
   readonly converged: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface Minimum {
 interface Pair {
   readonly step: Float64Array;
   readonly change: Float64Array;
-  /** Their inner product, which is positive. */
+  /** The inner product of the two, which is positive. */
   readonly curvature: number;
 }
 

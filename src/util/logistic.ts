@@ -27,12 +27,12 @@ export interface Logistic {
   readonly bias: Float64Array;
 }
 
-/** A classifier, and how the solver found it. */
+/** A classifier, with its loss and how the solver ended. */
 export interface LogisticFit extends Logistic {
   /** The loss with the L2 term. */
   readonly loss: number;
   readonly iterations: number;
-  /** False if the iterations ran out first. */
+  /** False if the solver ran out of iterations. */
   readonly converged: boolean;
 }
 
@@ -40,7 +40,7 @@ export interface LogisticFit extends Logistic {
 export type Features = ArrayLike<number>;
 
 /**
- * The classifier with the least loss; classes are 0 … the largest of `labels`. The same rows give the same bits; in
+ * The classifier with the lowest loss; classes are 0 … the largest of `labels`. The same rows give the same bits; in
  * another order, the same result up to rounding. Its logits have mean 0 over the classes: the loss ignores a common
  * shift, and the solver keeps it at 0. `from` is a fit to start from, such as one with a different l2: the result is
  * the same up to the tolerance, after fewer iterations.
@@ -91,7 +91,7 @@ export interface LogisticData {
   readonly labels: Uint32Array;
 }
 
-/** Rows and their classes in the solver's form. @throws UserError as `fitLogistic` does */
+/** Rows and their classes in the solver's format. @throws UserError as `fitLogistic` does */
 export function checkedData(rows: readonly Features[], labels: ArrayLike<number>): LogisticData {
   const count = rows.length;
   if (count !== labels.length)

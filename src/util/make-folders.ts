@@ -4,8 +4,8 @@ import { few, UserError } from "./errors.ts";
 import { codeOf, writeError } from "./system-errors.ts";
 
 /**
- * Makes a folder and its parents; returns the topmost new one, if any. Node's own recursive form never returns on a
- * file system that says "no such file" about a folder with an existing parent, as Linux's /proc does.
+ * Makes a folder and its parents; returns the topmost new one, if any. Node's recursive `mkdirSync` never returns on
+ * a file system that says "no such file" about a folder with an existing parent, as Linux's /proc does.
  * @throws the system's error
  */
 export function makeFolders(folder: string): string | undefined {
@@ -15,7 +15,7 @@ export function makeFolders(folder: string): string | undefined {
   try {
     mkdirSync(folder);
   } catch (error) {
-    // Another process may have made it first.
+    // Another process may have made the folder first.
     if (codeOf(error) !== "EEXIST" || !isFolder(folder)) throw error;
   }
   return topmost ?? folder;

@@ -2,9 +2,9 @@ import { z } from "zod";
 import { faultOf } from "./checked.ts";
 import { suggest, UserError } from "./errors.ts";
 
-/** How help shows an option; not part of its JSON schema. */
+/** The presentation of an option in help; not part of its JSON schema. */
 interface FlagHelp {
-  /** True if short help shows this option even when there is no room for all of them. */
+  /** True if short help shows this option even when there is no room for all options. */
   readonly common?: true;
   /** The kind of thing that a text value names, as help shows it. */
   readonly value?: "file" | "folder" | "model" | "saving" | "method" | "task";
@@ -60,7 +60,7 @@ function explain(error: z.ZodError, options: z.ZodType, values: unknown): string
   return `there is no option "${key}"${suggest(key, optionNames(options))}`;
 }
 
-/** The JSON types of options by their names; undefined for an option that takes several. */
+/** The JSON types of options by name; undefined for an option that takes several types. */
 export function optionTypes(options: z.ZodType): ReadonlyMap<string, string | undefined> {
   const { properties = {} } = z.toJSONSchema(options, { io: "input" }) as {
     properties?: Readonly<Record<string, { type?: string }>>;

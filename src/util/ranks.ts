@@ -1,10 +1,10 @@
-/** Ranks from 1 for the least; equal values share the mean of their ranks. */
+/** Ranks from 1, for the smallest value; equal values share the mean of their ranks. */
 export function ranksOf(values: readonly number[]): number[] {
   const sorted = values.toSorted((a, b) => a - b);
   return values.map((value) => (sorted.indexOf(value) + sorted.lastIndexOf(value)) / 2 + 1);
 }
 
-/** Spearman's rank correlation; NaN if all values of one side are equal. */
+/** Spearman's rank correlation; NaN if all values on one side are equal. */
 export function spearman(a: readonly number[], b: readonly number[]): number {
   const [x, y] = [centred(ranksOf(a)), centred(ranksOf(b))];
   return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));

@@ -45,7 +45,7 @@ export async function checkWritable(file: string): Promise<void> {
 export const writeJson = (file: string, value: unknown, mode?: number): Promise<void> =>
   writeWhole(file, `${JSON.stringify(value, null, 2)}\n`, mode);
 
-/** Like `writeJson`, into one of this program's folders, created if it is missing. */
+/** Like `writeJson`, but first creates the folder, one of this program's own, if it is missing. */
 export async function keepJson(file: string, value: unknown, mode?: number): Promise<void> {
   try {
     makeFolders(dirname(file));

@@ -12,7 +12,7 @@ export function companions({ config }: Checkpoint): string[] {
   }
 }
 
-/** The same files for a folder whose weights are not written yet. */
+/** The companion files in a folder whose weights are not written yet. */
 export const companionsIn = (folder: string): string[] =>
   readdirSync(folder)
     .filter((name) => isCompanion(name))

@@ -3,7 +3,7 @@ import type { Sizes, TableShape, WeightSource } from "./weight-source.ts";
 
 /**
  * The weights of one part of a model, under the part's own names: `name` is `prefix` + `name` in `whole`. Adapters do
- * not apply to it.
+ * not apply to the part.
  */
 export function prefixed(whole: WeightSource, prefix: string): WeightSource {
   const all = (sizes: Sizes): Sizes => Object.fromEntries(Object.entries(sizes).map(([name, n]) => [prefix + name, n]));

@@ -46,9 +46,9 @@ export type TableShape = readonly [rows: number, width: number];
 
 /**
  * The weights that a model is traced with. A model requests tensors by canonical name (GGUF's: `blk.0.attn_q.weight`,
- * `token_embd.weight`, `output_norm.weight`) and puts the result into its graph; it does not depend on whether they are
- * constants from a file or trained inputs. Methods that take a graph return tensors of that graph. Each method throws a
- * UserError that names the tensor if there is none with that name and shape.
+ * `token_embd.weight`, `output_norm.weight`) and puts the result into its graph, whether the weights are constants from
+ * a file or trained inputs. Methods that take a graph return tensors of that graph. Each method throws a UserError that
+ * names the tensor if no tensor has that name and shape.
  */
 export interface WeightSource {
   /** The configuration that the model is read from. */

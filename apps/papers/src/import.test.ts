@@ -33,7 +33,7 @@ test("unreadable sources are reported, and do not affect others", async () => {
     `${join(folder, "none")}: there is no such file`,
     `${undated}: no date of this page has a year; set it with --year`,
     undefined,
-    expect.stringMatching(/strange\.json: no paper in it; line 1: /),
+    expect.stringMatching(/strange\.json: no papers in it; line 1: /),
   ]);
   expect(sources[3]).toMatchObject({ papers: 2, faults: [] });
   expect((await papers.import([undated], { year: 2025 })).sources).toMatchObject([{ added: 1 }]);

@@ -13,7 +13,7 @@ const BATCH = 500;
 /** The result of one file or address. */
 export interface ImportedSource {
   readonly source: string;
-  /** How many papers were read, added, changed and unchanged. */
+  /** The numbers of papers read, added, changed and unchanged. */
   readonly papers: number;
   readonly added: number;
   readonly changed: number;
@@ -21,7 +21,7 @@ export interface ImportedSource {
   readonly faults: readonly Fault[];
   /** True if the server reports nothing newer. */
   readonly isSame: boolean;
-  /** Why the source could not be read. */
+  /** The reason why the source could not be read. */
   readonly failure: string | undefined;
 }
 
@@ -70,7 +70,7 @@ async function fileText(path: string): Promise<string> {
 async function importText(store: Store, source: string, text: string, options: ParseOptions): Promise<ImportedSource> {
   const { papers, faults } = parsedOf(source, text, options);
   const [first] = faults;
-  if (papers.length === 0 && first) throw new UserError(`${source}: no paper in it; ${first.place}: ${first.reason}`);
+  if (papers.length === 0 && first) throw new UserError(`${source}: no papers in it; ${first.place}: ${first.reason}`);
   const put: Put[] = [];
   for (let at = 0; at < papers.length; at += BATCH) put.push(...(await store.papers.put(papers.slice(at, at + BATCH))));
   return resultOf(source, put, faults);

@@ -7,7 +7,7 @@ import type { Store } from "./store.ts";
 const BATCH = 256;
 
 export interface IndexTerms extends IndexOptions {
-  /** A MODEL of embeddings, or `none`. */
+  /** An embedding MODEL, or `none`. */
   readonly embedding: string;
 }
 
@@ -23,9 +23,7 @@ export async function openPapersIndex(store: Store, { embedding, ...options }: I
   return createIndex(name, { embedding, ...options });
 }
 
-/**
- * Updates the index to the current papers, also if an earlier call was killed, and stores the receipts of embedding.
- */
+/** Updates the index to the current papers, even if an earlier call was killed, and stores the embedding receipts. */
 export async function indexPending(store: Store, index: SearchIndex, signal?: AbortSignal): Promise<void> {
   const name = index.name as IndexName;
   for (;;) {

@@ -14,7 +14,7 @@ export async function inOption(flag: string, check: Promise<void>): Promise<void
 export const openOptions = z.strictObject({
   embedding: z
     .string()
-    .min(1, "expected a MODEL of embeddings, or none")
+    .min(1, "expected an embedding MODEL, or none")
     .default("minilm")
     .describe("an embedding model for search and similar papers; none: search by words"),
   qzero: z.string().min(1).optional().describe("a search index whose categories help find topics (default: none)"),

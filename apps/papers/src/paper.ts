@@ -33,7 +33,7 @@ export const paperInputSchema = z.object({
   published: daySchema.nullable().default(null),
   /** True if the source gave the day of `published` without a year. */
   yearAssumed: z.boolean().default(false),
-  /** The day on which the source listed it. */
+  /** The day on which the source listed the paper. */
   listed: daySchema.nullable().default(null),
   votes: count.nullable().default(null),
   comments: count.nullable().default(null),
@@ -45,7 +45,7 @@ export const paperInputSchema = z.object({
 export type PaperInput = z.input<typeof paperInputSchema>;
 export type PaperFields = Readonly<z.output<typeof paperInputSchema>>;
 
-/** Two sentences and key words that a model wrote about an abstract. */
+/** Two sentences and keywords that a model wrote about an abstract. */
 export interface Summary {
   readonly text: string;
   readonly keywords: readonly string[];
@@ -57,17 +57,17 @@ export interface Summary {
 
 export interface TopicScore {
   readonly label: string;
-  /** By how many standard deviations the label's cosine exceeds its mean over the reference collection. */
+  /** The number of standard deviations by which the label's cosine exceeds its mean over the reference collection. */
   readonly score: number;
 }
 
 /** A stored paper. */
 export interface Paper extends Omit<PaperFields, "listed"> {
-  /** Its address: the identifier at arXiv, with `-` for `/`, or its title in lower case. */
+  /** The paper's address: its arXiv identifier with `-` for `/`, or its title in lower case. */
   readonly id: string;
-  /** The newest day on which a source listed it; null if none did. */
+  /** The newest day on which a source listed the paper; null if no source did. */
   readonly listed: Day | null;
-  /** Readers of this application that voted for it or read it; each counts once. `votes` counts the sources' votes. */
+  /** The numbers of readers here who voted for the paper or read it, each once. `votes` counts the sources' votes. */
   readonly readers: { readonly votes: number; readonly reads: number };
   readonly topics: readonly TopicScore[];
   readonly summary: Summary | null;

@@ -13,9 +13,9 @@ import { classifyPending, TopicClassifier } from "./topics.ts";
 export interface PapersOptions extends IndexOptions {
   /** Folder of the application's data; with a `store`, it stays empty. */
   folder: string;
-  /** A MODEL of embeddings, default `minilm`; `none`: search uses only words, and there are no similar papers. */
+  /** An embedding MODEL, default `minilm`; `none`: search uses only words, and there are no similar papers. */
   embedding?: string | undefined;
-  /** Name of a search index whose documents' categories help to find topics (QZero); default: none. */
+  /** Name of a search index whose documents' categories help find topics (QZero); default: none. */
   qzero?: string | undefined;
 }
 
@@ -27,12 +27,12 @@ export interface ImportOptions extends FetchOptions {
 
 export interface Imported {
   readonly sources: readonly ImportedSource[];
-  /** Why search cannot find the new papers yet; undefined if it can. */
+  /** The reason why search cannot find the new papers yet; undefined if it can. */
   readonly unindexed: string | undefined;
 }
 
 export interface SearchTerms {
-  /** Maximum papers; default 10. */
+  /** The maximum number of papers; default 10. */
   readonly top?: number;
   readonly signal?: AbortSignal;
 }
@@ -48,13 +48,13 @@ export interface Found {
 }
 
 export interface FoundByQuery extends Found {
-  /** Why search used only words; undefined if it also used vectors. */
+  /** The reason why search used only words; undefined if it also used vectors. */
   readonly missing: string | undefined;
 }
 
 /**
  * Opens the application with its data, and creates missing data. The embedding model is loaded on first use; an unknown
- * name is refused now.
+ * model name is refused immediately.
  * @throws UserError
  */
 export async function openPapers(options: PapersOptions): Promise<Papers> {
@@ -92,7 +92,7 @@ export class Papers implements AsyncDisposable {
     return { sources: done, unindexed: await this.#failureOf(this.work(signal)) };
   }
 
-  /** Why `work` failed, if it did: papers are stored even if the embedding model is unavailable. */
+  /** The reason why `work` failed, if it did: papers are stored even if the embedding model is unavailable. */
   async #failureOf(work: Promise<void>): Promise<string | undefined> {
     try {
       await work;
@@ -117,14 +117,14 @@ export class Papers implements AsyncDisposable {
     await classifyPending(this.store, await this.#classifier.get(), signal);
   }
 
-  /** Replaces the user's topics, and classifies all papers again. Without an embedding model papers have no topics. */
+  /** Replaces the user's topics, and reclassifies all papers. Without an embedding model, papers have no topics. */
   async setTopics(labels: readonly string[], signal?: AbortSignal): Promise<void> {
     await this.store.topics.setLabels(labels);
     await this.work(signal);
   }
 
   /**
-   * Finds papers by words and meaning, the best first; only by words if the embedding model is unavailable.
+   * Finds papers by words and meaning, best first; only by words if the embedding model is unavailable.
    * @throws UserError for an empty query
    */
   async search(query: string, options: SearchTerms = {}): Promise<FoundByQuery> {
@@ -151,7 +151,7 @@ export class Papers implements AsyncDisposable {
     return { results: await this.#papersOf(results), receipt };
   }
 
-  /** Unit vectors of papers by id; papers without one are left out. @throws UserError without an embedding model */
+  /** Unit vectors by paper id, for papers that have a vector. @throws UserError without an embedding model */
   async vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, Float32Array>> {
     if (this.embedding === "none") throw new UserError("without an embedding model, papers have no vectors");
     return (await this.#opened()).vectors(ids);

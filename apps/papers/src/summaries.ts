@@ -16,7 +16,7 @@ export const summaryOptions = z.strictObject({
 
 export type SummaryTerms = z.output<typeof summaryOptions>;
 
-/** A model that writes, and its answer to a prompt. */
+/** A model that writes answers to prompts. */
 export interface Writer {
   write(prompt: string, signal: AbortSignal | undefined): Promise<{ text: string; receipt: Receipt }>;
   close(): void;
@@ -59,8 +59,8 @@ export async function openWriter(name: string, save: readonly string[]): Promise
 }
 
 /**
- * Summarises waiting papers, the last listed first, at most `perDay` in a day (UTC). Papers without an abstract get
- * none. Returns the number of summaries.
+ * Summarises waiting papers, latest listed first, at most `perDay` in a day (UTC). Papers without an abstract get none.
+ * Returns the number of summaries.
  */
 export async function summarisePending(
   store: Store,
@@ -104,7 +104,7 @@ const promptFor = ({ title, abstract }: Paper): string =>
 Title: ${title}
 Abstract: ${abstract}`;
 
-/** The first two sentences, and the key words that occur in the paper; undefined if the answer is truncated or not a sentence. */
+/** The first two sentences, and the keywords found in the paper; undefined if the answer is cut off or no sentence. */
 function answerOf(text: string, { title, abstract }: Paper): Pick<Summary, "text" | "keywords"> | undefined {
   const answer = answerSchema.safeParse(parsed(text)).data;
   const summary = answer && twoSentences(answer.summary);

@@ -22,8 +22,8 @@ interface Norm {
 }
 
 /**
- * Finds the label that fits a text. Some labels are close to any paper, so a label's cosine is compared with its own
- * over a fixed reference collection, by the same encoder. A text's topic does not depend on other texts.
+ * Finds the label that fits a text. Some labels are close to any paper, so a label's cosine is compared with its
+ * cosines over a fixed reference collection, by the same encoder. A text's topic does not depend on other texts.
  */
 export class TopicClassifier implements AsyncDisposable {
   /** The norms for each set of labels, in the labels' order. */

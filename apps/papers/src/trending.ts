@@ -5,7 +5,7 @@ const DAY = 86_400_000;
 /** The number of a day, counted from 1970. */
 export const dayNumber = (day: Day): number => Date.parse(day) / DAY;
 
-/** The number of the newest day that listed the paper `p`; null if no source did. In SQL, as below. */
+/** The number of the newest day on which a source listed the paper `p`, as SQL; null if none did. */
 export const NEWEST = "(SELECT max(l.number) FROM listings l WHERE l.paper = p.id)";
 
 /** The number of votes and reads by this page's readers. */

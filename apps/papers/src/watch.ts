@@ -42,6 +42,6 @@ export async function keepSummarising(
   }
 }
 
-/** Waits some minutes, or until `signal` is aborted. */
+/** Waits for some minutes, or until `signal` is aborted. */
 const pause = (minutes: number, signal: AbortSignal): Promise<void> =>
   setTimeout(minutes * MINUTE, undefined, { signal }).catch(() => {});

@@ -5,9 +5,9 @@ interface AccountProps {
   readonly token: string;
   /** The address that this browser is signed in with. */
   readonly signedIn: string | undefined;
-  /** The reason why no link can be mailed; absent if one can. */
+  /** The reason why no link can be mailed; absent if links can be mailed. */
   readonly off: string | undefined;
-  /** The fault of the submitted form. */
+  /** The error in the submitted form. */
   readonly fault?: string | undefined;
   readonly address?: string | undefined;
 }
@@ -103,7 +103,7 @@ export const EnterPage = ({ token, address, signedIn, action }: EnterProps) => (
     <p class="empty">
       {signedIn === undefined || signedIn === address
         ? `What you saved, read, voted for and tagged in this browser goes into the account of ${address}.`
-        : `This browser leaves the account of ${signedIn}, which keeps what it has, for that of ${address}.`}
+        : `This browser leaves the account of ${signedIn}, which keeps its contents, and joins that of ${address}.`}
     </p>
     <form method="post" action={action}>
       <input type="hidden" name="token" value={token} />

@@ -42,7 +42,7 @@ test("a mailed link makes two browsers one reader, whose marks count once; signi
   const [desk, phone] = [await savedBy("early-exits"), await savedBy("early-exits", "sparse-attention")];
   await desk.get("/account");
   const answer = await desk.post("/account", { address: " Ada@Example.org" });
-  expect(await answer.text()).toContain("Look into your mailbox");
+  expect(await answer.text()).toContain("Check your mailbox");
   await site.mailing.round();
   expect(site.post.mails.map(({ to }) => to)).toEqual([ADA]);
   expect(await signIn(desk, newestLink())).toBe(303);
@@ -123,7 +123,7 @@ test("an account is deleted after confirmation, by a form of ours, with the data
   expect(await saved(phone)).toEqual(["early-exits"]);
   await desk.get("/account/delete");
   expect(await (await desk.post("/account/delete", {})).text()).toContain(
-    "All that names ada@example.org is deleted from the database.",
+    "Everything that names ada@example.org has been deleted from the database.",
   );
 
   for (const browser of [desk, phone]) expect(await saved(browser)).toEqual([]);

@@ -17,7 +17,7 @@ import { securityHeaders } from "./security.ts";
 import type { Site } from "./site.ts";
 import { STYLE } from "./style.ts";
 
-/** Maximum bytes of a form. */
+/** The maximum size of a form, in bytes. */
 const MOST_BODY = 16_384;
 
 const pages = {

@@ -23,7 +23,7 @@ const forbidden = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu;
 
 const xml = (text: string): string => text.replace(forbidden, "\ufffd").replace(/[&<>"]/g, (mark) => marks[mark]!);
 
-/** Writes a feed. A feed without entries has the epoch as its date, since the format requires one. */
+/** Writes a feed. A feed without entries has the epoch as its date, since the format requires a date. */
 export const atom = ({ title, self, page, entries }: Feed): string => `<?xml version="1.0" encoding="utf-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom">
 <title>${xml(title)}</title>

@@ -98,7 +98,7 @@ seen("a reader subscribes, confirms by the mailed link, gets a digest, and ends 
   await page.goto(`${serving!.url}/subscribe`);
   await page.getByLabel("Mail address").fill("ada@example.org");
   await page.getByRole("button", { name: "Subscribe" }).click();
-  await page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  await page.getByRole("heading", { name: "Check your mailbox" }).waitFor();
   expect(await mailing!.round()).toMatchObject({ sent: 1 });
   await follow(/https:\/\/papers\.example\/subscribe\/confirm\?token=[\w-]+/);
   await page.getByRole("button", { name: "Confirm" }).click();
@@ -119,14 +119,14 @@ seen("a reader signs in by a mailed link, and deletes the account", async () => 
   await page.goto(`${serving!.url}/account`);
   await page.getByLabel("Mail address").fill("grace@example.org");
   await page.getByRole("button", { name: "Mail me a link" }).click();
-  await page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  await page.getByRole("heading", { name: "Check your mailbox" }).waitFor();
   await mailing!.round();
   const [link] = /\/account\/enter\?token=[\w-]+/.exec(readable(post.mails.at(-1)!.raw))!;
   await page.goto(serving!.url + link);
   await page.getByRole("button", { name: "Sign in as grace@example.org" }).click();
   await page.getByRole("link", { name: "Delete this account" }).click();
   await page.getByRole("button", { name: "Delete the account of grace@example.org" }).click();
-  await page.getByRole("heading", { name: "Your account is deleted" }).waitFor();
+  await page.getByRole("heading", { name: "Your account has been deleted" }).waitFor();
   await page.goto(`${serving!.url}/account`);
   await page.getByRole("button", { name: "Mail me a link" }).waitFor();
   expect(faults).toEqual([]);

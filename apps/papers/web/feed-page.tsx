@@ -36,7 +36,7 @@ export const List = ({ papers, marks, links: { before, after } }: ListProps) => 
 interface FeedPageProps extends ListProps, Omit<Parameters<typeof FeedFilters>[0], "own"> {
   readonly heading: string;
   readonly total: number;
-  /** The fault of the tag filter. */
+  /** The error in the tag filter. */
   readonly fault: string | undefined;
 }
 

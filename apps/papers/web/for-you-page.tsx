@@ -15,7 +15,7 @@ interface ForYouProps {
   /** The recommendations; undefined if there is too little data. */
   readonly recommended: readonly Recommended[] | undefined;
   readonly saved: number;
-  /** Why recommendations are off for everybody. */
+  /** The reason why recommendations are off for everybody. */
   readonly missing: string | undefined;
   readonly marks: Marks;
 }
@@ -52,7 +52,7 @@ const Why = ({ because }: { readonly because: readonly Paper[] }) => (
 );
 
 function tooLittle(saved: number): string {
-  if (saved >= FEWEST) return `You saved nearly all papers there are, so there is nothing left to recommend.`;
+  if (saved >= FEWEST) return `You have saved nearly all papers, so there is nothing left to recommend.`;
   const more = FEWEST - saved;
-  return `You saved ${saved === 0 ? "no papers" : saved === 1 ? "one paper" : `${saved} papers`} so far. Save ${more} more, and this page shows others like them.`;
+  return `You have saved ${saved === 0 ? "no papers" : saved === 1 ? "one paper" : `${saved} papers`} so far. Save ${more} more, and this page will show similar ones.`;
 }

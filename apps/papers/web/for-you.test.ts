@@ -9,7 +9,7 @@ test("papers like the saved ones are recommended with their reason; with too few
   const vectorOf = (id: string) => Float32Array.from(id.startsWith("attention") ? [0.96, 0.28] : [0.28, 0.96]);
   Object.assign(papers, { vectorsOf: async (ids: string[]) => new Map(ids.map((id) => [id, vectorOf(id)])) });
   const reader = visitor();
-  expect((await reader.get("/for-you")).text).toContain("You saved no papers so far. Save 3 more");
+  expect((await reader.get("/for-you")).text).toContain("You have saved no papers so far. Save 3 more");
   await reader.get("/");
   for (const i of [0, 2, 4]) await reader.post(`/papers/attention-${i}/marks`, { mark: "on:save" });
   const { text } = await reader.get("/for-you");
@@ -18,6 +18,6 @@ test("papers like the saved ones are recommended with their reason; with too few
   expect(text).toMatch(/Because you saved <a href="\/papers\/attention-\d">attention \d<\/a>/);
   await reader.post(`/papers/${shown[0]!.replace(" ", "-")}/marks`, { mark: "on:read" });
   expect((await reader.get("/for-you")).text).not.toContain(`<h2><a href="/papers/${shown[0]!.replace(" ", "-")}"`);
-  expect((await visitor().get("/for-you")).text).toContain("You saved no papers so far");
+  expect((await visitor().get("/for-you")).text).toContain("You have saved no papers so far");
   await close();
 });

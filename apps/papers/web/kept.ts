@@ -1,4 +1,4 @@
-/** Caches results that can be computed again; the oldest are evicted. */
+/** Caches results that can be recomputed; the oldest are evicted. */
 export class Kept<T> {
   readonly #all = new Map<string, Promise<T>>();
 

@@ -8,7 +8,7 @@ export interface Marks {
   readonly tagsOf: (paper: Pick<Paper, "id">) => ReadonlySet<string>;
   /** All tags of the reader, in alphabetical order. */
   readonly tags: readonly string[];
-  /** Papers with this mark, the newest mark first. */
+  /** Papers with this mark, newest mark first. */
   readonly having: (kind: MarkKind) => string[];
   readonly token: string;
   /** The page to return to, from the server's root. */

@@ -11,7 +11,7 @@ interface PaperPageProps {
   readonly paper: Paper;
   readonly marks: Marks;
   readonly similar: readonly Paper[];
-  /** Why there are no similar papers; undefined if there are some. */
+  /** The reason why there are no similar papers; undefined if there are some. */
   readonly missing: string | undefined;
   readonly receipts: readonly KeptReceipt[];
 }

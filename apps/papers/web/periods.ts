@@ -33,7 +33,7 @@ export function rangeOf(period: Periods, day: Day): Range | undefined {
   }
 }
 
-/** The nearest days with papers before and after a range; `days` are the newest first. */
+/** The nearest days with papers before and after a range; `days` are sorted newest first. */
 export const beside = (
   days: readonly Day[],
   { from, to }: Range,

@@ -19,7 +19,7 @@ export class RateLimit {
     return tokens < 1 ? Math.ceil(((1 - tokens) / this.perMinute) * 60) : 0;
   }
 
-  /** Forgets the clients that have not been seen for longest. */
+  /** Forgets the least recently seen clients. */
   #forget(): void {
     for (const client of this.#buckets.keys()) {
       if (this.#buckets.size <= MOST_CLIENTS) return;

@@ -10,16 +10,16 @@ const KEPT = 400 * 86_400;
 
 /** A browser with a cookie of this server. */
 export interface Visit {
-  /** Its name in the store: a hash, so that the store's file reveals no cookie. */
+  /** The browser's name in the store: a hash, so that the store's file reveals no cookie. */
   readonly browser: string;
-  /** The token of its forms. */
+  /** The token of the browser's forms. */
   readonly token: string;
   readonly secret: string;
 }
 
 /** A reader with a cookie of this server, and the mail address after signing in. */
 export interface Reader extends Visit {
-  /** The store's name for marks and tags: the account's, else the browser's. */
+  /** The name under which marks and tags are stored: the account's, else the browser's. */
   readonly key: string;
 }
 
@@ -35,7 +35,7 @@ export function knownVisit(c: Context): Visit | undefined {
   return secret !== undefined && PATTERN.test(secret) ? visitOf(secret) : undefined;
 }
 
-/** The browser of a page request; a new one gets a cookie. */
+/** The browser of a page request; a new browser gets a cookie. */
 export const welcome = (c: Context, secure: boolean): Visit => knownVisit(c) ?? giveCookie(c, newVisit(), secure);
 
 export const newVisit = (): Visit => visitOf(randomBytes(24).toString("base64url"));

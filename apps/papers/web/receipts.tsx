@@ -12,7 +12,7 @@ const tasks: Readonly<Record<Task, string>> = {
 
 const percent = (share: number): string => `${(share * 100).toFixed(share === 0 ? 0 : 1)} %`;
 
-/** Receipts as a table, one per row. */
+/** Receipts as a table, one receipt per row. */
 export const Receipts = ({ receipts }: { readonly receipts: readonly KeptReceipt[] }) => (
   <section class="scroll" aria-label="Table of receipts" tabindex={0}>
     <table>

@@ -17,12 +17,12 @@ export interface Recommendation {
   readonly because: readonly string[];
 }
 
-/** The minimum number of saved papers, and of others, that say something about a reader. */
+/** The minimum number of saved papers, and of unsaved papers, that says something about a reader. */
 export const FEWEST = 3;
 
 const C = 0.1;
 const PASSES = 20;
-/** Maximum unsaved papers for training; if there are more, every n-th is used. */
+/** The maximum number of unsaved papers for training; if there are more, every n-th is used. */
 const OTHERS = 2000;
 const REASONS = 2;
 
@@ -60,7 +60,7 @@ function reasons(liked: readonly Candidate[], alphas: Float64Array, vector: Floa
 
 interface Separation {
   readonly weights: Float64Array;
-  /** One weight per paper: first the saved papers, then the others. */
+  /** One weight per paper: first the saved papers, then the unsaved ones. */
   readonly alphas: Float64Array;
 }
 

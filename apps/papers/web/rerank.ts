@@ -2,7 +2,7 @@ import { type Receipt, type RerankPipeline, UserError } from "modicum";
 import type { Paper } from "../src/paper.ts";
 import { Kept } from "./kept.ts";
 
-/** Papers in a new order, and its cost. */
+/** Papers in a new order, and the cost of ordering them. */
 export interface Order {
   readonly ids: readonly string[];
   readonly receipt: Receipt;

@@ -11,7 +11,7 @@ export interface Results {
   readonly receipts: readonly Receipt[];
   /** Sentences on features that are off. */
   readonly without: readonly string[];
-  /** Why a part of the search failed; undefined if nothing failed. */
+  /** The reason why a part of the search failed; undefined if nothing failed. */
   readonly missing: string | undefined;
 }
 
@@ -25,7 +25,7 @@ interface SearchPageProps extends Omit<Parameters<typeof SearchFilters>[0], "top
   readonly marks: Marks;
 }
 
-/** The papers that fit a query, by words and by meaning; a model can read and order them on request. */
+/** The papers that match a query, by words and by meaning; a model can read and order them on request. */
 export const SearchPage = ({ results, reranked, canRerank, marks, ...filters }: SearchPageProps) => (
   <>
     <h1>Search</h1>

@@ -35,7 +35,7 @@ export function isCsrfToken(reader: string, token: unknown): boolean {
   return expected.length === got.length && timingSafeEqual(expected, got);
 }
 
-/** A link of a paper's source, if it leads to the web: `javascript:` and the like do not. */
+/** A source's link to a paper, if it leads to the web; undefined for `javascript:` and the like. */
 export function webLink(url: string): string | undefined {
   if (!URL.canParse(url)) return undefined;
   const { protocol, href } = new URL(url);

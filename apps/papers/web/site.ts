@@ -15,7 +15,7 @@ export interface Site {
   readonly reranking: Reranking | undefined;
   readonly mailing: Mailing;
   readonly recommendations: Kept<readonly Recommendation[] | undefined>;
-  /** The public address of the site, without a final slash; by default each request's own. */
+  /** The public address of the site, without a final slash; by default that of each request. */
   readonly url: string | undefined;
   readonly limits: Readonly<Record<"search" | "rerank" | "subscribe", RateLimit>>;
   /** The client, for the limits. */
@@ -33,7 +33,7 @@ export const pathOf = (c: Context): string => {
 /** True if cookies are for HTTPS alone. */
 export const isSecure = (site: Site, c: Context): boolean => originOf(site, c).startsWith("https:");
 
-/** The reader of a page request; a new one gets a cookie. */
+/** The reader of a page request; a new reader gets a cookie. */
 export const readerOf = (site: Site, c: Context): Promise<Reader> => readerIn(site, welcome(c, isSecure(site, c)));
 
 export const readerIn = async ({ papers }: Site, visit: Visit): Promise<Reader> => ({

@@ -3,11 +3,11 @@ import { Empty } from "./feed-page.tsx";
 import type { Marks } from "./marks.ts";
 
 interface SubscribeProps {
-  /** The reason why nobody can subscribe; absent if people can. */
+  /** The reason why nobody can subscribe; absent if subscribing works. */
   readonly off: string | undefined;
   readonly topics: readonly string[];
   readonly marks: Marks;
-  /** The fault of the submitted form. */
+  /** The error in the submitted form. */
   readonly fault?: string | undefined;
   readonly address?: string | undefined;
 }

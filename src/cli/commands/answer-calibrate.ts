@@ -31,7 +31,7 @@ export function defineCalibrate(command: Command): void {
   const verb = command
     .command("calibrate")
     .description("find the score above which the model looks a question up")
-    .argument("<file>", 'representative rows of {"question", "answers"}: one right answer, or a list')
+    .argument("<file>", 'representative rows of {"question", "answers"}: one correct answer, or a list')
     .requiredOption("--index <name>", "the index to search")
     .option("--store <address>", STORE)
     .option("--model <model>", "the model that answers", "smollm2")
@@ -79,7 +79,7 @@ const line = ({ method, threshold, ...numbers }: ReturnType<typeof summary>): st
   ...[numbers.auroc, numbers.rate, numbers.accuracy, numbers.always, numbers.never].map((n) => n?.toFixed(3) ?? ""),
 ];
 
-/** A line every tenth row, on stderr. */
+/** Prints a line on stderr after each tenth of the rows. */
 const progress = (model: string) => (done: number, of: number) => {
   if (done % Math.max(1, Math.round(of / 10)) === 0) process.stderr.write(`${model}: ${done} of ${of} rows\n`);
 };

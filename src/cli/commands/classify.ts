@@ -38,7 +38,7 @@ export function define(command: Command): void {
   );
 }
 
-/** Prints the labels with their scores, the likeliest first. */
+/** Prints the labels with their scores, likeliest first. */
 async function classify(text: string | undefined, flags: Flags): Promise<void> {
   const textOf = async (signal: AbortSignal) => nonEmpty(text ?? (await readStdin(signal)));
   const { image } = flags;
@@ -58,7 +58,7 @@ async function classify(text: string | undefined, flags: Flags): Promise<void> {
   );
 }
 
-/** Labels with their scores, the likeliest first. */
+/** Labels with their scores, likeliest first. */
 const ranked = (scores: Readonly<Record<string, number>>): string[] =>
   columns(
     Object.entries(scores)
@@ -73,7 +73,7 @@ function refuseOwn(flags: Flags): void {
   if (one) throw new UserError(`${flagOf(one)} needs --via ${labelPipeline.name}; add it, or omit the flag`, 2);
 }
 
-/** Classifies a text by the pipeline, and prints the labels, the best first. */
+/** Classifies a text by the pipeline, and prints the labels, best first. */
 async function classifyVia(textOf: (signal: AbortSignal) => Promise<string>, flags: Flags): Promise<void> {
   const { model, store, adapter, json } = flags;
   if (adapter !== undefined) throw new UserError(`--adapter does not work with --via ${labelPipeline.name}`, 2);

@@ -43,7 +43,7 @@ function linesOf(text: string): string[] {
   return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 
-/** @throws UserError for an empty text, as over HTTP */
+/** @throws UserError for an empty text, as the HTTP API does */
 export function notEmpty(texts: string[]): string[] {
   const empty = texts.indexOf("");
   if (empty >= 0)

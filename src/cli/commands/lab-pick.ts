@@ -46,7 +46,7 @@ async function pickRecipe(folder: string | undefined, flags: Readonly<Record<str
   const earlier = await registerRecipe(name, entry);
   if (flags["json"]) return printJson({ name, ...entry });
   print(picked.recipe);
-  // A model with an adapter needs no --raw: it reads prompts in the form that the adapter was trained on.
+  // A model with an adapter needs no --raw: it reads prompts in the format that the adapter was trained on.
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   process.stderr.write(
     `${doubtOn(summary, picked)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
@@ -64,13 +64,13 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
   for (const fault of faults) warn(fault);
 }
 
-/** The change for the worse that a run does not exclude. */
+/** The worst change that a run does not rule out. */
 function doubtOn({ metric, items }: Summary, { delta }: RecipeSummary): string {
   const worst = metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
   return `with ${count(items, "item")}, a change of ${metric.name} as bad as ${signed(worst)} cannot be excluded`;
 }
 
-/** The error if only dense meets the condition: a name for it would promise a saving. */
+/** The error if only dense meets the condition: a name for dense would promise a saving. */
 function nothingFor(summary: Summary, goal: PickGoal): string {
   const more = "quality" in goal ? `; ${moreItems(summary, goal.quality)}${byTime(summary, goal.quality)}` : "";
   return `no recipe that saves FLOPs meets the condition, so none is registered${more}`;

@@ -144,7 +144,7 @@ async function register(model: string, { setup, certificate }: TuneResult): Prom
   return registered;
 }
 
-/** The flag with which requests sample as in the tuning; empty if they need none. */
+/** The flag that makes requests sample as the tuning did; empty if they need no flag. */
 const drawing = ({ setup }: TuneResult): string => {
   const { temperature } = setup.request.options;
   return temperature === undefined ? "" : ` --temperature ${temperature}`;

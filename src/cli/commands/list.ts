@@ -18,7 +18,7 @@ interface ModelEntry {
   licence?: string;
   source?: string;
   path?: string;
-  /** Why the model cannot be used. */
+  /** The reason why the model cannot be used. */
   fault?: string;
 }
 

@@ -48,7 +48,7 @@ export function define(command: Command): void {
   );
 }
 
-/** Prints the documents' ids with their scores, the most relevant first. */
+/** Prints the documents' ids with their scores, most relevant first. */
 async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   if (query.trim() === "") throw new UserError("--query is empty, expected a text", 2);
   const documents = await documentsOf(file);

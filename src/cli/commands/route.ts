@@ -68,7 +68,7 @@ const line = ({ score, aggregate, threshold, auroc }: ReturnType<typeof summary>
   auroc === undefined ? "" : auroc.toFixed(3),
 ];
 
-/** A line every tenth row, on stderr. */
+/** Prints a line on stderr after each tenth of the rows. */
 const progress = (pair: string) => (done: number, of: number) => {
   if (done % Math.max(1, Math.round(of / 10)) === 0) process.stderr.write(`${pair}: ${done} of ${of} rows\n`);
 };

@@ -70,7 +70,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
 
-/** @throws UserError for a single model's flags with such a pipeline, or for its flags without it */
+/** @throws UserError for a single model's flags with a pipeline, or for a pipeline's flags without it */
 function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "settings"> = {}): void {
   if (options["logprobs"] !== undefined && !options.json)
     throw new UserError("--logprobs needs --json, since text has no place for probabilities", 2);

@@ -59,7 +59,7 @@ async function train(saving: (typeof trainedSavings)[number], flags: Options): P
 
 let shown = "";
 
-/** A line for each stage, and for each tenth of it. */
+/** Prints a line for each stage, and for each tenth of a stage. */
 function onProgress({ stage, done, of }: Progress): void {
   const line = `${stage}: ${Math.floor((10 * done) / of)}0 %`;
   if (line === shown) return;

@@ -112,7 +112,7 @@ async function started(config: string | undefined, flags: Flags, call: Call): Pr
 /** Options that act only together with another one. */
 const partners = { freezeShare: "freeze", freezeSteps: "freeze", taskLimit: "tasks", tokenizer: "architecture" };
 
-/** The file's options, overridden by the flags, with a warning for those without effect. @throws UserError */
+/** The file's options, overridden by the flags, with a warning for options without effect. @throws UserError */
 async function optionsOf(config: string | undefined, flags: Flags): Promise<TrainInput> {
   const values = config === undefined ? {} : await readValues(config, "the run");
   if (typeof values !== "object" || values === null || Array.isArray(values))

@@ -80,7 +80,7 @@ export class Meter implements AttentionBill {
   }
 
   /**
-   * Adds the stack's run over a text after `past` tokens to the dense bill, in a dense run's chunks, which divide no
+   * Adds the stack's run over a text after `past` tokens to the dense bill, in a dense run's chunks, which split no
    * image. Returns a function to call after each run with its number of tokens.
    */
   insteadOfText(past: number, images: readonly WholeImage[] = []): (tokens: number) => void {

@@ -43,7 +43,7 @@ import type { ImageReader } from "./vision/image-reader.ts";
 
 export { isIds, type Prompt } from "./prompt.ts";
 
-/** How an infilling model reads a text. */
+/** The options for reading a text with an infilling model. */
 export interface InfillTerms {
   /** True if the text has blanks to fill. */
   readonly infill?: boolean | undefined;
@@ -80,12 +80,12 @@ export class LanguageModel implements BaseModel {
     });
   }
 
-  /** The model's image encoder; undefined if it reads only text. */
+  /** The model's image encoder; undefined if the model reads only text. */
   get vision(): ImageReader | undefined {
     return this.#vision;
   }
 
-  /** How its chat template divides answers; undefined if answers are undivided text. */
+  /** The way the chat template divides answers; undefined if answers are undivided text. */
   get marks(): AnswerMarks | undefined {
     return answerMarks(this.tokenizer);
   }
@@ -161,13 +161,13 @@ export class LanguageModel implements BaseModel {
     checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
   }
 
-  /** The form of a prompt, which may depend on a request's adapter: see `promptFormOf`. */
+  /** A prompt's format, which may depend on a request's adapter: see `promptFormOf`. */
   formOf(prompt: Prompt, raw?: boolean, adapter?: string): PromptForm | undefined {
     return promptFormOf(prompt, this.tokenizer, raw, this.records.get(adapter));
   }
 
   /**
-   * Token ids of a prompt in its form. `tools`: functions the model may call; `variables`: passed to the chat template.
+   * Ids of a prompt in its format. `tools`: functions the model may call; `variables`: passed to the chat template.
    * @throws UserError for an id outside the vocabulary, or for turns that the adapter was not trained on
    */
   encode(
@@ -200,7 +200,7 @@ export class LanguageModel implements BaseModel {
 
   /**
    * Token ids of a text, with or without blanks, preceded by a mode token; and the token that ends the last blank, if
-   * the model has one.
+   * the model has such a token.
    * @throws UserError if the model lacks a token
    */
   encodeInfill(text: string, { infill, mode }: InfillTerms): { ids: number[]; end: number | undefined } {

@@ -13,8 +13,8 @@ export const turnsOf = (prompt: string | readonly ChatMessage[]): readonly ChatM
   typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
 
 /**
- * The form of a prompt; undefined for ids, which are used unchanged. The caller's `raw` takes precedence, then the
- * adapter's record; otherwise, a text is one user turn if the model has a chat form. Turns become plain text only for
+ * The format of a prompt; undefined for ids, which are used unchanged. The caller's `raw` takes precedence, then the
+ * adapter's record; otherwise, a text is one user turn if the model has a chat format. Turns become plain text only for
  * an adapter trained on it.
  */
 export function promptFormOf(

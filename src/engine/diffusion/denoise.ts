@@ -36,8 +36,8 @@ export interface DenoisingStep {
 }
 
 /**
- * Fills in an answer, at first all masks, after a prompt, block by block (LLaDA, arXiv 2502.09992, algorithm 5; with a
- * threshold, Fast-dLLM, arXiv 2505.22618, algorithm 1). A committed token never changes.
+ * Fills in an answer that begins as all masks, after a prompt, block by block (LLaDA, arXiv 2502.09992, algorithm 5;
+ * with a threshold, Fast-dLLM, arXiv 2505.22618, algorithm 1). A committed token never changes.
  */
 export async function* denoise(
   scorer: Scorer,

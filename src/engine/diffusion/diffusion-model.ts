@@ -71,12 +71,12 @@ export class DiffusionModel implements BaseModel {
     return this.programs.decoder.config.context;
   }
 
-  /** The form of a prompt: see `promptFormOf`. */
+  /** The format of a prompt: see `promptFormOf`. */
   formOf(prompt: Prompt, raw?: boolean): PromptForm | undefined {
     return promptFormOf(prompt, this.tokenizer, raw, this.record);
   }
 
-  /** Ids of a prompt in its form. @throws UserError if it leaves no room for an answer in the context */
+  /** Ids of a prompt in its format. @throws UserError if it leaves no room for an answer in the context */
   encode(prompt: Prompt, raw?: boolean): number[] {
     const { tokenizer } = this;
     if (isIds(prompt)) return checkIds(prompt, this.programs.decoder.config.vocabulary);

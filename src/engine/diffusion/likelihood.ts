@@ -7,7 +7,7 @@ export interface LikelihoodTask {
   readonly prompt: readonly number[];
   readonly answer: readonly number[];
   readonly mask: number;
-  /** The number of random maskings; one is exact for an answer of one token. */
+  /** The number of random maskings; one masking is exact for an answer of one token. */
   readonly samples: number;
   readonly random: () => number;
 }

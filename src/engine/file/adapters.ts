@@ -77,7 +77,7 @@ export function refuseSeveral({ named, checkpoint }: ModelFiles, what: string): 
   );
 }
 
-/** @throws UserError if a model without adapters has one; `what` names the model, `does` starts with its verb */
+/** @throws UserError if an adapter is given; `what` names the model, `does` starts with a verb */
 export function refuseAdapters(files: ModelFiles, what: string, does: string): void {
   refuseSeveral(files, what);
   if (files.own || files.checkpoint.variant !== undefined)

@@ -39,7 +39,7 @@ export interface ModelDescription
   textAlone?: true;
   /** The expected path of the model's tokenizer file, if the file is missing. */
   noTokenizer?: string;
-  /** The sampling settings that the model's authors published, if any; absent if it does not generate. */
+  /** The sampling settings that the model's authors published, if any; absent if the model does not generate. */
   sampling?: ModelSampling;
   /** For each storage type: the form in which its tensors run, their memory, and the error against the file. */
   tensors: Holding[];
@@ -157,14 +157,14 @@ function servedBy(
   };
 }
 
-/** The number of bytes of all files of the model. */
+/** The total size of the model's files, in bytes. */
 const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);
 
 /** A recurrent model's stability, from its weights alone. */
 interface RestStability {
-  /** The greatest Lyapunov exponent of the layers' states at rest, in nats per token. */
+  /** The largest Lyapunov exponent of the layers' states at rest, in nats per token. */
   readonly lambdaMax: number;
-  /** The number of tokens after which that channel has forgotten all but 1/e; null if it never forgets. */
+  /** The number of tokens after which the channel with that exponent keeps only 1/e; null if it never forgets. */
   readonly memory: number | null;
 }
 

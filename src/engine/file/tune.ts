@@ -141,7 +141,7 @@ async function tuneRotated(model: TunedModel, bits: CodeBits, timer: Timer): Pro
   return { chosen: steady && !slower && request(ms.default) >= LEAST_GAIN * request(ms.rotated), steady, ms };
 }
 
-/** Milliseconds of one row of all products in each form, from a sample. */
+/** The milliseconds that one row of all products takes in each form, extrapolated from a sample. */
 async function timesOf<F extends string | number>(
   forms: Readonly<Record<F, readonly Product[]>>,
   { most, rows }: { readonly most: number; readonly rows: number },

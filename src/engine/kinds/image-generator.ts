@@ -8,7 +8,7 @@ import { Painter, sizeOf } from "../images/imagine/painter.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
-/** Diffusion models of images. */
+/** Image diffusion models. */
 export const imageGeneratorKind: Kind<ImageModel> = {
   async open({ source, adapted, recipe }) {
     refuseAdapters(adapted, "an image generator", "draws images");

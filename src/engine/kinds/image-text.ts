@@ -9,7 +9,7 @@ import { type KindFacts, sizesOf, wholeTexts } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
-/** Models that map images and texts to one space. */
+/** Models that embed images and texts in a shared space. */
 export const imageTextKind: Kind<ImageTextModel> = {
   async open({ source, adapted, recipe, quant }) {
     refuseAdapters(adapted, "an encoder of images and texts", "encodes images and texts");

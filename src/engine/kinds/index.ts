@@ -80,7 +80,7 @@ export async function judged<T>(open: () => T | Promise<T>): Promise<T> {
 export const knownKind = (checkpoint: Checkpoint): KindEntry<KindName, LoadedModel> | undefined =>
   kinds.find(({ matches }) => matches(checkpoint));
 
-/** The kind of a checkpoint. @throws UserError if it is unknown, with the nearest architecture */
+/** The kind of a checkpoint. @throws UserError that names the nearest architecture, if the kind is unknown */
 export async function kindOf(checkpoint: Checkpoint): Promise<KindEntry<KindName, LoadedModel>> {
   const found = knownKind(checkpoint);
   if (found) return found;

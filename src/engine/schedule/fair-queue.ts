@@ -25,7 +25,7 @@ export interface Turns {
   close(limit: number): Promise<void>;
 }
 
-/** A queue whose next request is from the key with the fewest running ones; ties go to the key served longest ago. */
+/** A queue that next serves the key with the fewest running requests; ties go to the key served longest ago. */
 export class FairQueue<T extends Keyed> {
   /** Keys in the order in which they were last served or added. */
   readonly #waiting = new Map<string, T[]>();

@@ -1,4 +1,4 @@
-/** Why a request was not answered: the queue is full, its deadline passed before any answer, or the server is closing. */
+/** The reason for a refusal: the queue is full, a deadline passed before any answer, or the server is closing. */
 export type Refusal = "full" | "deadline" | "closing";
 
 const says = {

@@ -29,8 +29,8 @@ export class Rows extends Set<Begun> {
   }
 
   /**
-   * True if a running prompt will cache more of this one's prefix than is cached now: waiting and copying the prefix is
-   * cheaper than running it twice.
+   * True if a running prompt will cache more of this prompt's prefix than is cached now: waiting and copying the prefix
+   * is cheaper than running it twice.
    */
   willBring({ engine, reuses, stateKey }: Ticket): boolean {
     if (stateKey === undefined) return false;

@@ -82,7 +82,7 @@ export class Ticket {
     return "options" in this.job && !mayReuse(this.job.options) ? [] : this.job.prompt;
   }
 
-  /** Why the request should stop: its signal's reason, or that its reader left. */
+  /** The reason to stop the request: its signal's reason, or that its reader left. */
   get stopped(): unknown {
     const { signal } = this.job;
     if (signal?.aborted) return signal.reason;

@@ -26,7 +26,7 @@ export function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * total;
 }
 
-/** `exact` uses the error function, `tanh` its approximation; checkpoints are trained with one of them. */
+/** `exact` uses the error function, `tanh` its approximation; each checkpoint is trained with one or the other. */
 export type GeluForm = "exact" | "tanh";
 
 function inferBackward(op: string, [x, dy]: readonly TensorType[]): TensorType[] {

@@ -67,8 +67,8 @@ const aheadOp: Op<AheadAttrs> = {
 
 /**
  * Keys visible to one row's new tokens if some see later tokens. `lengths` i32 [1] is the cache's length after this
- * run, minus one; `ahead` i64 [tokens] counts the later tokens that each sees. Returns `first` i64 [1], the entry of
- * the first new token; `entries` i64 [past + tokens], 0, 1, …; and `mask` [tokens, past + tokens], 0 or −∞.
+ * run, minus one; `ahead` i64 [tokens] counts the later tokens that each new token sees. Returns `first` i64 [1], the
+ * entry of the first new token; `entries` i64 [past + tokens], 0, 1, …; and `mask` [tokens, past + tokens], 0 or −∞.
  */
 export function aheadMask(lengths: Tensor, ahead: Tensor, attrs: AheadAttrs) {
   const [first, entries, mask] = apply(aheadOp, [lengths, ahead], attrs) as [Tensor, Tensor, Tensor];

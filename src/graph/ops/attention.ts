@@ -188,7 +188,7 @@ function attendRow(r: AttentionRow, batch: number, tokens: number, past: number,
     }
 }
 
-/** How a query scores keys. */
+/** The attributes of a query's scores. */
 interface ScoreAttrs extends Pick<AttentionAttrs, "scale" | "softcap"> {
   /** The head's sink. */
   readonly sink?: number | undefined;
@@ -231,7 +231,7 @@ export interface CacheTensors {
   readonly pastValue: Tensor;
   /** i32 [batch]: tokens in the cache after this run, minus one */
   readonly lengths: Tensor;
-  /** i32 []: the greatest of those lengths, plus one */
+  /** i32 []: the greatest of `lengths`, plus one */
   readonly total: Tensor;
   /**
    * i64 [batch, tokens]: the new tokens' positions. Needed if the bound cache starts at a later token, from which

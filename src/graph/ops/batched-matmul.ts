@@ -60,6 +60,6 @@ const matmulOp: Op<MatmulAttrs> = {
   },
 };
 
-/** scale · a b over the last two axes, either operand transposed first: a [..., m, k], b [..., k, n] → [..., m, n]. */
+/** scale · a b over the last two axes, operands optionally transposed: a [..., m, k], b [..., k, n] → [..., m, n]. */
 export const matmul = (a: Tensor, b: Tensor, attrs: Partial<MatmulAttrs> = {}): Tensor =>
   apply1(matmulOp, [a, b], { transA: false, transB: false, scale: 1, ...attrs });

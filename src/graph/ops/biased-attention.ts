@@ -43,7 +43,7 @@ const biasedOp: Op<BiasedAttrs> = {
   },
   onnx(emit, { inputs, outputs }, { heads, scale }) {
     const [qkv, pastKey, pastValue, lengths, total, bias] = inputs as [string, string, string, string, string, string];
-    // Without rotary tables and separate positions.
+    // There are no rotary tables or separate positions.
     emit.contrib("GroupQueryAttention", [qkv, "", "", pastKey, pastValue, lengths, total, "", "", "", bias], outputs, {
       num_heads: { int: heads },
       kv_num_heads: { int: heads },

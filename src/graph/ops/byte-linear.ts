@@ -86,10 +86,10 @@ const byteLinearOp: Op<null> = {
 };
 
 /**
- * x [..., K] times the matrix: [..., N]. Each row of x is rounded to 8 bits, symmetrically by its greatest number (the
- * per-token quantisation of ZeroQuant, Yao et al. 2022): a relative error of about 1e-2, or 1e-4 with second digits.
- * The cost counts one product with any digits: the others only add precision. Outliers coarsen a row's steps; a
- * rotation spreads them over their block (the online rotations of QuaRot, Ashkboos et al. 2024).
+ * x [..., K] times the matrix: [..., N]. Each row of x is rounded to 8 bits, symmetrically, scaled by its largest
+ * magnitude (the per-token quantisation of ZeroQuant, Yao et al. 2022): a relative error of about 1e-2, or 1e-4 with
+ * second digits. The cost counts one product even with second digits, because they only add precision. Outliers coarsen
+ * a row's steps; a rotation spreads them over their block (the online rotations of QuaRot, Ashkboos et al. 2024).
  */
 export const byteLinear = (x: Tensor, { codes, scale, low, block }: ByteMatrix): Tensor =>
   apply1(byteLinearOp, [block ? rotateBlocks(x, block) : x, codes, scale, ...(low ? [low] : [])], null);

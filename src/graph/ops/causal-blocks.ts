@@ -9,7 +9,7 @@ export type CausalAttrs = Pick<
   "heads" | "kvHeads" | "headSize" | "scale" | "window" | "chunk" | "softcap" | "sinks"
 >;
 
-/** Optional operands, i64 [batch, tokens]: each token's document in its row, and 1 if it is in its prefix. */
+/** Optional operands, i64 [batch, tokens]: each token's document in its row, and 1 for tokens of a prefix. */
 const PER_TOKEN = ["documents", "prefix"] as const;
 export type PerToken<T> = { readonly [name in (typeof PER_TOKEN)[number]]?: T | undefined };
 
@@ -40,7 +40,7 @@ export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, 
   };
 }
 
-/** True if the query at one position sees the key at the other; `both`: both are in a prefix. */
+/** True if the query at one position sees the key at the other; `both`: both positions are in a prefix. */
 export const sees = (
   query: number,
   key: number,
@@ -55,7 +55,7 @@ function pairsSeen(tokens: number, { window = tokens, chunk = tokens }: Pick<Cau
   return (most * (most + 1)) / 2 + (tokens - most) * most;
 }
 
-/** The pairs billed for a row. With prefixes, whose lengths are data, all pairs in both directions. */
+/** The pairs billed for a row; with prefixes, whose lengths are data, all pairs count in both directions. */
 export const pairsOf = (tokens: number, attrs: OptionalAttrs): number =>
   attrs.present.includes("prefix") ? 2 * pairsSeen(tokens, attrs) - tokens : pairsSeen(tokens, attrs);
 
@@ -81,7 +81,7 @@ export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefi
 }
 
 /**
- * The shapes of the blocks' weights, if they are outputs, so that the gradient need not compute them again. They are
+ * The shapes of the blocks' weights, if they are outputs, so that the gradient need not recompute them. They are
  * outputs if they take no more memory than queries, keys and values, and the gradient does not need scores.
  */
 export function weightShapes([batch, tokens]: readonly number[], attrs: OptionalAttrs): number[][] {

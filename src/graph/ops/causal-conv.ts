@@ -114,8 +114,8 @@ const withBias = <T>([x, weight, ...rest]: readonly T[]): { x: T; weight: T; bia
 });
 
 /**
- * True if ONNX Runtime runs an image convolution with a constant weight in blocks of channels, as only on x86: it takes
- * a third of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks, it is slower for a token.
+ * True if ONNX Runtime runs an image convolution with a constant weight in blocks of channels (only on x86), in a third
+ * of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks, it is slower for a token.
  */
 const inBlocks = ({ shape }: TensorType): boolean => process.arch === "x64" && Number(shape[0]) % 16 === 0;
 

@@ -35,7 +35,7 @@ const strides = ({ stride, padding }: Conv2dAttrs) => ({
 /** One multiplication in a convolution, given as the indices of its image, kernel and result elements. */
 type Product = (image: number, kernel: number, result: number) => void;
 
-/** Calls `each` for every multiply of a convolution. */
+/** Calls `each` for every multiplication in a convolution. */
 function products(image: readonly number[], kernel: readonly number[], attrs: Conv2dAttrs, each: Product): void {
   const [batch, channels, height, width] = image as [number, number, number, number];
   const [outputs, , rows, columns] = kernel as [number, number, number, number];

@@ -71,9 +71,9 @@ export function attendBiased(
 }
 
 /**
- * Attention to a source's keys and values in a cache: q [batch, tokens, heads·d], k and v [batch, heads, source, d], mask
- * i32 [batch, source] (1 a token, 0 padding), `bias` [1, heads, tokens, source] added to the scores → [batch, tokens,
- * heads·d].
+ * Attention to a source's keys and values in a cache: q [batch, tokens, heads·d], k and v [batch, heads, source, d],
+ * mask i32 [batch, source] (1 for a token, 0 for padding), `bias` [1, heads, tokens, source] added to the scores →
+ * [batch, tokens, heads·d].
  */
 export const crossAttention = (
   q: Tensor,

@@ -74,7 +74,7 @@ const segmentSumsOp: Op<{ exclusive: boolean }> = {
     if (typeof n !== "number") throw new ShapeError("segmentSums", "x", showType(x!), "a known last dimension");
     return [{ dtype: "f32", shape: [...x!.shape, n] }];
   },
-  // Each column sums only its own segment: differences of long sums would cancel.
+  // Each column sums only its own segment: differences of long sums would lose precision.
   onnx(emit, { inputs: [x], outputs, types }, { exclusive }) {
     const n = Number(types[0]!.shape.at(-1));
     const [column, axis] = [emit.value("Unsqueeze", [x!, emit.ints([-1])]), emit.ints([-2], [])];

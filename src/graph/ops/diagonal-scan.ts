@@ -15,7 +15,7 @@ const diagonalScanOp: Op<null> = {
       throw new ShapeError("diagonalScan", "decay", showType(decay!), showType(u!));
     return [u!];
   },
-  // Linear attention with one head per channel, of size 1, with keys and queries of 1.
+  // Linear attention with one head of size 1 per channel; all keys and queries are 1.
   onnx(emit, { inputs: [u, decay], outputs, types }) {
     const [batch, tokens, channels] = types[0]!.shape as [number, number, number];
     const table = (name: string, value: number, shape: number[]) =>

@@ -98,8 +98,8 @@ const gatherBackwardOp: Op<{ axis: number }> = {
 };
 
 /**
- * Gradient of x, given dy, the gradient of `gather(x, indices, axis)`; indices may repeat. It is added to `sum`, if present;
- * if sum and result are bound to one buffer, it adds in place.
+ * Gradient of x, given dy, the gradient of `gather(x, indices, axis)`; indices may repeat. The gradient is added to
+ * `sum`, if present: in place if sum and result are bound to one buffer.
  */
 export const gatherBackward = (x: Tensor, indices: Tensor, dy: Tensor, axis: number, sum?: Tensor): Tensor =>
   apply1(gatherBackwardOp, [x, indices, dy, ...(sum ? [sum] : [])], { axis });

@@ -24,14 +24,14 @@ const KEPT = { keepdims: { int: 1 } };
 
 const inGroups = (emit: Emitter, x: string, groups: number) => emit.value("Reshape", [x, emit.ints([0, groups, -1])]);
 
-/** A vector over channels, reshaped to combine with a tensor of this type. */
+/** A vector over channels, reshaped to broadcast over a tensor of this type. */
 const overPlaces = (emit: Emitter, vector: string, { shape }: TensorType) =>
   emit.value("Reshape", [vector, emit.ints([Number(shape[1]), ...shape.slice(2).map(() => 1)])]);
 
 const asType = (emit: Emitter, x: string, { shape }: TensorType) =>
   emit.value("Reshape", [x, emit.ints([0, ...shape.slice(1).map(Number)])]);
 
-/** Each group's values minus their mean, divided by their deviation. */
+/** Each group's values minus their mean, divided by their standard deviation. */
 function normed({ shape, data }: NdArray, { groups, epsilon }: GroupNormAttrs) {
   const size = data.length / shape[0]! / groups;
   const deviations = new Float64Array(shape[0]! * groups);
@@ -90,7 +90,7 @@ const groupNormOp: Op<GroupNormAttrs> = {
 };
 
 /**
- * A norm over groups of channels and all places (Wu & He 2018), with a gain and a bias per channel: x [batch,
+ * Normalisation over groups of channels and all positions (Wu & He 2018), with a gain and a bias per channel: x [batch,
  * channels, …], gain and bias [channels].
  */
 export const groupNorm = (x: Tensor, gain: Tensor, bias: Tensor, attrs: GroupNormAttrs): Tensor =>
@@ -104,7 +104,7 @@ const backwardOp: Op<GroupNormAttrs & { readonly ofGain: boolean }> = {
     if (!sameShape(x!.shape, dy!.shape)) throw new ShapeError("groupNormBackward", "dy", showType(dy!), showType(x!));
     return [x!, ...(ofGain ? [gain!] : [])];
   },
-  // With n the normed values, r = 1/deviation and g = dy·gain: dx = r·(g − mean(g) − n·mean(g·n)).
+  // With n the normalised values, r = 1/deviation and g = dy·gain: dx = r·(g − mean(g) − n·mean(g·n)).
   onnx(emit, { inputs: [x, gain, dy], outputs: [dx, dgain], types }, { groups, epsilon }) {
     const mean = (values: string) => emit.value("ReduceMean", [values, emit.ints(GROUPED)], KEPT);
     const flat = inGroups(emit, x!, groups);

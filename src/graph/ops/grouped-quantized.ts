@@ -102,7 +102,7 @@ function rowByRow<A extends { readonly experts: number }>(
   return [y];
 }
 
-/** Like `groupedLinear`, with experts' matrices in blocks of codes, all in one form. */
+/** Like `groupedLinear`, with experts' matrices in blocks of codes, all in the same format. */
 export function groupedQuantizedLinear(
   x: Tensor,
   sizes: Tensor,

@@ -79,7 +79,7 @@ const gatedOp: Op<Heads> = {
 /**
  * Linear attention with a decay (Yang et al. 2023), token by token: S ← e^decay · S + k vᵀ, y = Sᵀ q. q and k [batch,
  * tokens, groups · n], v [batch, tokens, heads · d], decay [batch, tokens, heads], or [batch, tokens, heads · n] with
- * one per row of S, state [batch, heads, n, d] → y in the shape of v, and the state after the last token.
+ * one decay per row of S, state [batch, heads, n, d] → y in the shape of v, and the state after the last token.
  * @throws ShapeError
  */
 export function gatedLinearAttention(

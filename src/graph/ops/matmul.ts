@@ -117,7 +117,7 @@ const weightGradientOp: Op<null> = {
 
 /**
  * Gradient of a weight [K, N], given dy, the gradient of `linear(x, weight)`: xᵀ dy over all rows, x [..., K], dy
- * [..., N]. It is added to `sum`, if present; both may be bound to one buffer.
+ * [..., N]. The gradient is added to `sum`, if present; both may be bound to one buffer.
  */
 export const weightGradient = (x: Tensor, dy: Tensor, sum?: Tensor): Tensor =>
   apply1(weightGradientOp, [x, dy, ...(sum ? [sum] : [])], null);

@@ -5,7 +5,7 @@ import { apply, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface NormBackwardAttrs {
-  /** Divides by the root mean square, or subtracts the mean and divides by the deviation. */
+  /** Divides by the root mean square, or subtracts the mean and divides by the standard deviation. */
   readonly kind: "rms" | "layer";
   readonly epsilon: number;
   /** True if the gain's gradient is also computed. */
@@ -58,7 +58,7 @@ const normBackwardOp: Op<NormBackwardAttrs> = {
   },
 };
 
-/** x minus its mean ("rms": x itself), divided by its deviation; and r = 1/deviation [..., 1]. */
+/** x minus its mean ("rms": x itself), divided by its standard deviation; and r = 1/deviation [..., 1]. */
 function emitNormed(
   emit: Emitter,
   x: string,

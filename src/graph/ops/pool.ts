@@ -3,7 +3,7 @@ import { mapNd, ndarray } from "../ndarray.ts";
 import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** The token vectors that represent a text: their mean, the first one (CLS), or the last one. */
+/** The token vectors that represent a text: their mean, the first vector (CLS), or the last vector. */
 export const poolings = ["mean", "cls", "last"] as const;
 export type Pooling = (typeof poolings)[number];
 

@@ -5,7 +5,7 @@ import { apply1, type Op, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface PositionsAttrs {
-  /** Rows with more tokens than this use LongRoPE's second table, at an offset of this size; never if absent. */
+  /** Rows with more tokens than this use LongRoPE's second table, at an offset of this size; if absent, no row does. */
   readonly beyond?: number | undefined;
 }
 

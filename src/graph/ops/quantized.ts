@@ -8,7 +8,7 @@ import type { Tensor, TensorType } from "../tensor.ts";
 const BLOCKS = [32, 64] as const;
 export type Block = (typeof BLOCKS)[number];
 
-/** The number of bits of a code and of a zero point. Two of 4 bits share a byte, the first in its low half. */
+/** The number of bits of a code and of a zero point. Two 4-bit numbers share a byte, the first in the low half. */
 export type CodeBits = 4 | 8;
 
 /**
@@ -20,7 +20,7 @@ export type CodeBits = 4 | 8;
 export interface QuantizedMatrix {
   readonly bits: CodeBits;
   readonly corrected: boolean;
-  /** u8 [N, blocks, B·bits/8] with `storedBlocks(K/B)` blocks if it is corrected, or K/B. As a table of rows for `quantizedEmbedding`, [N, blocks·B·bits/8] */
+  /** u8 [N, `storedBlocks(K/B)` if corrected, else K/B, B·bits/8]; `quantizedEmbedding` merges the last two axes */
   readonly codes: Tensor;
   /** f32 [N, blocks] */
   readonly scale: Tensor;
@@ -149,7 +149,7 @@ function emitCorrected(emit: Emitter, rows: string, rank: number, sizes: Sizes, 
   emit.node("Reshape", [emit.value("Add", [split, correction]), emit.ints([...outer, k])], [output]);
 }
 
-/** x times a matrix. `types` are the matrix's; x includes its block sums if the matrix is corrected. */
+/** x times a matrix. `types` are the types of its parts; x includes its block sums if the matrix is corrected. */
 export function emitProduct(
   emit: Emitter,
   [x, ...matrix]: readonly string[],

@@ -62,7 +62,7 @@ const resizeOp: Op<Sides> = {
       coordinate_transformation_mode: { string: "half_pixel" },
     });
   },
-  // Each element is a weighted sum of four.
+  // Each element is a weighted sum of four elements of x.
   cost: (_, [y]) => ({ flops: mul(8, volume(y!.shape)) }),
   gradient({ inputs: [x], upstream: [dy] }) {
     const [, , height, width] = imageOf("resizeBilinear", "x", x!);

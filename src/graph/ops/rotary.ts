@@ -82,9 +82,9 @@ const rotaryOp: Op<RotaryAttrs> = {
 };
 
 /**
- * Rotary position embedding (Su et al. 2021) of x [batch, tokens, heads·d]; tables [positions, d/2], or narrower to rotate
- * only the first elements of each head. `positions` is i64 [batch, tokens], or i64 [1] for the first token's position if the
- * others follow it.
+ * Rotary position embedding (Su et al. 2021) of x [batch, tokens, heads·d]; tables [positions, d/2], or narrower to
+ * rotate only the first elements of each head. `positions` is i64 [batch, tokens], or i64 [1], the first token's
+ * position, if positions are consecutive.
  */
 export const rotaryEmbedding = (
   x: Tensor,

@@ -147,8 +147,8 @@ function inGroups(scores: NdArray, { count, active, best }: ColumnGroups): NdArr
 }
 
 /**
- * Like `topK`, chosen by x plus a bias [n], from the columns of active groups only. The returned numbers are x's own,
- * so a small change of the bias does not change them.
+ * Like `topK`, but columns are chosen by x plus a bias [n], and only from active groups. The returned numbers are x's
+ * own, so a small change of the bias does not change them.
  */
 export function chosenTopK(
   x: Tensor,

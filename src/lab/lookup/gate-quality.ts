@@ -21,9 +21,9 @@ interface AppliedGate {
 /** One gate's scores on the questions of the test half. */
 export interface GateResult {
   readonly gate: string;
-  /** The probability that a question answered only by retrieval outscores a random other question. */
+  /** The probability that a question answered correctly only with retrieval outscores a random other question. */
   readonly auroc: Estimate;
-  /** Accuracy above random choice, averaged over all retrieval rates. */
+  /** Accuracy above that of random retrieval, averaged over all retrieval rates. */
   readonly above_random: Estimate;
   /** The control: the same with shuffled scores, averaged over shuffles. */
   readonly above_random_shuffled: number;

@@ -1,6 +1,6 @@
 import type { Metric, Part } from "../metric.ts";
 
-/** Scores for one label, the lowest first: whether each text has the label, and its item's index. */
+/** Scores for one label, in ascending order; for each text, whether it has the label, and its item's index. */
 interface LabelRanking {
   readonly scores: Float64Array;
   readonly positive: Uint8Array;

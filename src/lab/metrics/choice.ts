@@ -21,12 +21,12 @@ const choiceMetric = (
 
 export const accuracy = choiceMetric(
   "accuracy",
-  "Share of items where the right choice has the greatest log-likelihood (lm-evaluation-harness: acc)",
+  "Share of items where the correct choice has the greatest log-likelihood (lm-evaluation-harness: acc)",
   (likelihoods) => likelihoods.map((l) => l.logLikelihood),
 );
 
 export const accuracyNormalised = choiceMetric(
   "accuracy-normalised",
-  "Share of items where the right choice has the greatest log-likelihood per character (lm-evaluation-harness: acc_norm)",
+  "Share of items where the correct choice has the greatest log-likelihood per character (lm-evaluation-harness: acc_norm)",
   (likelihoods, { choices }) => likelihoods.map((l, i) => l.logLikelihood / characters(choices[i]!.continuation)),
 );

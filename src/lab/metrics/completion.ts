@@ -71,7 +71,7 @@ function shownPart({ answers }: GenerationItem, answer: Answer): Part {
 
 export const shownAcceptedProxy: Metric<"generation"> = {
   name: "shown-accepted-proxy",
-  summary: "The proxy among non-empty completions; one that stopped early is compared with the reference's start",
+  summary: "accepted-proxy among non-empty completions; early-stopped ones are compared with the reference's start",
   better: "higher",
   part: shownPart,
   quality: ofSums(([accepted, shown]) => (shown === 0 ? 0 : accepted! / shown!)),

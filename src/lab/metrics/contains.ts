@@ -1,7 +1,7 @@
 import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
-/** Rejects a match right after a number's earlier digits or its minus sign; a hyphen between words is no minus sign. */
+/** Rejects a match after a number's earlier digits or its minus sign; a hyphen between words is not a minus sign. */
 const begins = "(?<!\\d|\\d\\.|\\d,(?=\\d{3}(?!\\d))|(?<![\\p{L}\\d])[-−])";
 const ends = "(?!\\d|\\.\\d|,\\d{3}(?!\\d))";
 

@@ -2,7 +2,7 @@ import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
 /**
- * The last number of a text, without `$` and thousands' commas; a true minus counts as a sign. Undefined if the text
+ * The last number of a text, without `$` and thousands separators; `−` counts as a minus sign. Undefined if the text
  * has no number.
  */
 export function lastNumber(text: string): number | undefined {
@@ -13,7 +13,8 @@ export function lastNumber(text: string): number | undefined {
   return last === undefined ? undefined : Number(last.replace(/[$,]/g, ""));
 }
 
-// The harness compares digits as written: for it, 18.00 is not 18, and a final ellipsis counts as the last number. GSM8K's answers are whole numbers.
+// The harness compares digits as written: 18.00 is not 18, and a final ellipsis counts as the last number. GSM8K's
+// answers are whole numbers.
 export const numberMatch: Metric<"generation"> = {
   name: "number-match",
   summary:

@@ -9,7 +9,7 @@ export type JudgeOfParts = Omit<Metric<ItemKind>, "part">;
 const { ndcg, ...plain } = metrics;
 const known: readonly JudgeOfParts[] = [...Object.values(plain), ndcg(10)];
 
-/** The metric with the name in stored results. @throws UserError, with the nearest name, if there is none */
+/** The metric with this name in stored results. @throws UserError that suggests the nearest name if no metric has it */
 export function metricNamed(name: string): JudgeOfParts {
   const cut = /^ndcg@([1-9]\d*)$/.exec(name);
   const metric = cut ? ndcg(Number(cut[1])) : known.find((metric) => metric.name === name);

@@ -16,7 +16,7 @@ import { Unfit } from "./refusal.ts";
 
 /** A file whose documents a worker adds to an index that all workers share. */
 export interface IndexJob {
-  /** Modicum's version; the worker must have the same. */
+  /** Modicum's version, which must also be the worker's. */
   readonly version: string;
   /** Identifies the command: a later command adds the file again. */
   readonly command: string;
@@ -27,7 +27,7 @@ export interface IndexJob {
   readonly hash: string;
 }
 
-/** @throws UserError if it cannot be read */
+/** @throws UserError if the file cannot be read */
 const fileHash = (file: string): Promise<string> =>
   contentHash(file).catch((error: unknown) => {
     throw readError(error, file);

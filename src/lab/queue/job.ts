@@ -7,7 +7,7 @@ import type { FileHashes } from "../run/recipe-files.ts";
 
 /** Items that a worker answers together, with all their settings. */
 export interface Job {
-  /** Modicum's version; the worker must have the same. */
+  /** Modicum's version, which must also be the worker's. */
   readonly version: string;
   /** The model's name, or the absolute path of a file that the worker also has. */
   readonly model: string;
@@ -16,7 +16,7 @@ export interface Job {
   readonly truncate: Setting["truncate"] | null;
   /** The savings in order, with absolute file paths. */
   readonly recipe: readonly string[];
-  /** Hashes of these files, which the worker must also have. */
+  /** Hashes of the recipe's files, which the worker must also have. */
   readonly files: FileHashes;
   /** True if the items form one group. */
   readonly together: boolean;

@@ -15,16 +15,16 @@ import { answerHash, drawingOf, ModelServing, type ServedAnswer } from "../tune/
 import type { Notice } from "./connection.ts";
 import { Unfit } from "./refusal.ts";
 
-/** All settings that the losses of a tuning run depend on, besides items and recipes: a worker must have the same. */
+/** The settings that a tuning run's losses depend on, besides items and recipes; workers must share them. */
 export interface LossSetting {
   /** Modicum's version. */
   readonly version: string;
   /** The model's name, or the absolute path of a file that the worker also has. */
   readonly model: string;
   readonly modelHash: string;
-  /** The form for loading it. */
+  /** The form in which the weights are loaded. */
   readonly form: Quant;
-  /** Bits per code with which 4-bit weights run; absent if the model has none. */
+  /** Bits per code with which 4-bit weights run; absent if the model has no such weights. */
   readonly codes?: number;
   /** The adapter's absolute path, valid for the worker as well. */
   readonly adapter?: { readonly folder: string; readonly hash: string };
@@ -37,9 +37,9 @@ export interface LossSetting {
 export interface LossJob {
   readonly setting: LossSetting;
   readonly item: Pick<ServedItem, "id" | "group" | "tokens" | "prompt" | "stop" | "maxTokens">;
-  /** Each a recipe's text, with absolute file paths. */
+  /** The recipes' texts, with absolute file paths. */
   readonly recipes: readonly string[];
-  /** Hashes of those files. */
+  /** Hashes of the recipes' files. */
   readonly files: FileHashes;
   /** True if answers are compared by the likelihood that dense assigns to their tokens. */
   readonly scored: boolean;
@@ -93,7 +93,7 @@ export class LossBench implements Disposable {
     });
   }
 
-  /** The scores by answer hash, except that of dense's answer, which is already known. */
+  /** The scores by answer hash, except the score of dense's answer, which is already known. */
   async #scores(serving: ModelServing, { item, known }: LossJob, answers: readonly (ServedAnswer | undefined)[]) {
     const fresh = new Map(answers.flatMap((served) => (served ? [[answerHash(served), served] as const] : [])));
     if (known !== undefined) fresh.delete(known);

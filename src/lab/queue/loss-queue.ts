@@ -61,7 +61,7 @@ export class LossQueue implements Losses, AsyncDisposable {
     return new LossQueue(await JobQueue.open(url, notice), local, tuning, notice, signal);
   }
 
-  /** Distributes the first items, as many as the workers need, and takes back all others. */
+  /** Distributes the first items, as many as the workers need, and takes back all other items. */
   announce(upcoming: Iterable<Upcoming>): void {
     if (this.#failed) return;
     const next = firstOf(upcoming, AHEAD * Math.max(1, this.#workers));

@@ -18,7 +18,7 @@ import { Unfit } from "./refusal.ts";
 
 /** A part of a sweep's run, in a folder that the sweep and its workers share. */
 export interface RunJob {
-  /** Modicum's version; the worker must have the same. */
+  /** Modicum's version, which must also be the worker's. */
   readonly version: string;
   /** The sweep's working directory, for relative paths in its options. */
   readonly directory: string;

@@ -115,7 +115,7 @@ class Workbench implements Disposable {
     return answers;
   }
 
-  /** If the corpus equals the last job's, reuses that one, with its embeddings. */
+  /** Reuses the last job's corpus, with its embeddings, if this job's corpus is equal. */
   #withKnownDocuments(job: Job): Job {
     if (job.documents === undefined) return job;
     if (JSON.stringify(job.documents) !== JSON.stringify(this.#documents)) this.#documents = job.documents;

@@ -11,7 +11,7 @@ export interface Advice<R> {
   /** The recipe that saves the most FLOPs within the bound. */
   readonly best: R | undefined;
   /**
-   * True if the run proves that `best` is within the bound: its whole interval is. If false, there are too few items.
+   * True if the run proves that the whole interval of `best` is within the bound. If false, there are too few items.
    */
   readonly shown: boolean;
 }

@@ -19,7 +19,7 @@ export interface Differences {
   readonly losses: readonly Change[];
 }
 
-/** Compares a recipe's results with a baseline's on their common items, each item by itself. */
+/** Compares a recipe's results with a baseline's on their common items, item by item. */
 export function differences(
   metric: Summary["metric"],
   before: readonly Result[],

@@ -23,7 +23,7 @@ export const percent = (share: number): string =>
 export const range = ([low, high]: readonly [number, number], write = figure): string =>
   `[${write(low)}, ${write(high)}]`;
 
-/** `1.23e12` with a unit's prefix: `1.23 TFLOP`. */
+/** `1.23e12` with a unit prefix: `1.23 TFLOP`. */
 export const flopsText = (flops: number): string => prefixed(flops, "FLOP");
 
 /** `345e6` as `345 MB`. */
@@ -32,7 +32,7 @@ export const bytesText = (bytes: number): string => prefixed(bytes, "B");
 function prefixed(x: number, unit: string): string {
   const step = Math.min(6, Math.max(0, Math.floor(Math.log10(Math.max(1, x)) / 3)));
   const text = (x / 1000 ** step).toPrecision(3);
-  // 999.9 is 1000 in three digits.
+  // 999.9 is 1000 to three digits.
   if (text.includes("e") && step < 6) return prefixed(1000 ** (step + 1), unit);
   return `${text} ${["", "K", "M", "G", "T", "P", "E"][step]}${unit}`;
 }

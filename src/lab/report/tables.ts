@@ -36,7 +36,7 @@ export interface RunEntry {
   readonly folder: string;
   /** Undefined for an unfinished run. */
   readonly summary: Summary | undefined;
-  /** Why the summary cannot be read; absent if it can. */
+  /** The reason that the summary cannot be read; absent if it can be. */
   readonly fault?: string;
 }
 

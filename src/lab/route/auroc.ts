@@ -8,7 +8,7 @@ export interface ScoredInput {
 
 /**
  * The probability that an input Swift gets wrong scores lower than an input it gets right, ties counting half; NaN if
- * all its answers are right or all are wrong. An answer is right if its quality is at least a half.
+ * all its answers are right or all are wrong. An answer counts as right if its quality is at least 0.5.
  */
 export const aurocOfWrong = (inputs: readonly ScoredInput[]): number => auroc.quality(inputs.map(wrongPart));
 

@@ -67,7 +67,7 @@ interface Alone {
   readonly ms_per_item: number;
 }
 
-/** A point of quality. */
+/** One percentage point of quality. */
 const POINT = 0.01;
 const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 

@@ -92,7 +92,7 @@ function modelsOf(text: string) {
 async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promise<Item[]> {
   const limit = options.limit;
   const items: Item[] = [];
-  // Counts without a tokenizer, since each model's would select different items.
+  // Counts without a tokenizer, since each model's tokenizer would select different items.
   const countTokens = (text: string) => Math.ceil(text.length / 4);
   for await (const item of task.items({ seed: options.seed, limit, countTokens, signal, onNotice: notice })) {
     items.push(item);

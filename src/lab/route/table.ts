@@ -19,7 +19,7 @@ const HEAD = [
 export function resultTable(reports: readonly RouteReport[], command: string): string {
   const lead = [
     "# Routes between two models",
-    `Made by \`${command}\`. AUROC and the height above random are of all items. Thresholds are found on one half of the items and judged on the other, and vice versa.`,
+    `Made by \`${command}\`. AUROC and the height above random cover all items. Thresholds are found on one half of the items and judged on the other, and vice versa.`,
     "FLOPs and time are Super's divided by the route's; above 1, the route takes less. Intervals are 95 %, by bootstrap over items.",
     "The threshold by accuracy sends the smallest share to Super with which the route's accuracy on the other half is at most a point below Super's. The best share is chosen on the judged items themselves: no threshold could do better.",
   ];
@@ -36,7 +36,7 @@ function section(report: RouteReport): string {
   return lines.join("\n\n");
 }
 
-/** The table shows one random control; the files contain all. */
+/** The table shows one random control; the files contain all random controls. */
 const shown = ({ way }: WayResult): boolean => !/^(mean|min|q.*)\/random$/.test(way);
 
 function row({ way, auroc, above_random, apgr, by_accuracy, best }: WayResult): string[] {

@@ -1,7 +1,7 @@
 import { mean } from "../../util/mean.ts";
 import type { RecipeSummary, Result } from "../results.ts";
 
-/** How much a recipe acted, by its work counters; undefined if some results lack counters, as in older runs. */
+/** A recipe's effect, by its work counters; undefined if some results lack counters, as in older runs. */
 export function actionOf(results: readonly Pick<Result, "work">[]): RecipeSummary["acted"] {
   const counters = results.map(countersOf);
   if (counters.some((each) => each === undefined)) return undefined;

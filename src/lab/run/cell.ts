@@ -104,19 +104,19 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
   }
 }
 
-/** The task in the form in which the model reads a user's text, since the lab measures what `run` and `serve` do. */
+/** The task in the model's prompt format for a user's text, since the lab measures what `run` and `serve` do. */
 function inForm({ task, options }: Cell, dense: Answerer): Task {
   return !options.raw && dense.formOf?.("") === "chat" ? (overChat(task) ?? task) : task;
 }
 
-/** The form of a run's prompts: all items of a task share one. */
+/** A run's prompt format, which all items of a task share. */
 function formOf(items: readonly Item[], dense: Answerer): Identity["prompt"] {
   const first = items.find((item) => item.kind === "generation");
   if (first === undefined) return "scored";
   return first.messages === undefined ? "raw" : dense.formOf?.(first.messages);
 }
 
-/** @throws UserError if none, or two share an id */
+/** @throws UserError if there are no items, or two share an id */
 async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetching): Promise<Item[]> {
   const { seed, limit } = options;
   const items = new Map<string, Item>();

@@ -10,7 +10,7 @@ import { fileHashes, requireUnchanged } from "./recipe-files.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
 /**
- * Opens and checks all cells first, so that an error in the last one is reported before the first is answered.
+ * Opens and checks all cells first, so that an error in the last cell is reported before the first cell runs.
  * @throws UserError
  */
 export async function checkAll(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<KnownCell[]> {
@@ -44,7 +44,7 @@ export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, sign
   }
 }
 
-/** @throws UserError if the recipe cannot act in the model, or makes the task's items unanswerable */
+/** @throws UserError if the model does not support the recipe, or the recipe makes the task's items unanswerable */
 async function checkRecipe({ task, source, model, items }: OpenCell, recipe: Recipe): Promise<void> {
   await checkSavings(source, recipe);
   if (task.kind !== "text") return;

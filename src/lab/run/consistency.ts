@@ -5,7 +5,7 @@ import type { RecipeSummary, Result } from "../results.ts";
 
 type Answers = readonly Pick<Result, "answer">[];
 
-/** How closely generated answers match dense's, item by item; empty for dense itself, and for items of other kinds. */
+/** Generated answers' similarity to dense's, item by item; empty for dense itself, and for items of other kinds. */
 export function consistencyWith(dense: Answers, results: Answers): Pick<RecipeSummary, "consistency"> {
   if (results === dense) return {};
   const pairs: [own: string, base: string][] = [];

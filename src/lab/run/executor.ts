@@ -45,8 +45,8 @@ async function* answerAll(
 }
 
 /**
- * Answers items that fit the context, together if the model can, and divides the time among them. The time excludes work shared
- * with other groups.
+ * Answers items that fit the context, in one batch if the model supports it, and divides the time among them. The time
+ * excludes work shared with other groups.
  */
 export async function answerGroup(
   answerer: Answerer,

@@ -10,6 +10,6 @@ export function beats(a: Point, b: Point, better: "higher" | "lower"): boolean {
   return gain >= 0 && a.saved >= b.saved && (gain > 0 || a.saved > b.saved);
 }
 
-/** The points that no other beats. */
+/** The points that no other point beats. */
 export const onFrontier = (points: readonly Point[], better: "higher" | "lower"): boolean[] =>
   points.map((point) => !points.some((other) => beats(other, point, better)));

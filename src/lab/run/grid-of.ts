@@ -9,7 +9,7 @@ import type { Reuse } from "./folder.ts";
 import type { BudgetOptions } from "./search/budget.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
-/** A grid of models, in one or more forms of their weights, and tasks, each under every recipe. */
+/** A grid of tasks and models, in one or more weight formats; each cell runs under every recipe. */
 export interface Grid {
   readonly cells: readonly Cell[];
   readonly recipes: readonly Recipe[];
@@ -51,8 +51,8 @@ export interface Watcher {
 }
 
 /**
- * A cell's folder: the run's own if there is one cell, else a subfolder, named after the form of the weights if there
- * are several.
+ * A cell's folder: the run's own if there is one cell, else a subfolder, named after the weight format if there are
+ * several.
  */
 export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, cell: Cell): string {
   if (cells.length === 1) return out;

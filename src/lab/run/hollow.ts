@@ -20,8 +20,8 @@ export function chanceOf(items: readonly Item[]): number | undefined {
 }
 
 /**
- * Why a run says little about a recipe, in one sentence each: there was nothing to lose, or the recipe did nothing.
- * Fields missing from an older summary are not judged.
+ * The reasons why a run says little about a recipe, one sentence each: there was nothing to lose, or the recipe did
+ * nothing. Fields missing from an older summary are not judged.
  */
 export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
   const notes =

@@ -76,7 +76,7 @@ export class LinesFile<T> {
 }
 
 /**
- * The lines of a file, without a truncated last one; empty if the file is missing.
+ * The lines of a file, without a truncated last line; empty if the file is missing.
  * @throws UserError if a line does not fit the schema
  */
 export async function heldLines<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>[]> {

@@ -6,7 +6,7 @@ import { count } from "../report/format.ts";
 export const machine = (): string =>
   `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${count(availableThreads(), "thread")}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${process.platform}-${process.arch}`;
 
-/** Versions of the software that computes. */
+/** Versions of the software that runs the models. */
 export const versions = (): Record<string, string> => ({
   node: process.versions.node,
   onnxruntime: ortLibrary().version,

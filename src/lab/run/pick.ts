@@ -11,7 +11,7 @@ import { parseSpec } from "../../weights/sources/spec.ts";
 import { type RecipeSummary, type Summary, summarySchema } from "../results.ts";
 import { summaryFile } from "./folder.ts";
 
-/** The goal of a pick: the worst acceptable change of quality, or the smallest acceptable share of FLOPs saved. */
+/** The goal of a pick: the worst acceptable change in quality, or the smallest acceptable share of FLOPs saved. */
 export type PickGoal = { readonly quality: number } | { readonly saving: number };
 
 /** The summary in a run's folder. @throws UserError if it is missing */
@@ -20,9 +20,9 @@ export async function readSummary(folder: string): Promise<Summary> {
 }
 
 /**
- * The recipe to deploy: the one that saves the most among those proven to change quality by `quality` (-0.01) or better; or
- * the best one among the recipes that save at least `saving` (0.3). A change of quality is judged by the worse end of
- * its interval. @throws UserError if no recipe qualifies
+ * The recipe to deploy: the one that saves the most among those proven to change quality by `quality` (-0.01) or
+ * better; or the best one among the recipes that save at least `saving` (0.3). A change in quality is judged by the
+ * worse end of its interval. @throws UserError if no recipe qualifies
  */
 export function pick(summary: Summary, goal: PickGoal): RecipeSummary {
   const { recipes, metric } = summary;
@@ -41,10 +41,10 @@ export function pick(summary: Summary, goal: PickGoal): RecipeSummary {
   throw new UserError(`no recipe saves ${goal.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
 }
 
-/** A change of quality, positive if it is better. */
+/** A change in quality, positive if the quality is better. */
 const gainOf = ({ better }: Summary["metric"], change: number): number => (better === "higher" ? change : -change);
 
-/** The worse end of a recipe's change of quality; one item has no interval, and proves nothing. */
+/** The worse end of a recipe's change in quality; one item has no interval, and proves nothing. */
 function worstGain({ metric, items }: Pick<Summary, "metric" | "items">, { recipe, delta }: RecipeSummary): number {
   if (items < 2 && recipe !== "dense") return Number.NEGATIVE_INFINITY;
   return Math.min(...delta.ci95.map((end) => gainOf(metric, end)));

@@ -49,7 +49,7 @@ export class RunProber implements Prober {
     };
   }
 
-  /** A recipe's items are billed once, even if it is measured again on more of them. */
+  /** A recipe's items are billed once, even if the recipe is measured again on more items. */
   #bill(recipe: string, results: readonly Result[]): void {
     const { flops: before, minutes } = this.#billed.get(recipe) ?? { flops: 0, minutes: 0 };
     const all = { flops: flops(results).spent, minutes: minutesOf(results) };

@@ -13,7 +13,7 @@ const options = z.strictObject({
 
 type AttributesOptions = z.output<typeof options>;
 
-/** Pictures by default. */
+/** The default number of pictures. */
 const USUAL = 500;
 
 const metadata = {

@@ -50,7 +50,7 @@ async function* itemsOf(options: Options, run: ItemsFor): AsyncGenerator<Ranking
   }));
   const judged = await judgements(join(folder, "cranqrel"), source);
   const ranked = options.candidates === undefined ? undefined : await readRun(options.candidates);
-  // The judgements number the queries by position and ignore their `.I`.
+  // The judgements number the queries by position and ignore the queries' `.I` numbers.
   const queries = (await records(folder, "cran.qry")).map(({ fields }, i) => ({
     id: String(i + 1),
     query: fields["W"]!,

@@ -6,13 +6,13 @@ import { filesOf, type Place } from "../../weights/sources/data-place.ts";
 import { splits } from "../data/olmo.ts";
 import type { ItemsFor } from "../task.ts";
 
-/** BoolQ's passages, from Wikipedia: 3,270 of them, a third of a million words; no question of these tasks is about them. */
+/** BoolQ's 3,270 passages from Wikipedia, a third of a million words; no question of these tasks is about a passage. */
 const passages: Place = splits("boolq/none/validation");
 const passage = z.object({ passage: z.string() });
 
 export const haystackName = (file: string | undefined): string => `made, in ${file ?? "BoolQ's passages"}`;
 
-/** The text in which a task hides its needles: a file's, or passages from Wikipedia. @throws UserError */
+/** The text in which a task hides its needles: a file's text, or passages from Wikipedia. @throws UserError */
 export async function haystackOf(file: string | undefined, run: ItemsFor): Promise<string> {
   const [path] = await filesOf(file ?? passages, run);
   if (file !== undefined) return textOf(path!);

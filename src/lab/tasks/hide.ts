@@ -48,7 +48,7 @@ interface Sentences {
   readonly starts: readonly number[];
 }
 
-/** The last haystack, shared by all items of a task: splitting a long one takes longer than using it. */
+/** The last haystack, shared by all items of a task: splitting a long haystack takes longer than using it. */
 let last: { haystack: string; sentences: Sentences } | undefined;
 
 function sentences(haystack: string): Sentences {
@@ -81,8 +81,8 @@ function sentenceEnd(words: string[], place: number): number {
 }
 
 /**
- * The greatest number of words, at most `tokens`, whose prompt fits in `tokens` tokens; -1 without one. Fewer words
- * must need fewer tokens.
+ * The greatest number of words, at most `tokens`, whose prompt fits in `tokens` tokens; -1 if no prompt fits. Fewer
+ * words must need fewer tokens.
  */
 function longest(tokens: number, tokensOf: (words: number) => number): number {
   let [low, high, guess] = [-1, tokens + 1, Math.floor(tokens / 1.5)];

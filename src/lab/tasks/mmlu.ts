@@ -25,7 +25,7 @@ const letters = ["A", "B", "C", "D"];
 const subjectTask = (name: string, chosen: readonly string[], size: number | undefined): TaskOf<"choice"> =>
   fromRows({
     name,
-    summary: "Exams of 57 subjects: MMLU, test (arXiv 2009.03300), no examples",
+    summary: "Exams in 57 subjects: MMLU, test (arXiv 2009.03300), no examples",
     kind: "choice",
     size,
     metrics: [accuracy],

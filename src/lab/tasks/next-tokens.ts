@@ -29,7 +29,7 @@ const [ANSWER, LEAST] = [10, 50];
 
 const metadata = {
   summary:
-    "The next 10 tokens at a random place of each source file (SEC, arXiv 2401.09964), by similarity of token ids",
+    "The next 10 tokens at a random place in each source file (SEC, arXiv 2401.09964), by similarity of token ids",
   kind: "generation",
   size: undefined,
   metrics: [

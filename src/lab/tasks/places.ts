@@ -6,7 +6,7 @@ import type { GenerationItem } from "../item.ts";
 import type { ItemsFor } from "../task.ts";
 import { drawn } from "./draw.ts";
 
-/** An item at a random place of a file's text; undefined if there is no such place. */
+/** An item at a random place in a file's text; undefined if there is no such place. */
 export type AtPlace = (text: string, random: () => number) => Omit<GenerationItem, "kind" | "id"> | undefined;
 
 /**

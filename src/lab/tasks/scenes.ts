@@ -22,7 +22,7 @@ const options = z.strictObject({
 });
 type ScenesOptions = z.output<typeof options>;
 
-/** Questions by default. */
+/** The default number of questions. */
 const USUAL = 400;
 
 /** The number of tokens in the longest answer (three digits, or two words in pieces) and the end token. */

@@ -28,8 +28,8 @@ export const ofTexts = [
 ] as const;
 
 /**
- * Puts the user's metric before a kind's default metrics. @throws UserError, with the nearest name, if it does not
- * exist
+ * Puts the user's metric before a kind's default metrics. @throws UserError that suggests the nearest name if the
+ * metric does not exist
  */
 export function chosenFirst<K extends ItemKind>(
   name: string | undefined,

@@ -177,7 +177,7 @@ describe("refused, with the line's number", () => {
     [
       "both",
       [{ ...fine, ...choice }],
-      `line 1: expected an "answer", or "choices" with the index of the right choice as "gold"`,
+      `line 1: expected an "answer", or "choices" with the index of the correct choice as "gold"`,
     ],
     ["no object", [[1]], 'line 1: expected an object with a "prompt" and an "answer" or "choices"'],
     ["no prompt", [{ answer: "b" }], 'line 1: field "prompt": expected a text; found no such field, only "answer"'],
@@ -228,12 +228,12 @@ describe("refused, with the line's number", () => {
     [
       "no gold",
       [{ prompt: "a", choices: ["b", "c"] }],
-      'line 1: field "gold": expected the index of the right choice, counted from 0',
+      'line 1: field "gold": expected the index of the correct choice, counted from 0',
     ],
     [
       "gold as text",
       [{ ...choice, gold: "b" }],
-      'line 1: field "gold": expected the index of the right choice, counted from 0',
+      'line 1: field "gold": expected the index of the correct choice, counted from 0',
     ],
   ])("%s", async (_name, lines, message) => {
     const file = written(...lines);

@@ -59,7 +59,7 @@ const chosen = z
       fromCell,
       z.array(value, "expected a list of texts").min(2, "expected two choices or more").check(differing),
     ),
-    gold: z.preprocess(fromCell, z.int("expected the index of the right choice, counted from 0")),
+    gold: z.preprocess(fromCell, z.int("expected the index of the correct choice, counted from 0")),
   })
   .refine(({ choices, gold }) => gold >= 0 && gold < choices.length, {
     path: ["gold"],
@@ -76,8 +76,8 @@ type Draft<T extends Item> = (countTokens: ItemsFor["countTokens"]) => T;
 
 /**
  * The task of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt", "answer"}` or `{"messages",
- * "answer"}`, with a list if there are several right answers, or of `{"prompt", "choices", "gold"}`. The whole file is
- * read and checked before anything runs.
+ * "answer"}`, with a list if there are several correct answers, or of `{"prompt", "choices", "gold"}`. The whole file
+ * is read and checked before anything runs.
  * @throws UserError that names file and line
  */
 export async function userTask(
@@ -113,7 +113,7 @@ export async function userTask(
 /** A prompt from a user's file, with its answers and group. */
 export interface UserPrompt {
   readonly prompt: string | readonly ChatMessage[];
-  /** Right answers; empty if the file has only prompts. */
+  /** Reference answers; empty if the file has only prompts. */
   readonly answers: readonly string[];
   /** Prompts of one group are not independent: they may succeed or fail together. */
   readonly group: string | undefined;
@@ -165,7 +165,7 @@ function promptOf(row: Row): UserPrompt {
   return { prompt: prompt, answers, group: named };
 }
 
-/** Chat answers are sentences: they contain the right answer more often than they equal it. */
+/** Chat answers are sentences: they contain the correct answer more often than they equal it. */
 const chatTask = (name: string, file: string, metric: string | undefined, items: Draft<GenerationItem>[]) =>
   task({ name, file, kind: "generation" }, chosenFirst(metric ?? containsAnswer.name, ofTexts, 3), items);
 
@@ -180,7 +180,7 @@ async function rowsIn(file: string, options: Pick<ItemsFor, "signal" | "onNotice
 const isTextTable = (path: string): boolean => /\.[ct]sv(\.gz)?$/i.test(path);
 
 /**
- * A cell may hold several right answers as a JSON list of texts. A list of numbers may be an answer itself: an
+ * A cell may hold several correct answers as a JSON list of texts. A list of numbers may be an answer itself: an
  * interval, a vector.
  */
 function withAnswers({ value, ...row }: Row): Row {
@@ -202,7 +202,7 @@ function kindOf({ where, value }: Row): keyof typeof words {
   const [answer, choices] = ["answer" in value, "choices" in value];
   if (answer && choices)
     throw new UserError(
-      `${where}: expected an "answer", or "choices" with the index of the right choice as "gold" (0 is the first), got "answer" and "choices"`,
+      `${where}: expected an "answer", or "choices" with the index of the correct choice as "gold" (0 is the first), got "answer" and "choices"`,
     );
   if (!answer && !choices)
     throw new UserError(`${where}: this item has neither an "answer" nor "choices", ${fieldsOf(value)}`);
@@ -220,7 +220,7 @@ const task = <K extends "choice" | "generation">(
   },
 });
 
-/** A choice follows a space, unless the prompt or the choice has one. */
+/** A choice follows a space, which is added unless the prompt ends or the choice begins with white space. */
 function choice(row: Row): Draft<ChoiceItem> {
   const { prompt, choices, gold } = parseRow(chosen, row);
   const join = (choice: string) => (/\s$/.test(prompt) || /^\s/.test(choice) ? choice : ` ${choice}`);
@@ -240,7 +240,7 @@ function generation(id: string, { prompt, answer: answers }: Question): Draft<Ge
   });
 }
 
-/** The maximum number of tokens in a chat answer, which is longer than the right answer alone. */
+/** The maximum number of tokens in a chat answer, which is longer than the correct answer alone. */
 export const CHAT_TOKENS = 128;
 
 /** In chat, the model itself ends its answer. */

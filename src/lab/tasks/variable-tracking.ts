@@ -57,7 +57,7 @@ function itemOf(n: number, options: TrackingOptions & { haystack: string }, run:
 
 interface Chain {
   readonly value: string;
-  /** The first variable is assigned the value; every later one is assigned the variable before it. */
+  /** The first variable is assigned the value; every later variable is assigned the variable before it. */
   readonly names: readonly string[];
 }
 

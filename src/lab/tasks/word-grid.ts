@@ -46,7 +46,7 @@ const options = z.strictObject({
 
 type GridOptions = z.output<typeof options>;
 
-/** Grids by default. */
+/** The default number of grids. */
 const USUAL = 200;
 
 /** The number of tokens in a row before its words: a line break, its name and a colon. */
@@ -55,7 +55,7 @@ const MARKS = 3;
 /** The number of answered questions before the last one. */
 const EXAMPLES = 3;
 
-/** The minimum number of a row's words that the question repeats before it asks for the next one. */
+/** The minimum number of a row's words that the question repeats before it asks for the next word. */
 const SAID = 3;
 
 const metadata = {

@@ -54,7 +54,7 @@ export async function openTasks(
 async function foundTask(name: string, resolving: ResolveOptions): Promise<FoundTask> {
   const task = await findTask(name, resolving);
   if (name.startsWith("consistency:"))
-    throw new UserError(`tasks: ${name} compares recipes; expected a task that has right answers`, 2);
+    throw new UserError(`tasks: ${name} compares recipes; expected a task that has correct answers`, 2);
   return { name, better: metricsOf(task)[0]!.better, task };
 }
 

@@ -21,11 +21,11 @@ const answerLine = z.strictObject({
   excess: z.number().optional(),
   /** Tokens of the answer. */
   tokens: z.int().min(0),
-  /** True if it was cut at its item's token limit. */
+  /** True if the answer was cut at its item's token limit. */
   cut: z.literal(true).optional(),
   /** Milliseconds taken by the answer. */
   ms: z.number(),
-  /** Why there is no answer or no value for the loss, which is then 1. */
+  /** The reason that there is no answer or no value for the loss, which is then 1. */
   failed: z.string().optional(),
 });
 export type AnswerLine = z.infer<typeof answerLine>;

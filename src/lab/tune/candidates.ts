@@ -27,7 +27,7 @@ export const declared = (layers: number): Candidate[] =>
     })),
   );
 
-/** The savings without settings for a model with this number of layers, and why. */
+/** The savings without settings for a model with this number of layers, and the reasons. */
 export const undeclared = (layers: number): Exclusion[] =>
   savings
     .filter(({ settings }) => (settings?.(layers) ?? []).length === 0)
@@ -45,7 +45,7 @@ export function own(recipes: readonly Recipe[]): Candidate[] {
 }
 
 /**
- * Separates the candidates that can act in the model on some prompt from the others.
+ * Separates the candidates that can act in the model on some prompt from the other candidates.
  * @param check refuses a recipe that the model cannot run
  */
 export async function acting(

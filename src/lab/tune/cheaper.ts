@@ -1,7 +1,7 @@
 import { mean as meanOf } from "../../util/mean.ts";
 import { pairedDelta } from "../metrics/bootstrap.ts";
 
-/** An item's cost under a recipe, and dense's, measured alternately; NaN if the recipe failed there. */
+/** An item's cost under a recipe, and dense's, measured alternately; NaN if the recipe failed on the item. */
 export interface Pair {
   readonly saved: number;
   readonly dense: number;

@@ -29,7 +29,7 @@ export function costOf(fit: Coefficients, prompt: number, answer: number): numbe
 const DISTINCT = 0.1;
 
 /**
- * The terms that the lengths of dense's observations can separate. All recipes share them, so that prices are
+ * The terms that the lengths of dense's observations can separate. All recipes share these terms, so that prices are
  * comparable.
  */
 export function distinctTerms(observations: readonly Observation[]): Term[] {

@@ -36,7 +36,7 @@ const state = z.strictObject({ identity, attempt: z.int().min(1).optional(), cre
 const attempt = z.strictObject({
   name: z.string(),
   created: z.iso.datetime(),
-  /** Short hashes of its prompts: a task is defined by its items, whatever its file's name. */
+  /** Short hashes of the task's prompts: a task is defined by its items, whatever its file's name. */
   prompts: z.array(z.string()),
 });
 /** A tuning run whose test has begun. */
@@ -105,7 +105,7 @@ export async function claimAttempt(name: string, prompts: readonly string[], att
   await keepJson(identityFile(name), { ...held, attempt });
 }
 
-/** Attempts on the same model, loss and task. Tasks are the same if they share more than half of the smaller one's prompts. */
+/** Attempts on the same model, loss and task. Equal tasks share more than half of the smaller task's prompts. */
 export const earlierAttempts = (identity: Identity, prompts: readonly string[]): Attempt[] =>
   (heldAttempts()[attemptKey(identity)] ?? []).filter((earlier) => overlap(new Set(earlier.prompts), new Set(prompts)));
 

@@ -24,11 +24,11 @@ export interface ServedItem extends TuningItem {
 /** A metric whose value for one item is in [0, 1]. */
 export type ItemMetric = Metric<"generation"> & Required<Pick<Metric<"generation">, "scale">>;
 
-/** The items of a tuning run, in one form. */
+/** The items of a tuning run, all in one prompt format. */
 export interface TuningItems {
   readonly task: string;
   readonly items: readonly ServedItem[];
-  /** Items whose prompt and answer are longer than the model's context; they are left out. */
+  /** The number of items left out because prompt and answer are longer than the model's context. */
   readonly tooLong: number;
   /** Absent for prompts without answers. */
   readonly metric: ItemMetric | undefined;
@@ -48,7 +48,7 @@ interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxToken
 }
 
 /**
- * Reads the items of a task: one of the lab's that generates, or a user's file, which may have only prompts.
+ * Reads the items of a task: a lab task that generates text, or a user's file, which may have only prompts.
  * @throws UserError if there are no items, or the task does not generate text from text
  */
 export async function tuningItems(spec: string, model: LanguageModel, options: ItemsRequest): Promise<TuningItems> {

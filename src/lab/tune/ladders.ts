@@ -33,7 +33,7 @@ const SHARES = [0, 0.25, 0.5, 0.75, 1];
 
 /**
  * Ladders of the survivors of the race: each recipe alone and, for each of several tolerances, a ladder of the cheapest
- * recipe for every length range. They need no further answers.
+ * recipe for every length range. The ladders need no further answers.
  */
 export function laddersOf(results: SearchResults, risk: number): RatedLadder[] {
   const alone = results.recipes.filter(({ recipe }) => recipe !== "dense").map((each) => [rungsOf(ALL, each, results)]);

@@ -29,7 +29,7 @@ export const tuneOptions = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe("maximum tokens of an answer (default: the task's; for a file, twice a right answer's, at least 128)"),
+    .describe("maximum tokens of an answer (default: the task's; for a file, twice a correct answer's, at least 128)"),
   temperature: z
     .number()
     .min(0)

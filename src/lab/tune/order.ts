@@ -12,8 +12,8 @@ export interface Order {
 
 /**
  * The order of the test: ladders provably cheaper than dense from the most to the least expensive, without ladders that
- * another beats in both loss and price. All ladders of equal loss are kept, since a milder one may pass if a bolder one
- * fails.
+ * another ladder beats in both loss and price. All ladders of equal loss are kept, since a milder one may pass if a
+ * bolder one fails.
  */
 export function testOrder(
   ladders: readonly RatedLadder[],

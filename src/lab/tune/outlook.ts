@@ -69,8 +69,8 @@ export function needed(type: LossType, bound: Bound): GroupsNeeded {
 }
 
 /**
- * About how many test groups a ladder with such losses needs; undefined if its loss is at, above or barely below the
- * risk.
+ * The approximate number of test groups that a ladder with such losses needs; undefined if its loss is at, above or
+ * barely below the risk.
  */
 export function wantedGroups(losses: readonly number[], type: LossType, bound: Bound): number | undefined {
   for (let n = losses.length; n <= 50 * losses.length; n = Math.ceil(n * 1.02) + 1) {

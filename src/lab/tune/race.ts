@@ -13,8 +13,8 @@ export type RaceLosses = ReadonlyMap<Candidate, readonly number[]>;
 
 /**
  * Answers the items under all candidates, item by item. A candidate and its family's bolder settings are dropped once
- * its loss exceeds the risk with a confidence valid at every look; never because another is cheaper, since a bold
- * setting may just not have lost yet on a few items.
+ * its loss exceeds the risk with a confidence valid at every look; never because another candidate is cheaper, since a
+ * bold setting may just not have lost yet on a few items.
  * @returns the candidates that remain, with a loss for each item
  */
 export async function race<T extends TuningItem>(

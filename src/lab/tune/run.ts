@@ -70,13 +70,13 @@ export interface TuneResult {
 /** The ladder that failed the test. */
 export interface NearMiss {
   readonly verdict: Verdict;
-  /** True if some groups were not answered, since the ladder had failed whatever their losses. */
+  /** True if some groups were not answered, since the ladder had already failed, whatever their losses. */
   readonly early: boolean;
-  /** About how many more items it needs in the next attempt; undefined if no number would help. */
+  /** The approximate number of further items needed in the next attempt; undefined if no number would help. */
   readonly more: number | undefined;
-  /** Cheaper ladders that were not tested because of its failure. */
+  /** Cheaper ladders that were not tested because the ladder failed. */
   readonly untested: readonly Ladder[];
-  /** The next attempt on these items, and what it needs if nothing is lost. */
+  /** The next attempt on these items, and the number of groups that it needs if nothing is lost. */
   readonly next: { readonly attempt: number; readonly needed: GroupsNeeded };
 }
 
@@ -268,13 +268,13 @@ function nearMiss(
   };
 }
 
-/** The risk as a share of dense's right answers. */
+/** The risk in words, with its share of dense's quality. */
 const riskInWords = ({ problem, items }: Setup, quality: number): string =>
-  `${items.metric!.name} may fall by at most ${figure(problem.bound.risk)} below dense's, ${figure(quality)} on the search items: by ${percent(problem.bound.risk / quality)} of it`;
+  `${items.metric!.name} may fall by at most ${figure(problem.bound.risk)} below dense's, ${figure(quality)} on the search items: by ${percent(problem.bound.risk / quality)} of dense's`;
 
 const isGreedy = ({ identity: { sampling } }: Setup): boolean => (sampling["temperature"] ?? 0) === 0;
 
-/** The error if dense is right so rarely that no recipe could exceed the risk; undefined if one could. */
+/** The error if dense is right so rarely that no recipe could exceed the risk; undefined otherwise. */
 function qualityFault({ problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
   const quality = mean(qualities);
   const { risk } = problem.bound;

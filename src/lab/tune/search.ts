@@ -11,8 +11,8 @@ interface Survivor extends MeasuredRecipe {
 }
 
 /**
- * Races the candidates on the search items, then unions of the cheapest one with the best of every other family, for as
- * long as unions get cheaper. Measures prices of the survivors.
+ * Races the candidates on the search items, then unions of the cheapest candidate with the best of every other family,
+ * for as long as unions get cheaper. Measures prices of the survivors.
  */
 export async function search<T extends TuningItem>(
   problem: Pick<Problem<T>, "candidates" | "union" | "type" | "bound">,

@@ -38,7 +38,7 @@ export interface Upcoming {
 
 /** Answers items under recipes, and scores answers with dense. */
 export interface Serving extends Disposable {
-  /** Receives the next items, in order, if it can answer several at once; each call replaces the previous items. */
+  /** Receives the next items, in order; each call replaces the previous items. Absent if answers are never batched. */
   announce?(upcoming: Iterable<Upcoming>): void;
   /** With `scored`, a drawn answer includes its own log-probability. */
   answer(recipe: string, item: ServedItem, scored?: boolean): Promise<ServedAnswer>;
@@ -70,7 +70,7 @@ export class ModelServing implements Serving {
     private readonly signal: AbortSignal | undefined,
   ) {}
 
-  /** @throws UserError if the model is no decoder */
+  /** @throws UserError if the model is not a decoder */
   static async open(model: Model, temperature: number | undefined, signal?: AbortSignal): Promise<ModelServing> {
     return new ModelServing(model, await Likelihoods.create(model.language.engine), temperature, signal);
   }
@@ -161,7 +161,7 @@ export class ModelServing implements Serving {
   }
 }
 
-/** Follows an answer's sampling: draws the same tokens from the same logits, and sums their log-probabilities. */
+/** Replays an answer's sampling: draws the same tokens from the same logits, and sums their log-probabilities. */
 class SamplingReplay {
   readonly #sampler: Sampler;
   readonly #ids: number[] = [];

@@ -13,7 +13,7 @@ export interface World {
   readonly type: LossType;
   readonly risk: number;
   readonly items: number;
-  /** True if recipes fail on independent items; if not, a lossier recipe also fails on all items of a milder one. */
+  /** True if recipes fail on independent items; if not, a lossier recipe also fails wherever a milder one does. */
   readonly independent?: boolean;
   /** Items per group; a group fails as a whole. */
   readonly group?: number;
@@ -27,7 +27,7 @@ interface MadeUp extends Candidate {
   risk(tokens: number): number;
   /** Share of dense's price. */
   readonly price: number;
-  /** True if its answers are NaN. */
+  /** True if the recipe's answers are NaN. */
   readonly broken?: boolean;
 }
 
@@ -157,7 +157,7 @@ const atRisk = (type: LossType): World => ({
   candidates: [flat("one", 0.05, 0.5)],
 });
 
-/** Each loses only on the lengths where it is the cheapest. */
+/** Each recipe loses only on the lengths where it is the cheapest. */
 const ownLengths: readonly MadeUp[] = [0, 1, 2].map((third) => ({
   ...flat(`third:${third}`, 0, 0.5 + 0.1 * third),
   risk: (tokens) => (Math.floor((3 * (tokens - 1)) / 3000) === third ? 0.06 : 0),

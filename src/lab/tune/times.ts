@@ -111,7 +111,7 @@ export class Times implements AsyncDisposable {
       .map((line) => ({ prompt: line.prompt, answer: line.answer, cost: this.#cost(line, by) }));
   }
 
-  /** The cost of each timed item under the recipe that `choose` selects for its length; NaN if it failed there. */
+  /** The cost of each timed item under the recipe that `choose` selects for its length; NaN if the recipe failed. */
   costs(choose: (tokens: number) => string, by: Cost): number[] {
     return this.items.map(({ id, tokens }) => {
       const recipe = choose(tokens);
@@ -122,7 +122,7 @@ export class Times implements AsyncDisposable {
 
   /**
    * The cost of each timed item under the recipe that `choose` selects for its length, and dense's from the same round;
-   * NaN if it failed there.
+   * NaN if the recipe failed on the item.
    */
   pairs(choose: (tokens: number) => string, by: Cost): Pair[] {
     return this.items.map(({ id, tokens }) => {

@@ -37,7 +37,7 @@ export interface Outcome<T extends TuningItem> {
 
 /**
  * Chooses the cheapest ladder of recipes whose expected loss is at most the bound's risk, with its confidence: searched
- * on a third of the groups, tested on the others.
+ * on a third of the groups, tested on the rest.
  */
 export async function tune<T extends TuningItem>(
   problem: Problem<T>,

@@ -18,7 +18,7 @@ export function ladderText(ladder: Ladder): string {
     .join("; ");
 }
 
-/** Why candidates were left out, one line for each family and reason. */
+/** The reasons why candidates were left out, one line for each family and reason. */
 export function excludedLines(exclusions: readonly Exclusion[]): string[] {
   const alike = new Map<string, Exclusion[]>();
   for (const each of exclusions) {
@@ -39,7 +39,7 @@ function outlookText({ outlook, problem }: Setup): string {
   return `${count(groups, what)} leave ${test} for the test, which certifies a risk of ${figure(best)} at best, if nothing is lost; a risk of ${risk} needs ${neededText(wanted, what)}`;
 }
 
-/** How many items or groups a test needs. */
+/** The number of items or groups that a test needs. */
 export const neededText = ({ all, test }: GroupsNeeded, what: string): string =>
   `${count(all, what)} in the file, ${test} of them for the test`;
 
@@ -106,18 +106,18 @@ function costSentence({ cost: { by, ms } }: Certificate, shares: Shares): string
   return `An answer takes ${all.join(" and ")}: medians of ${count(shares.items, "item")}, each timed alternately with dense, which takes ${duration(ms.dense)}.`;
 }
 
-/** The requests that a certificate holds for. */
+/** The requests that a certificate covers. */
 function lengthsText({ lengths: [least, most], maxTokens }: NonNullable<TuneResult["certificate"]>): string {
   const answers = maxTokens === undefined ? "" : ` and answers of ${maxTokens} tokens at most`;
   return `It holds for prompts of ${least} to ${most} tokens${answers}; other prompts run dense.`;
 }
 
-/** Why nothing was tested; undefined if there was a test. */
+/** The reason that nothing was tested; undefined if there was a test. */
 function untestedText({ order, unsure }: TuneResult["outcome"], setup: Setup): string | undefined {
   if (order.length > 0) return undefined;
   if (unsure.length === 0 || setup.request.options.cost !== "ms")
     return "Nothing that survived the search is cheaper than dense.";
-  return `Nothing that survived the search is provably faster than dense: ${count(unsure.length, "ladder")} may be so by chance. No item of the test was answered, so this does not count as an attempt; --force times them again.`;
+  return `Nothing that survived the search is provably faster than dense: ${count(unsure.length, "ladder")} may be faster by chance. No item of the test was answered, so this does not count as an attempt; --force times them again.`;
 }
 
 function riskText({ risk, loss, quality }: NonNullable<TuneResult["certificate"]>): string {
@@ -140,7 +140,7 @@ function blockedText({ untested, next }: NearMiss): string | undefined {
   return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with only their recipes is attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
-/** Why `serve --audit` skips a certificate's answers; undefined if it does not. */
+/** The reason that `serve --audit` skips a certificate's answers; undefined if it audits them. */
 export function auditText(certificate: Certificate): string | undefined {
   const reason = unaudited(certificate);
   if (reason === undefined) return undefined;

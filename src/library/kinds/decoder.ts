@@ -37,7 +37,7 @@ export function decoderFace(model: LanguageModel): Face {
     const time = new Stopwatch(arrived);
     time.enter("prefill");
     const continuations = read();
-    if (continuations.length === 0) throw new UserError("there are no texts, expected at least one", 2);
+    if (continuations.length === 0) throw new UserError("no texts given; expected at least one", 2);
     checkCeiling(ceiling, () => priceOfRequests(engine.programs, continuations));
     const { scoreContinuations } = await import("../../engine/decode/score/score.ts");
     const by = scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });

@@ -3,7 +3,7 @@ import { regionPipeline } from "../../pipelines/registry.ts";
 import type { Face } from "./face.ts";
 import { imagesAlone, labelsFor } from "./inputs.ts";
 
-/** Embeds images and texts into one space, and names regions of images with a localiser and a bridge. */
+/** Embeds images and texts into a shared space, and names regions of images with a localiser and a bridge. */
 export function imageTextFace(model: ImageTextModel): Face {
   const { name } = model.source;
   return {

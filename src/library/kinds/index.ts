@@ -26,8 +26,8 @@ export async function faceOf(loaded: LoadedModel): Promise<Face> {
 const writes = "generates text; expected an encoder, such as minilm for embeddings";
 
 /**
- * Why models of a kind do not continue texts, or are not encoders of texts: the rest of a sentence that begins with a
- * model's name.
+ * The reasons why models of a kind do not continue texts, or are not text encoders: the rest of a sentence that begins
+ * with a model's name.
  */
 const refusals: Record<KindName, { readonly text?: string; readonly encoding?: string }> = {
   decoder: { encoding: writes },
@@ -42,11 +42,11 @@ const refusals: Record<KindName, { readonly text?: string; readonly encoding?: s
   },
   "encoder of images and texts": {
     text: "encodes images and texts; expected a model that generates",
-    encoding: "encodes images and texts; expected an encoder of texts",
+    encoding: "encodes images and texts; expected a text encoder",
   },
   "image encoder": {
     text: "encodes images; expected a model that generates text",
-    encoding: "reads only images; expected an encoder of texts, such as minilm",
+    encoding: "reads only images; expected a text encoder, such as minilm",
   },
   "image generator": {
     text: "draws images; expected a model that generates text",
@@ -66,6 +66,6 @@ export function refuse(call: keyof Calls, { kind, source }: LoadedModel): never 
   throw new UserError(`${source.name} ${sentences[call]}`);
 }
 
-/** @throws UserError if the model does not embed images and texts into one space */
+/** @throws UserError if the model does not embed images and texts into a shared space */
 export const imageTextOf = (loaded: LoadedModel): ImageTextModel =>
   loaded.kind === "encoder of images and texts" ? loaded : refuse("recognize", loaded);

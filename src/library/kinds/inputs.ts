@@ -16,7 +16,7 @@ export const oneTextEach = (name: string, inputs: readonly (Reading | ImageInput
     throw new UserError("a pair of texts is for a classifier; expected a text");
   });
 
-/** The inputs of a model that reads only texts. @throws UserError if one of them is an image */
+/** The inputs of a model that reads only texts. @throws UserError if an input is an image */
 export function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, ImageInput>[] {
   return inputs.map((input) => {
     if (!isImage(input)) return input as Exclude<T, ImageInput>;
@@ -26,7 +26,7 @@ export function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, I
   });
 }
 
-/** The images to classify or embed. @throws UserError if one of them is a text */
+/** The images to classify or embed. @throws UserError if an input is a text */
 export function imagesAlone(model: string, inputs: readonly unknown[], verb: "classifies" | "embeds"): ImageInput[] {
   return inputs.map((input) => {
     if (isImage(input)) return input;

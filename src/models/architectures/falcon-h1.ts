@@ -40,7 +40,7 @@ function configure(fields: Fields, has: (tensor: string) => boolean): Config {
   return { ...config, mixer, beside: config.hidden, recurrent: () => floats };
 }
 
-/** The place of the mixer's norm; in a GGUF, a norm is always after the gate. */
+/** The position of the mixer's norm; in a GGUF, a norm is always after the gate. */
 function readNorm(fields: Fields, has: (tensor: string) => boolean): NonNullable<Mamba2Config["norm"]> {
   if (fields.gguf) return has("blk.0.ssm_norm.weight") ? "behind" : "none";
   if (!fields.flag("mamba_rms_norm")) return "none";

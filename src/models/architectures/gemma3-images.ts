@@ -51,7 +51,7 @@ function projectorNames({ tensors }: Checkpoint): Names {
 }
 
 /**
- * Gemma 3 with images (Gemma Team 2025): a SigLIP image encoder; squares of its patches are averaged to rows of the
+ * Gemma 3 with images (Gemma Team 2025): a SigLIP image encoder; squares of its patches are averaged into rows of the
  * residual stream. Canonical names of the encoder's weights begin with `v.`, the projection's with `mm`.
  */
 export const gemma3Images: VisionLanguageArchitecture = {

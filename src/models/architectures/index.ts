@@ -125,7 +125,7 @@ export const imageEncoders: readonly Entry<ImageArchitecture>[] = [
   { names: ["vit"], load: async () => (await import("./vit.ts")).vit },
 ];
 
-/** Every supported diffusion model of images, one per line. */
+/** Every supported image diffusion model, one per line. */
 export const imageGenerators: readonly Entry<ImageGeneratorArchitecture>[] = [
   {
     names: ["StableDiffusionPipeline"],

@@ -18,7 +18,7 @@ import type { Vision, VisionLanguageArchitecture } from "../images/vision.ts";
 import { llamaNames, namesOf, type Scheme } from "../tensors/names.ts";
 import { dinov2Names, readDinov2 } from "./dinov2.ts";
 
-/** How a LLaVA reads images. */
+/** A LLaVA's way of reading images. */
 interface Kind {
   /** `model_type`, and the name in messages. */
   readonly name: string;
@@ -118,7 +118,7 @@ const LAYER = /\.encoder\.layers?\.(\d+)\./;
 const UNREAD = /\.((post_)?layernorm\.(weight|bias)|head\..*|mask_token|position_ids)$/;
 const VISION = /^(model\.)?((vision_tower|multi_modal_projector)\.|image_newline$)/;
 
-/** A LLaVA that reads images in one way. Canonical weight names: `v.` for the encoder, `mm.` for the projection. */
+/** A LLaVA of the given kind. Canonical weight names: `v.` for the encoder, `mm.` for the projection. */
 export function llavaOf(kind: Kind): VisionLanguageArchitecture {
   const language = decoder(kind.name, {
     scheme: names,

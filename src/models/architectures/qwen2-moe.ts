@@ -23,7 +23,7 @@ export function readQwenExperts(fields: Fields, normalised: boolean): ExpertsCon
   return readExperts(fields, { count, width: "moe_intermediate_size", gates, has });
 }
 
-/** Qwen1.5-MoE and Qwen2-MoE (Qwen Team 2024): experts beside a shared one with its own gate. */
+/** Qwen1.5-MoE and Qwen2-MoE (Qwen Team 2024): experts beside a shared expert with its own gate. */
 export const qwen2Moe = decoder("qwen2moe", {
   scheme: withParts(llamaNames, {
     ...qwenExperts,

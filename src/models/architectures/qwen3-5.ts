@@ -53,7 +53,7 @@ export const qwen35 = delta("qwen35", {
   configure: (fields) => readText(fields, () => ({})),
 });
 
-/** Qwen3.5 with experts, text: experts beside a shared one, as in Qwen3-Next. */
+/** Qwen3.5 with experts, text: experts beside a shared expert, as in Qwen3-Next. */
 export const qwen35Moe = delta("qwen35moe", {
   defaults: {
     ...deltaDefaults,

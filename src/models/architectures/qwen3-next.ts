@@ -43,7 +43,7 @@ const mixerSizes = z.object({
   tiled: z.boolean(),
 });
 
-/** How a mixer's projections are stored. */
+/** The storage layout of a mixer's projections. */
 type Projections = Pick<GatedDeltaConfig, "byHead" | "apart" | "tiled">;
 
 /** @throws UserError if the value heads do not divide evenly among the key heads */
@@ -63,7 +63,7 @@ function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig, proje
   throw new UserError(`${fields.source.path}: ${heads} value heads cannot share ${mixer.keyHeads} key heads evenly`);
 }
 
-/** Reads the experts, which are beside a shared one with its own gate. */
+/** Reads the experts, which are beside a shared expert with its own gate. */
 export function readDeltaExperts(fields: Fields): ExpertsConfig {
   const width = fields.number("expert_shared_feed_forward_length", "shared_expert_intermediate_size");
   checkWidth(fields, fields.gguf ? "expert_shared_feed_forward_length" : "shared_expert_intermediate_size", width);

@@ -6,7 +6,7 @@ import { Encoder, type EncoderConfig, type EncoderInput } from "../encoder/encod
 import { Seq2Seq, type Seq2SeqConfig } from "../seq2seq/seq2seq.ts";
 import { configureT5, modulesFor, namesFor } from "./t5.ts";
 
-/** Converts T5's configuration to an encoder's, which has no field for relative position biases. */
+/** Converts T5's configuration to an encoder's configuration, which has no field for relative position biases. */
 function encoderConfig({ encoderLayers, gated, activation, ...sizes }: Seq2SeqConfig): EncoderConfig {
   return {
     ...sizes,

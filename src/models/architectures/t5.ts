@@ -60,7 +60,7 @@ const schema = sizes.extend({
 
 type Form = Pick<Seq2SeqConfig, "activation" | "gated">;
 
-/** True if a checkpoint holds a tensor. A GGUF shows its form and its head only by the tensors that it holds. */
+/** True if a checkpoint holds a tensor. Only the tensors of a GGUF reveal its form and its head. */
 type Has = (tensor: string) => boolean;
 
 /** Reads `feed_forward_proj`. "gated-gelu" always means the tanh approximation, despite its name. */

@@ -30,7 +30,7 @@ export function inHuggingFaceKeys(source: ConfigSource): ConfigSource {
   return { ...source, config: { ...values, vocab_size: padded, ...(second && { num_heads: headsOf(values) }) } };
 }
 
-/** Rounds up; other values are returned unchanged, and refused when they are read. */
+/** Rounds a number up; other values are returned unchanged, and refused when they are read. */
 function roundedUp(value: unknown, multiple: unknown): unknown {
   if (typeof value !== "number" || typeof multiple !== "number" || multiple <= 0) return value;
   return Math.ceil(value / multiple) * multiple;

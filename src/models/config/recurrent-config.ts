@@ -1,7 +1,7 @@
 import { readVocabulary } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
-/** The maximum number of tokens per text for recurrent models, which have no positions; GGUFs state the same. */
+/** The maximum number of tokens per text for recurrent models, which have no positions; GGUFs state the same number. */
 export const CONTEXT = 1 << 20;
 
 /**

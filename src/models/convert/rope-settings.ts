@@ -17,7 +17,7 @@ function mainRope({ layers, rope, window }: TransformerConfig): RopeConfig | und
 /** A GGUF's divisors of rotary frequencies, by tensor name without `.weight`. */
 export type Divisors = (name: string) => Float32Array | undefined;
 
-/** config.json's fields for a GGUF's rotary embedding. @throws UserError if they cannot express it */
+/** config.json's fields for a GGUF's rotary embedding. @throws UserError if config.json cannot express it */
 export function hubRope(path: string, config: TransformerConfig, headSize: number, divisors: Divisors): JsonObject {
   const rope = mainRope(config);
   if (!rope) return {};
@@ -68,7 +68,7 @@ const originalOf = ({ scaling, positions }: RopeConfig): number =>
 /** The ramp of Llama 3.1 and later. */
 const RAMP = { low: 1, high: 4 };
 
-/** Llama 3's scaling, found from a GGUF's divisors: the original context is the power of two that yields them. */
+/** Llama 3's scaling, derived from a GGUF's divisors: the original context is the power of two that yields them. */
 function llama3(path: string, rope: RopeConfig, divisors: Float32Array): JsonObject {
   const factor = Math.max(...divisors);
   const expected = ropeFrequencies({ ...rope, scaling: { type: "factors", factors: [...divisors], magnitude: 1 } });

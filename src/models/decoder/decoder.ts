@@ -40,7 +40,7 @@ export interface DecoderConfig {
   window?(layer: number): number | undefined;
   /** The width of the output projection's extra input, besides attention's result; absent without such an input. */
   readonly beside?: number;
-  /** Which elements of a head are rotated together; adjacent ones in a GGUF. Absent without rotary embedding. */
+  /** The elements of a head that are rotated together; adjacent ones in a GGUF. Absent without rotary embedding. */
   readonly pairs?: "interleaved" | "half";
   /** True if Hugging Face's checkpoints have the rows of q and k in the same order as a GGUF. */
   readonly pairsAsPublished?: boolean;
@@ -72,7 +72,7 @@ export interface SideScales {
 
 /** A model that fills in masked tokens: each token sees all others, and no step is causal. */
 export interface DenoiserConfig {
-  /** The id of the mask token; undefined if it is the tokenizer's. */
+  /** The id of the mask token; if undefined, the tokenizer's mask token is used. */
   readonly mask: number | undefined;
   /** True if a token's logits are at the previous position, as in a causal model. */
   readonly shifted: boolean;
@@ -132,8 +132,9 @@ export interface AttentionBlock {
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
-   * If `share` is below 1, only this share of the neurons runs, the first ones; 0 leaves the stream unchanged. With
-   * `some` i64 [batch, tokens], all neurons run, and those beyond the share are masked for tokens with a 1.
+   * If `share` is below 1, only this share of the neurons runs, beginning with the first; 0 leaves the stream
+   * unchanged. With `some` i64 [batch, tokens], all neurons run, and those beyond the share are masked for tokens with
+   * a 1.
    * @throws UserError if the weights cannot be split: experts, adapted weights, or weights with biases
    */
   feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
@@ -186,7 +187,7 @@ export const hasRecurrent = (config: Kinds): boolean => layersOf(config, "recurr
 /** True if the last layer has attention, so that the part after it runs only for tokens whose logits are needed. */
 export const endsInAttention = (config: Kinds): boolean => attends(config, config.layers - 1);
 
-/** Why a model's layers cannot use byte weights; undefined if they can. */
+/** The reason why a model's layers cannot use byte weights; undefined if they can. */
 export function unsupportedInBytes(config: Kinds & Pick<DecoderConfig, "experts">): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
   return config.experts ? "experts, whose matrices do not support byte weights" : undefined;
@@ -226,7 +227,7 @@ export interface Decoder {
   sinks?(graph: Graph, layer: number): Tensor | undefined;
   /** Rotary tables by axis, for a model whose positions have several axes; `rotary` then applies only to texts. */
   axes?(graph: Graph, layer: number): Axes<Tables> | undefined;
-  /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths` are attention's, for models with learned positions. */
+  /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths`, as in attention, is for learned positions. */
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor;
   /**
    * All layers' own inputs, [batch, tokens, layers · layerInput], from the tokens' ids and the output of `embed`; absent if
@@ -247,7 +248,7 @@ export interface Decoder {
 export interface Architecture {
   /** Reads the configuration. @throws UserError that names the key */
   configure(config: ConfigSource): DecoderConfig;
-  /** The names of tensors for unused parts, such as images. */
+  /** The names of tensors for unused parts, such as image encoders. */
   unread(checkpoint: Checkpoint): readonly string[];
   /** Maps canonical tensor names to the checkpoint's names. */
   tensors(checkpoint: Checkpoint): Names;

@@ -214,7 +214,7 @@ export class TransformerLayer implements AttentionBlock {
     return this.parts.firstOf(size, kept, some);
   }
 
-  /** The feed-forward's normalised input, and the residual. A parallel one reads the stream before attention. */
+  /** The feed-forward's normalised input, and the residual. Parallel feed-forwards read the stream before attention. */
   #enterFeedForward(stream: Stream): { normed: Tensor; residual: Tensor } {
     const { parallel, hidden } = this.config;
     if (!parallel) return this.#enter(stream, "ffn_norm");

@@ -60,7 +60,7 @@ export interface TransformerConfig extends DecoderConfig {
   /** The epsilon of the layers' norms, if it differs from `epsilon`. */
   readonly layerEpsilon?: number;
   readonly norm: Norm["kind"];
-  /** Which tensors are normalised: a sublayer's input, its output, or both. */
+  /** The tensors that are normalised: a sublayer's input, its output, or both. */
   readonly norms: "before" | "after" | "around";
   /** False for layer norms without a bias; if absent, layer norms have one. */
   readonly shifted?: boolean;
@@ -87,7 +87,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly fused: boolean;
   readonly activation: Activation;
   readonly gated: boolean;
-  /** Which elements of a head are rotated together. */
+  /** The elements of a head that are rotated together. */
   readonly pairs: "interleaved" | "half";
   /** A layer's rotary embedding; undefined if it has none. */
   rope(layer: number): RopeConfig | undefined;
@@ -197,7 +197,7 @@ export class Transformer implements Decoder {
   #withFactors(rope: RopeConfig): RopeConfig {
     const { scaling } = rope;
     if (this.weights.config.kind !== "gguf") return rope;
-    // A scaling that already has factors does not use the tensor's.
+    // A scaling that already has factors does not use the tensor's factors.
     if (scaling?.type === "factors" && scaling.factors.length > 0) return rope;
     if (scaling?.type === "long")
       return {

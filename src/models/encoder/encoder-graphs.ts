@@ -46,7 +46,7 @@ function through(g: Graph, { weights }: TextEncoder, x: Tensor, layers: readonly
   }, x);
 }
 
-/** Also reads `seen`, 1 for tokens that others attend to → `vectors` [batch, tokens, width], each of length 1. */
+/** The same inputs and `seen`, 1 for tokens that others see → `vectors` [batch, tokens, width], each of length 1. */
 export function traceTokens(encoder: TextEncoder, dense: readonly DenseLayer[]): Graph {
   const g = new Graph();
   const hidden = encoder.hidden(g, { ...inputs(g, encoder), seen: g.input("seen", "i32", [batch, tokens]) });

@@ -33,7 +33,7 @@ export interface Head {
 
 /** The configuration of an encoder. */
 export interface EncoderConfig extends Sizes {
-  /** Which tensor is normalised: a sublayer's input (except the first layer's), or its output added to the stream. */
+  /** The normalised tensor: a sublayer's input (except the first layer's), or its output added to the stream. */
   readonly norms: "before" | "after";
   /** True if the first layer also has a norm before it; only with norms before sublayers. */
   readonly firstNorm?: boolean;
@@ -59,7 +59,7 @@ export interface EncoderConfig extends Sizes {
   rope(layer: number): RopeConfig | undefined;
   /** The distance within which a query sees keys; undefined if it sees all keys. */
   reach(layer: number): number | undefined;
-  /** If present, scores have biases by the distance of query and key, the same in all layers. */
+  /** If present, scores have biases by the distance between query and key, the same in all layers. */
   readonly biases?: Buckets;
   /** The number of classes of a classifier. */
   readonly labels: number;

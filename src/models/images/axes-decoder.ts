@@ -46,7 +46,7 @@ export function axesDecoder(name: string, traits: AxesTraits): TransformerArchit
   return decoder(name, { scheme, unread: VISION, configure });
 }
 
-/** The decoder's fields; older files keep them beside the tower's. M-RoPE's sections do not count as scaling. */
+/** The decoder's fields; older files keep them beside the tower's fields. M-RoPE's sections do not count as scaling. */
 function textOf(origin: ConfigSource, name: string, { what, usual, theta, pairs }: AxesTraits) {
   const source = inSafetensors(origin, what);
   const own = new Fields(source, name).object("text_config") ?? source.config;

@@ -36,7 +36,7 @@ export interface ImageTextArchitecture {
   open(weights: WeightSource): ImageText;
 }
 
-/** A model that maps images and texts to one space: an encoder for each, and projections after them. */
+/** A model that maps images and texts into a shared space: an encoder for each, and projections after them. */
 export class ImageText {
   constructor(
     readonly text: Encoder,

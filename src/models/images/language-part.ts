@@ -6,7 +6,7 @@ import type { Fields } from "../config/fields.ts";
 import { inSafetensors } from "./clip-vision.ts";
 
 /**
- * The possible decoders of a model of images and language, and transformers' defaults for fields missing from published
+ * The possible decoders of a vision–language model, and transformers' defaults for fields missing from published
  * configurations.
  */
 const languages: Readonly<Record<string, { decoder: typeof llama; usual: Readonly<Record<string, number>> }>> = {

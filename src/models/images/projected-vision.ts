@@ -6,7 +6,7 @@ import { Parts } from "../tensors/parts.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import type { ImagePlace, SquareVision } from "./vision.ts";
 
-/** How an image encoder's outputs enter a decoder's residual stream. */
+/** The way an image encoder's outputs enter a decoder's residual stream. */
 export interface ProjectedVisionConfig extends ImagePlace {
   /** The number of encoder layers to run; their output is used without the final norm. */
   readonly layers: number;

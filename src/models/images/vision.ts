@@ -7,7 +7,7 @@ import type { InternVision } from "./intern-vision.ts";
 import type { MergedVision } from "./merged-vision.ts";
 import type { FittedVision } from "./projected-vision.ts";
 
-/** How images appear in a decoder's prompts. */
+/** The way images appear in a decoder's prompts. */
 export interface ImagePlace {
   /** The width of the decoder's residual stream. */
   readonly hidden: number;
@@ -39,8 +39,8 @@ export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
   /**
-   * How an image becomes square pictures: one picture; one picture between two tokens; tiles and the entire image, with
-   * tokens around each or around all of them; or the entire image and tiles at a fitting resolution.
+   * The way an image becomes square pictures: one picture; one picture between two tokens; tiles and the entire image,
+   * with tokens around each or around all of them; or the entire image and tiles at a fitting resolution.
    */
   readonly pictures: "one" | "framed" | "tiles" | "shaped" | "fitted";
   /** The number of rows of one square image. */

@@ -7,7 +7,7 @@ import type { WeightSource } from "../../weights/weight-source.ts";
 import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** The sizes of a localiser, except its image encoder's. */
+/** The sizes of a localiser, except the sizes of its image encoder. */
 export interface LocaliserConfig {
   readonly image: ImageEncoderConfig;
   /** The number of layers in the box decoder. */
@@ -34,8 +34,8 @@ export function boxNumbers(box: readonly number[]): number[] {
 }
 
 /**
- * How much of each mask cell a box covers, from −1 (nothing) to 1, in the order of mask computation: patch by patch,
- * row by row within a patch. There are `side` cells per side of the image, `cells` per side of a patch.
+ * The extent to which a box covers each mask cell, from −1 (nothing) to 1, in the order of mask computation: patch by
+ * patch, row by row within a patch. There are `side` cells per side of the image, `cells` per side of a patch.
  */
 export function boxCells(box: readonly number[], side: number, cells: number): Float32Array {
   const [left, top, right, bottom] = box.map((edge) => edge * side) as [number, number, number, number];

@@ -58,7 +58,7 @@ export class CachedLayers {
 
   /**
    * Computes the attention of one row's tokens one after another, as in decode steps: each token reads the entries that
-   * the previous one wrote. All of the entries are in the layer's one cache.
+   * the previous one wrote. All of the entries are in the layer's single cache.
    */
   attendApart(layer: number, qkv: Tensor, lengths: readonly LengthInputs[]): Tensor {
     let entries = cache(this.g, this.decoder, layer);

@@ -20,11 +20,11 @@ const tokens = sym("tokens");
 const rows = sym("rows");
 const past = sym("past");
 
-/** How a pass treats keys and values: it drops all, outputs all, or reads a cache of earlier tokens. */
+/** A pass's treatment of keys and values: it drops them, outputs them, or reads a cache of earlier tokens. */
 export type DenoiserCache = "none" | "written" | "read";
 
 /**
- * A pass over whole sequences, in which each token sees every other (in a causal model, all earlier ones). `ids` i64
+ * A pass over whole sequences, in which each token sees all others (in a causal model, all earlier tokens). `ids` i64
  * and `mask` i32 (0: padding) [batch, tokens], `first` i64 [1], the position of the first token, and `at` i64 [rows],
  * indices into the flattened [batch · tokens] → `hidden` [1, rows, hidden], the normalised stream at these indices, and
  * `logits` [1, rows, vocabulary]. If the cache is written, other outputs are `key0`, `value0`, … [batch, tokens, heads

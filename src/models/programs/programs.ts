@@ -122,7 +122,7 @@ export class DecoderPrograms implements Disposable {
       .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to, form)) }));
   }
 
-  /** The total cost of these segments. */
+  /** The total cost of the segments that `segments` returns. */
   costOf(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Cost {
     const key = [formKey(form), from, to, ...cuts].join(" ");
     const segments = () => this.segments(from, to, cuts, form);
@@ -231,7 +231,7 @@ export class DecoderPrograms implements Disposable {
   }
 
   /**
-   * Programs that compute the state of the layers from `from` on, or of the recurrent ones, from the stream before
+   * Programs that compute the state of all layers, or of the recurrent layers, from `from` on, using the stream before
    * layer `from`, block by block.
    */
   fills(from: number, filled: FillScope = "all"): Promise<Segment[]> {

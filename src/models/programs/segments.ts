@@ -60,7 +60,7 @@ export function traceEmbedding(decoder: Decoder): Graph {
   return g;
 }
 
-/** How tokens attend in these layers. */
+/** The way tokens attend in some layers. */
 interface Attending {
   /** True if tokens of one image see each other. */
   readonly images?: boolean;

@@ -26,7 +26,7 @@ import {
   traceLayers,
 } from "./segments.ts";
 
-/** How to cut a decoder: nowhere, between layers, or around each attention. */
+/** The cuts of a decoder: none, between layers, or around each attention. */
 export const cuts = ["whole", "layers", "pieces"] as const;
 export type Cut = (typeof cuts)[number];
 
@@ -94,7 +94,7 @@ export class Stack implements Disposable {
     const [qkv, result] = [qkvWidth, attendedWidth].map((width) => this.#buffer("f32", tokens * widest(config, width)));
     const qkvOf = (layer: number) => ({ qkv: qkv!.view([1, tokens, qkvWidth(config, layer)]) });
     const resultOf = (layer: number) => ({ attended: result!.view([1, tokens, attendedWidth(config, layer)]) });
-    // Each program reads one stream and writes the other, and does the same with the residual beside attention.
+    // Each program reads one of two streams and writes the other; the residuals beside attention alternate likewise.
     const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
     const besides = [wide(hidden), wide(hidden)];
     const routes = [0, 1].map(() => wide(this.decoder.config.beside ?? 1));

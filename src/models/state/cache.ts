@@ -48,7 +48,7 @@ export class KvRows {
     return { key: views.of(key, shape, offset), value: views.of(value, shape, offset) };
   }
 
-  /** Like `from`, also for rows in other memory. */
+  /** Like `from`, but may also return views of rows in other memory. */
   bound(index: number, start: number, views: ViewSet): { key: Bindable; value: Bindable } {
     return this.from(index, start, views);
   }
@@ -168,7 +168,7 @@ export class KvRows {
     return new Float32Array(buffer.memory, this.first * floats * Float32Array.BYTES_PER_ELEMENT, floats);
   }
 
-  /** Copies another cache's first row of states to this one's, in these layers. */
+  /** Copies the states in another cache's first row to this cache's first row, in these layers. */
   copyStates(from: KvRows, layers: readonly number[]): void {
     for (const index of layers) {
       const [own, theirs] = [this.#state(index), from.#state(index)];

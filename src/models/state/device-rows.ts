@@ -42,7 +42,7 @@ export class DeviceRows extends KvRows implements Disposable {
     return this.#layers[index]!;
   }
 
-  /** Does nothing: a device keeps the memory until it is disposed of. */
+  /** Does nothing: a device keeps the memory until the rows are disposed of. */
   override giveBack(): void {}
 
   [Symbol.dispose](): void {

@@ -20,7 +20,7 @@ export interface StateGroup {
   readonly layers: LayerRange;
   /** The number of entries, one per token. */
   readonly length: number;
-  /** How many of the first `end` tokens can be reused: all available ones, or 0 if needed entries are gone. */
+  /** The number of the first `end` tokens that can be reused: all available ones, or 0 if needed entries are gone. */
   reusable(end: number): number;
   /** Truncates to the `reusable` entries; returns their number. */
   truncate(end: number): number;

@@ -9,7 +9,7 @@ export interface Place {
   readonly entries: number;
   /** The new tokens' positions in the sequence: the first if they are consecutive, or all of them. */
   readonly positions: number | ArrayLike<number>;
-  /** The positions on other axes, for a model with several; `positions` is then the time axis. */
+  /** The positions on other axes, for a model with several axes; `positions` is then the time axis. */
   readonly height?: ArrayLike<number>;
   readonly width?: ArrayLike<number>;
   /** For each new token, the number of later tokens that it sees in a bidirectional image; absent if all 0. */

@@ -152,7 +152,7 @@ export function stateBytes({ recurrent }: KvRows["config"], { from, to }: LayerR
   return floats * bytesPerElement.f32;
 }
 
-/** Removes the snapshot nearest to its neighbours if there are too many; the last one is always kept. */
+/** Removes the snapshot nearest to its neighbours if there are too many; the last snapshot is always kept. */
 function thinned(snapshots: readonly Snapshot[]): readonly Snapshot[] {
   if (snapshots.length <= SNAPSHOTS) return snapshots;
   const gap = (i: number) => snapshots[i + 1]!.end - (snapshots[i - 1]?.end ?? 0);

@@ -66,7 +66,7 @@ export interface Scheme {
   readonly turned?: readonly string[];
 }
 
-/** Maps canonical names to the checkpoint's names; a GGUF's are the same. */
+/** Maps canonical names to the checkpoint's names; a GGUF's names are the same. */
 export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
   if (config.kind === "gguf") return inGguf(tensors, scheme);
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;

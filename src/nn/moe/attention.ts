@@ -12,7 +12,7 @@ interface ExpertHeads {
 /**
  * A mixture of attention heads (MoA, Zhang et al. 2022; JetMoE's map). x [batch, tokens, hidden] → the queries of each
  * token's experts [batch, tokens, kvHeads·active·headSize]. Head h of every expert reads key-value head h, so queries
- * that share one are adjacent, as grouped-query attention expects: h·active + slot.
+ * that share a key-value head are adjacent, as grouped-query attention expects: h·active + slot.
  */
 export function expertQueries(x: Tensor, routing: Routing, matrices: readonly Matrix[], heads: ExpertHeads): Tensor {
   const { chosen, sizes } = routing;

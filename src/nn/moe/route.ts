@@ -15,7 +15,7 @@ import {
   topK,
 } from "../../graph/index.ts";
 
-/** How tokens choose their experts. */
+/** The way tokens choose their experts. */
 export interface RouterConfig {
   /** The number of experts in a layer. */
   readonly count: number;
@@ -38,7 +38,7 @@ export interface ScoredGates {
   readonly epsilon?: number | undefined;
   /** A factor for the gates. */
   readonly factor: number;
-  /** Experts are chosen from a few groups of neighbours; from all if absent. */
+  /** Experts are chosen from a few groups of neighbours; from all experts if absent. */
   readonly groups?: ColumnGroups | undefined;
 }
 

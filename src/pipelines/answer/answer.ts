@@ -38,10 +38,10 @@ export interface Retrieval {
   readonly citations?: readonly number[];
 }
 
-/** A piece of an answer; the empty first piece and the last one have the decision. */
+/** A piece of an answer; the first piece, which is empty, and the last piece have the decision. */
 export type AnswerPiece = ModelPiece & { readonly retrieval?: Retrieval };
 
-/** The terms of one answer. */
+/** The gate and settings of one answer, and the name under which it is billed. */
 export interface AnswerTerms extends Pick<TextRequest, "options" | "signal" | "arrived" | "onStopped"> {
   readonly gate: Gate;
   readonly settings: Pick<AnswerOptions, "passages" | "maxContextTokens" | "by">;
@@ -118,7 +118,7 @@ class Run {
     yield* this.#give(decision.retrieve ? this.#second(passages) : (begun ?? this.#plain()), retrieval);
   }
 
-  /** The mean terms per passage; 0 if the database is unreachable, which makes the dense price too low. */
+  /** The mean number of terms per passage; 0 if the database is unreachable, which makes the dense price too low. */
   async #passageTerms(): Promise<number> {
     try {
       return (await this.source?.meanTerms()) ?? 0;
@@ -143,7 +143,7 @@ class Run {
     return { documents: documents.map(({ id, title, text, score }) => ({ id, title, text, score })), passages };
   }
 
-  /** The maximum tokens of passages; half of the remaining context is reserved for the answer. */
+  /** The maximum number of tokens in passages; half of the remaining context is reserved for the answer. */
   #room(): number {
     const { model, prompts, terms } = this;
     const free = model.context - model.count(prompts.with([]));

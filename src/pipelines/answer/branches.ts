@@ -19,7 +19,7 @@ interface Branch extends Pick<Retrieval, "documents"> {
 interface BothAnswers {
   readonly plain: Branch;
   readonly retrieved: Branch;
-  /** The inputs of gates for this question. */
+  /** The gate inputs for this question. */
   readonly input: GateInput;
   /** The cost of the self-reflection call, if a gate reads it. */
   readonly reflection?: Receipt;

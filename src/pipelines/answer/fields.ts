@@ -9,7 +9,7 @@ const { passages, maxContextTokens, by } = answerOptions.shape;
 const gate = z
   .object({
     method: z.enum(gateMethods).nullish().describe("the gate's method; default: the model's calibrated gate"),
-    threshold: z.number().nullish().describe("the score from which the gate retrieves; default: the calibrated one"),
+    threshold: z.number().nullish().describe("the lowest score at which the gate retrieves; default: calibrated"),
     target_rate: z
       .number()
       .min(0)
@@ -47,7 +47,7 @@ const modeField = z
 /** The fields of `POST /v1/answer`. */
 export const answerShape = { retrieval: modeField, ...searchShape };
 
-/** The field of chats. */
+/** The field in chat requests. */
 export const chatShape = {
   retrieval: z
     .object({ mode: modeField, ...searchShape })
@@ -92,18 +92,18 @@ function optionsOf(values: Readonly<Record<string, unknown>>): AnswerOptions {
 }
 
 const document = z.object({ id: z.string(), title: z.string(), text: z.string(), score: z.number() });
-const documents = z.array(document).describe("the passages that the answer reads; [1] in the answer is the first");
+const documents = z.array(document).describe("the passages in the prompt; [1] in the answer cites the first");
 const citations = z.array(z.int()).describe("indices of the documents that the answer cites, from 0");
 
 /** A gate's decision in a response. */
 const decision = {
   method: z.enum(gateMethods),
   score: z.number().nullable().describe("the gate's score; null if not computable: the question is then looked up"),
-  threshold: z.number().describe("the score from which the gate retrieves"),
+  threshold: z.number().describe("the lowest score at which the gate retrieves"),
 };
 const nothing_found = z.literal(true).optional().describe("the search found no passage; the answer is the model's own");
 const ms = z.object({ gate: z.number(), search: z.number() }).describe("milliseconds");
-const used = z.boolean().describe("true if the answer reads passages");
+const used = z.boolean().describe("true if the prompt contained passages");
 
 const ofChats = z
   .object({ used, ...decision, documents, citations: citations.optional(), nothing_found, ms })
@@ -115,7 +115,7 @@ export const eventShown = {
   retrieval: ofChats.describe("with retrieval, in the first event: the gate's decision and the documents"),
 };
 
-/** The fields of an answer of `POST /v1/answer`. */
+/** The fields of a `POST /v1/answer` response. */
 export const answerShown = { retrieved: used, documents, gate: z.object(decision), nothing_found, ms, citations };
 
 /** Converts a decision to the format of `POST /v1/answer`. */

@@ -19,7 +19,7 @@ export const answerOptions = z.strictObject({
     .enum(gateMethods)
     .optional()
     .describe(`what auto decides by: ${gateMethods.join(", ")} (default: the model's calibrated gate)`),
-  threshold: z.number().optional().describe("gate: the score from which to search (default: the calibrated one)"),
+  threshold: z.number().optional().describe("gate: the lowest score that triggers a search (default: calibrated)"),
   targetRate: z
     .number()
     .min(0)

@@ -11,11 +11,11 @@ export const expertrag = {
   summary: "look a question up only if a gate says so: answer",
   options: async () => (await import("./options.ts")).answerOptions,
   shows: { field: "retrieval", first: true } as const,
-  /** Fields of chats and of `POST /v1/answer`. */
+  /** Fields of chat and `POST /v1/answer` requests. */
   fields: () => import("./fields.ts"),
-  /** Inputs and result of a calibration of gates. */
+  /** The inputs and result of a gate calibration. */
   calibration: () => import("./gate/fit.ts"),
-  /** @throws UserError if it is empty */
+  /** @throws UserError if the question is empty */
   checkQuestion: async (question: string) => (await import("./prompt.ts")).checkQuestion(question),
   /** The pipeline over a model. */
   over(model: string, options: AnswerOptions): NamedPipeline<AnsweringPipeline<Gate>> {

@@ -16,7 +16,7 @@ export interface Begun {
 
 export interface GateProbe {
   readonly input: GateInput;
-  /** FLOPs of computing scores, without the calls. */
+  /** FLOPs for computing scores, without the model calls. */
   readonly flops: number;
   /** The plain answer, if the gate reads its first token. */
   readonly begun?: Begun;
@@ -64,7 +64,7 @@ async function firstToken(plain: Prompt, start: Start) {
   return { signals, flops, begun: { call, pieces } };
 }
 
-/** Asks the model itself, for one token. */
+/** Asks the model whether it would look the question up, for a one-token answer. */
 async function reflect(tokenizer: AnswerModel["tokenizer"], question: string, start: Start) {
   const { yes, no } = reflectionTokens(tokenizer);
   let ratio = Number.NaN;

@@ -11,7 +11,7 @@ export interface LabelledRows {
 export interface FittedHead {
   readonly linear: Logistic;
   readonly l2: number;
-  /** Mean −log p of the right label, in nats. */
+  /** Mean −log p of the correct label, in nats. */
   readonly loss: number;
 }
 
@@ -68,7 +68,7 @@ export function folded({ classes, width, weights, bias }: Logistic, { mean, devi
   return { classes, width, weights: own, bias: bias.map((b, c) => b - shift(c)) };
 }
 
-/** Mean −log p of the right label. */
+/** Mean −log p of the correct label. */
 function lossOf(model: Logistic, { rows, labels }: LabelledRows): number {
   const total = rows.reduce((sum, row, i) => {
     const logits = logitsOf(model, row);

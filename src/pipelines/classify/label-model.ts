@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 /** A model that gives every text a logit for each of its labels. */
 export interface LabelModel {
   readonly name: string;
-  /** A key that is equal for two models exactly if their logits are equal. */
+  /** A key that is equal for two models if and only if their logits are equal. */
   readonly key: string;
   readonly labels: readonly string[];
   /** Logits of each text, in the order of `labels`. */

@@ -3,7 +3,7 @@ import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 
-/** A finished window's receipt, and the cost of the ranking that was not written. */
+/** A finished window's receipt, and the decoding cost that it saved. */
 interface WindowCost {
   readonly receipt: Receipt;
   /** The number of letters whose logits were compared; 0 if the model wrote the ranking. */
@@ -12,7 +12,7 @@ interface WindowCost {
   readonly spared: { readonly tokens: number; readonly flops: number; readonly bytes: number };
 }
 
-/** The cost of ordering the list before the windows. */
+/** The cost of presorting the list. */
 interface PresortCost {
   readonly texts: number;
   readonly flops: number;

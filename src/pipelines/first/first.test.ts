@@ -177,7 +177,7 @@ test("no ranker is leased while a list is presorted, and a list without a ranker
 
 test.each([
   ["", ["a"], "the query is empty, expected a text"],
-  ["q", [], "there are no documents, expected at least one"],
+  ["q", [], "no documents given; expected at least one"],
 ])("query %j of %j is refused", async (query, documents, sentence) => {
   const options = checkFirstOptions({});
   const ranker = new WindowRanker(fakeModel(tokenizer, grade), options);

@@ -37,7 +37,7 @@ export async function rerank(
   terms: RerankTerms,
 ): Promise<Reranked> {
   if (query.trim() === "") throw new UserError("the query is empty, expected a text", 2);
-  if (documents.length === 0) throw new UserError("there are no documents, expected at least one", 2);
+  if (documents.length === 0) throw new UserError("no documents given; expected at least one", 2);
   const run = new Rerank(lend, query, documents, options, terms);
   try {
     return await run.whole();
@@ -121,8 +121,8 @@ class Rerank {
   }
 
   /**
-   * Checks the price of all windows before any is ranked, in their initial order, since a window's length hardly
-   * depends on its passages.
+   * Checks the price of all windows before ranking starts. It uses the initial order, since a window's length hardly
+   * depends on which passages it holds.
    */
   #checkCeiling(ranker: WindowRanker, windows: readonly Window[]): void {
     const { ceiling } = this.terms;
@@ -138,7 +138,7 @@ class Rerank {
     );
   }
 
-  /** The terms of the next call; only the first one begins the request. */
+  /** The options of the next call; only the first call begins the request. */
   #call(): TurnTerms {
     const { named: _, ceiling, presorter, arrived, onBegun, ...terms } = this.terms;
     const onStopped = (receipt: Receipt) => {

@@ -14,7 +14,7 @@ function compared(a: number | undefined, b: number | undefined): number {
 export const written = (text: string): number[] =>
   Array.from(text.matchAll(/\[\s*([A-Z])\s*\]/g), ([, letter]) => letter!.charCodeAt(0) - 65);
 
-/** A permutation of 0..count−1: the given indices without repeats and invalid ones, then the missing indices. */
+/** A permutation of 0..count−1: the given indices without repeated or invalid ones, then the missing indices. */
 export function repaired(places: readonly number[], count: number): number[] {
   const all = Array.from({ length: count }, (_, place) => place);
   return [...new Set([...places.filter((place) => place >= 0 && place < count), ...all])];

@@ -9,7 +9,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digit
 /** A bundled adapter's model, windows and data: `first.json` beside its weights. */
 export const trainedFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
-  /** The window options that it was trained with, which become defaults. */
+  /** The window options used in the adapter's training, which become defaults. */
   options: z.strictObject({
     windowSize: z.int().min(2),
     stride: z.int().min(1),

@@ -25,7 +25,7 @@ export interface Latent {
   readonly tokens: number;
 }
 
-/** The terms of one planned answer. */
+/** The settings for one planned answer. */
 export interface Planning {
   readonly channel: Channel;
   readonly template: Template;
@@ -136,7 +136,7 @@ export function promptFor(
 /** The default number of plan tokens without a projector (arXiv 2510.15244). */
 const PLAN = 64;
 
-/** The models that have chat templates. */
+/** True for each model that has a chat template. */
 interface Chats {
   readonly planner: boolean;
   readonly executor: boolean;
@@ -149,7 +149,7 @@ export const chatsOf = ({ planner, executor }: Readonly<Record<keyof Chats, Read
   executor: hasTemplate(executor),
 });
 
-/** The wording without a projector; a projector determines its own. */
+/** The prompt wording without a projector; a projector file names its own wording. */
 function templateFor({ planner, executor }: Chats): Template {
   if (!executor) return "bare-1";
   return planner ? "chat-1" : "half-1";

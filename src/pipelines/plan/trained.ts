@@ -72,7 +72,7 @@ export interface OpenProjector extends Hashes, Pick<PlanModels, "latent"> {
   readonly projector?: string;
 }
 
-/** @throws UserError if a projector is for others */
+/** @throws UserError if the projector is for other models */
 export async function opened(resources: Resources, place: string | undefined): Promise<OpenProjector> {
   const own = await hashesOf(resources);
   const trained = trainedFor(own, place);

@@ -4,7 +4,7 @@ import { amountsOf } from "../../ledger/together.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 import type { QZeroOptions } from "./options.ts";
 
-/** The outcomes of a call's texts. */
+/** Counts of a call's texts by outcome. */
 export interface Outcome {
   readonly texts: number;
   /** The number of texts that were not looked up. */
@@ -76,7 +76,7 @@ export class QZeroBill {
     const all = amountsOf(this.#all);
     const plain = amountsOf(this.#plain);
     const share = (part: number) => (gated ? part / texts : 0);
-    // Two shares of the plain readings: those that dense would skip, and those made only to decide on a lookup.
+    // Two shares of the plain readings: readings that dense would skip, and readings that only decided on a lookup.
     const [spared, gate] = [share(texts - fallbacks), share(texts - fallbacks - skipped)];
     const run = this.#searches.length;
     const dense = (of: "flops" | "bytes") =>

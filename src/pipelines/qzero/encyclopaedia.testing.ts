@@ -18,7 +18,7 @@ export interface Encyclopaedia {
   readonly labels: readonly string[];
   readonly articles: readonly Article[];
   readonly texts: readonly LabelledText[];
-  /** Praise and blame in equal numbers; these texts also name entities. */
+  /** Texts of praise and texts of blame in equal numbers; they also name entities. */
   readonly opinions: readonly LabelledText[];
 }
 
@@ -46,7 +46,7 @@ export const topics: readonly (readonly [label: string, beginning: string, nouns
   ["sailing", "nauti", "yachts ships sailors harbours boats regattas"],
 ];
 
-/** Words of no topic, in articles and texts. */
+/** Words without a topic, used in articles and texts. */
 export const noise = (
   "yesterday announced new during several important said people later early known many first again often together " +
   "today followed around between early large small report week year made near long another early came went still"
@@ -78,14 +78,14 @@ const shapes = [
 ];
 
 const [ARTICLES, TEXTS, LINKS] = [50, 10, 30];
-/** How many of ten categories belong to another topic, and how many to no topic. */
+/** The numbers of categories in every ten that belong to another topic, and to no topic. */
 const [STRAY, EDITORIAL] = [1, 2];
 
 /**
  * 20 topics of 50 articles with 2 to 6 categories, determined by the seed. An article names its own entity, and 30
- * times another entity of its topic; a text names two entities among words of no topic. Only categories contain words
- * related to labels. Of every ten entities, `telling` have names that begin with their topic's prefix: no word vector
- * knows them, but an encoder that reads word pieces may.
+ * times another entity of its topic; a text names two entities among words without a topic. Only categories contain
+ * words related to labels. Of every ten entities, `telling` have names that begin with their topic's prefix: no word
+ * vector knows them, but an encoder that reads word pieces may.
  */
 export function encyclopaedia(seed: number, telling: number): Encyclopaedia {
   const random = seededRandom(seed);

@@ -29,7 +29,7 @@ function qzeroOf(fields: Readonly<Record<string, unknown>>): QZeroInput {
 
 const MOST_DOCUMENTS = 999;
 
-/** Limits on the texts in a request, and on the characters in one. */
+/** Limits on the number of texts in a request and of characters in a text. */
 export function fields({ maxTexts, maxPrompt }: { readonly maxTexts: number; readonly maxPrompt: number }) {
   const short = z.string().max(maxPrompt);
   const document = z.object({

@@ -10,7 +10,7 @@ test("labels alone, or with words", () => {
 });
 
 test.each([
-  [["a", "b", "a"], 'the label "a" occurs twice; expected different ones'],
+  [["a", "b", "a"], 'the label "a" occurs twice; expected distinct labels'],
   [["a", " a"], 'the label "a" occurs twice'],
   [["a", " "], "label 2 is empty, expected a text"],
   [["a"], "expected two labels or more, got 1"],

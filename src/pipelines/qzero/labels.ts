@@ -1,6 +1,6 @@
 import { few, UserError } from "../../util/errors.ts";
 
-/** Labels alone, or label words for each label: one text or several. The closest of several decides the score. */
+/** Labels alone, or label words for each label: one text or several. The closest label word decides the score. */
 export type LabelsInput = readonly string[] | Readonly<Record<string, string | readonly string[]>>;
 
 export interface LabelSet {
@@ -16,7 +16,7 @@ export function parseLabels(labels: LabelsInput): LabelSet {
     : Object.entries(labels as Exclude<LabelsInput, readonly string[]>);
   const names = entries.map(([name], i) => named(name, i));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new UserError(`the label ${few([twice])} occurs twice; expected different ones`, 2);
+  if (twice !== undefined) throw new UserError(`the label ${few([twice])} occurs twice; expected distinct labels`, 2);
   if (names.length < 2) throw new UserError(`expected two labels or more, got ${names.length}`, 2);
   return { names, words: entries.map(([name, words]) => wordsOf(name, words)) };
 }

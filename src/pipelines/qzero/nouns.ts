@@ -13,7 +13,7 @@ function tagger(): WinkMethods {
 }
 
 /**
- * The common nouns of a text, in lower case, with their counts, in order of appearance. Each line is tagged by itself,
+ * The common nouns of a text, in lower case, with their counts, in order of appearance. Each line is tagged on its own,
  * so that categories, one per line, count as phrases and not as one sentence.
  */
 export const countNouns = (text: string): ReadonlyMap<string, number> => countsOf(text.split("\n").flatMap(nounsOf));

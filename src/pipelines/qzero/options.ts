@@ -67,7 +67,7 @@ export const checkQZeroOptions = (input: QZeroInput, kind: ScorerKind): QZeroOpt
     when: input.when ?? (input.margin === undefined ? undefined : "margin"),
   });
 
-/** The user's options in the form of receipts: `qzero:mode=replace,topK=10`. */
+/** The user's options as receipts show them: `qzero:mode=replace,topK=10`. */
 export function qzeroText(input: QZeroInput): string {
   const pairs = Object.entries(input).filter(([, value]) => value !== undefined);
   return ["qzero", pairs.map(([key, value]) => `${key}=${value}`).join(",")].filter((part) => part !== "").join(":");

@@ -206,7 +206,7 @@ test("a stopped call reports its cost", async () => {
 
 test.each([
   [["a", " "], "text 2 is empty, expected at least one word"],
-  [[], "there are no texts, expected at least one"],
+  [[], "no texts given; expected at least one"],
 ])("texts %j are refused", async (all, sentence) => {
   const terms = {
     explain: false,

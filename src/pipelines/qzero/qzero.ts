@@ -75,7 +75,7 @@ export async function classify(
   const options = checkQZeroOptions(input, scorer.kind);
   const empty = texts.findIndex((text) => text.trim() === "");
   if (empty >= 0) throw new UserError(`text ${empty + 1} is empty, expected at least one word`, 2);
-  if (texts.length === 0) throw new UserError("there are no texts, expected at least one", 2);
+  if (texts.length === 0) throw new UserError("no texts given; expected at least one", 2);
   const run = new Classification(texts, labels, options, terms);
   try {
     return await run.whole(scorer);
@@ -229,7 +229,7 @@ class Classification {
     billed();
   }
 
-  /** The terms of the next call; only the first call counts as the start of the request. */
+  /** The options of the next call; only the first call counts as the start of the request. */
   #call(): ReadTerms {
     const { named: _, source, prices, explain, onNotice, arrived, onBegun, ceiling, ...terms } = this.terms;
     const flops = ceiling?.flops;

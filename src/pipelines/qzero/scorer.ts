@@ -6,7 +6,7 @@ import type { QZeroOptions, ScorerKind } from "./options.ts";
 /** A text's score for each label. */
 export interface LabelScores {
   readonly scores: readonly number[];
-  /** False if none of its words is known; all scores are then 0. */
+  /** False if no word of the text is known; all scores are then 0. */
   readonly known: boolean;
 }
 
@@ -19,9 +19,9 @@ export interface Lookup {
 /** The contribution of one of a text's words or categories to a label's score. */
 export interface Contribution {
   readonly name: string;
-  /** How often the word or category occurs. */
+  /** The number of occurrences of the word or category. */
   readonly count: number;
-  /** Its part of the score, for all `count` occurrences; undefined if scores are not sums, as with an encoder. */
+  /** The part of the score from all `count` occurrences; undefined if scores are not sums, as with an encoder. */
   readonly contribution?: number;
 }
 

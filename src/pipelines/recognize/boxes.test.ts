@@ -12,7 +12,7 @@ test("boxes become fractions of the sides, and pixels again", () => {
 });
 
 test.each([
-  [[], /there are none, expected at least one, or auto/],
+  [[], /none given; expected at least one box, or auto/],
   [[[0, 0, 9]], /box 1 is \[0, 0, 9\], expected left, top, right and bottom/],
   [[[0, 0, 9, Number.NaN]], /box 1 is .*expected left, top, right and bottom/],
   [

@@ -14,7 +14,7 @@ interface Size {
  * @throws UserError for a box that is not four numbers, lies outside the picture, or has no area
  */
 export function sharesOf(boxes: readonly (readonly number[])[], { width, height }: Size): Box[] {
-  if (boxes.length === 0) throw new UserError("boxes: there are none, expected at least one, or auto", 2);
+  if (boxes.length === 0) throw new UserError("boxes: none given; expected at least one box, or auto", 2);
   if (boxes.length > MOST_BOXES)
     throw new UserError(`boxes: there are ${boxes.length}, expected at most ${MOST_BOXES}`, 2);
   return boxes.map((box, i) => {
@@ -30,7 +30,7 @@ export function sharesOf(boxes: readonly (readonly number[])[], { width, height 
   });
 }
 
-/** A box of fractions in pixels, to a tenth. */
+/** Converts a box from fractions to pixels, rounded to a tenth. */
 export const inPixels = ([left, top, right, bottom]: Box, { width, height }: Size): Box => {
   const tenth = (value: number) => Math.round(value * 10) / 10;
   return [tenth(left * width), tenth(top * height), tenth(right * width), tenth(bottom * height)];

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
 import { MOST_BOXES } from "./boxes.ts";
 
-/** Options of the recognition of regions. */
+/** Options of region recognition. */
 export const recognizeOptions = z.strictObject({
   most: z.coerce.number().int().min(1).max(300).default(20).describe("auto: maximum regions to keep"),
   fit: z.coerce.number().min(0).max(1).default(0.5).describe("auto: how well a box must fit an object, 0 to 1"),

@@ -6,7 +6,7 @@ import type { Pair, RouteModel } from "./bill.ts";
 import { type Route, type Routing, route } from "./route.ts";
 import { type PreparedRoute, ruleFor } from "./rule.ts";
 
-/** @throws UserError if a certificate's requests are read or drawn in another way */
+/** @throws UserError if the certificate refuses the request's prompt form or sampling */
 export async function answer(
   named: NamedText,
   resources: Resources,

@@ -4,7 +4,7 @@ import { atThreshold, type Outcome, superQuality } from "../metrics.ts";
 
 /**
  * Ways to find a threshold: a share of inputs for Super, an accuracy to reach, or the crossing of two histograms of
- * scores: inputs that Swift answered right, and inputs that it answered wrong.
+ * scores: inputs that Swift answered correctly, and inputs that it answered incorrectly.
  */
 const calibrations = ["share", "accuracy", "crossing"] as const;
 export type CalibrateBy = (typeof calibrations)[number];
@@ -17,7 +17,7 @@ export interface Sample {
   readonly super?: number | undefined;
 }
 
-/** A quality of a half or more counts as right. */
+/** A quality of 0.5 or more counts as correct. */
 const RIGHT = 0.5;
 
 export const target = z.strictObject({
@@ -87,13 +87,13 @@ function between(sorted: readonly number[], toSuper: number): number {
   return below === Number.NEGATIVE_INFINITY ? below : below + (above - below) / 2;
 }
 
-/** The threshold below which a share of the scores lies. */
+/** The threshold below which the given share of the scores lies. */
 export const thresholdForShare = (scores: readonly number[], share: number): number =>
   between(ordered(scores), Math.round(share * scores.length));
 
 /**
  * The threshold with the smallest share for Super whose accuracy is at least `least`, by default Super's own. @throws
- * UserError if none reaches it
+ * UserError if no threshold reaches it
  */
 export function thresholdForAccuracy(outcomes: readonly Outcome[], least = superQuality(outcomes)): number {
   const sorted = ordered(outcomes.map(({ score }) => score));
@@ -112,8 +112,8 @@ export function thresholdForAccuracy(outcomes: readonly Outcome[], least = super
 }
 
 /**
- * The score at which the normalized histograms of Swift right and Swift wrong cross (E-LANG, section on the threshold).
- * If they cross several times, the crossing that separates them best counts.
+ * The score at which the normalized histograms of Swift's correct and incorrect answers cross (E-LANG, section on the
+ * threshold). If they cross several times, the crossing that separates them best counts.
  */
 function thresholdAtCrossing(samples: readonly Sample[]): number {
   const scored = samples.filter(({ score }) => !Number.isNaN(score));
@@ -126,7 +126,7 @@ function thresholdAtCrossing(samples: readonly Sample[]): number {
   return best;
 }
 
-/** Shares of the right and of the wrong answers in bins of equal width, √n of them; `edges` are the bins' upper ends. */
+/** Shares of the correct and of the incorrect answers in √n bins of equal width; `edges` are the bins' upper ends. */
 export function histograms(samples: readonly Sample[]): { edges: number[]; right: number[]; wrong: number[] } {
   const scores = samples.map(({ score }) => score);
   const [low, high] = [Math.min(...scores), Math.max(...scores)];

@@ -32,7 +32,7 @@ export interface RoutedClassification extends Classification {
 type Role = Route["to"];
 
 /**
- * Two classifiers of the same labels: a cheap one scores every text, and an expensive one answers those below the
+ * Two classifiers with the same labels: the cheap one scores every text, and the expensive one answers texts below the
  * threshold (E-LANG, arXiv 2203.00748). Texts with logits that are not finite go to Super. The caller owns the models.
  */
 export class ClassifyCascade {

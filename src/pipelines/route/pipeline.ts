@@ -46,7 +46,7 @@ export const route: TextPipeline<PreparedRoute> = {
         to: z.enum(["swift", "super"]).describe("which model answered: the pair's first or its second"),
         model: z.string(),
         score: z.number().nullable().describe("the first model's score; null if it has none"),
-        threshold: z.number().nullable().describe("scores below it go to the second model; null if infinite"),
+        threshold: z.number().nullable().describe("lower scores go to the second model; null if infinite"),
         degraded: z.literal(true).optional().describe("the second model was chosen and failed"),
       })
       .describe("for a pair of models: which one answered"),

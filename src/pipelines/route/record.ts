@@ -12,9 +12,9 @@ import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts"
 
 const quality = z.number().min(0).max(1);
 
-/** Scores of one kind for one file of prompts, ascending; any threshold can be computed from them. */
+/** Scores of one kind for one prompt file, ascending; any threshold can be computed from them. */
 const calibration = scoreOptions.extend({
-  /** The file of the prompts: its name, its hash, and the form of its prompts. */
+  /** The prompt file: its name, hash and prompt format. */
   data: z.strictObject({
     name: z.string(),
     sha256: z.string(),
@@ -26,7 +26,7 @@ const calibration = scoreOptions.extend({
   /** Quality of Swift's and of Super's answers to the same rows. */
   swift: z.array(quality).optional(),
   super: z.array(quality).optional(),
-  /** The number of rows without a score. They always go to Super, and come last in `swift` and `super`. */
+  /** The number of rows without a score, which always go to Super and come last in `swift` and `super`. */
   unscored: z.int().min(0).default(0),
 });
 export type Calibration = z.output<typeof calibration>;
@@ -64,7 +64,7 @@ export function calibrationOf(
   };
 }
 
-/** A record's threshold, for its own or another target. @throws UserError if none can be found */
+/** A record's threshold, for its own or another target. @throws UserError if no threshold can be found */
 export const thresholdOf = (record: Calibration, target: Target = record.target): number =>
   thresholdFrom(samplesOf(record), target);
 
@@ -113,7 +113,7 @@ const scoringKey = ({ score, temperature, aggregate, labelTokens, seed }: ScoreO
 
 const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a) === scoringKey(b);
 
-/** How a pair differs from a file's pair; undefined if it does not. */
+/** The difference between a pair and a file's pair; undefined if there is none. */
 function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
     const [recorded, has] = [file[role], pair[role]];

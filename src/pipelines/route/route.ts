@@ -13,7 +13,7 @@ export interface Route {
   readonly model: string;
   /** Swift's score; null if it had none, so that Super answered. */
   readonly score: number | null;
-  /** A lower score goes to Super; null if it is infinite. */
+  /** The threshold: lower scores go to Super; null if infinite. */
   readonly threshold: number | null;
   /** Set if Super was chosen but failed, so that this is Swift's answer. */
   readonly degraded?: true;
@@ -34,13 +34,13 @@ export interface Decider {
   readonly onDegraded?: ((why: string) => void) | undefined;
 }
 
-/** The terms of one routed request. */
+/** The options of one routed request. */
 export interface Routing<O extends object> extends Decider {
   /** Passed unchanged to both models. */
   readonly options: O;
   readonly named: NamedRoute;
   readonly signal?: AbortSignal | undefined;
-  /** When a server received the request, as in `performance.now()`. */
+  /** The time when a server received the request, as in `performance.now()`. */
   readonly arrived?: number | undefined;
   /** Called with the receipt of a request that was stopped or failed. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;

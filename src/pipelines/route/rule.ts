@@ -18,9 +18,9 @@ export interface PreparedRoute {
   readonly rule: Decider | NamedCertificate;
 }
 
-/** The place of a pair's calibration. */
+/** The source of a pair's calibration. */
 interface CalibrationSource {
-  /** A file that replaces the pair's own. */
+  /** A calibration file that replaces the pair's own file. */
   readonly file?: string | undefined;
   /** Called if the calibration was made with a different form of Swift's weights. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
@@ -146,7 +146,7 @@ interface RequestRule {
   readonly choice?: Choice;
 }
 
-/** @throws UserError if a certificate's requests are read or drawn in another way */
+/** @throws UserError if the certificate refuses the request's prompt form or sampling */
 export async function ruleFor(
   { rule }: PreparedRoute,
   resources: Pick<Resources, "choice" | "facts">,

@@ -8,7 +8,7 @@ export interface AnswerCount {
 }
 
 interface Entry {
-  /** The draw that returned it first. */
+  /** The draw that first returned this answer. */
   readonly draw: number;
   readonly text: string;
   count: number;

@@ -29,7 +29,7 @@ interface WholeAnswer {
 
 /**
  * Draws answers one by one and returns the most frequent (self-consistency, Wang et al., arXiv 2203.11171); it stops
- * once no other can win. Each draw has its own seed; later draws find their prompt in the cache.
+ * once no other answer can win. Each draw has its own seed; later draws find their prompt in the cache.
  */
 export async function* draw(
   named: NamedText,

@@ -8,7 +8,7 @@ const draws = z.coerce
   .min(3, "expected at least 3, since of two answers the first always wins")
   .max(64, "expected at most 64");
 
-/** When two answers count as equal. */
+/** Rules by which two answers count as equal. */
 const comparisons = ["text", "number"] as const;
 
 /** Options of a vote, written after the model's name. */

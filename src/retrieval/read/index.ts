@@ -26,7 +26,7 @@ export const sourceOf = (file: string): string => resolve(file);
 /**
  * Reads a file's documents by its extension: JSON lines (one document a line), Markdown, HTML or text (one document,
  * whose id is the path as passed).
- * @throws UserError that names the file, and the line and field of a bad one
+ * @throws UserError that names the file, and the line and field of a bad document
  */
 export function documentsIn(file: string): AsyncIterable<Document> {
   const end = /\.([a-z]+)(\.gz)?$/i.exec(file)?.[1]?.toLowerCase() ?? "";

@@ -34,7 +34,7 @@ function namesIn(folder: string): string[] {
   return names.filter((name) => NAME.test(name) && existsSync(join(folder, name, FILE))).sort();
 }
 
-/** @throws UserError if an index of that name exists, or it cannot be approximate */
+/** @throws UserError if an index of that name exists, or the new index cannot be approximate */
 export async function createStore(place: Place, name: string, settings: IndexSettings): Promise<Store> {
   if (settings.approximate && !(isPostgres(place) && settings.embedding))
     throw new UserError("approximate: expected an index with vectors in Postgres", 2);

@@ -4,7 +4,7 @@ import { type PostingBlock, PostingRemover, PostingWriter, without } from "../po
 import { inSchema } from "./postgres-schema.ts";
 import { chunkTerms, type PreparedChunk, type PreparedDocument } from "./store.ts";
 
-/** pgvector's text form, which keeps every digit of a float32. */
+/** pgvector's text format, which keeps every digit of a float32. */
 export const vectorText = (vector: Float32Array): string =>
   `[${Array.from(vector, (x) => x.toPrecision(9)).join(",")}]`;
 
@@ -96,7 +96,7 @@ export class PostgresWriter {
     );
   }
 
-  /** Returns how many of the documents existed. */
+  /** Returns the number of documents that existed. */
   async remove(ids: readonly string[]): Promise<number> {
     const select =
       "SELECT chunk, title, text, terms FROM @chunks JOIN @documents d ON d.id = document WHERE document = ANY($1)";

@@ -148,7 +148,7 @@ class SqliteStore implements Store {
     return this.#write(() => this.#remove(ids));
   }
 
-  /** Returns how many of the documents existed. */
+  /** Returns the number of documents that existed. */
   #remove(ids: readonly string[]): number {
     const existing = this.#all<{ id: string }>(`SELECT id FROM documents WHERE id ${AMONG}`, listed(ids));
     if (existing.length === 0) return 0;

@@ -18,7 +18,7 @@ export interface PreparedChunk {
 
 export interface PreparedDocument extends Document {
   readonly hash: string;
-  /** Full path of the file that it came from. */
+  /** The full path of the document's file. */
   readonly source: string | null;
   readonly chunks: readonly PreparedChunk[];
 }
@@ -64,11 +64,11 @@ export interface Store {
   put(documents: readonly PreparedDocument[]): Promise<void>;
   /** Assigns these documents to another file. */
   move(ids: readonly string[], source: string | null): Promise<void>;
-  /** Returns how many of these documents existed. */
+  /** Returns the number of these documents that existed. */
   remove(ids: readonly string[]): Promise<number>;
   /** The ids of the documents that came from a file. */
   idsFrom(source: string): Promise<string[]>;
-  /** Documents in the order of ids (bytes of UTF-8), after a given one. */
+  /** Documents after a given id, ordered by id (as UTF-8 bytes). */
   list(after: string, limit: number): Promise<ListedDocument[]>;
   /** Ranks chunks with BM25; `query` holds the query's terms and their counts. */
   byTerms(query: ReadonlyMap<string, number>, top: number): Promise<RankedHits>;
@@ -92,5 +92,5 @@ export function vectorsByDocument(
   return byDocument;
 }
 
-/** The terms by which a chunk is found: its own, and its document's title's. */
+/** The terms by which a chunk is found: the terms of its text and of its document's title. */
 export const chunkTerms = (title: string, text: string): string[] => termsOf(`${title}\n${text}`);

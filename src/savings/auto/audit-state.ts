@@ -20,8 +20,8 @@ const schema = z.strictObject({
 });
 
 /**
- * A certificate's audit state: the wealth from bets against it. All its recipes share it, because only the whole ladder
- * was certified.
+ * A certificate's audit state: the wealth from bets against it. All its recipes share one state, because only the whole
+ * ladder was certified.
  */
 export type AuditState = z.infer<typeof schema>;
 
@@ -29,12 +29,12 @@ const auditFile = (name: string): string => path.join(home(), "certificates", `$
 
 /**
  * The bound in nats that audits bet against. Undefined for pairs, for sampled answers, and for certificates without
- * this bound: other losses can only be measured with the right answer, which a request does not contain.
+ * this bound: other losses can only be measured with the correct answer, which a request does not contain.
  */
 export const auditedRisk = ({ loss, risk, nats, sampling, pair }: Certificate): number | undefined =>
   pair || Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
 
-/** Why no audit can bet against a certificate; undefined if one can. */
+/** The reason why no audit can bet against a certificate; undefined if an audit can. */
 export function unaudited(certificate: Certificate): string | undefined {
   if (auditedRisk(certificate) !== undefined) return undefined;
   if (certificate.pair) return "a pair of models";
@@ -52,7 +52,7 @@ export function auditState(name: string): AuditState {
   return stored?.certificate === certificate ? stored : { certificate, ...noWealth, last: [], failed: 0 };
 }
 
-/** A certificate of this machine, the wealth of the bets against it so far, and whether it is off. */
+/** A certificate on this machine, the wealth of the bets against it so far, and whether it is off. */
 export interface WatchedCertificate {
   readonly certificate: string;
   readonly wealth: number;

@@ -132,7 +132,7 @@ async function requireModel(name: string, certificate: Certificate, host: Saving
   requireWeights(name, "", certificate, { model: await host.hash(), ...host.form });
 }
 
-/** @throws UserError if a file of the recipes has changed since */
+/** @throws UserError if a recipe's file has changed since certification */
 async function requireFiles(name: string, { files = {} }: Certificate): Promise<void> {
   for (const [file, sha256] of Object.entries(files))
     if ((await fileHash(file)) !== sha256)

@@ -89,7 +89,7 @@ export function priceAt(price: Price, prompt: number, answered: number, cached =
   return price.fixed + price.new * fresh + price.attended * fresh * (cached + fresh / 2) + price.answer * answered;
 }
 
-/** Why a request is outside the test's range; undefined if it is inside. */
+/** The reason why a request is outside the test's range; undefined if it is inside. */
 function outside(
   { lengths: [least, most], maxTokens: cutAt }: Certificate,
   { prompt, visual }: PlanRequest,
@@ -107,7 +107,7 @@ interface Difference {
   readonly sentence: string;
 }
 
-/** How the prompt form or sampling differs from the test's; undefined if it does not. */
+/** The difference in prompt form or sampling from the test; undefined if there is none. */
 function differenceOf({ prompt, sampling, adapter }: Certificate, facts: RequestFacts): Difference | undefined {
   if (facts.form !== undefined && facts.form !== prompt)
     return { reason: "form", sentence: `with prompts of the form ${prompt}, but this request's is ${facts.form}` };

@@ -25,8 +25,8 @@ export const guarantee = z.strictObject({
 type Guarantee = z.infer<typeof guarantee>;
 
 /**
- * Why an answer lacks a guarantee although a certificate was requested: it is dense or, for `degraded`, Swift's,
- * because Super failed.
+ * Reasons why an answer lacks a guarantee although a certificate was requested. The answer is then dense or, for
+ * `degraded`, Swift's, because Super failed.
  */
 export const unguaranteed = z.enum([
   "length",

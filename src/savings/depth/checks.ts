@@ -11,7 +11,7 @@ import { hasWindow } from "../../models/state/window-start.ts";
 import { UserError } from "../../util/errors.ts";
 import { mixedFills, type StateFill } from "../plan.ts";
 
-/** Why tokens cannot exit a model early; undefined if they can. */
+/** The reason why tokens cannot exit a model early; undefined if they can. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
   if (config.longRopeBeyond !== undefined) return "rotary factors that depend on the text's length";
   return config.layers < 2 ? "a single layer" : undefined;

@@ -23,7 +23,7 @@ function partOf(bytes: ByteForm): PlanPart {
   return { bytes, state: { prompt: state, answer: state } };
 }
 
-/** Why a model cannot run its prompts in bytes and its decoding steps dense; undefined if it can. */
+/** The reason that a model cannot run its prompts in bytes and its decoding steps dense; undefined if it can. */
 const unsupported = ({ config }: Decoder, form?: ModelForm): string | undefined =>
   unsupportedInBytes(config) ?? (form?.quant === "q8r" ? "weights that are already bytes (q8r)" : undefined);
 

@@ -36,7 +36,7 @@ export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Gr
   return g;
 }
 
-/** How to compute the scores. */
+/** Options for computing the scores. */
 export interface ScoreOptions {
   /** If true, scores include rotary embedding, as in the layer's own attention. */
   readonly rotary: boolean;
@@ -84,7 +84,7 @@ export class LastQueryScores implements Probe, Disposable {
     return new LastQueryScores(decoder, query!, scores!);
   }
 
-  /** `among`: with the option `some`, the indices of the tokens to score; the others get 0. */
+  /** `among`: with the option `some`, the indices of the tokens to score; other tokens get 0. */
   async look({ tokens, positions, axes, layer, cache, qkv }: ProbePoint, among?: Int32Array) {
     const { heads, kvHeads, headSize } = headsOf(this.decoder.config, layer);
     const group = heads / kvHeads;

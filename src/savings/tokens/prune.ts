@@ -46,9 +46,9 @@ function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
 }
 
 /**
- * Drops some tokens of a long prompt after a layer: deeper layers process only the others. The criterion of
- * `by=attention` is the last query's attention, averaged over heads. FEATHER (arXiv 2412.13180) studies it on visual
- * tokens; here it applies to text.
+ * Drops some tokens of a long prompt after a layer: deeper layers process only the remaining tokens. The criterion of
+ * `by=attention` is the last query's attention, averaged over heads. FEATHER (arXiv 2412.13180) studies this criterion
+ * on visual tokens; here it applies to text.
  */
 export const prune: Saving<PruneOptions> = {
   name: "prune",

@@ -1,6 +1,6 @@
 import { type Decoder, hasRecurrent } from "../../models/decoder/decoder.ts";
 
-/** Why a prompt's tokens cannot stop between two layers of a model; undefined if they can. */
+/** The reason a prompt's tokens cannot stop between two layers of a model; undefined if they can. */
 export function unsupportedCut({ config }: Decoder): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose states need every token";
   const windowed = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).some((w) => w !== undefined);

@@ -41,7 +41,7 @@ export class Admission {
 
   /**
    * A place at the least busy server, as soon as there is one; undefined if every server is down or has been tried.
-   * @throws Refused if too many wait, or the signal's reason
+   * @throws Refused if too many requests wait, or the signal's reason
    */
   place(applicant: Applicant): Promise<Place | undefined> {
     applicant.signal.throwIfAborted();

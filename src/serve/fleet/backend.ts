@@ -13,7 +13,7 @@ const LONGEST_PAUSE = 60;
 export class Backend {
   /** The number of running requests that this server has sent. */
   running = 0;
-  /** The sequence number of its last selection. */
+  /** The sequence number of the server's last selection. */
   chosen = 0;
   /** The number of failed checks in a row. */
   #failed = 0;

@@ -49,7 +49,7 @@ export function fieldsFor(
     case "/v1/rerank":
     case "/v2/rerank":
       if (input["texts"]) throw new HttpError(400, TEXTS, { param: "texts" });
-      // A Modicum server ignores documents' other fields and returns them unchanged; other servers get only the texts.
+      // A Modicum server ignores documents' extra fields and returns them unchanged; other servers get only the texts.
       return kind === "modicum" ? input : textsAlone(input, limits);
     default:
       return input;

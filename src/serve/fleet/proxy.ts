@@ -48,7 +48,7 @@ class ProxiedRequest {
   readonly #wantsUsage: boolean;
   /** Aborted at the request's deadline. */
   readonly #late: AbortSignal;
-  /** Aborted when its answers must end at once. */
+  /** Aborted when the request's answers must end at once. */
   readonly #ends: AbortSignal;
 
   constructor(
@@ -88,7 +88,7 @@ class ProxiedRequest {
     return this.to.remote.answer(outgoing, this.call.key?.id ?? "");
   }
 
-  /** Why an answer was cut short; undefined if it was not. */
+  /** The reason an answer was cut short; undefined if it was not. */
   #cut(reason: string): CutReason | undefined {
     if (this.context.fleet.cut.aborted) return "closing";
     if (this.#late.aborted) return "deadline";

@@ -13,13 +13,13 @@ import { lateAfter } from "./proxy.ts";
 import { RemoteUsage } from "./remote-usage.ts";
 import { guessedTokens, type RequestSize, requestSizeOf } from "./request-size.ts";
 
-/** A request in its endpoint's form: its path and fields. */
+/** A request to an endpoint: the path and the request's fields. */
 export interface EndpointRequest {
   readonly path: string;
   readonly input: JsonObject;
 }
 
-/** A pipeline's model on other servers: each answer is one of their streams. */
+/** A pipeline's model that runs on other servers: each answer is a stream from one of these servers. */
 export class RemoteModel implements CalledModel<RunOptions> {
   constructor(
     private readonly context: Pick<ServerContext, "limits" | "fleet">,
@@ -49,7 +49,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
       }
       ended = true;
     } catch (error) {
-      // If this server stopped the answer after it had begun, it ends normally.
+      // If this server stops an answer that has begun, the answer ends normally.
       if (!begun || !ends.aborted || options.signal?.aborted) throw error;
       [reason, ended] = ["length", true];
     } finally {

@@ -20,7 +20,7 @@ export class RemoteUsage {
     private readonly size: RequestSize,
   ) {}
 
-  /** Records an event; returns true if it brought text. */
+  /** Records an event; returns true if the event contains text. */
   note({ event, server }: FromServer): boolean {
     this.#server = server;
     const text = choicesOf(event).some(saysMore);

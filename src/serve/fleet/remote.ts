@@ -43,7 +43,7 @@ export class Remote {
   /**
    * The answer of the least busy server, or of the next if one fails before its first token. Keys have equal shares of
    * the queue.
-   * @throws HttpError if none answers, or one breaks off; Refused if too many wait
+   * @throws HttpError if no server answers, or the answer breaks off; Refused if too many requests wait
    */
   async *answer(outgoing: Outgoing, key: string): AsyncGenerator<FromServer, void> {
     const tried = new Map<Backend, Unavailable>();

@@ -26,7 +26,7 @@ const reading = ({ input }: JsonObject): RequestSize => ({
   characters: charactersIn(input) + CHARACTERS * idsIn(input),
 });
 
-/** How to size a request, for each forwarded endpoint. */
+/** Functions that size a request, by forwarded endpoint. */
 const sizes: Readonly<Record<string, (body: JsonObject) => RequestSize>> = {
   "/v1/chat/completions": (body) => generation(body, withoutImages(body["messages"]), 1),
   "/v1/completions": (body) => generation(body, body["prompt"], several(body["prompt"])),

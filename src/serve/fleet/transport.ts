@@ -7,7 +7,7 @@ export interface Reply {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Readable & {
     text(): Promise<string>;
-    /** Reads and discards the rest, up to `limit` bytes; beyond that, or on the signal, the connection ends. */
+    /** Discards the unread rest, up to `limit` bytes; beyond that, or on the signal, the connection ends. */
     dump(bounds?: { limit: number; signal: AbortSignal }): Promise<unknown>;
   };
 }
@@ -29,7 +29,7 @@ export interface Transport {
 const CONNECT_WITHIN = 5_000;
 
 export async function openTransport(): Promise<Transport> {
-  // Imported here so that only servers with a fleet load it.
+  // The package is imported here so that only servers with a fleet load it.
   const { Agent, request } = await import("undici");
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_WITHIN } });
   return {

@@ -27,7 +27,7 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly tokenizer: Tokenizer;
   /** The pipeline's answer field, in an answer's first and last piece. */
   readonly shown?: Readonly<Record<string, unknown>>;
-  /** The number of tokens in the plan, which is not part of the answer; in its first and last piece. */
+  /** The number of tokens in the plan, which the answer does not include; in the answer's first and last piece. */
   readonly planTokens?: number;
   /** If true, a stream sends `shown` in its first event. */
   readonly shownFirst?: boolean;
@@ -63,7 +63,7 @@ export async function* answers(
 }
 
 /**
- * Yields the pieces of several answers as they arrive; the very last has the receipt for all. `stop` ends all answers.
+ * Yields the pieces of several answers as they arrive; the last piece has the receipt for all. `stop` ends all answers.
  */
 export async function* billedParts<P extends Chunk>(
   bill: Bill,

@@ -45,7 +45,7 @@ const certificateFor = ({ pipeline, optionText }: NamedText, usual: readonly str
 
 /**
  * Replaces a pipeline's options with a certificate (`auto:NAME`), the only saving it accepts.
- * @throws HttpError for others
+ * @throws HttpError for other savings
  */
 function underSavings(named: NamedText, savings: Naming["savings"], usual: readonly string[]): NamedText {
   const [saving, ...others] = savings ?? certificateFor(named, usual);

@@ -70,7 +70,7 @@ export const toolCallSchema = z.object({
     .describe("the function and its arguments"),
 });
 
-/** A call in OpenAI's form; `id` is globally unique. */
+/** A call in OpenAI's format; `id` is globally unique. */
 export const shownCall = (id: string, { name, arguments: text }: ToolCall): z.output<typeof toolCallSchema> => ({
   ...{ id, type: "function" },
   function: { name, arguments: text },

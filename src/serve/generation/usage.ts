@@ -18,7 +18,7 @@ export const usageSchema = z.object({
 export const billedShape = { usage: usageSchema, receipt: receiptSchema };
 
 /**
- * Tokens outside the answers' text. Reasoning tokens are among the receipt's tokens; a plan's are not, and are added.
+ * Tokens outside the answers' text. The receipt's tokens include reasoning but not a plan, whose tokens are added.
  */
 export interface AsideTokens {
   readonly plan?: number | undefined;

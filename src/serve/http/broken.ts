@@ -54,7 +54,7 @@ export const noAddress = (): HttpError => new HttpError(400, "the request has an
 
 /**
  * True if a response written now would be taken for the answer to the broken request: nothing has been sent for it, and
- * no earlier one is due.
+ * no earlier response is due.
  */
 const isFree = (responses: readonly ServerResponse[]): boolean => responses.length < 2 && !responses[0]?.headersSent;
 

@@ -15,7 +15,7 @@ export interface Call {
   /** True if the caller may see and change shared settings. */
   readonly admin: boolean;
   readonly trace: Trace;
-  /** When it was received, as in `performance.now()`. */
+  /** The time of arrival, as in `performance.now()`. */
   readonly taken: number;
   /** The parameters in the path. */
   readonly params: Readonly<Record<string, string>>;
@@ -24,14 +24,14 @@ export interface Call {
 /** One operation of the server: its input and output schemas, which are the source of the documentation, and its code. */
 export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly method: "get" | "post" | "delete";
-  /** Paths such as `/v1/receipts/{id}`; later ones are aliases of the first. */
+  /** Paths such as `/v1/receipts/{id}`; later paths are aliases of the first. */
   readonly paths: readonly string[];
   readonly summary: string;
-  /** Descriptions of the parameters in its paths. */
+  /** Descriptions of the parameters in the paths. */
   readonly params?: Readonly<Record<string, string>>;
-  /** The scope that keys need to call it; undefined: no key is needed. */
+  /** The scope that keys need to call the endpoint; undefined: no key is needed. */
   readonly scope?: Scope | undefined;
-  /** True if it accepts any Host header, such as a proxy's or a load balancer's. */
+  /** True if the endpoint accepts any Host header, such as a proxy's or a load balancer's. */
   readonly anyHost?: true;
   /** The schema of a POST's body, or of another method's query. */
   readonly input?: In;
@@ -39,9 +39,9 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly example?: z.input<In>;
   /** The schema of the answer; undefined if it is not JSON. */
   readonly output?: z.ZodType;
-  /** The schema of its stream's events, if it has a stream. */
+  /** The schema of the stream's events, if the endpoint can stream. */
   readonly event?: z.ZodType;
-  /** True if its handler calls another endpoint, which forwards requests for remote models. */
+  /** True if the handler calls another endpoint, which forwards requests for remote models. */
   readonly translates?: true;
   /** Answers a request; an object is sent as JSON. */
   handle(input: z.output<In>, call: Call): Promise<object | Events | Response>;

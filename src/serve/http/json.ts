@@ -8,7 +8,7 @@ export interface BodyLimits {
   readonly body: number;
   /** Nesting depth of brackets. */
   readonly depth: number;
-  /** The number of values in its lists and objects. */
+  /** The number of values in lists and objects. */
   readonly values: number;
 }
 
@@ -24,8 +24,8 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
 }
 
 /**
- * @throws HttpError for more than `most` bytes, which it does not store; also if the client leaves or is too slow,
- * which is not an error of the server's
+ * @throws HttpError for more than `most` bytes, which are not stored; also if the client leaves or is too slow, which
+ * is not a server error
  */
 async function readBody(request: Request, most: number): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");

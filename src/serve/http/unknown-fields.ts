@@ -14,7 +14,7 @@ interface Unknown {
   readonly known: ReadonlySet<string>;
 }
 
-/** Maximum unknown fields to compare with known ones; more are not typos. */
+/** Maximum unknown fields to compare with known fields; further fields do not count as typos. */
 const MOST_COMPARED = 100;
 
 /**

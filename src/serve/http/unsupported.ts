@@ -1,6 +1,6 @@
 /** A field that changes the answer on other servers, or on the command line; unsupported here. */
 export interface UnsupportedField {
-  /** True if the value would not change the answer on those servers either. */
+  /** True if the value would not change the answer on other servers either. */
   readonly neutral: (value: unknown) => boolean;
   /** The field with the same effect here. */
   readonly instead?: string;

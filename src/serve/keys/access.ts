@@ -15,14 +15,14 @@ export interface AccessOptions {
 
 const isLoopback = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1|\[::1\])$/i.test(host);
 
-/** The name or address under which other machines reach the server, if they can. */
+/** The name or address under which other machines reach the server; undefined if they cannot reach it. */
 const reachableAt = ({ host, allowHosts = [] }: AccessOptions): string | undefined =>
   isLoopback(host) ? allowHosts[0] : host;
 
 /** @throws UserError if other machines can reach the server, there are no keys, and requests without one are not allowed */
 export async function checkBind(keys: KeyStore, options: AccessOptions): Promise<void> {
   const reachable = reachableAt(options);
-  // The keys are read for every address, so that the store remembers whether there were any.
+  // The keys are read for every address, so that the store remembers whether there were any keys.
   if ((await keys.list()).length > 0 || reachable === undefined || options.allowAnonymous) return;
   throw new UserError(
     `${reachable} can be reached from other machines, and there are no keys; create one with \`modicum keys create\`, or add --allow-anonymous`,

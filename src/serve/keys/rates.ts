@@ -48,7 +48,7 @@ const enough = ({ perMinute }: Bucket): number => Math.min(1, perMinute);
 export class Rates {
   readonly #buckets = new Map<string, readonly Bucket[]>();
 
-  /** Counts a request; returns headers with the rest of the allowance. @throws HttpError 429 if it is used up */
+  /** Counts a request; returns headers with the remaining allowance. @throws HttpError 429 if none remains */
   enter(key: Key): Record<string, string> {
     const buckets = this.#of(key);
     const empty = buckets.find((bucket) => bucket.left < enough(bucket));

@@ -64,7 +64,7 @@ export class KeyStore {
     return this.#read.keys;
   }
 
-  /** Creates a key; `secret` is not stored. @throws UserError for a name that cannot be listed, or is another key's */
+  /** Creates a key; `secret` is not stored. @throws UserError for a name that cannot be listed or is already taken */
   async create(
     name: string,
     allowed: readonly Scope[],
@@ -81,7 +81,7 @@ export class KeyStore {
     return { secret, key };
   }
 
-  /** Revokes a key by id or name. @throws UserError if there is no such key, or several have the name */
+  /** Revokes a key by id or name. @throws UserError if there is no such key, or several keys have the name */
   async revoke(idOrName: string): Promise<Key> {
     const keys = await this.list();
     const matches = keys.filter(({ id, name }) => id === idOrName || name === idOrName);
@@ -102,8 +102,8 @@ export class KeyStore {
 }
 
 /**
- * Changes with every write, which creates a new file. Every request checks it: a synchronous system call is faster than
- * one on another thread.
+ * A stamp that changes with every write, which creates a new file. Every request checks the stamp: a synchronous system
+ * call is faster than one on another thread.
  */
 function stampOf(file: string): string {
   const stat = statSync(file, { throwIfNoEntry: false });

@@ -11,7 +11,7 @@ import type { ServedModel } from "./served.ts";
 export interface ServedAdapter {
   readonly name: string;
   readonly folder: string;
-  /** The size of its files. */
+  /** The size of the adapter's files. */
   readonly bytes: number;
 }
 
@@ -51,7 +51,7 @@ function parse(spec: string): [name: string, folder: string] {
   return [name, folder];
 }
 
-/** The only possible base for an adapter, or the one in its settings. */
+/** The only possible base for an adapter, or the base named in the adapter's settings. */
 async function baseOf(bases: readonly ServedModel[], name: string, folder: string): Promise<ServedModel> {
   const [only, ...more] = bases;
   if (!only)

@@ -65,9 +65,9 @@ export class Catalogue {
   private constructor(
     all: readonly ServedModel[],
     private readonly elsewhere: readonly string[],
-    /** The rerankers from the server's startup. */
+    /** The rerankers named at startup. */
     readonly rankers: readonly NamedRank[],
-    /** The other pipelines from the server's startup. */
+    /** The other pipelines named at startup. */
     private readonly configured: Texts,
     /** Default savings of answers, for requests and keys that name none. */
     private readonly usual: readonly string[],
@@ -113,7 +113,7 @@ export class Catalogue {
     return [...this.#served.values()];
   }
 
-  /** The pipelines from the server's startup that answer texts. */
+  /** The pipelines named at startup that answer texts. */
   get texts(): readonly NamedText[] {
     return this.configured.all;
   }
@@ -194,7 +194,7 @@ export class Catalogue {
 
   /**
    * Finds a model by its name or a registered recipe (`smollm2@fast`), with the request's savings. Without any, `usual`
-   * applies: savings, or the names of recipes, of which this model uses the one registered for it.
+   * applies: savings, or names of recipes, among which the model's own registered recipe is used.
    * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
    */
   async choose(naming: Naming, usual: readonly string[] = []): Promise<ModelChoice> {
@@ -227,7 +227,7 @@ export class Catalogue {
   }
 
   /**
-   * Checks that the request's recipe was measured on prompts of this form, chat or plain; undefined for token ids.
+   * Checks that the request's recipe was measured on prompts of this form, chat or plain (undefined for token ids).
    * @returns new notices about the recipe for the log
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */

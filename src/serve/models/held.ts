@@ -21,18 +21,18 @@ export interface QueuedModel {
 export interface ModelRequest extends Omit<ModelChoice, "recipe"> {
   /** Identifies the model in memory. */
   readonly name: string;
-  /** Bytes of its weights. */
+  /** Bytes of the model's weights. */
   readonly bytes: number;
 }
 
 /** A model in memory, or being loaded. */
 export interface HeldModel extends ModelRequest {
   readonly loading: Promise<QueuedModel>;
-  /** Set once it is loaded. */
+  /** Set once the model is loaded. */
   loaded: QueuedModel | undefined;
   /** Requests. */
   users: number;
-  /** The sequence number of its last use; the least recently used model is unloaded first. */
+  /** The sequence number of the model's last use; the least recently used model is unloaded first. */
   used: number;
   /** Milliseconds that the model stays in memory once unused, as set by its last request. */
   keepAlive: number;

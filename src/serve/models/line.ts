@@ -9,7 +9,7 @@ export interface Asker {
   readonly key?: string | undefined;
   /** Aborted when the request should stop waiting. */
   readonly signal?: AbortSignal | undefined;
-  /** A time of `performance.now()`. */
+  /** A time, as in `performance.now()`. */
   readonly deadline?: number | undefined;
 }
 

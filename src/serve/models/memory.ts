@@ -3,9 +3,7 @@ import { HttpError } from "../http/errors.ts";
 import { bytesOf, type HeldModel, type ModelRequest, sizeOf } from "./held.ts";
 import type { ServedModel } from "./served.ts";
 
-/**
- * Tracks the models in memory by the size of their weights, keys and values, and chooses which to unload for another.
- */
+/** Tracks models in memory by the size of their weights, keys and values; chooses the models to unload for another. */
 export class Memory {
   readonly #held = new Map<string, HeldModel>();
 
@@ -34,7 +32,7 @@ export class Memory {
     return this.leavingFor(request).every(({ users }) => users === 0);
   }
 
-  /** The models to unload for another: first unused ones, then the least recently used. */
+  /** The models to unload for another model: first unused models, then the least recently used. */
   leavingFor(request: ModelRequest): HeldModel[] {
     if (this.#held.has(request.name)) return [];
     const order = this.all().sort((a, b) => Number(a.users > 0) - Number(b.users > 0) || a.used - b.used);

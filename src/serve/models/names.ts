@@ -34,7 +34,7 @@ export const pipelinesIn = <N extends NamedPipeline<ModelsPipeline>>(
   });
 
 /**
- * A name without options selects the pipeline from the server's startup. @throws HttpError 400 that names the option
+ * A name without options selects the pipeline named at startup. @throws HttpError 400 that names the option
  */
 export function configuredOr<N extends NamedPipeline>(
   model: string,

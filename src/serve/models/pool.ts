@@ -23,8 +23,8 @@ export interface Lease extends Disposable {
 }
 
 /**
- * Models in memory, each shared by all its recipes and loaded on first use. The least recently used are unloaded for
- * others; while these are in use, requests for others wait.
+ * Models in memory, each shared by all its recipes and loaded on first use. The least recently used models are unloaded
+ * for others; while they are in use, requests for other models wait.
  */
 export class Pool implements Disposable {
   readonly #memory: Memory;
@@ -43,7 +43,7 @@ export class Pool implements Disposable {
     this.#line = new Line(holding.scheduling.queue, () => this.#letIn());
   }
 
-  /** @throws HttpError if it never fits; ModelFault if it cannot be loaded; Refused if it waits in vain */
+  /** @throws HttpError if the model never fits; ModelFault if it cannot load; Refused if the request waits in vain */
   async lease(choice: ModelChoice, asker: Asker = {}): Promise<Lease> {
     const request = await this.#wanted(choice);
     if (this.#closing) throw this.#line.refused("closing");
@@ -63,7 +63,7 @@ export class Pool implements Disposable {
     return this.holding.auditor;
   }
 
-  /** A model that is in memory now; it may leave later. */
+  /** A model that is in memory now; it may be unloaded later. */
   inMemory(choice: ModelChoice): Model | undefined {
     return this.#memory.get(nameOf(choice))?.loaded?.model;
   }

@@ -16,7 +16,7 @@ export interface ServedModel {
   /** The model's name as given at startup. */
   readonly model: string;
   readonly source: ResolvedModel;
-  /** The form of its weights, unless a recipe sets it. */
+  /** The form of the model's weights, unless a recipe sets the form. */
   readonly quant: Quant;
   readonly device: Device;
   /** The adapters that requests can name instead of the model. */

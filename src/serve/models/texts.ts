@@ -16,7 +16,7 @@ export class Texts {
     throw new UserError(`two ${pipeline.serving?.noun ?? pipeline.name}s are named "${name}"`, 2);
   }
 
-  /** A name without options selects the pipeline from the server's startup. @throws HttpError 400, 404 */
+  /** A name without options selects the pipeline named at startup. @throws HttpError 400, 404 */
   find(model: string): NamedText | undefined {
     return configuredOr(model, this.all, textPipelineNamed) ?? inModel(() => this.#aliased(model));
   }

@@ -40,7 +40,7 @@ const modalities = listOf(z.literal("text", 'expected "text", the only modality'
 /** Request settings for pipelines. */
 const allSettings = textPipelines.flatMap(({ settings, naming: { form } }) => (settings ? { ...settings, form } : []));
 
-/** The fields for these settings. Their names are known only at run time. */
+/** The fields for pipelines' settings. Their names are known only at run time. */
 const settingsShape: Record<never, never> = Object.fromEntries(
   await Promise.all(allSettings.map(async ({ field, load }) => [field, (await load()).schema] as const)),
 );
@@ -90,7 +90,7 @@ const chatShape = (limits: Limits) => ({
   add_generation_prompt: z.boolean().nullish().describe("as in vLLM: must be false to continue the last message"),
 });
 
-/** Checks vLLM's fields for continuing a message: a final assistant message is always continued, and only that. */
+/** Checks vLLM's fields for continuing a message: only a final assistant message is continued, and it always is. */
 function continuing(
   { messages, ...input }: z.output<z.ZodObject<ReturnType<typeof chatShape>>>,
   { addIssue }: z.RefinementCtx,

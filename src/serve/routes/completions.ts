@@ -75,7 +75,7 @@ export const completions = (context: ServerContext): Endpoint =>
 
 type Metadata = Omit<z.output<typeof completion>, "choices">;
 
-/** Each prompt's answers are adjacent. @throws HttpError if there would be too many */
+/** The requested answers; each prompt's answers are adjacent. @throws HttpError if there would be too many answers */
 function asks(input: CompletionInput, limits: Limits): Ask[] {
   checkSchemas(input as JsonObject, limits);
   const drawn = drawnOf(input);

@@ -3,7 +3,7 @@ import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { leaseFor, type ServerContext } from "../server-context.ts";
 import { asks, chatInput, PATH } from "./chat.ts";
 
-/** `POST /v1/chat/completions/render`, as in vLLM: routers compare these tokens with those that servers have cached. */
+/** `POST /v1/chat/completions/render`, as in vLLM: routers compare these tokens with the tokens that servers cached. */
 export const render = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",

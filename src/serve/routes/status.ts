@@ -36,7 +36,7 @@ export const ready = ({ state, catalogue, fleet }: ServerContext): Endpoint =>
 const notReady = (message: string, code: string) =>
   new HttpError(503, message, { code, headers: { "retry-after": "1" } });
 
-/** `GET /metrics`, in Prometheus' form. */
+/** `GET /metrics`, in Prometheus' format. */
 export const metrics = ({ metrics: { registry } }: ServerContext): Endpoint =>
   endpoint({
     method: "get",

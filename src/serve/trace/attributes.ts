@@ -3,7 +3,7 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { TracedRequest } from "./trace.ts";
 
-/** OpenTelemetry's names for operations, for endpoints that have one. */
+/** OpenTelemetry's operation names, for endpoints that have one. */
 const operations: Readonly<Record<string, string>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "text_completion",

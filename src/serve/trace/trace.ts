@@ -14,7 +14,7 @@ export interface TracedRequest {
 export interface Trace {
   /** The headers that let another server's spans join this request's trace. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Called when one of its answers, or texts, has ended. */
+  /** Called when one of the request's answers, or texts, has ended. */
   part(receipt: Receipt): void;
   /** Called when the whole request is billed. */
   billed(receipt: Receipt, reason: string): void;

@@ -51,7 +51,7 @@ export interface ListedModel {
   readonly id: string;
   readonly bytes: number;
   readonly recipe: readonly string[];
-  /** Names of its registered recipes. */
+  /** Names of the model's registered recipes. */
   readonly recipes: readonly string[];
   readonly kind?: KindName;
   readonly parent?: string;

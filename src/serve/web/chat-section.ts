@@ -12,7 +12,7 @@ export interface Trial {
   readonly recipes: readonly [string, string];
 }
 
-/** The answer under one recipe, or why there is none. */
+/** The answer under one recipe, or the reason there is none. */
 export type Outcome = ChatAnswer | { readonly recipe: string; readonly fault: string };
 
 export interface ChatAnswer {
@@ -27,7 +27,7 @@ interface ChatProps {
   readonly savings: readonly ListedSaving[];
   /** Absent on a first visit. */
   readonly trial: Trial | undefined;
-  /** Why the trial cannot run. */
+  /** The reason the trial cannot run. */
   readonly fault: string | undefined;
 }
 

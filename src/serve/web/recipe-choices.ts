@@ -54,7 +54,7 @@ const namedChoice = ({ id, recipe }: ListedModel): RecipeChoice => ({
   ...(recipe.length > 0 && { summary: recipe.join(" ") }),
 });
 
-/** The request fields that name the model and its recipe: `dense`, a name of the list, or savings separated by spaces. */
+/** The request fields that name the model and its recipe: `dense`, a listed name, or savings separated by spaces. */
 export function namingOf(model: string, recipe: string, models: readonly ListedModel[]): object {
   if (models.some(({ id }) => id === recipe)) return { model: recipe };
   return { model, savings: recipe === "dense" ? [] : recipe.split(/\s+/) };

@@ -30,7 +30,7 @@ const quiet = (text: string): Html => html`<p class="quiet">${text}</p>`;
 const image = (svg: string, alt: string): Html =>
   html`<img alt="${alt}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}">`;
 
-/** The models on offer, and where they are. */
+/** The models on offer, and their copies in memory. */
 export const modelsSection = (models: readonly ListedModel[]): Html =>
   section(
     "models",
@@ -48,12 +48,12 @@ export const modelsSection = (models: readonly ListedModel[]): Html =>
     ),
   );
 
-/** The maximum number of recipes with a chart, and in the table. */
+/** The maximum numbers of recipes with a chart and of recipes in the table. */
 const [CHARTS, LISTED] = [6, 12];
 
 /** FLOPs spent and saved, over time, by recipe and by key. */
 export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: ReadonlyMap<string, string>): Html {
-  if (data.length === 0) return section("spent", "Spent and saved", quiet("Nothing was spent yet."));
+  if (data.length === 0) return section("spent", "Spent and saved", quiet("Nothing has been spent yet."));
   const span = spanOf(data);
   const bars = spentBy(data, span);
   const domain = domainOf(bars, span);

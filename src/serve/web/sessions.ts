@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 interface Session {
   /** The admin key that opened the session; kept only in memory. */
   readonly secret: string;
-  /** When it ends, as in `Date.now()`. */
+  /** The session's end, as in `Date.now()`. */
   readonly until: number;
 }
 

@@ -13,7 +13,7 @@ const { document } = parseHTML("<!doctype html><body></body>");
 
 /**
  * FLOPs of one recipe over time, on their own scale, as an SVG file that is light or dark as the reader prefers: a pale
- * bar for dense's cost, with a full one for what was spent.
+ * bar for the dense run's cost, and over it a full bar for the FLOPs spent.
  */
 export function spentChart(bars: readonly Spent[], domain: readonly [Date, Date], span: number): string {
   const svg = Plot.plot({

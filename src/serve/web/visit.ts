@@ -90,12 +90,12 @@ export class Visit {
     return this.#admitted({ model, prompt, recipes: [recipe(0), recipe(1)] });
   }
 
-  /** The page for admins; for others, a sign-in or the reason. */
+  /** The page for admins; for other visitors, a sign-in form or the reason for the refusal. */
   async #admitted(trial: Trial | undefined): Promise<Response> {
     try {
       const { keys } = await this.#receipts(1);
       // Only admins get sums by key.
-      if (keys === undefined) throw new ApiFault(403, "this key is no admin's");
+      if (keys === undefined) throw new ApiFault(403, "this is not an admin's key");
       return new Response(ReadableStream.from(this.#parts(trial)) as unknown as globalThis.ReadableStream, {
         headers: HEADERS,
       });
@@ -191,7 +191,7 @@ export class Visit {
     const { key } = await this.c.req.parseBody();
     const secret = typeof key === "string" ? key.trim() : "";
     const owner = await this.options.keys.find(secret);
-    if (!owner?.scopes.includes("admin")) return this.#short(401, signInSection("This is not the key of an admin."));
+    if (!owner?.scopes.includes("admin")) return this.#short(401, signInSection("This is not an admin's key."));
     const secure = new URL(this.c.req.url).protocol === "https:" || this.c.req.header("x-forwarded-proto") === "https";
     const cookie = { httpOnly: true, sameSite: "Strict", path: "/", maxAge: LASTS / 1000, secure } as const;
     setCookie(this.c, COOKIE, this.sessions.open(secret), cookie);
@@ -210,7 +210,7 @@ export class Visit {
   }
 }
 
-/** Why the trial cannot run; undefined if it can. */
+/** The reason the trial cannot run; undefined if it can. */
 function faultOf({ prompt, recipes }: Trial): string | undefined {
   if (prompt.trim() === "") return "The prompt is empty; expected a question or a text to work on.";
   const place = recipes.indexOf("");

@@ -30,7 +30,7 @@ export interface TrainedRows {
 
 /** A tensor that is trained in full, in float32. */
 export interface SavedTensor {
-  /** Its canonical name. */
+  /** The tensor's canonical name. */
   readonly name: string;
   readonly shape: readonly number[];
   values(): Float32Array;

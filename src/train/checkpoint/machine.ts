@@ -14,7 +14,7 @@ export const thisMachine = (): Machine => ({
   processor: [process.arch, ...kernelInstructions()].join(" "),
 });
 
-/** Explains why a run resumed on this machine may differ in its last bits; undefined if it cannot. */
+/** Explains why a run resumed on this machine may differ in its last bits; undefined if the run cannot differ. */
 export function driftOf(before: Machine, now: Machine): string | undefined {
   if (before.onnxruntime !== now.onnxruntime)
     return `the checkpoint was written with ONNX Runtime ${before.onnxruntime}, but this machine has ${now.onnxruntime}: losses may differ in their last bits`;

@@ -15,7 +15,7 @@ import { writeConfig } from "../../weights/safetensors/write-config.ts";
 export interface WritableModel {
   /** The contents of `config.json`. */
   readonly config: JsonObject;
-  /** Maps canonical names to the names in the base's checkpoint or in a new one. */
+  /** Maps canonical names to the names in the base's checkpoint or in a new checkpoint. */
   readonly names: Names;
   /** Tensors by canonical name; matrices as [outputs, inputs]. */
   readonly tensors: ReadonlyMap<string, WritableTensor>;

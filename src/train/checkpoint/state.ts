@@ -54,7 +54,7 @@ export interface KeptState extends TrainingState {
   buffer(name: string, shape: readonly number[]): Float32Array<ArrayBuffer>;
 }
 
-/** How many states to keep. */
+/** The number of states to keep. */
 const KEPT = 2;
 
 /** The folder that holds the states of a run, or of one stage. */
@@ -63,8 +63,8 @@ const nameOf = (step: number): string => `step-${step}`;
 
 /**
  * Stores a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. The
- * folder gets this name once complete; then all states but this and the previous one are removed. A stage's states
- * lie in `checkpoints/STAGE`.
+ * folder gets this name once complete; then all other states except the previous one are removed. A stage's states
+ * are in `checkpoints/STAGE`.
  * @throws UserError if writing fails; earlier states are not changed
  */
 export async function keepState(

@@ -18,9 +18,9 @@ export interface RankedList {
 
 /** An image among the tokens of a row. */
 export interface PlacedImage {
-  /** The position of its first token. */
+  /** The position of the image's first token. */
   readonly at: number;
-  /** Its pixels as the model reads them, [channels, side, side]. */
+  /** The image's pixels as the model reads them, [channels, side, side]. */
   pixels(): Float32Array;
 }
 
@@ -48,7 +48,7 @@ export interface Batch {
   readonly labelled: number;
   /** [rows, tokens]: each label's weight in the loss; default: 1. */
   readonly weights?: Float32Array;
-  /** The number of samples; rows that pad an epoch's last batch hold none. */
+  /** The number of samples; rows that pad an epoch's last batch hold no sample. */
   readonly samples: number;
   /**
    * [rows, tokens]: the index of each position's sample in its row, from 0, or −1. Absent if no row holds more than one
@@ -74,7 +74,7 @@ export interface Batch {
   readonly drawings?: NoisyImages;
   /** Each row's latent vectors; absent if rows have none. */
   readonly latents?: readonly PlacedLatents[];
-  /** The number of tokens per row that programs read; absent if they read all. */
+  /** The number of tokens per row that programs read; absent if they read whole rows. */
   readonly lengths?: Int32Array;
   /** The number of tokens per row without padding, if `lengths` is absent; default: all. */
   readonly filled?: Int32Array;
@@ -129,7 +129,7 @@ export interface BatchRow {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
   readonly documents?: Int32Array;
-  /** The lists that its samples rank, with positions in the row. */
+  /** The lists that the row's samples rank, with positions in the row. */
   readonly lists?: readonly RankedList[];
   readonly image?: PlacedImage;
   readonly seen?: SeenRow;

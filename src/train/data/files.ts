@@ -25,5 +25,5 @@ export function hashOf(texts: Iterable<string>): string {
   return hash.digest("hex");
 }
 
-/** True if a file is JSON Lines by its name. */
+/** True if a file's name marks it as JSON Lines. */
 export const isJsonLines = (file: string): boolean => /\.(jsonl|ndjson)$/i.test(file);

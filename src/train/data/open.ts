@@ -57,8 +57,8 @@ export interface RunData {
   /** The head over whole texts; absent for language models. */
   readonly head?: TextHeadSettings;
   /**
-   * The form of its prompts; `mixed` if some are raw and some are chats. Absent if an encoder or a method reads prompts
-   * in its own way.
+   * The data's prompt format; `mixed` if some prompts are raw and some are chats. Absent if an encoder or a method
+   * reads prompts in its own way.
    */
   readonly prompts?: AdapterRecord | "mixed" | undefined;
 }
@@ -84,11 +84,11 @@ function alike(options: DataOptions, { head }: Split): DataOptions {
   };
 }
 
-/** The prompt form of the data, if all samples have the same one. */
+/** The data's prompt format, if all samples have the same format. */
 export const recordOf = ({ prompts }: RunData): AdapterRecord | undefined =>
   prompts === "mixed" ? undefined : prompts;
 
-/** A warning if the data's prompts are mixed, so that their form is not recorded. */
+/** A warning that no prompt format is recorded, if the data's prompts are mixed. */
 export const mixedSentence = ({ prompts }: RunData): string | undefined =>
   prompts === "mixed"
     ? "the data contain both plain texts and chats: no prompt form is recorded, and `modicum run` uses the chat template without --raw"
@@ -183,7 +183,7 @@ function ofSamples(sources: Sources, share: number, options: DataOptions, tokeni
 const weightsOf = (sources: Sources): number[] | undefined =>
   sources.some(({ weight }) => weight !== undefined) ? sources.map(({ weight = 1 }) => weight) : undefined;
 
-/** @throws UserError for a weight where samples are not drawn by it */
+/** Rejects weights for data that are not sampled by weight. @throws UserError if a file has a weight */
 export function refuseWeights(sources: Sources, why: string): void {
   const other = sources.find(({ weight }) => weight !== undefined);
   if (other) throw new UserError(`${other.file}=${other.weight}: ${why}; omit the weight`, 2);

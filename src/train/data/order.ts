@@ -24,7 +24,7 @@ export function lastKept<T>(make: (epoch: number) => T): (epoch: number) => T {
   };
 }
 
-/** The order of `count` items in an epoch: random, and different in each epoch, if there is a seed; else unchanged. */
+/** The order of `count` items in an epoch: with a seed, random and different in each epoch; otherwise unchanged. */
 export const epochOrder = (count: number, seed: number | undefined): ((epoch: number) => Uint32Array) =>
   lastKept((epoch) =>
     seed === undefined
@@ -47,7 +47,7 @@ export function quotasOf(parts: readonly MixturePart[]): number[] {
 
 /**
  * Each epoch's items in random order, determined by seed and epoch; items are numbered part after part. In each
- * part, an epoch continues where the previous one ended; no item repeats before all of the part's items were used.
+ * part, an epoch continues where the previous one ended; no item repeats until all of the part's items have been used.
  */
 export function mixedOrder(parts: readonly MixturePart[], seed: number): (epoch: number) => Uint32Array {
   const quotas = quotasOf(parts);

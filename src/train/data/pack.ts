@@ -14,7 +14,7 @@ export interface Packing extends Batching {
 
 /**
  * Puts one or several samples into each row of `tokens` positions. Drops samples without a label, drops or cuts samples
- * that are too long, and counts both.
+ * that are too long, and counts the dropped and cut samples.
  * @throws UserError if no samples remain
  */
 export function sampleData(

@@ -12,7 +12,7 @@ export interface TextReading {
   read(text: string, head: TextHeadKind, limit: number): Int32Array;
 }
 
-/** The head that fits the data's first record. @throws UserError if neither head does */
+/** The head that fits the data's first record. @throws UserError if neither head fits */
 export function headFor(records: readonly PlacedRecord[]): TextHeadKind {
   const [first] = records;
   if (!first) throw new UserError("there are no samples");

@@ -82,7 +82,7 @@ export function textsOf(record: DataRecord): string[] {
   }
 }
 
-/** The prompt form of a record; undefined for records that only an encoder or a method reads. */
+/** The prompt format of a record; undefined for records that only an encoder or a method reads. */
 export function formOfRecord({ kind }: DataRecord): PromptForm | undefined {
   switch (kind) {
     case "text":
@@ -131,7 +131,7 @@ function recordOf(value: object, folder: string): DataRecord {
   throw new UserError(`expected ${forms}; got ${few(Object.keys(value)) || "no field"}`);
 }
 
-/** @throws UserError for rows that only methods of preferences read */
+/** @throws UserError for rows that only preference methods read */
 function refusePreferences(value: object, has: (field: string) => boolean): void {
   if (has("chosen") || has("rejected"))
     throw new UserError('"chosen" and "rejected" are preferences: give --method dpo (or orpo, simpo)');

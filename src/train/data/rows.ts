@@ -6,7 +6,7 @@ export interface Batching {
   readonly rows: number;
   /** Positions per row. */
   readonly tokens: number;
-  /** The shuffle seed; the order differs in each epoch. Without it, rows stay in order. */
+  /** The shuffle seed; the order differs in each epoch. Without a seed, rows stay in order. */
   readonly seed?: number | undefined;
 }
 

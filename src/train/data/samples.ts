@@ -14,7 +14,7 @@ import type {
   TextRecord,
 } from "./records.ts";
 
-/** A text's tokens without the last one; the label of each is the next token, or −1 if that one is not trained on. */
+/** A text's tokens without the last one; the label of each is the next token, or −1 if it is not trained on. */
 export interface Sample {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
@@ -46,11 +46,11 @@ export type LabelRule = "answers" | "all";
 
 /** A method's own readers of samples. */
 export interface SampleReaders {
-  /** Reads lists; without it, they are rejected. */
+  /** Reads lists; if absent, lists are rejected. */
   readonly readList?: ListReader | undefined;
   /** Arranges tokens into a sample; by default, each position predicts the next token. */
   readonly arrange?: Arrange | undefined;
-  /** Reads questions about pictures, for vision models; without it, they are rejected. */
+  /** Reads questions about pictures, for vision models; if absent, these questions are rejected. */
   readonly readSeen?: SeenReader | undefined;
 }
 
@@ -67,7 +67,7 @@ export const samplesOf = (
 ): Sample[] =>
   records.map(({ where, record }) => inFile(where, () => atMost(longest, sampleOf(record, tokenizer, rule, readers))));
 
-/** @throws UserError for a longer sample */
+/** @throws UserError for a sample with more than `longest` tokens */
 function atMost(longest: number, sample: Sample): Sample {
   if (sample.ids.length <= longest) return sample;
   throw new UserError(`the sample has ${sample.ids.length} tokens, expected at most ${longest}`);

@@ -75,7 +75,7 @@ async function filesAt(place: string): Promise<string[]> {
   return paths;
 }
 
-/** A file's path without its shard number and extension: `data/train` of `data/train-00000-of-00002.parquet`. */
+/** A file's path without its shard number and extension: `data/train` for `data/train-00000-of-00002.parquet`. */
 const splitOf = (path: string): string => path.replace(/(-\d+-of-\d+)?(\.\w+)+$/, "");
 
 const splitsOf = (tables: readonly string[]): string[] => [...new Set(tables.map(splitOf))];

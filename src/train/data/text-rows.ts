@@ -31,7 +31,7 @@ export interface TextSamples {
 interface TextBatching extends Pick<TextSamples, "batch"> {
   /** Samples per batch. */
   readonly size: number;
-  /** The shuffle seed; the order differs in each epoch. Without it, samples stay in order. */
+  /** The shuffle seed; the order differs in each epoch. Without a seed, samples stay in order. */
   readonly seed?: number | undefined;
 }
 

@@ -90,7 +90,7 @@ async function written(
   return { out, files: readdirSync(out).sort(), rows, notices: noticesOf(options, place) };
 }
 
-/** The checkpoint's names of the trained tensors. */
+/** The trained tensors' names in the checkpoint. */
 async function trainedNames(checkpoint: Checkpoint, { store }: Subject): Promise<string[]> {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const entries = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
@@ -128,7 +128,7 @@ function noticesOf(options: TrainOptions, place: string | undefined): string[] {
   const { patience, keepBest } = options;
   const omitted = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
   const needed =
-    "the base is a GGUF, which transformers cannot train: pass its Hugging Face form to train.py as --model";
+    "the base is a GGUF, which transformers cannot train: pass its Hugging Face version to train.py as --model";
   return [
     ...(place === undefined ? [`${needed}; unlike the GGUF's, its weights are not rounded, so the losses differ`] : []),
     ...(noiseOf(options)

@@ -13,7 +13,7 @@ export interface Unit {
   readonly names: readonly string[];
   /** The lowest layer that reads the unit; −1 is the embedding. */
   readonly layer: number;
-  /** The squared norm of its gradients. */
+  /** The squared norm of the unit's gradients. */
   readonly square: number;
 }
 
@@ -21,15 +21,15 @@ export interface Unit {
 export interface TrainedUnits {
   readonly units: readonly Unit[];
   readonly lowest: number;
-  /** Their share of the squared norm of all gradients. */
+  /** The units' share of the squared norm of all gradients. */
   readonly retained: number;
 }
 
 const sumOf = (units: readonly Unit[]): number => units.reduce((sum, { square }) => sum + square, 0);
 
 /**
- * Chooses the layer at which the backward pass ends, and from there up the units with the greatest gradients. The layer
- * is the highest for which these units hold the share of the squared norm that random units would hold on average.
+ * Chooses the layer at which the backward pass ends and, from that layer up, the units with the largest gradients. That
+ * layer is the highest for which these units hold the share of the squared norm that random units hold on average.
  */
 export function chooseTrained(units: readonly Unit[], share: number): TrainedUnits {
   const count = Math.max(1, Math.round((1 - share) * units.length));
@@ -41,6 +41,6 @@ export function chooseTrained(units: readonly Unit[], share: number): TrainedUni
   };
   const layers = [...new Set(units.map(({ layer }) => layer))].sort((a, b) => b - a);
   const choices = layers.map(from).filter((choice) => choice.units.length === count);
-  // If all layers are candidates, the greatest units hold at least this share, up to rounding.
+  // If all layers are candidates, the units with the largest gradients hold at least this share, up to rounding.
   return choices.find(({ retained }) => retained >= 1 - share) ?? choices.at(-1)!;
 }

@@ -47,7 +47,7 @@ export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, s
 
 /**
  * Attention from all queries to all keys that no mask hides. Unlike in nn/attend.ts, heads come first: an added term's
- * shape must be a suffix of the scores'.
+ * shape must be a suffix of the scores' shape.
  */
 function attendMasked(
   { q, k, v, hidden }: Readonly<Record<"q" | "k" | "v" | "hidden", Tensor>>,

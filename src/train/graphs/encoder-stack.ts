@@ -10,7 +10,7 @@ const TEXTS = [sym("batch"), sym("tokens")] as const;
 
 const maskIn = (g: Graph): Tensor => g.input("mask", "i32", TEXTS);
 
-/** The inputs `x`, the last layer's stream, and `mask`, with the hidden states [batch, tokens, hidden]. */
+/** The inputs `x` (the last layer's stream) and `mask`, and the hidden states [batch, tokens, hidden]. */
 export function hiddenIn(g: Graph, encoder: Encoder) {
   const x = g.input("x", "f32", [kept, encoder.config.hidden]);
   const mask = maskIn(g);

@@ -6,7 +6,7 @@ import { withoutLayer } from "./trainable.ts";
 const NAMES = /^[\w.\-,\s]*$/;
 
 /**
- * The matrices that get LoRA layers, written like PEFT's `target_modules`: names, endings of names after a dot, or a
+ * The matrices that get LoRA layers, written like PEFT's `target_modules`: names, name endings after a dot, or a
  * regular expression for whole names. Names are either Hugging Face's or canonical.
  */
 export class LoraTargets {

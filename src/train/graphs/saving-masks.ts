@@ -75,7 +75,7 @@ const nameOf = (mask: number): string => `hidden:${mask}`;
 const inputOf = (g: Graph, name: string, dtype: DType, shape: readonly number[]): Tensor =>
   g.inputs.find((port) => port.name === name)?.tensor ?? g.input(name, dtype, shape);
 
-/** 1 for tokens of images. */
+/** 1 for image tokens. */
 function visualOf(rows: readonly (readonly VisualSpan[])[], tokens: number): Int32Array {
   const visual = new Int32Array(rows.length * tokens);
   for (const [row, spans] of rows.entries())
@@ -91,7 +91,7 @@ export function refuseSave({ save }: Pick<TrainOptions, "save">, trained: string
   if (save !== undefined) throw new UserError(`save: ${trained} is trained without savings; omit save`, 2);
 }
 
-/** @throws UserError unless the samples of a run with a saving are texts from their first token to their last */
+/** @throws UserError if a run with a saving trains an encoder, packs samples or uses a method's own sample format */
 export function checkSave(
   { save, packing, method }: Pick<TrainOptions, "save" | "packing" | "method">,
   { head, training }: RunData,
@@ -107,7 +107,7 @@ export function checkSave(
     );
 }
 
-/** The masks of the saving in a run's options; undefined without one. @throws UserError */
+/** The masks of the saving in a run's options; undefined without a saving. @throws UserError */
 export function savingMasks(save: string | undefined, decoder: Decoder): SavingMasks | undefined {
   if (save === undefined) return undefined;
   const step = parseStep(save);

@@ -42,7 +42,7 @@ const MOST = 26;
 /**
  * Scores a list with the language model's own programs: its position is repeated once per letter, with that letter as
  * the label. The nats are then the letters' negative logits plus a constant. Since the ranking loss's gradient sums to
- * 0, weighting the labels by it gives the right gradient.
+ * 0, weighting the labels by it gives the correct gradient.
  */
 class RankingHead implements Head {
   readonly #rows: TokenRows;

@@ -2,7 +2,7 @@
 export const heads = ["lm", "classes", "embedding"] as const;
 export type HeadKind = (typeof heads)[number];
 
-/** A head over whole texts, as a run's data require. */
+/** The head over whole texts that a run's data require. */
 export type TextHeadSettings =
   | { readonly kind: "classes"; readonly labels: readonly string[] }
   | { readonly kind: "embedding" };

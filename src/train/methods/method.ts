@@ -32,7 +32,7 @@ export interface Method<O = unknown> {
   arrange?(options: O, run: DataHost): Arrange;
   /** Replaces the model's own head. */
   objective?(options: O, objective: Objective): Objective;
-  /** Losses at layers before the last. @throws UserError if the model lacks such layers */
+  /** Losses at layers before the last. @throws UserError if the model lacks these layers */
   exits?(options: O, model: Pick<Trainee, "stack" | "objective">): ExitLosses;
   /** A loss on each router's logits. @throws UserError if the model has no experts */
   routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): Trainee["routerLoss"];
@@ -57,11 +57,11 @@ export interface Method<O = unknown> {
    * first stage. May write into the run's folder. @throws UserError
    */
   estimate?(options: O, run: OpenTerms): Promise<Estimate>;
-  /** True if only this method's `stages` can train a run's model; the run need not name the method then. */
+  /** True if only this method's `stages` can train a run's model; the run then need not name the method. */
   owns?(run: TrainOptions, base: Checkpoint | undefined): Promise<boolean>;
   /**
-   * The options that `stages` reads beside those that every run has; all others are rejected. If absent, `stages`
-   * rejects them itself.
+   * The options that `stages` reads in addition to the options of every run; all other options are rejected. If absent,
+   * `stages` rejects other options itself.
    */
   readonly reads?: readonly (keyof TrainOptions)[];
   /** For methods whose models no lab task can score: the reason, and what to judge those models by instead. */
@@ -94,7 +94,7 @@ export interface FittedOptions {
 /** Special tokens that a method adds. */
 export interface NewTokens {
   readonly names: readonly string[];
-  /** Existing special tokens whose rows the first new tokens take over, in this order; the others get new rows. */
+  /** Existing special tokens whose rows the first new tokens take over, in this order; the rest get new rows. */
   readonly inPlaceOf?: readonly string[];
 }
 

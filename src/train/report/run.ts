@@ -23,7 +23,7 @@ export interface TrainingSummary {
   /** The number of samples in all steps, with repetitions. */
   readonly samples: number;
   readonly ended: "steps" | "patience" | "unfinished";
-  /** In nats per label, as in a run's result; undefined before the first step. */
+  /** Losses in nats per label, as in a run's result; undefined before the first step. */
   readonly loss?: { readonly first: number; readonly last: number; readonly best: number };
   /** True if `best` is a held-out loss. */
   readonly heldOut?: boolean;

@@ -11,7 +11,7 @@ import type { Session } from "./session.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 import type { LabTasks } from "./tasks.ts";
 
-/** The needs of a run before it has a folder. */
+/** The options for opening a run that has no folder yet. */
 type DryRunTerms = Omit<OpenTerms, "out" | "resumes">;
 
 /** Estimates a run from a small part of its data; stores nothing. @throws UserError */
@@ -34,7 +34,7 @@ export async function dryRun(
 
 /**
  * Checks that a run can begin or resume, by opening its model and data, without storing anything; returns its total
- * number of steps. @throws UserError if it cannot
+ * number of steps. @throws UserError if the run cannot begin or resume
  */
 export async function checkOptions(
   { options: wanted, out, labTasks }: Pick<Session, "options" | "out" | "labTasks">,

@@ -32,7 +32,7 @@ export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): 
   return chosen;
 }
 
-/** The method that alone can train a run's model, if any. @throws UserError */
+/** The only method that can train a run's model, if any. @throws UserError */
 async function ownerOf({
   options,
   openBase,

@@ -34,7 +34,7 @@ export interface TrainingReceipt {
   };
   /** Counters of the method. */
   readonly work?: Readonly<Record<string, WorkCount>>;
-  /** The prompt form of the data, with the hash of the model's chat template; absent if prompts have several forms. */
+  /** The data's prompt format, with the hash of the model's chat template; absent if prompts have several formats. */
   readonly prompts?: AdapterRecord;
   /** Milliseconds in total, and in each part of the method's steps. */
   readonly ms: { readonly total: number } & Readonly<Record<string, number>>;

@@ -51,7 +51,7 @@ export function startFrom(subject: AnySubject, options: TrainOptions, folder: st
   else startFromAdapterIn(folder, subject);
 }
 
-/** Loads the weights of the other run's best evaluation if it stores them, else their average or the last step's. */
+/** Loads the other run's best weights if it stores them, else its averaged weights or the last step's weights. */
 function startFromRun({ store }: AnySubject, options: TrainOptions, folder: string, state: KeptState): void {
   const before = trainOptions.safeParse(state.config).data ?? state.config;
   const changed = differences(options, before).filter((difference) => MEANING.test(difference));

@@ -194,7 +194,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     this.counters.ms += ms;
   }
 
-  /** The bill of its steps. */
+  /** The bill for the run's steps. */
   get work(): Work {
     const { forward, backward, denseBackward, exits, tokens, samples, ms, updates } = this.counters;
     const { updateFlops = 0, prompts } = this.stage;

@@ -33,7 +33,7 @@ export interface Session {
 export interface SessionEvents {
   onStep?: ((report: StepReport) => void) | undefined;
   onNotice?: ((sentence: string) => void) | undefined;
-  /** Called once before the first step, with the number of completed steps and of their tokens. */
+  /** Called once before the first step, with the number of completed steps and their total tokens. */
   onBegin?: ((done: Pick<StepReport, "step" | "tokens">) => void) | undefined;
 }
 
@@ -49,8 +49,8 @@ export interface TrainResult {
   /** The number of samples in all steps, with repetitions. */
   readonly samples: number;
   /**
-   * Nats per label: the first step's, the last step's, and the best held-out loss (the last step's without held-out
-   * data).
+   * Losses in nats per label: the first step's, the last step's, and the best held-out loss (without held-out data,
+   * the last step's loss).
    */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
   /** True if `best` is a held-out loss; `first` and `last` are training losses. */

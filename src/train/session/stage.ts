@@ -68,7 +68,7 @@ export interface Stage extends Disposable {
   readonly frozen?: FrozenChoice | undefined;
   /** Notices about the stage's options and data. */
   readonly notices?: readonly string[];
-  /** The prompt form of the data, if they have one form. */
+  /** The data's prompt format, if all samples have the same format. */
   readonly prompts?: AdapterRecord | undefined;
   /** The first samples as readable text; absent for data without texts. */
   readonly preview?: readonly string[];
@@ -82,7 +82,7 @@ export interface Stage extends Disposable {
   bill?(steps: number): MethodBill;
 }
 
-/** The terms with which stages of a run are opened. */
+/** The options and callbacks for opening a run's stages. */
 export interface OpenTerms {
   readonly options: TrainOptions;
   /** The run's folder. */

@@ -16,7 +16,7 @@ import { type BoundProgram, Program } from "../../runtime/program.ts";
 import type { OptimizerOptions } from "../options.ts";
 import type { Parameter, ParameterStore, Span } from "./parameters.ts";
 
-/** Elements per program run: few enough for a slice to fit in caches, and enough to outweigh the call. */
+/** Elements per program run: few enough for a slice to fit in caches, and enough to outweigh the call's overhead. */
 const SLICE = 262_144;
 
 /** The numbers that change from step to step. */

@@ -7,7 +7,7 @@ import type { Sizes } from "../../weights/weight-source.ts";
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The index of its first element in the flat buffers. */
+  /** The index of the tensor's first element in the flat buffers. */
   readonly offset: number;
   readonly trained: boolean;
 }
@@ -44,7 +44,7 @@ export class ParameterStore implements Disposable {
   readonly vectors: Span;
   readonly #places: ReadonlyMap<string, Parameter>;
 
-  /** `trained` selects the trained tensors by name; of one `JoinedTensors`, either all tensors are trained, or none. */
+  /** `trained` selects the trained tensors by name; in each `JoinedTensors`, either all tensors are trained or none. */
   constructor(joined: readonly JoinedTensors[], trained: (name: string) => boolean) {
     const places = new Map<string, Parameter>();
     let end = 0;

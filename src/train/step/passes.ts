@@ -23,7 +23,7 @@ interface ExitHead extends Omit<ExitLoss, "objective"> {
   readonly head: Head;
 }
 
-/** The terms for a step of a single batch. */
+/** The batch's place in a step of a single batch. */
 const ALONE: StepTerms = { before: 0, scale: 1 };
 
 /** A placeholder shape, for graphs that do not depend on it. */
@@ -101,7 +101,7 @@ export class Passes implements Disposable {
       await this.#exit(batch, weight, layer);
       ran.add(layer);
     }
-    // At layers below the first trained one, only heads are trained.
+    // At layers below the first trained layer, only heads are trained.
     for (const layer of new Set(this.exits.map((exit) => exit.layer)))
       if (!ran.has(layer)) await this.#exit(batch, weight, layer);
     return nats;

@@ -8,7 +8,7 @@ import { noiseInputs } from "../graphs/noise.ts";
 import { type BatchInput, partsOf, type Shape } from "../graphs/stack.ts";
 import type { HeadTensors } from "../heads/objective.ts";
 
-/** A batch's terms within its step. */
+/** A batch's place and loss scale within its step. */
 export interface StepTerms {
   /** The number of earlier batches in the step. */
   readonly before: number;
@@ -20,7 +20,7 @@ export interface StepTerms {
 
 /** Rows of a batch that run through the layers together. Batches with equal views share the same object. */
 export interface BatchPart {
-  /** Its index in the batch. */
+  /** The part's index in the batch. */
   readonly at: number;
   readonly sizes: Bindings;
   readonly inputs: Binding;

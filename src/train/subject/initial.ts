@@ -9,7 +9,7 @@ export const DEVIATION = 0.02;
 /**
  * Initialises a model's parameters like GPT-2's (Radford et al. 2019): matrices and tables are normal with the given
  * deviation, those that write into the stream divided by √(2 · layers); gains are 1, biases and sinks 0. With `wanted`,
- * only parameters with these names.
+ * initialises only the parameters whose names it accepts.
  */
 export function fillRandomly(
   store: ParameterStore,

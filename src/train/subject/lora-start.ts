@@ -36,7 +36,7 @@ export function startFromAdapter(
   }
   const isDora = starts.some(({ layer }) => layer.magnitude);
   if (starts.length > 0 && isDora !== lora.use_dora)
-    throw new UserError(`start: ${folder} is ${isDora ? "a" : "no"} DoRA; expected lora.use_dora=${isDora}`);
+    throw new UserError(`start: ${folder} is ${isDora ? "a" : "not a"} DoRA; expected lora.use_dora=${isDora}`);
   const scale = loraScale(lora);
   for (const { layer, down, up, magnitude } of starts) {
     magnitude?.set(layer.magnitude!);

@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import { LEAST_STEPS, type ScreenOptions } from "./screen-options.ts";
 
-/** A point where runs are compared, and some stopped. */
+/** A point where runs are compared, and some are stopped. */
 export interface Rung {
   /** The completed share of each run's steps. */
   readonly share: number;

@@ -80,7 +80,7 @@ export function checkMeasured(runs: readonly WatchedRun[], { share }: Rung, meas
   throw new UserError(`screen: ${measure.best} is not measured by step ${step}; set mode to paper or report`);
 }
 
-/** Checks that a run is evaluated before the first rung. @throws UserError if not */
+/** Checks that a run is evaluated by the first rung. @throws UserError if it is not */
 export function checkEvaluations(
   { options, steps }: { readonly options: TrainOptions; readonly steps: number },
   [first]: readonly Rung[],

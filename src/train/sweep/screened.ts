@@ -18,9 +18,9 @@ export interface ScreenReport {
   readonly agreement: { readonly loss: number | null; readonly norm: number | null; readonly measure: number | null };
   /** The cost, as a share of the cost of running all runs to the end. */
   readonly cost: {
-    /** From the rungs alone, as if runs had equal cost: (k + (K − k)·φ) / K for one rung. */
+    /** The share expected from the rungs alone, if all runs cost the same: (k + (K − k)·φ) / K for one rung. */
     readonly planned: number;
-    /** In FLOPs; a stopped run's remaining steps are estimated from the steps that it ran. */
+    /** The share in FLOPs; a stopped run's remaining steps are estimated from the steps that it ran. */
     readonly flops: number;
   };
 }
@@ -63,7 +63,7 @@ function billOf({ out, steps, done }: WatchedRun): Bill {
   return { spent, whole: ran === 0 ? 0 : (spent * steps) / ran };
 }
 
-/** Correlations over completed runs: a positive sign means that the figure predicts a better run, with a lower measure. */
+/** Correlations over completed runs; if positive, the figure predicts a better run, with a lower measure. */
 function agreementOf(
   ranking: readonly RankedRun[],
   runs: readonly WatchedRun[],

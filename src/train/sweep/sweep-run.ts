@@ -84,7 +84,7 @@ export class SweepRun {
   }
 }
 
-/** @throws UserError if its folder holds a run of other options, or it cannot begin */
+/** @throws UserError if the run's folder holds a run with other options, or the run cannot begin */
 export async function planned({ name, options }: Setting, i: number, of: number, out: string, around: Around) {
   const folder = path.join(out, name);
   const steps = isDone(folder, options)

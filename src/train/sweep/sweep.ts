@@ -60,7 +60,7 @@ export async function runSweep(
   return screened ? { ...result, screen: screened(runs.map((run) => run.watched())) } : result;
 }
 
-/** Advances all runs through the screen's first steps, and stops the less promising ones. */
+/** Advances all runs through the screen's first steps, and stops the less promising runs. */
 async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, measure: Measure, around: Around) {
   if (screen.mode === "off") return { remaining: runs, stopped: [], screened: undefined };
   const steps = runs.map((run) => run.steps);

@@ -41,7 +41,7 @@ export async function encodeImages(
   return { read: (record) => sampleOf(record, seen.get(record.image)!, tokenizer, { vision, gap }), flops };
 }
 
-/** @throws UserError if image rows, which stay in memory as floats, take more than half of it */
+/** @throws UserError if image rows, which stay in memory as floats, take more than half of the memory */
 export function checkRows(rows: number, width: number, memory: number): void {
   const bytes = 4 * rows * width;
   if (bytes <= memory / 2) return;

@@ -17,7 +17,7 @@ import { visionLanguageModelOf } from "./vision-stack.ts";
 export const seesImages = (checkpoint: Checkpoint): boolean =>
   isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 
-/** True if the image encoder is trained with its decoder. A frozen one reads the images before the first step. */
+/** True if the image encoder is trained with its decoder. A frozen encoder reads the images before the first step. */
 type Sight = "trained" | "frozen";
 
 /** How a run's model reads images; undefined if it does not. @throws UserError for a model that cannot be trained */

@@ -17,7 +17,7 @@ interface ParsedRow {
   info: { lines: number };
 }
 
-/** @throws if two columns have one name: one's values would be lost */
+/** @throws if two columns share a name: the values of one would be lost */
 function distinct(names: string[]): string[] {
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice === undefined) return names;

@@ -32,7 +32,7 @@ export async function parseRows<T>(schema: z.ZodType<T>, rows: AsyncIterable<Row
   return all;
 }
 
-/** The value found, or, if the field is missing, the fields that exist (the first row of a table without a heading). */
+/** The actual value or, if the field is missing, the existing fields (the first row if a table has no heading). */
 function insteadOf(path: readonly PropertyKey[], value: unknown): string {
   const [field] = path;
   if (field === undefined || typeof value !== "object" || value === null) return "";

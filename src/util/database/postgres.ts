@@ -27,7 +27,7 @@ export interface PostgresKind {
 /** Time limits in milliseconds, for connecting and for an answer. */
 const [CONNECT_WITHIN, ANSWER_WITHIN] = [10_000, 30_000];
 
-/** Connections to a Postgres database, which several processes may share. Broken ones are replaced. */
+/** Connections to a Postgres database, which several processes may share. Broken connections are replaced. */
 export class Postgres {
   private constructor(
     /** The address without its password. */

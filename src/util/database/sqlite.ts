@@ -10,7 +10,7 @@ import { codeOf, DISK_FULL, reasonOf, unopened } from "../system-errors.ts";
 export interface SqliteKind {
   /** The noun for error messages, such as `ledger`. */
   readonly noun: string;
-  /** With its article. */
+  /** The noun with its article, such as `a ledger`. */
   readonly article: string;
   /** Marks a file as this kind. */
   readonly applicationId: number;
@@ -20,7 +20,7 @@ export interface SqliteKind {
   readonly fault: (sentence: string) => UserError;
 }
 
-/** The purpose of opening a file. Reading never creates one. */
+/** The purpose of opening a file. Opening for reading never creates a file. */
 export type Purpose = "read" | "write";
 
 /** Milliseconds to wait for another process's write. */
@@ -148,7 +148,7 @@ export function together<T>(db: Libsql.Database, path: string, write: () => T): 
 export async function openSqliteFile(path: string, kind: SqliteKind, purpose: Purpose): Promise<Libsql.Database> {
   const { noun, steps } = kind;
   if (purpose === "read" && !existsSync(path)) throw new UserError(`there is no ${noun} at ${path}`);
-  // Loaded on first use: it takes 20 ms, and answers must not wait for it.
+  // Loaded on first use, because loading libsql takes 20 ms, and answers must not wait for it.
   const { default: Libsql } = await import("libsql");
   try {
     makeFolders(dirname(path));

@@ -2,8 +2,8 @@ import { areUsable, type Bound, type Losses } from "./losses.ts";
 
 /**
  * The p-value of "the expected loss is above the risk" for losses of any type: one over the greatest wealth of a
- * gambler who bets, item by item, that losses are below the risk (Waudby-Smith and Ramdas, arXiv 2010.09686). It
- * depends on the order of the losses.
+ * gambler who bets, item by item, that losses are below the risk (Waudby-Smith and Ramdas, arXiv 2010.09686). The
+ * p-value depends on the order of the losses.
  */
 export function bettingPValue(losses: Losses, { risk, confidence }: Bound): number {
   if (!areUsable(losses, risk) || !(confidence > 0 && confidence < 1)) return 1;

@@ -2,8 +2,8 @@ import { binomialCdf } from "./binomial.ts";
 import { areUsable, type Losses } from "./losses.ts";
 
 /**
- * The p-value of "the expected loss is above `risk`" for losses from 0 to 1, by their mean alone: the smaller of Hoeffding's
- * and Bentkus' (Bates et al., arXiv 2101.02703). Betting needs fewer items when losses are small.
+ * The p-value of "the expected loss is above `risk`" for losses from 0 to 1, from their mean alone: the smaller of
+ * Hoeffding's and Bentkus' p-values (Bates et al., arXiv 2101.02703). Betting needs fewer items when losses are small.
  */
 export function hoeffdingBentkusPValue(losses: Losses<"binary" | "unit">, risk: number): number {
   if (!areUsable(losses, risk)) return 1;

@@ -16,7 +16,7 @@ export interface HeadModules {
     readonly className: string;
     /** The name of the last module, whose outputs are the scores. */
     readonly output: string;
-    /** The prefix of its other tensors' names, which a base model's file may omit. */
+    /** The name prefix of the classifier's other tensors, which a base model's file may omit. */
     readonly prefix: string;
   };
 }
@@ -54,7 +54,7 @@ function requireSame({ tensors, path }: Checkpoint, lora: Lora, own: ReadonlyMap
   if (problems.length > 0) throw doesNotFit(lora, path, problems);
 }
 
-/** Renames tensors as in the classifier's class, where a base model's file has shorter names. */
+/** Gives tensors the names in the classifier's class if a base model's file has shorter ones. */
 export function underClassNames(whole: Checkpoint, lora: Lora, { classifier }: HeadModules): Checkpoint {
   const { prefix = "" } = classifier ?? {};
   if (lora.head.size === 0 || [...whole.tensors.keys()].some((name) => name.startsWith(prefix))) return whole;

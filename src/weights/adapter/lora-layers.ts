@@ -32,7 +32,7 @@ interface Piece {
 
 /**
  * An adapter that stays separate from its base's weights, with one update per matrix product of the model. The base may
- * have any form, since its weights do not change.
+ * be in any format, since its weights do not change.
  */
 export class LoraLayers {
   readonly #requested = new Set<string>();
@@ -55,7 +55,7 @@ export class LoraLayers {
     return pieces.length > 0 ? this.#stacked(pieces, inputs, first) : undefined;
   }
 
-  /** The update of a table [rows, width] whose rows are looked up, as are then the rows of `down`. */
+  /** The update of a table [rows, width] whose rows are looked up; the rows of `down` are then looked up as well. */
   table(name: string, [rows, width]: readonly [rows: number, width: number]): LoraLayer | undefined {
     const update = this.#find(name, "table", rows, width);
     return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);
@@ -113,7 +113,7 @@ export class LoraLayers {
     return { rank, down, up, ...(magnitude && { magnitude }) };
   }
 
-  /** Accepts that updates of a matrix go unused, because no program of this model uses it. */
+  /** Lets the updates of a matrix go unused, because no program of this model uses the matrix. */
   passOver(name: string): void {
     for (const module of this.layout.modules(name)) this.#requested.add(module);
   }

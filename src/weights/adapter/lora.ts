@@ -143,7 +143,7 @@ export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint =
 /** The name of the weights prepared with a folder's adapter. */
 export const variantOf = (folder: string): string => `adapter-${sha256Of(realpathSync(folder)).slice(0, 16)}`;
 
-/** @throws UserError for a DoRA, wherever only the two factors of an update are used; `what` completes the sentence */
+/** @throws UserError for a DoRA, wherever only the two factors of an update are used; `what` completes the message */
 export function refuseDora({ folder, updates }: Lora, what: string): void {
   if ([...updates.values()].some(({ magnitude }) => magnitude))
     throw new UserError(

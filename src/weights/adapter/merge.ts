@@ -15,8 +15,8 @@ export const isMergeable = ({ config, tensors }: Checkpoint, { updates, rows }: 
   );
 
 /**
- * Merges a LoRA adapter into a checkpoint: tensors that the adapter updates read as sums. The files of both identify
- * the prepared weights.
+ * Merges a LoRA adapter into a checkpoint, where updated tensors are then read as sums. The files of both
+ * identify the prepared weights.
  * @throws UserError if the adapter is for another model
  */
 export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
@@ -34,7 +34,7 @@ export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
   };
 }
 
-/** The updates, keyed by the checkpoint's names of the tensors that they change. */
+/** The updates, keyed by the changed tensor's name in the checkpoint. */
 function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update> {
   const updates = new Map<string, Update>();
   const problems: string[] = [];
@@ -59,7 +59,7 @@ const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | 
   OLDER_LANGUAGE.map((older) => tensors.get(`${module.replace(LANGUAGE, older)}.weight`)).find((found) => found) ??
   [...tensors.values()].find(({ name }) => withoutOuter(name) === `${module}.weight`);
 
-/** Prefixes of a vision model's decoder modules: since transformers 4.52, and before. */
+/** Prefixes of a vision model's decoder modules: since transformers 4.52, and in earlier versions. */
 const LANGUAGE = /^model\.language_model\.|^(?=lm_head$)/;
 const OLDER_LANGUAGE = ["language_model.model.", "language_model.", "model."];
 

@@ -19,13 +19,13 @@ export interface WeightedAdapter {
 /** The sum of several adapters; its factors are computed when read. */
 interface MergedAdapter {
   readonly lora: Lora;
-  /** Its PEFT settings. */
+  /** The PEFT settings of the sum. */
   readonly config: JsonObject;
 }
 
 /**
  * Merges several adapters of the same base.
- * @throws UserError if they have different bases or prompt forms, are not plain LoRA, or have ranks that the method
+ * @throws UserError if they have different bases or prompt formats, are not plain LoRA, or have ranks that the method
  * cannot mix
  */
 export function mergeAdapters(adapters: readonly WeightedAdapter[], how: Combination): MergedAdapter {
@@ -138,7 +138,7 @@ function requireMixable(module: string, parts: readonly AdapterUpdate[], { type 
 }
 
 /**
- * Computes both factors at once. Keeps the second until it is read, and neither afterwards, because all factors
+ * Computes both factors when one is read, keeps the other until it is read, and then keeps neither: all factors
  * together may exceed memory.
  */
 function readInTurn(compute: () => CombinedFactors): Pick<Update, "a" | "b"> {

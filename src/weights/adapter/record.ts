@@ -7,7 +7,7 @@ import { readOptionalJson, sha256 } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { promptForms } from "../tokenizer/index.ts";
 
-/** The form of the prompts that an adapter was trained on. PEFT has no field for this, and ignores unknown files. */
+/** The prompt format that an adapter was trained on. PEFT has no field for this, and ignores unknown files. */
 const adapterRecord = z.strictObject({
   prompt: z.enum(promptForms),
   /** SHA-256 of the model's chat template in training; absent if it had none. */

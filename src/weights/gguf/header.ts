@@ -19,11 +19,11 @@ export interface GgufFile {
 }
 
 const DEFAULT_ALIGNMENT = 32;
-/** The size of a key length, a type and one byte of value. */
+/** The size of a key's length, a type and a value of one byte. */
 const MIN_ENTRY = 8 + 4 + 1;
-/** The size of a name length, a number of dimensions, a type and an offset. */
+/** The size of a name's length, a number of dimensions, a type and an offset. */
 const MIN_TENSOR = 8 + 4 + 4 + 8;
-/** A limit of over a hundred times any model's entries, so that a damaged count cannot fill memory. */
+/** A limit over a hundred times the entries of any model, so that a damaged count cannot fill memory. */
 const MAX_ENTRIES = 2 ** 20;
 
 /**

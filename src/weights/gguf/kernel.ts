@@ -6,7 +6,7 @@ import type { GgmlType } from "./types.ts";
 
 /** The form in which kernels use a storage type. */
 export interface KernelForm {
-  /** The smallest number of bits that the kernels support and that hold its codes exactly. */
+  /** The smallest number of bits that the kernels support and that hold the type's codes exactly. */
   readonly bits: CodeBits;
   /** The number of columns that share a scale. */
   readonly block: Block;

@@ -1,7 +1,7 @@
 import { toHalf, toHalves } from "./half.ts";
 import { byteLength, type GgmlType } from "./types.ts";
 
-/** The storage types for writing. */
+/** The storage types that can be written. */
 export type WrittenType = Extract<GgmlType, "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1">;
 
 /** The number of weights per block. */

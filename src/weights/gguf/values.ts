@@ -49,8 +49,8 @@ export const TYPED_ARRAYS = {
 
 const MAX_DEPTH = 4;
 /**
- * A boolean takes one byte in the file and eight in memory; an inner array takes 12 and about 200. The file's size
- * alone is therefore not a sufficient limit.
+ * A boolean takes 1 byte in the file and 8 in memory; an inner array takes 12 bytes in the file and about 200 in
+ * memory. The file's size alone is therefore not a sufficient limit.
  */
 const MAX_BOXED = 2 ** 20;
 

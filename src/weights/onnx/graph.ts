@@ -17,8 +17,8 @@ export interface Initializer {
   readonly type: Dtype | undefined;
   readonly shape: readonly number[];
   /**
-   * The place of its little-endian elements, in the model's file or one beside it; or the elements themselves, if there
-   * are few.
+   * The place of the tensor's little-endian elements, in the model's file or a file beside it; if there are few, the
+   * elements themselves.
    */
   readonly data: Place | readonly number[];
 }

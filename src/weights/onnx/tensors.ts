@@ -1,7 +1,7 @@
 import type { StoredTensor } from "../checkpoint.ts";
 import type { Initializer, OnnxGraph, OnnxNode } from "./graph.ts";
 
-/** An initializer, which may consist of bytes with one scale and zero point for all, or one per index of an axis. */
+/** An initializer, which may consist of bytes with one scale and zero point, or one of each per index of an axis. */
 export interface OnnxArray {
   readonly data: Initializer;
   readonly scale?: Initializer | undefined;

@@ -6,7 +6,7 @@ import { keepTuning, rotatedLosses } from "./tuning.ts";
 /** The hash of a model that may use rotated bytes by default. */
 export const KNOWN = Object.keys(rotatedLosses)[0]!;
 
-/** A file with that hash, in a temporary home where timing chose rotated bytes for it, until the test ends. */
+/** `file` with the hash `KNOWN`, in a temporary home where timing chose rotated bytes for it, until the test ends. */
 export async function chosenRotated(file: string): Promise<ResolvedModel> {
   withEnv({ MODICUM_HOME: tempFolder(), MODICUM_TUNE: "" });
   const source = { ...(await resolveModel(file)), sha256: KNOWN };

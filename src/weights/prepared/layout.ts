@@ -74,7 +74,7 @@ export interface MinimumMatrix extends Pick<KernelMatrix, "rows" | "codes" | "sc
 export const fromMinimum = (bits: CodeBits, matrix: MinimumMatrix): KernelMatrix =>
   bits === 8 ? inWholeSteps(matrix) : withDigits(matrix);
 
-/** The error is at most 1/248 of the block's largest weight; in ggml files, 0.2 % of the weights (docs/log.md). */
+/** The error is at most 1/248 of the block's largest weight; its relative RMS in ggml files is 0.2 % (docs/log.md). */
 function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
   const most = 2 ** codeBits - 1;
   const zero = new Uint8Array(scale.length);

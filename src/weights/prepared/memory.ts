@@ -17,6 +17,6 @@ export function checkMemory(path: string, weights: number, limit: number): void 
   if (weights <= limit) return;
   const most = `${(limit / BLOCK_BYTES / 1e9).toFixed(1)} billion parameters in 8 bits`;
   throw new UserError(
-    `${path}: its weights take ${gigabytes(weights)} of memory, but this machine has ${gigabytes(limit)}; at most a model of ${most} would fit`,
+    `${path}: its weights take ${gigabytes(weights)} of memory, but this machine has ${gigabytes(limit)}; a model of at most ${most} would fit`,
   );
 }

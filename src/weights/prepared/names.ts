@@ -10,7 +10,7 @@ export interface TensorPlace {
   readonly transposed?: true;
   /** The outputs to take from a fused tensor. */
   readonly rows?: Rows;
-  /** The shape in the checkpoint, if it differs and has the same number of elements. */
+  /** The shape in the checkpoint, if it differs from the model's but has the same number of elements. */
   readonly shape?: readonly number[];
   /** Selects one matrix of a stack [matrices, rows, columns], or one of `of` blocks of equal height in a matrix. */
   readonly block?: StackBlock;

@@ -5,7 +5,7 @@ import { everyRow, type KernelMatrix } from "./layout.ts";
 import { type Every, keyOf, type Names, type StackBlock, type TensorPlace } from "./names.ts";
 import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 
-/** How many weights are converted to float32 at a time while a matrix is rounded. */
+/** The number of weights converted to float32 at a time while a matrix is rounded. */
 const CHUNK = 2 ** 22;
 
 /** One tensor in the model's shape: a stored tensor or a slice of it, transposed if necessary. */
@@ -199,7 +199,7 @@ function asInFile(shape: readonly number[], { transposed, every }: TensorPlace):
 const scaledSide = (shape: readonly number[], { side }: Every, factor: number): readonly number[] =>
   side === "rows" ? shape.with(0, shape[0]! * factor) : shape.with(-1, shape.at(-1)! * factor);
 
-/** Describes how a stored tensor's shape differs from `expected`, in the checkpoint's form; undefined if equal. */
+/** Describes how a stored tensor's shape differs from `expected`, in the checkpoint's layout; undefined if equal. */
 function misfit(shape: readonly number[], stored: TensorPlace, expected: readonly number[]): string | undefined {
   const { transposed, rows } = stored;
   if (stored.shape) {

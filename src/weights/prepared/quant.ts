@@ -6,10 +6,10 @@ import type { Part } from "./part.ts";
 import type { Bits } from "./quantize.ts";
 
 /**
- * Forms of weights. Quantised GGUF weights run in the kernels' form of their type, unless it is `f32`. For floats, `q8`
- * rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits except for token vectors, `f32` rounds nothing; `auto` is `q8`
- * for safetensors, `f32` for GGUF. `q8r` rounds the layers' matrices of any type to rotated bytes; the rest is as in
- * `auto`.
+ * Forms of weights. Except with `f32`, quantised GGUF weights run in the kernels' form of their type. For floats, `q8`
+ * rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits except for token vectors, and `f32` rounds nothing; `auto`
+ * is `q8` for safetensors and `f32` for GGUF. `q8r` rounds the layers' matrices of any type to rotated bytes, and
+ * treats all other weights as `auto` does.
  */
 export const quants = ["auto", "f32", "q8", "q4", "q8r"] as const;
 export type Quant = (typeof quants)[number];

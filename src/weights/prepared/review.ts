@@ -173,8 +173,8 @@ export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): 
 /** A name in which numbers are replaced, so that it is the same for all layers. */
 const kindOf = (name: string): string => name.replace(/\d+/g, "*");
 
-/** `model.layers.0.self_attn.q_proj` of `model.layers.0.self_attn.q_proj.weight`. */
+/** `model.layers.0.self_attn.q_proj` for `model.layers.0.self_attn.q_proj.weight`. */
 const moduleOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf("."))) || name;
 
-/** `model.layers.0.` of `model.layers.0.self_attn.q_proj.weight`; empty outside layers. */
+/** `model.layers.0.` for `model.layers.0.self_attn.q_proj.weight`; empty outside layers. */
 const layerOf = (name: string): string => /^.*?\.\d+\./.exec(name)?.[0] ?? "";

@@ -48,7 +48,7 @@ export class PreparedStore {
     return this.#known;
   }
 
-  /** The number of bytes that were prepared before. */
+  /** The number of bytes prepared earlier. */
   get bytes(): number {
     return endOf(this.#index);
   }

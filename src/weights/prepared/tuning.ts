@@ -12,12 +12,12 @@ import { readJson } from "../json-file.ts";
 import { preparedFolder, type ResolvedModel } from "../sources/store.ts";
 import { formOfModel, type ModelForm, type Quant } from "./quant.ts";
 
-/** Milliseconds for the timed products with one row, and per row of a prompt. */
+/** Milliseconds for the timed products: with one row, and per row of a prompt. */
 const times = z.object({ decode: z.number(), prefill: z.number() });
 
 const codesTuning = z.object({
   bits: z.literal([4, 8]),
-  /** False if the machine was too busy for meaningful times; `bits` then follows from its instructions. */
+  /** False if the machine was too busy for meaningful times; `bits` then follows from the processor's instructions. */
   steady: z.boolean(),
   /** Times by code width. */
   ms: z.object({ 4: times, 8: times }),
@@ -124,7 +124,7 @@ export function quantHere(source: Pick<ResolvedModel, "path" | "sha256">, quant:
   return found?.rotated?.chosen ? "q8r" : quant;
 }
 
-/** The form of a model's weights on this machine, including what timing chose. */
+/** The form of a model's weights on this machine, including the code width that timing chose. */
 export const formHere = (
   source: Pick<ResolvedModel, "path" | "sha256">,
   checkpoint: Checkpoint,

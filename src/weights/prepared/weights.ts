@@ -24,7 +24,7 @@ import { chosenBits } from "./tuning.ts";
 export { type Quant, quantOptions } from "./quant.ts";
 export type { Holding } from "./review.ts";
 
-/** A checkpoint's tensors as graph constants, in the kernels' layout. `names` maps to the checkpoint's names. */
+/** A checkpoint's tensors as graph constants, in the kernels' layout. `names` maps their names to the checkpoint's. */
 export class Weights implements WeightSource {
   private readonly store: PreparedStore;
   #review: Review | undefined;

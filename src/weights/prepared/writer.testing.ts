@@ -1,8 +1,8 @@
 import { PreparedStore } from "./store.ts";
 
 /**
- * Prepares fixed weights in the folder of its first argument, and prints its progress, for tests that kill it or run it
- * twice at once.
+ * Prepares fixed weights in the folder named by its first argument, and prints its progress, for tests that kill it or
+ * run it twice at once.
  */
 const [folder, mode] = process.argv.slice(2) as [string, "commit" | "hang"];
 const store = new PreparedStore(folder, "a model");

@@ -42,7 +42,7 @@ const decoders: Partial<Record<Dtype, Decode>> = {
   F64: decodeFloats("F64"),
 };
 
-/** The conversion of little-endian elements to float32, rounded to nearest; undefined for types without weights. */
+/** Converts little-endian elements to float32, rounded to nearest; undefined for types that weights cannot have. */
 export const decoderOf = (dtype: Dtype): Decode | undefined => decoders[dtype];
 
 function decodeFloats(type: "F16" | "BF16" | "F64"): Decode {

@@ -7,7 +7,7 @@ const FLOAT =
   /^( *"(?!floor_scale)\w*(?:softcapping|multipliers?|scaling|scale|factor|eps|theta|freq|alpha|limit|noise|dropout)": )(\[[^\]]*\]|-?\d+)(?=,?$)/gm;
 const WHOLE = /(?<![\d.e-])-?\d+(?![\d.e])/g;
 
-/** A placeholder for infinity, which some limits are and JSON lacks; Python reads and writes the word. */
+/** A placeholder for infinity, the value of some limits, which JSON lacks; Python reads and writes `Infinity`. */
 const INFINITY = "\0";
 const marked = (_: string, value: unknown): unknown => (value === Number.POSITIVE_INFINITY ? INFINITY : value);
 

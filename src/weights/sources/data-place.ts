@@ -13,7 +13,7 @@ interface PackagePlace {
   readonly members: readonly string[];
 }
 
-/** The text with which a place can be looked up again. */
+/** The name of a place; for a single file, `fileNamed` resolves it again. */
 export const placeName = (place: Place): string =>
   typeof place === "string" ? place : `${dataName(place.data)}:${shared(place.members)}`;
 
@@ -36,7 +36,7 @@ export const filesOf = async (place: Place, options: PullOptions = {}): Promise<
 async function fileNamed(text: string, options: PullOptions): Promise<string> {
   const source = remoteSource(text);
   if (source === undefined) return ownFile(text);
-  if (source.path === undefined) throw new UserError(`"${text}" names no file; add a colon and its path`, 2);
+  if (source.path === undefined) throw new UserError(`"${text}" names no file; add a colon and a path`, 2);
   if (source.kind === "hf") return hubFile({ ...source, file: source.path }, options);
   return (await packageFiles(source, [source.path], options))[0]!;
 }

@@ -15,7 +15,7 @@ interface HubFile {
   path: string;
   bytes: number;
   digest: Digest;
-  /** Its name in every client's cache: SHA-256 for a large file, Git's hash for a small one. */
+  /** The file's name in every client's cache: the SHA-256 of a large file, or Git's hash of a small file. */
   etag: string;
 }
 
@@ -58,7 +58,7 @@ export async function listRepository(mirror: HubMirror, options: PullOptions): P
   } catch (error) {
     if (error instanceof z.ZodError || error instanceof SyntaxError || error instanceof RangeError)
       throw new UserError(
-        `${new URL(endpoint()).host} answered about ${repo} in an unexpected form; expected a Hugging Face hub`,
+        `${new URL(endpoint()).host} answered about ${repo} in an unexpected format; expected a Hugging Face hub`,
       );
     throw error;
   }

@@ -13,7 +13,7 @@ export function hubRemote(mirror: HubMirror, url: string, what: string): Remote 
 export const fileUrl = ({ repo }: HubMirror, commit: string, path: string): string =>
   `${endpoint()}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
 
-/** Explains statuses and headers, the same that https://github.com/huggingface/huggingface_hub reads. */
+/** Explains the statuses and headers that https://github.com/huggingface/huggingface_hub also reads. */
 function explain(response: Response, { repo, revision = "main" }: HubMirror, what: string, hasToken: boolean) {
   const { status } = response;
   if (![401, 403, 404].includes(status)) return undefined;
@@ -26,7 +26,7 @@ function explain(response: Response, { repo, revision = "main" }: HubMirror, wha
   if (status === 401 && hasToken && code !== "RepoNotFound")
     return new UserError(`the hub refused the token in HF_TOKEN (HTTP 401) for ${repo}`);
   const hidden = hasToken
-    ? "or is private to others"
+    ? "or the token has no access"
     : "or it is private and HF_TOKEN must hold a token that may read it";
   return new UserError(`the hub has no repository ${repo} (HTTP ${status}): it does not exist, ${hidden}`);
 }

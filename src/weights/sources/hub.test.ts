@@ -341,7 +341,7 @@ describe("in one sentence, with nothing half-written:", () => {
   test.each(["<html>sign in</html>", "{}", "[]", '{"sha":"main"}'])("an answer that is not the hub's: %s", (answer) =>
     refused(
       { answer },
-      /^127\.0\.0\.1:\d+ answered about org\/tiny in an unexpected form; expected a Hugging Face hub$/,
+      /^127\.0\.0\.1:\d+ answered about org\/tiny in an unexpected format; expected a Hugging Face hub$/,
     ),
   );
 
@@ -350,7 +350,7 @@ describe("in one sentence, with nothing half-written:", () => {
     (path) =>
       refused(
         { files: { ...folder, x: { ...small("{}"), claims: { path } } } },
-        /in an unexpected form; expected a Hugging Face hub$/,
+        /in an unexpected format; expected a Hugging Face hub$/,
       ),
   );
 

@@ -12,7 +12,7 @@ class Lane {
   /** The number of bytes waiting to be read. */
   held = 0;
 
-  /** Starts fetching `[start, end)`; `first` is a connection that already delivers its beginning. */
+  /** Starts fetching `[start, end)`; `first` is a connection that already delivers the beginning of this range. */
   constructor(
     start: number,
     private readonly end: number,

@@ -70,11 +70,11 @@ describe("in one sentence", () => {
       error("E401", "Unable to authenticate\nmore"),
       "npm could not find @org/tiny@latest: Unable to authenticate (E401)",
     ],
-    ["", "npm answered about @org/tiny@latest in an unexpected form"],
-    ['{"tarball":"https://x.example/t.tgz"}', "npm answered about @org/tiny@latest in an unexpected form"],
+    ["", "npm answered about @org/tiny@latest in an unexpected format"],
+    ['{"tarball":"https://x.example/t.tgz"}', "npm answered about @org/tiny@latest in an unexpected format"],
     [
       '{"tarball":"https://x.example/t.tgz","integrity":"sha1-AAAA"}',
-      "npm answered about @org/tiny@latest in an unexpected form",
+      "npm answered about @org/tiny@latest in an unexpected format",
     ],
   ])("%s", async (text, sentence) => {
     withEnv({ PATH: fakeNpm({ "@org/tiny@latest": text }) });

@@ -11,7 +11,7 @@ export interface FoundTarball {
   url: string;
   file: string;
   digest: Digest;
-  /** The total number of bytes of its files, if the registry states it. */
+  /** The total number of bytes of the package's files, if the registry states it. */
   unpacked: number;
 }
 
@@ -36,7 +36,7 @@ export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): 
     );
   if (answer.status !== 0) throw new UserError(explain(wanted, answer));
   const parsed = dist.safeParse(lastOf(jsonIn(answer.stdout)));
-  if (!parsed.success) throw new UserError(`npm answered about ${wanted} in an unexpected form`);
+  if (!parsed.success) throw new UserError(`npm answered about ${wanted} in an unexpected format`);
   const { tarball, integrity, unpackedSize = 0 } = parsed.data;
   const digest: Digest = { algorithm: "sha512", hex: Buffer.from(integrity.slice(7), "base64").toString("hex") };
   return {

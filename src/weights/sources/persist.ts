@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import type { Pace, Remote } from "./connection.ts";
 import { hostOf, leastBytes, TransientError } from "./network.ts";
 
-/** An error for a network or a host that does not answer, as opposed to refusing. */
+/** An error for a network or a host that does not answer, as opposed to one that refuses. */
 export class Unreachable extends UserError {}
 
 export interface Persistence {

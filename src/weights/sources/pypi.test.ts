@@ -78,7 +78,7 @@ describe("in one sentence", () => {
     '{"install":[{"download_info":{"url":"not a url","archive_info":{}}}]}',
   ])("a report of another form: %j", async (stdout) => {
     withEnv({ PATH: fakePip({ tiny: { stdout: stdout || "\n" } }) });
-    await expect(findWheel(tiny)).rejects.toThrow("pip's report on tiny has an unexpected form");
+    await expect(findWheel(tiny)).rejects.toThrow("pip's report on tiny has an unexpected format");
   });
 
   test("no pip anywhere", async () => {

@@ -49,7 +49,7 @@ export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Pr
 
 function readReport(requirement: string, text: string): FoundWheel {
   const parsed = report.safeParse(jsonIn(text));
-  if (!parsed.success) throw new UserError(`pip's report on ${requirement} has an unexpected form`);
+  if (!parsed.success) throw new UserError(`pip's report on ${requirement} has an unexpected format`);
   const { url, archive_info } = parsed.data.install[0].download_info;
   const sha256 = archive_info.hashes?.sha256;
   return { url, file: decodeURIComponent(basename(new URL(url).pathname)), ...(sha256 !== undefined && { sha256 }) };
@@ -63,7 +63,7 @@ function explain(requirement: string, stderr: string): string {
     return `the package registry has no wheel of ${requirement}, only of other versions`;
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
-  // Before a stack trace, pip prints only this word, and the message comes last.
+  // Before a stack trace, pip prints only "Exception:"; the message then comes last.
   const errors = [...stderr.matchAll(/^ERROR: (?!Exception:$)(.*)$/gm)].map(([, line]) => line);
   return `pip could not find ${requirement}: ${errors.at(-1) ?? lastLine(stderr)}`;
 }

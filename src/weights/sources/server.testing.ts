@@ -3,12 +3,12 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 
-/** How the test server behaves. */
+/** The behaviour of the test server. */
 export interface Serving {
   body: Buffer;
-  /** True (the default) if it supports `Range`. */
+  /** True (the default) if the server supports `Range`. */
   ranges?: boolean;
-  /** True (the default) if it sends the length. */
+  /** True (the default) if the server sends the length. */
   length?: boolean;
   /** The status of the first, second, … response, until the file is sent. */
   failures?: ({ status: number; headers?: Record<string, string> } | undefined)[];

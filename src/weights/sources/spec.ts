@@ -4,7 +4,7 @@ import { suggest, UserError } from "../../util/errors.ts";
 import { aliases, type HubMirror, type PackageMirror } from "./aliases.ts";
 import { shipped } from "./shipped.ts";
 
-/** The model of a MODEL argument. */
+/** The model that a MODEL argument names. */
 export type ModelSpec = { kind: "alias"; name: string } | HubMirror | PackageMirror | OwnModel;
 
 /** A model already on this machine: shipped in a package, or the user's own file or folder. */

@@ -20,11 +20,11 @@ export interface ResolvedModel {
   name: string;
   /** Absolute path of the model's file or folder. */
   path: string;
-  /** The total number of bytes of its files. */
+  /** The total number of bytes of the model's files. */
   bytes: number;
   /** The source: `pypi:package:path`, or `file` for the user's own file. */
   source: string;
-  /** The SHA-256 in hex, checked after the download; for several files, of their list. Absent for a user's own file. */
+  /** The SHA-256 in hex, checked after the download; for several files, of the list. Absent for a user's own file. */
   sha256?: string;
 }
 

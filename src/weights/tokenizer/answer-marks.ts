@@ -15,7 +15,7 @@ export const HARMONY = {
   return: "<|return|>",
 } as const;
 
-/** How a model's chat template divides answers: tags around the reasoning, or messages in channels. */
+/** The way a model's chat template divides answers: tags around the reasoning, or messages in channels. */
 export type AnswerMarks = "think" | "harmony";
 
 /** Finds how a tokenizer's template divides answers; undefined if answers are undivided text. */
@@ -35,7 +35,7 @@ export const promptEnd = (tokenizer: Tokenizer, ids: readonly number[]): string 
 /** True if a prompt ends inside reasoning, which some templates open. */
 export const endsInReasoning = (prompt: string): boolean => /<think>\s*$/.test(prompt);
 
-/** The text to insert between a prompt and the beginning of its answer, which is not reasoning unless marked so. */
+/** The text to insert between a prompt and the given beginning of its answer, so that only marked text is reasoning. */
 export function beforeBegun(marks: AnswerMarks | undefined, prompt: string, begun: string): string {
   if (begun.trim() === "") return "";
   if (marks === "harmony") return `${HARMONY.channel}final${HARMONY.message}`;

@@ -4,7 +4,7 @@ import { bytesOfToken } from "./alphabet.ts";
 import { component, kind } from "./component.ts";
 import { compile, patternSchema } from "./pattern.ts";
 
-/** The text that a token adds; `first` is true for the first one shown. */
+/** The text that a token adds; `first` is true for the first token shown. */
 export type Detokenizer = (token: string, first: boolean) => Uint8Array | string;
 
 /** SentencePiece's rule: ▁ means a space, and `<0xE2>` a byte. `strip`: the first token's leading space is not shown. */

@@ -163,7 +163,7 @@ const processorTemplate = z.object({ chat_template: z.string().max(MOST_TEMPLATE
 function templatesOf(folder: string, template: z.output<typeof config>["chat_template"]): Templates {
   const file = join(folder, "chat_template.jinja");
   if (existsSync(file)) return { chat: templateIn(file) };
-  // Older vision models keep the template in this file.
+  // Older vision models keep the template in chat_template.json.
   const processor = readOptionalJson(join(folder, "chat_template.json"), processorTemplate);
   if (processor) return { chat: processor.chat_template };
   if (!Array.isArray(template)) return template ? { chat: template } : {};

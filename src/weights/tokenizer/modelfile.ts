@@ -95,7 +95,7 @@ function turnsIn(
   if (beforePlain !== beforeUser && !isUsual) return undefined;
   const usual = beforePlain === beforeUser ? undefined : beforePlain!.slice(head.length, -tail.length);
   const all = [head, behindSystem, beforeUser, behindUser, beforeAnswer, behindAnswer, usual ?? ""];
-  // These characters have a meaning in Ollama's own formats.
+  // `{{` and `"""` have a meaning in Ollama's own formats.
   if (all.some((text) => text.includes("{{") || text.includes('"""'))) return undefined;
   return {
     ...{ system: [head, behindSystem], user: [beforeUser, behindUser], answer: [beforeAnswer, behindAnswer] },

@@ -15,7 +15,7 @@ export interface Templates {
 export interface Parts {
   /** The path that names the file in every error. */
   path: string;
-  /** Texts by id, in the vocabulary's form; "" for an unknown id. */
+  /** Texts by id, in the vocabulary's notation; "" for an unknown id. */
   tokens: readonly string[];
   encoder: Encoder;
   detokenizer: Detokenizer;

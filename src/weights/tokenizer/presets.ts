@@ -105,7 +105,7 @@ const families: readonly (readonly [names: string, preset: () => Preset])[] = [
 
 const presets = new Map(families.flatMap(([names, preset]) => names.split(" ").map((name) => [name, preset])));
 
-/** Texts that every two presets split differently. */
+/** Texts that no two presets split in the same way. */
 const PROBE = [
   "Don't I'LL we've it'ſ 1234567 3.14 $5+6<=7 a_b/c.d\n\n  x\t\ty  \r\n z ",
   "café cafe\u0301 Straße ИВАН иван Ωμέγα naïve ٣٤٥ ½ x²",

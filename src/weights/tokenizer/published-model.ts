@@ -99,7 +99,7 @@ export const vocabularyOf = (specification: unknown): Vocabulary => {
   return component<Vocabulary>("model", kinds, { type: type ?? "BPE", ...(specification as object) });
 };
 
-/** A limit above any model's number of ids, so that a file with more is broken. */
+/** A limit above any model's number of ids: a file with a larger id is broken. */
 const MOST = 1 << 24;
 
 function listed(vocab: JsonObject, unkToken: string | null | undefined): Omit<Vocabulary, "model"> {

@@ -1,4 +1,4 @@
-/** A segment of text; `special` if it is exactly one special token. */
+/** A segment of text; `special` is true if the segment is exactly one special token. */
 export interface Segment {
   text: string;
   special: boolean;

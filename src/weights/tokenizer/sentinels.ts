@@ -19,7 +19,7 @@ export interface Blanks {
   readonly spaced: readonly boolean[];
 }
 
-/** Reads a text with `<extra_id_0>`, `<extra_id_1>` … in order. @throws UserError if none, or out of order */
+/** Reads a text with `<extra_id_0>`, `<extra_id_1>` … in order. @throws UserError if one is missing or misplaced */
 export function parseBlanks(text: string): Blanks {
   const found = [...text.matchAll(/<extra_id_(\d+)>/g)].map(([name]) => name);
   if (found.length === 0) throw new UserError(`the prompt has no blank; mark the first with ${sentinelName(0)}`, 2);

@@ -5,7 +5,8 @@ export interface TokenizerSource {
   /** The path that names the file in every error. */
   path: string;
   /**
-   * "gpt2": byte-level BPE; "llama": SentencePiece's BPE; "gemma4": also with merges; "t5": Unigram; "bert": WordPiece.
+   * "gpt2": byte-level BPE; "llama": SentencePiece's BPE; "gemma4": the same with merges; "t5": Unigram; "bert":
+   * WordPiece.
    */
   model: string;
   /** Pre-tokenizer, which splits the text into words before the merges ("gpt2"). */
@@ -16,7 +17,7 @@ export interface TokenizerSource {
   tokenTypes?: ArrayLike<number> | undefined;
   /** Pairs "left right", the highest priority first ("gpt2", "gemma4"). */
   merges?: readonly string[] | undefined;
-  /** The score of each token: a higher one merges earlier ("llama"), or its log probability ("t5"). */
+  /** The score of each token: its merge priority, the highest first ("llama"), or its log probability ("t5"). */
   scores?: ArrayLike<number> | undefined;
   bos?: number | undefined;
   eos?: number | undefined;
@@ -72,7 +73,7 @@ export function fromGguf(metadata: Metadata): TokenizerSource {
     unk: id("unknown"),
     mask: id("mask"),
     cls: id("cls"),
-    // GGUF itself spells it this way.
+    // "seperator" is the spelling in GGUF itself.
     sep: id("seperator") ?? id("separator"),
     eot: id("eot"),
     eom: id("eom"),

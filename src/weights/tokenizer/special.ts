@@ -16,7 +16,7 @@ const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|endoftext|>",
   "<end_of_turn>",
   "<EOT>",
-  // In fill-in models, these tokens come before padding or another file.
+  // In models that can infill, these tokens come before padding or another file.
   "<|fim_pad|>",
   "<|repo_name|>",
   "<|file_sep|>",
@@ -103,7 +103,7 @@ const FIM_NAMES = [
   ["▁<PRE>", "▁<SUF>", "▁<MID>"],
 ] as const;
 
-/** Finds a vocabulary's tokens for filling in; undefined if it lacks one of them. */
+/** Finds a vocabulary's tokens for filling in the middle; undefined if one of them is missing. */
 export function fimNamed(tokens: readonly string[]): Fim | undefined {
   for (const names of FIM_NAMES) {
     const [prefix, suffix, middle] = names.map((name) => tokens.indexOf(name)) as [number, number, number];

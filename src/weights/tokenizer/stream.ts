@@ -8,7 +8,7 @@ import type { Tokenizer } from "./tokenizer.ts";
 export class TokenStream {
   private readonly utf8 = utf8Decoder();
 
-  /** `first` is true if the tokens begin a text, not continue one; `shown` are special tokens to show as text. */
+  /** `first` is true if the tokens begin a text; `shown` are special tokens to show as text. */
   constructor(
     private readonly tokenizer: Tokenizer,
     private first = true,

@@ -47,7 +47,7 @@ export class Tokenizer {
     this.specialTokens = Array.from(this.specialIds.keys());
   }
 
-  /** True if a plain prompt begins with `bos`. Callers of `encode` add it; `input` includes it. */
+  /** True if a plain prompt begins with `bos`. Callers of `encode` add `bos`; `input` includes it. */
   get addBos(): boolean {
     const [first] = this.frame.single;
     return this.bos !== undefined && first !== undefined && "id" in first && first.id === this.bos;
@@ -75,8 +75,8 @@ export class Tokenizer {
   }
 
   /**
-   * Encodes `text`. Special tokens in it count as plain text, unless `special`, for text that a template wrote. As in
-   * transformers, bytes that the vocabulary lacks are skipped (SmolLM2's has no U+0004); a lone surrogate counts as
+   * Encodes `text`. Special tokens in the text count as plain text, unless `special` says that a template wrote it. As
+   * in transformers, bytes that the vocabulary lacks are skipped (SmolLM2's has no U+0004); a lone surrogate counts as
    * U+FFFD.
    */
   encode(text: string, { special = false }: { special?: boolean } = {}): number[] {

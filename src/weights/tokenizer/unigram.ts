@@ -8,7 +8,7 @@ export interface UnigramOptions {
   byteFallback: boolean;
 }
 
-/** The penalty of an unknown character over the least likely token (`K_UNK_PENALTY` in Hugging Face's tokenizers). */
+/** An unknown character's penalty relative to the least likely token (`K_UNK_PENALTY` in Hugging Face's tokenizers). */
 const PENALTY = 10;
 const utf8 = new TextEncoder();
 

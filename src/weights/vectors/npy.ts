@@ -18,8 +18,8 @@ const header = z.object({
 });
 
 /**
- * Reads a float32 matrix of NumPy's `.npy` (format versions 1 to 3), in either order; `file` names it in errors.
- * @throws UserError if it is anything else, or truncated
+ * Reads a float32 matrix from a `.npy` file (NumPy's format, versions 1 to 3), stored by row or by column.
+ * @throws UserError that names `file`, if the bytes are anything else or truncated
  */
 export function readNpy(file: string, bytes: Uint8Array): NpyMatrix {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

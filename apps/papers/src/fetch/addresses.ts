@@ -2,7 +2,7 @@ import { type LookupAddress, lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { UserError } from "modicum";
 
-/** Special-purpose networks of IPv4 (RFC 6890 and its registry at IANA). */
+/** Special-purpose IPv4 networks (RFC 6890 and its IANA registry). */
 const special4 = new BlockList();
 for (const [network, prefix] of [
   ["0.0.0.0", 8],

@@ -5,7 +5,7 @@ const APART = 3000;
 /** The first wait before another attempt, in milliseconds; each further one is twice as long. */
 const FIRST = 2000;
 
-/** The clock of requests. */
+/** The clock that spaces requests. */
 export interface Clock {
   now(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

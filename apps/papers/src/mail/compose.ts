@@ -11,7 +11,7 @@ export interface Addressed extends Texts {
   readonly unsubscribe?: string | undefined;
 }
 
-/** Builds a mail as sent, with headers for one-click unsubscription (RFC 8058) if it has an unsubscribe link. */
+/** Builds an email, with headers for one-click unsubscription (RFC 8058) if it has an unsubscribe link. */
 export function compose({ message, unsubscribe, from, ...mail }: Addressed): Promise<Buffer> {
   const headers = unsubscribe && {
     "List-Unsubscribe": `<${unsubscribe}>`,

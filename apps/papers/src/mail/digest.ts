@@ -5,8 +5,8 @@ import type { Store } from "../store.ts";
 import { firstDay } from "./period.ts";
 
 /**
- * A subscriber's due digest: papers of the newest listed day, or of the seven up to it, that match the wish and became
- * known after the last digest; undefined if none.
+ * A subscriber's due digest: papers listed on the newest day, or in the seven days up to it, that match the wish and
+ * became known after the last digest; undefined if there are none.
  */
 export async function digestFor(store: Store, { address, wish }: Subscription): Promise<Content | undefined> {
   const [newest] = await store.papers.days(1);

@@ -90,7 +90,7 @@ test.concurrent.for<{ step: KilledAt; begun: number; whole: number; unknown: num
     expect(await mailing.round(NOON + 600 * MINUTE)).toMatchObject({ sent: 0 });
     expect(await store.outbox.counts()).toMatchObject({ waiting: 0, unknown: expected.unknown });
     expect(notices).toHaveLength(expected.unknown);
-    for (const notice of notices) expect(notice).toContain("it may have been sent or not, and is not sent again");
+    for (const notice of notices) expect(notice).toContain("it may or may not have been sent, and is not sent again");
 
     const receivers = smtp.mails.map(({ to }) => to);
     expect(receivers).toHaveLength(2 - expected.unknown + expected.whole);

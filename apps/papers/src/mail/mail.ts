@@ -24,7 +24,7 @@ export type Sent = Readonly<Record<Exclude<MailState, "waiting"> | "postponed", 
 
 /** Subscriptions and their mail. Each mail is sent at most once, whatever stops the process. */
 export class Mailing {
-  /** Why nobody can subscribe or sign in; undefined if mail works. */
+  /** The reason why nobody can subscribe or sign in; undefined if mail works. */
   readonly off: string | undefined;
   readonly #settings: MailSettings | undefined;
   readonly #post: Post | undefined;
@@ -34,7 +34,7 @@ export class Mailing {
   constructor(
     private readonly store: Store,
     options: MailOptions,
-    /** Called with messages for the operator, such as that the mail server is unavailable. */
+    /** Called with notices for the operator, for example that the mail server is unavailable. */
     private readonly onNotice: (sentence: string) => void = () => {},
     post?: Post,
   ) {
@@ -82,7 +82,7 @@ export class Mailing {
     return (await this.store.subscriptions.activate(address, wish)).wish;
   }
 
-  /** Ends the subscription that a mail's link is for; false if the link no longer works. */
+  /** Ends the subscription that an email's link is for; false if the link no longer works. */
   async unsubscribe(token: string, now = Date.now()): Promise<boolean> {
     const address = await this.store.subscriptions.subject("unsubscribe", token, now);
     if (address === undefined) return false;
@@ -122,7 +122,7 @@ export class Mailing {
     this.#isFirst = false;
     for (const message of await this.store.outbox.explain("its process ended while it was being sent"))
       this.onNotice(
-        `mail: a process ended while it sent ${message}; it may have been sent or not, and is not sent again`,
+        `mail: a process ended while sending ${message}; it may or may not have been sent, and is not sent again`,
       );
   }
 
@@ -159,16 +159,16 @@ export class Mailing {
       case "refused":
         await outbox.settle(message, "refused", outcome.reason);
         await subscriptions.end(address, "stopped", outcome.reason);
-        this.onNotice(`mail: an address is refused for good, and gets no more: ${outcome.reason}`);
+        this.onNotice(`mail: an address was refused permanently and gets no more mail: ${outcome.reason}`);
         return "refused";
       case "later":
         await outbox.postpone(message, now + Math.min(LONGEST, MINUTE * 2 ** tries), outcome.reason);
-        this.onNotice(`mail: not sent, to be tried again: ${outcome.reason}`);
+        this.onNotice(`mail: not sent, will be retried: ${outcome.reason}`);
         return "postponed";
       case "unknown":
         await outbox.settle(message, "unknown", outcome.reason);
         this.onNotice(
-          `mail: the connection broke, ${message} may be sent or not; it is not sent again: ${outcome.reason}`,
+          `mail: the connection broke; ${message} may or may not have been sent, and is not resent: ${outcome.reason}`,
         );
         return "unknown";
       case "taken":
@@ -176,7 +176,7 @@ export class Mailing {
     }
   }
 
-  /** The mail's text with new links; undefined if its subscription has ended. */
+  /** The email's text with new links; undefined if its subscription has ended. */
   async #compose(mail: Mail, { from, url }: MailSettings, now: number): Promise<Buffer | undefined> {
     const { address, message, content, at } = mail;
     const head = { from, to: address, message, date: new Date(at) };

@@ -5,7 +5,7 @@ const DAY = 86_400_000;
 
 export const dayAt = (ms: number): Day => new Date(ms).toISOString().slice(0, 10);
 
-/** The first day of a time's day or week, in UTC; weeks begin on Monday. Subscribers get one digest for each. */
+/** The name of a time's day or week, in UTC; weeks begin on Monday. Subscribers get one digest per period. */
 export function periodAt(frequency: Frequency, ms: number): string {
   switch (frequency) {
     case "daily":

@@ -10,7 +10,7 @@ export type Outcome =
   | { readonly kind: "later"; readonly reason: string }
   /** The connection broke while the text was being sent. */
   | { readonly kind: "unknown"; readonly reason: string }
-  /** Another process sends the mail. */
+  /** Another process is sending the email. */
   | { readonly kind: "taken" };
 
 export interface Envelope {
@@ -77,7 +77,7 @@ async function* afterMark(
   progress: { marked: boolean; taken: boolean },
 ) {
   progress.taken = !(await mark());
-  if (progress.taken) throw new Error("another process sends this mail");
+  if (progress.taken) throw new Error("another process is sending this mail");
   progress.marked = true;
   yield message;
 }

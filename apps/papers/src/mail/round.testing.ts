@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { openStore } from "../store.ts";
 import { Mailing } from "./mail.ts";
 
-/** A sending step at which the process dies. `held`: the server kills the process once it has the text. */
+/** A sending step at which the process dies. `held`: the server kills the process once the server has the text. */
 export type KilledAt = "accepted" | "marked" | "half" | "held" | "taken";
 
 /** Ends this process abruptly, as `kill -9` does. */

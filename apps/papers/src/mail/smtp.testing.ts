@@ -63,7 +63,7 @@ export class SmtpTesting {
   }
 }
 
-/** The decoded text of a mail: headers unfolded, and its parts' quoted-printable decoded. */
+/** The decoded text of an email: headers unfolded, and its parts' quoted-printable decoded. */
 export function readable(raw: string): string {
   const end = raw.indexOf("\r\n\r\n");
   return raw.slice(0, end).replace(/\r\n[ \t]+/g, " ") + fromQuotedPrintable(raw.slice(end));

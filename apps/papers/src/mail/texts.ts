@@ -3,14 +3,14 @@ import type { Receipt } from "modicum";
 import type { Paper } from "../paper.ts";
 import type { Wish } from "./wish.ts";
 
-/** A mail's contents, as plain text and as HTML. */
+/** An email's contents, as plain text and as HTML. */
 export interface Texts {
   readonly subject: string;
   readonly text: string;
   readonly html: string;
 }
 
-/** The maximum characters of an abstract in a digest. */
+/** The maximum number of characters of an abstract in a digest. */
 const SHOWN = 400;
 
 const shortened = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN).trimEnd()}…` : text);
@@ -26,7 +26,7 @@ const wishText = ({ frequency, topics, tags, most }: Wish): string =>
     ...(tags.length > 0 ? [`with the tags ${tags.join(", ")}`] : []),
   ].join(", ");
 
-/** The mail that asks whether the address's owner wants the digests. */
+/** The email that asks whether the address's owner wants the digests. */
 export function confirmTexts(wish: Wish, link: string): Texts {
   const subject = "Confirm your subscription to daily papers";
   const reason = `Somebody, hopefully you, asked for a digest of papers at this address: ${wishText(wish)}.`;
@@ -38,7 +38,7 @@ export function confirmTexts(wish: Wish, link: string): Texts {
   };
 }
 
-/** The mail with a sign-in link; the same whether the address has an account or not. */
+/** The email with a sign-in link; it is the same whether the address has an account or not. */
 export function signInTexts(link: string): Texts {
   const subject = "Sign in to daily papers";
   const reason = "Somebody, hopefully you, asked to sign a browser in with this address.";
@@ -60,7 +60,7 @@ export interface Digest {
   readonly unsubscribe: string;
 }
 
-/** The mail with the papers of a period. */
+/** The email with the papers of a period. */
 export function digestTexts(digest: Digest): Texts {
   const { papers, receipt, unsubscribe } = digest;
   const subject =

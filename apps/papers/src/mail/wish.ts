@@ -12,7 +12,7 @@ export const wishSchema = z.object({
   tags: z.array(z.string()).max(50).default([]),
   /** The reader of the tags. */
   reader: z.string().nullable().default(null),
-  /** Maximum papers per digest. */
+  /** The maximum number of papers per digest. */
   most: z.int("expected a number of papers").min(1).max(50).default(10),
 });
 

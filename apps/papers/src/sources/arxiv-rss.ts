@@ -14,8 +14,8 @@ function dayOf(time: string): Day | null {
 }
 
 /**
- * Reads arXiv's RSS (info.arxiv.org/help/rss.html; not checked live). It lists new papers, and new versions of old
- * ones, which do not count as listed. It does not give the day of publication.
+ * Reads arXiv's RSS (info.arxiv.org/help/rss.html; not checked live). The feed lists new papers, and new versions of
+ * old ones, which do not count as listed. The feed does not give the day of publication.
  */
 export function parseRss(rss: Element): Parsed {
   const found = new Entries();

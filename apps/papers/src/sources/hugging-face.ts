@@ -23,7 +23,7 @@ const entrySchema = z.object({
 });
 type Entry = z.output<typeof entrySchema>;
 
-/** Reads the JSON of Hugging Face's daily papers. `submittedOnDailyAt` is the day of its list. */
+/** Reads the JSON of Hugging Face's daily papers. `submittedOnDailyAt` is the day of listing. */
 export function parseHuggingFace(value: readonly unknown[]): Parsed {
   const found = new Entries();
   for (const [i, each] of value.entries()) found.add(`entry ${i + 1}`, () => inputOf(checked(entrySchema, each)));

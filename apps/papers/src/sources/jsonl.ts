@@ -28,6 +28,6 @@ export function parsed(json: string): unknown {
 function inputOf(value: object): Entry {
   const fields = checked(entrySchema, value);
   const arxiv = fields.arxiv && arxivId(fields.arxiv);
-  if (fields.arxiv && !arxiv) throw new UserError(`arxiv: expected one such as 2503.16428, got "${fields.arxiv}"`);
+  if (fields.arxiv && !arxiv) throw new UserError(`arxiv: expected an id such as 2503.16428, got "${fields.arxiv}"`);
   return { ...fields, arxiv };
 }

@@ -25,8 +25,8 @@ export function dateLine(line: string): DateLine | undefined {
 }
 
 /**
- * The year for a page's dates that lack one: `stated`, else the year after the newest on the page, since the site omits
- * the current year. The clock is not used.
+ * The year for a page's dates that lack one: `stated`, else the year after the latest year on the page, since the site
+ * omits the current year. The clock is not used.
  * @throws UserError if neither exists
  */
 export function yearOf(dates: readonly DateLine[], stated: number | undefined): number {

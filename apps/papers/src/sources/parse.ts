@@ -15,7 +15,7 @@ export function parseSource(text: string, options: ParseOptions = {}): Parsed {
   const bare = text.replace(/^\ufeff/, "").trimStart();
   if (bare === "") throw new UserError("it is empty");
   if (/^<(!doctype )?html/i.test(bare))
-    throw new UserError("this is a web page; expected it as text, or a feed: in a browser, select all and copy");
+    throw new UserError("this is a web page; expected its text, or a feed: in a browser, select all and copy");
   if (bare.startsWith("<")) return feed(bare);
   if (bare.startsWith("[")) return parseHuggingFace(parsed(bare) as unknown[]);
   if (bare.startsWith("{")) return parseJsonLines(text);

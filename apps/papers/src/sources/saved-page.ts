@@ -69,7 +69,7 @@ function dateAfter(lines: readonly Line[], at: number): { date: DateLine | strin
   return { date: dateLine(text) ?? text, next: at + 2 };
 }
 
-/** The date of the page's list, if it is there, and the first entry's lines without the text before it. */
+/** The date of the page's list, if present, and the first entry's lines without the text before it. */
 function withoutHead(lines: readonly Line[]): [page: DateLine | undefined, lines: readonly Line[]] {
   const at = lines.findLastIndex(({ text }) => dateLine(text) !== undefined);
   return at < 0 ? [undefined, lines.slice(-2)] : [dateLine(lines[at]!.text), lines.slice(at + 1)];

@@ -2,7 +2,7 @@ import { UserError } from "modicum";
 import { z } from "zod";
 import { type PaperFields, paperInputSchema, webAddress } from "../paper.ts";
 
-/** An entry as in the source; invalid links are dropped without the rest. */
+/** An entry as in the source; invalid links are dropped, and the rest is kept. */
 export const entrySchema = paperInputSchema.extend({
   links: z
     .unknown()
@@ -13,7 +13,7 @@ export type Entry = z.input<typeof entrySchema>;
 
 /** A broken entry of a source, or a dropped part of an entry; the rest is still read. */
 export interface Fault {
-  /** Its place in the source, such as `line 27` or `entry 3`. */
+  /** The fault's place in the source, such as `line 27` or `entry 3`. */
   readonly place: string;
   readonly reason: string;
 }
@@ -29,7 +29,7 @@ export interface ParseOptions {
   readonly year?: number | undefined;
 }
 
-/** The maximum characters of a link in an error. */
+/** The maximum number of characters of a link in an error. */
 const LONGEST_SHOWN = 100;
 
 /** Collects a source's entries as they are read. */

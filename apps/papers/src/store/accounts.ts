@@ -80,7 +80,7 @@ export class AccountTable {
 
 const markOf = (reader: string): string => `"reader":${JSON.stringify(reader)}`;
 
-/** The reader of an address. A new one is not a cookie's hash, so no cookie outlives signing out. */
+/** The reader of an address. A new reader is not a cookie's hash, so no cookie outlives signing out. */
 async function readerOf(db: Queries, address: string, since: number): Promise<string> {
   const values = { address, reader: newToken(), since };
   await db.rows(
@@ -91,7 +91,7 @@ async function readerOf(db: Queries, address: string, since: number): Promise<st
   return row!.reader;
 }
 
-/** Moves one reader's marks and tags to another, without duplicates. */
+/** Moves one reader's marks and tags to another reader, without duplicates. */
 async function moveMarks(db: Queries, from: string, to: string): Promise<void> {
   const values = { from, to };
   await db.rows(

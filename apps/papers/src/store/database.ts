@@ -2,11 +2,11 @@ type Value = string | number | null;
 export type Values = Readonly<Record<string, Value>>;
 
 export interface Queries {
-  /** Runs one statement, with `:name` for a value; its rows, if it has any. */
+  /** Runs one statement, with `:name` for a value. Returns its rows, if any. */
   rows<T = Readonly<Record<string, unknown>>>(sql: string, values?: Values): Promise<T[]>;
 }
 
-/** The application's database. SQL is the common part of SQLite's and Postgres's. */
+/** The application's database. Its SQL is the subset common to SQLite and Postgres. */
 export interface Database extends Queries {
   /** Runs `work` as one isolated transaction, which is undone if `work` throws. */
   together<T>(work: (queries: Queries) => Promise<T>): Promise<T>;

@@ -72,7 +72,7 @@ export class PaperTable {
     return readPapers(this.db, await this.ids({ limit: 50, ...list }));
   }
 
-  /** Ids of the papers of a list, in order; by default all. */
+  /** Ids of the papers in a list, in order; by default of all papers. */
   async ids({ sort = "trending", limit = ALL, offset = 0, ...filter }: PaperList = {}): Promise<string[]> {
     const { sql, values } = conditions(filter);
     const rows = await this.db.rows<{ id: string }>(
@@ -88,7 +88,7 @@ export class PaperTable {
     return Number(row!.papers);
   }
 
-  /** Papers that wait for a task, the last listed first, including deleted papers. */
+  /** Papers that wait for a task, latest listed first, including deleted papers. */
   async pending(task: PendingTask, limit: number): Promise<string[]> {
     const sql = `SELECT paper FROM pending WHERE task = :task
       ORDER BY coalesce((SELECT max(day) FROM listings l WHERE l.paper = pending.paper), '') DESC, paper LIMIT :limit`;
@@ -114,7 +114,7 @@ export class PaperTable {
     );
   }
 
-  /** Days that have papers, the newest first. */
+  /** Days that have papers, newest first. */
   async days(limit = 366): Promise<{ day: Day; papers: number }[]> {
     const sql = "SELECT day, count(*) AS papers FROM listings GROUP BY day ORDER BY day DESC LIMIT :limit";
     const rows = await this.db.rows<{ day: Day; papers: number }>(sql, { limit });
@@ -176,7 +176,7 @@ async function awaitTasks(db: Queries, paper: string): Promise<void> {
     await db.rows("INSERT INTO pending VALUES (:paper, :task) ON CONFLICT DO NOTHING", { paper, task });
 }
 
-/** Merges known papers and a source's fields into one paper; the others' rows move to its address. */
+/** Merges known papers and a source's fields into one paper; the rows of the merged papers move to its address. */
 async function unite(db: Queries, known: readonly Found[], fields: Kept): Promise<Put> {
   const [{ id: old, ...first }, ...others] = known as [Found, ...Found[]];
   const all = [...others.map(({ id: _, ...fields }) => fields), fields].reduce<Kept>(merged, first);

@@ -5,7 +5,7 @@ import { steps } from "./schema.ts";
 
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
 
-/** Maximum milliseconds to connect, and to wait for an answer. */
+/** The maximum time to connect, and to wait for an answer, in milliseconds. */
 const [CONNECT_WITHIN, ANSWER_WITHIN] = [10_000, 30_000];
 /** All processes' transactions take turns with this lock. Other programs are unlikely to use its number. */
 const LOCK = 0x4d506170;
@@ -83,7 +83,7 @@ export async function openPostgres(address: string): Promise<Database> {
   const { protocol, host, pathname } = new URL(address);
   const timeouts = { connectionTimeoutMillis: CONNECT_WITHIN, query_timeout: ANSWER_WITHIN, keepAlive: true };
   const pool = new pg.Pool({ connectionString: address, application_name: "modicum", max: 4, types, ...timeouts });
-  // Ignores connections that break while idle, since the next query reports it.
+  // Ignores connections that break while idle, since the next query reports the failure.
   pool.on("error", () => {});
   const database = new PostgresDatabase(pool, `${protocol}//${host}${pathname}`);
   try {

@@ -1,7 +1,7 @@
 import type { MarkKind } from "../paper.ts";
 import type { Database } from "./database.ts";
 
-/** Marks and tags of readers. A reader is any text that the page assigns to one person. */
+/** Marks and tags of readers. A reader is any string that the page assigns to one person. */
 export class ReaderTable {
   constructor(private readonly db: Database) {}
 
@@ -17,7 +17,7 @@ export class ReaderTable {
     await this.db.rows(sql, { paper, reader, kind });
   }
 
-  /** The kinds of a reader's marks by paper, the newest mark first. */
+  /** The kinds of a reader's marks by paper, newest mark first. */
   async marks(reader: string): Promise<ReadonlyMap<string, ReadonlySet<MarkKind>>> {
     const sql = "SELECT paper, kind FROM marks WHERE reader = :reader ORDER BY at DESC";
     const all = new Map<string, Set<MarkKind>>();

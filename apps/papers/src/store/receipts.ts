@@ -19,22 +19,22 @@ export class ReceiptTable {
     await this.db.rows(sql, { id: receipt.id, paper, task, at, receipt: JSON.stringify(receipt) });
   }
 
-  /** A paper's receipts, the newest first. */
+  /** A paper's receipts, newest first. */
   async of(paper: string): Promise<KeptReceipt[]> {
     return this.#read("WHERE paper = :paper ORDER BY at DESC", { paper });
   }
 
-  /** The newest receipts of all. */
+  /** The newest receipts overall. */
   async latest(limit = 50): Promise<KeptReceipt[]> {
     return this.#read("ORDER BY at DESC LIMIT :limit", { limit });
   }
 
-  /** All receipts since a time in milliseconds since 1970, the oldest first. */
+  /** All receipts since a time in milliseconds since 1970, oldest first. */
   async since(time: number): Promise<KeptReceipt[]> {
     return this.#read("WHERE at >= :time ORDER BY at", { time });
   }
 
-  /** A task's number of receipts since a time. */
+  /** The number of a task's receipts since a time. */
   async count(task: Task, since: number): Promise<number> {
     const sql = "SELECT count(*) AS receipts FROM receipts WHERE task = :task AND at >= :since";
     const [row] = await this.db.rows<{ receipts: number }>(sql, { task, since });

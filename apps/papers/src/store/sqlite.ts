@@ -58,7 +58,7 @@ class Sqlite implements Database {
     return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  /** Checkpoints with a lock: SQLite's own can lose others' writes before 3.51.3 (sqlite.org/wal.html). */
+  /** Checkpoints under a lock: SQLite's automatic ones can lose others' writes before 3.51.3 (sqlite.org/wal.html). */
   #truncateLog(): void {
     this.db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
   }

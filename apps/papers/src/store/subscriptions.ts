@@ -11,7 +11,7 @@ export interface Subscription {
   readonly address: string;
   readonly state: SubscriptionState;
   readonly wish: Wish;
-  /** Why it was stopped. */
+  /** The reason why the subscription was stopped. */
   readonly fault: string | null;
 }
 

@@ -21,7 +21,7 @@ export class TopicTable {
     });
   }
 
-  /** The number of papers of each label, in the labels' order. */
+  /** The number of papers with each label, in the labels' order. */
   async counts(): Promise<{ label: string; papers: number }[]> {
     const rows = await this.db.rows<{ label: string; papers: number }>(
       `SELECT t.label, (SELECT count(*) FROM paper_topics p WHERE p.label = t.label) AS papers
@@ -30,7 +30,7 @@ export class TopicTable {
     return rows.map(({ label, papers }) => ({ label, papers: Number(papers) }));
   }
 
-  /** Assigns each paper its topic, if it has one, replacing the earlier one. */
+  /** Assigns each paper its topic, if any, replacing the earlier topic. */
   async put(papers: ReadonlyMap<string, TopicScore | undefined>): Promise<void> {
     await this.db.together(async (db) => {
       for (const [paper, topic] of papers) {

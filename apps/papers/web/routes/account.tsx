@@ -31,8 +31,8 @@ export async function askSignIn(site: Site, c: Context): Promise<Response> {
     throw error;
   }
   const text =
-    "A mail is on its way to this address, at most one in ten minutes. Open its link within an hour, in any browser.";
-  return show(site, c, frame, <StepPage title="Look into your mailbox" text={text} />);
+    "An email is on its way to this address, at most one in ten minutes. Open its link within an hour, in any browser.";
+  return show(site, c, frame, <StepPage title="Check your mailbox" text={text} />);
 }
 
 /** `/account/enter?token=`: a button that uses the mailed link; viewing it does not use it up. */
@@ -47,7 +47,7 @@ export async function enterPage(site: Site, c: Context): Promise<Response> {
   return show(site, c, frame, <EnterPage {...{ token, address, signedIn, action }} />);
 }
 
-const DEAD = "this link does not work any more; ask for a new one on the account's page";
+const DEAD = "this link does not work any more; ask for a new one on the account page";
 
 /** `POST /account/enter`: signs the browser in, with a new cookie, so that knowing the old cookie is useless. */
 export async function enter(site: Site, c: Context): Promise<Response> {
@@ -85,6 +85,6 @@ export async function deleteAccount(site: Site, c: Context): Promise<Response> {
   const address = await site.papers.store.accounts.remove(reader.browser);
   if (address === undefined) return c.redirect("/account", 303);
   giveCookie(c, newVisit(), isSecure(site, c));
-  const text = `All that names ${address} is deleted from the database. Backups and mail servers may still hold it.`;
-  return show(site, c, frame, <StepPage title="Your account is deleted" text={text} />);
+  const text = `Everything that names ${address} has been deleted from the database. Backups and mail servers may keep it.`;
+  return show(site, c, frame, <StepPage title="Your account has been deleted" text={text} />);
 }

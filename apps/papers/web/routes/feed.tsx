@@ -35,7 +35,7 @@ function requestOf(c: Context): FeedRequest {
   };
 }
 
-/** `/`: the papers of a day, a week, a month or all, by default of the newest day that has some. */
+/** `/`: the papers of a day, a week, a month or all, by default of the newest day with papers. */
 export async function feed(site: Site, c: Context): Promise<Response> {
   const { store } = site.papers;
   const ask = requestOf(c);
@@ -102,7 +102,7 @@ async function onePageTagged(
   }
 }
 
-/** Links to the list's other pages; undefined if there is one page. */
+/** Links to the list's other pages; undefined if there is only one page. */
 function pages({ page, ...ask }: FeedRequest, total: number): Links | undefined {
   if (total <= PAGE) return undefined;
   const to = (number: number) => address("/", { ...ask, page: String(number + 1) });

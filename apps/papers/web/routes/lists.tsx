@@ -31,7 +31,7 @@ export async function atomFeed(site: Site, c: Context): Promise<Response> {
   return c.body(text, 200, { "content-type": "application/atom+xml; charset=utf-8" });
 }
 
-/** `/topics`: the labels, and the number of papers of each. */
+/** `/topics`: the labels, and the number of papers with each. */
 export async function topics(site: Site, c: Context): Promise<Response> {
   const { topics, papers } = site.papers.store;
   const counts = await topics.counts();
@@ -68,7 +68,7 @@ export async function receipts(site: Site, c: Context): Promise<Response> {
     <>
       <h1>Receipts</h1>
       <p class="quiet">What was spent on these papers, the newest first; nothing left this machine.</p>
-      {latest.length === 0 ? <Empty>Nothing was spent yet.</Empty> : <Receipts receipts={latest} />}
+      {latest.length === 0 ? <Empty>Nothing has been spent yet.</Empty> : <Receipts receipts={latest} />}
     </>,
   );
 }

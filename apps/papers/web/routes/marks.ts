@@ -18,7 +18,7 @@ function back(c: Context, form: Form): Response {
   return c.redirect(own ? next : "/", 303);
 }
 
-/** `POST /papers/ID/marks`: saves, votes for, or marks as read, or undoes that. */
+/** `POST /papers/ID/marks`: saves a paper, votes for it, marks it as read, or undoes one of these. */
 export async function mark(site: Site, c: Context): Promise<Response> {
   const form = await formOf(site, c);
   const { id } = await paperAt(site, c);
@@ -41,7 +41,7 @@ export async function tag(site: Site, c: Context): Promise<Response> {
   const { readers } = site.papers.store;
   if (form.text("change") === "off") await readers.untag(form.reader.key, id, name);
   else if (((await readers.tags(form.reader.key)).get(id)?.size ?? 0) >= MOST_TAGS)
-    throw refusal(400, `a paper has at most ${MOST_TAGS} tags of one reader`);
+    throw refusal(400, `a paper has at most ${MOST_TAGS} tags per reader`);
   else await readers.tag(form.reader.key, id, name);
   return back(c, form);
 }

@@ -8,10 +8,10 @@ import { type Recommendation, recommend } from "../recommend.ts";
 import { pathOf, readerOf, type Site, show } from "../site.ts";
 
 const SHOWN = 20;
-/** Maximum papers in a ranking, from which read papers are then left out. */
+/** The maximum number of papers in a ranking, from which read papers are then left out. */
 const RANKED = 200;
 
-/** `/saved`: the reader's saved papers, the newest first. */
+/** `/saved`: the reader's saved papers, newest first. */
 export async function saved(site: Site, c: Context): Promise<Response> {
   const { store } = site.papers;
   const marks = await marksOf(store, await readerOf(site, c), pathOf(c));

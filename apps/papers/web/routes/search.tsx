@@ -8,9 +8,9 @@ import { type Results, SearchPage } from "../search-page.tsx";
 import { pathOf, readerOf, type Site, show } from "../site.ts";
 
 const SHOWN = 20;
-/** The number of papers that a model reads, one window of its list. */
+/** The number of papers that the reranker reads: one window of its list. */
 const READ = 10;
-/** The number of papers to find before filters remove some. */
+/** The number of papers to find before filters remove some of them. */
 const FOUND = 200;
 const LONGEST = 200;
 
@@ -52,7 +52,7 @@ async function found({ papers, reranking }: Site, query: string, filter: Filter)
   });
   const without = [
     ...(papers.embedding === "none" ? ["Search uses only words: there is no embedding model."] : []),
-    ...(reranking ? [] : ["No model is set to order results by reading them."]),
+    ...(reranking ? [] : ["Reranking is off: no model is set for it."]),
   ];
   const passing = results.map(({ paper }) => paper).filter((paper) => passes(paper, filter));
   return {

@@ -37,16 +37,16 @@ export async function subscribe(site: Site, c: Context): Promise<Response> {
     throw error;
   }
   const text =
-    "A mail is on its way to this address; open the link in it within two days. Nothing is sent before that.";
-  return show(site, c, frame, <StepPage title="Look into your mailbox" text={text} />);
+    "An email is on its way to this address; open the link in it within two days. Nothing is sent before that.";
+  return show(site, c, frame, <StepPage title="Check your mailbox" text={text} />);
 }
 
 /** The actions behind mailed links: each is a page with a button that sends a POST to the same address. */
 const steps = {
   confirm: {
     path: "/subscribe/confirm",
-    ask: { title: "Confirm your subscription", text: "One click more, and digests come.", label: "Confirm" },
-    done: { title: "You are subscribed", text: "The next digest comes to your mailbox. Each has a link that ends it." },
+    ask: { title: "Confirm your subscription", text: "One more click, and digests will come.", label: "Confirm" },
+    done: { title: "You are subscribed", text: "The next digest will come to your mailbox, with an unsubscribe link." },
   },
   unsubscribe: {
     path: "/unsubscribe",
@@ -65,7 +65,7 @@ export const stepPage =
     return show(site, c, frame, <StepPage {...ask} button={{ label: ask.label, action }} />);
   };
 
-/** Runs the action. Mail programs also post here (RFC 8058), so there is no form token: the link's own is enough. */
+/** Runs the action. Mail programs also post here (RFC 8058), so there is no form token: the link's is enough. */
 export const takeStep =
   (step: Step) =>
   async (site: Site, c: Context): Promise<Response> => {

@@ -16,10 +16,11 @@ export interface Answer extends Pick<Piece, "text" | "reasoning" | "reasoningTok
 }
 
 /**
- * Answers many prompts, with BATCH_ROWS of them decoding together: when one ends, the next starts. Each has its own
- * sampler, end and bill. `signal` stops all within one step; `onStopped` is then called for each request that has
- * started, including finished ones.
- * @throws UserError before anything runs, if a prompt is empty or longer than the context, or a format cannot be enforced
+ * Answers many prompts, with BATCH_ROWS of them decoding together: when one ends, the next starts. Each answer has its
+ * own sampler, end and bill. `signal` stops all within one step; `onStopped` is then called for each request
+ * that has started, including finished ones.
+ * @throws UserError before anything runs, if a prompt is empty or longer than the context, or a format cannot be
+ * enforced
  */
 export async function generateAll(
   engine: Engine,

@@ -31,11 +31,11 @@ export interface ObservedAnswer {
 export interface Comparison {
   /** The number of positions decided after the same tokens. */
   readonly positions: number;
-  /** The greatest difference of log-probabilities at these positions, over the whole vocabulary. */
+  /** The largest difference in log-probabilities at these positions, over the whole vocabulary. */
   readonly worst: number;
-  /** The index of the first different token; absent if all are equal. */
+  /** The index of the first different token; absent if all tokens are equal. */
   readonly differsAt?: number;
-  /** Nats between dense's two likeliest tokens at that position. */
+  /** Nats between dense's two likeliest tokens where the answers first differ. */
   readonly gap?: number;
   /** True if the next turn finds the same number of cached tokens, and has bit-equal log-probabilities. */
   readonly sameState: boolean;

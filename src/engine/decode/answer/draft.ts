@@ -39,7 +39,7 @@ export class Guesses {
 
 /** A piece without its request's usage. */
 export interface UnbilledPiece extends Omit<Piece, "finish"> {
-  /** Why this piece is the last; absent if more pieces follow. */
+  /** The reason why this piece is the last; absent if more pieces follow. */
   readonly reason: FinishReason | undefined;
 }
 
@@ -118,7 +118,7 @@ export class Draft {
 
   /** Chooses a token from the last step's logits; if `last`, the answer ends with it. */
   take(logits: Float32Array, last = false): UnbilledPiece {
-    // The sampler may modify them.
+    // The sampler may modify the logits.
     this.#observe?.(logits);
     const token = this.#sampler.sample(logits);
     this.completion++;

@@ -37,7 +37,7 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   /** Constrains the answer, from its first token or after each `trigger`. */
   grammar?: LazyGrammar | undefined;
   trigger?: Trigger | undefined;
-  /** How the answer is divided into reasoning and text; if absent, it is all text. */
+  /** The division of the answer into reasoning and text; if absent, the answer is all text. */
   form?: AnswerForm | undefined;
   /** Special tokens that belong to the answer's text, such as those around calls. */
   shown?: ReadonlySet<number> | undefined;
@@ -51,7 +51,7 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   cachePrompt?: boolean | undefined;
   /** If true, results are bit-equal, whatever the cache holds and whichever requests run at the same time. */
   deterministic?: boolean | undefined;
-  /** Called with each step's raw logits, one per vocabulary token, before a token is chosen; they are valid until it returns. */
+  /** Called with each step's raw logits, one per vocabulary token, before a token is chosen; valid during the call. */
   observe?: ((logits: Float32Array) => void) | undefined;
 };
 export type GenerateInput = z.input<typeof generateOptions>;

@@ -154,7 +154,7 @@ describe("a model without a chat template", () => {
     await expect(model.classify([["a", "b"]], { labels: ["a"] })).rejects.toThrow(
       /a pair of texts is for a classifier/,
     );
-    await expect(model.relevance("q", [])).rejects.toThrow("there are no texts, expected at least one");
+    await expect(model.relevance("q", [])).rejects.toThrow("no texts given; expected at least one");
   });
 });
 

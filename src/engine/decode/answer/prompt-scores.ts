@@ -11,8 +11,8 @@ const ROWS = 16;
 /** Log-probabilities of the tokens of a prompt that have run. */
 export class PromptScores implements Disposable {
   /**
-   * The prompt's first tokens, each with its log-probability and the `top` likeliest at its position; the first token has no
-   * prediction.
+   * The prompt's first tokens, each with its log-probability and the `top` likeliest tokens at its position; the first
+   * token has no prediction.
    */
   readonly found: Sampled[];
   readonly #vocabulary: number;

@@ -255,7 +255,7 @@ export class Sequence implements Disposable {
     return this.#ended;
   }
 
-  /** The usage so far; only the part of the prompt that has run counts. Not valid after its slot is released. */
+  /** The usage so far; only the part of the prompt that has run counts. Not valid after the slot is released. */
   usage(): Usage {
     const prompt = this.#prefilled ? this.prompt.length : this.slot.tokens.length;
     const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };

@@ -2,9 +2,7 @@ import type { Stopwatch } from "../../bill/stopwatch.ts";
 import type { Ceiling } from "./cut.ts";
 import type { Usage } from "./generate.ts";
 
-/**
- * Called with the usage of a request that ended before its last piece: by its signal, an error, or a reader that left.
- */
+/** Called with the usage of a request ended before its last piece by its signal, an error, or a reader that left. */
 export type OnStopped = (usage: Usage) => void;
 
 /** The conditions under which a request runs, whatever its options. */

@@ -35,7 +35,7 @@ export interface PartReader {
   fork(): PartReader;
 }
 
-/** How the answer to one prompt is divided. */
+/** The division of the answer to one prompt. */
 export interface AnswerForm {
   /** The dividing tokens, as the vocabulary spells them. */
   readonly marks: ReadonlySet<string>;

@@ -3,7 +3,7 @@ import type { AnswerForm } from "./answer-form.ts";
 import { harmonyForm } from "./harmony.ts";
 import { thinkForm } from "./think.ts";
 
-/** A chat encoded in the model's form. */
+/** A chat encoded in the model's chat format. */
 export interface AnsweredPrompt {
   readonly tokenizer: Tokenizer;
   readonly ids: readonly number[];
@@ -13,7 +13,7 @@ export interface AnsweredPrompt {
   readonly name: string | undefined;
 }
 
-/** How the answer to a prompt is divided. */
+/** The division of the answer to a prompt. */
 export function formAfter(marks: AnswerMarks, { tokenizer, ids, begun = "", name }: AnsweredPrompt): AnswerForm {
   switch (marks) {
     case "think":

@@ -145,7 +145,7 @@ function callText({ name }: Message, body: string, begun: boolean): string {
 const MARKS: ReadonlySet<string> = new Set(Object.values(HARMONY));
 const CLOSING = `${HARMONY.end}${HARMONY.start}assistant${HARMONY.channel}final${HARMONY.message}`;
 
-/** How an answer in channels is divided; `begun`: the part that the prompt already begins, a call or text. */
+/** The division of an answer that has channels; `begun`: the part that the prompt already begins, a call or text. */
 export function harmonyForm(begun?: { readonly call: string } | "text"): AnswerForm {
   return { marks: MARKS, calls: true, closing: CLOSING, reader: () => new HarmonyReader(openingOf(begun)) };
 }

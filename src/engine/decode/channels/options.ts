@@ -2,7 +2,7 @@ import { z } from "zod";
 import { jsonOf } from "../../../util/checked.ts";
 import type { Json, TemplateVariables } from "../../../weights/tokenizer/index.ts";
 
-/** Reasoning efforts, named as by OpenAI and other servers. */
+/** Reasoning efforts, with the names that OpenAI and other servers use. */
 const efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 export const reasoningEffort = z.enum(efforts, `expected one of ${efforts.join(", ")}`);
 

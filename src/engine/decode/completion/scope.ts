@@ -1,6 +1,6 @@
 import type { Split } from "./place.ts";
 
-/** How far a completion extends: to the end of its line, or of the block that it is in or opens. */
+/** The extent of a completion: to the end of its line, or of the block that it is in or opens. */
 export interface Scope {
   readonly kind: "line" | "block" | "opened block";
   /** The beginning of the completion's first line, from the text before it. */

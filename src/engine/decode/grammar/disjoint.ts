@@ -23,7 +23,7 @@ function apart(a: Schema, b: Schema, resolve: Resolve): boolean {
   return common.join() === "object" && tagged(a, b, resolve);
 }
 
-/** True if a property that both require distinguishes them. */
+/** True if a property that both schemas require distinguishes them. */
 function tagged(a: Words, b: Words, resolve: Resolve): boolean {
   const both = required(a).filter((name) => required(b).includes(name));
   return both.some((name) => {

@@ -23,7 +23,7 @@ interface State {
   mask: Uint32Array | undefined;
 }
 
-/** A constraint on answers: an automaton. Its states, and the tokens that each allows, are built when an answer reaches them. */
+/** An automaton that constrains answers; its states, with the tokens they allow, are built when answers reach them. */
 export class Grammar {
   readonly #classOf: Uint8Array;
   readonly #classes: number;

@@ -16,7 +16,7 @@ export { type Trigger, TriggeredGrammar } from "./triggered.ts";
 
 /** The maximum length of a schema's JSON, in characters. */
 export const MOST_SCHEMA: number = 1 << 18;
-/** The maximum number of grammars stored per vocabulary; the least recently used is dropped first. */
+/** The maximum number of grammars stored per vocabulary; the least recently used one is dropped first. */
 const KEPT = 24;
 
 /** The grammar of a format for a model's answers, compiled on first use. */

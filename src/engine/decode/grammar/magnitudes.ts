@@ -11,7 +11,7 @@ export interface Bound {
 /** Numbers without a sign. */
 export class Magnitudes {
   readonly #digit: Node;
-  /** The digits after the point. */
+  /** The maximum number of digits after the point. */
   readonly #fraction: number;
 
   constructor(
@@ -39,7 +39,7 @@ export class Magnitudes {
     return this.forest.seq(this.forest.text(whole), fraction);
   }
 
-  /** Integers from `low` to `high`, by their number of digits. */
+  /** Integers from `low` to `high`, grouped by their number of digits. */
   #wholes(low: bigint, high: bigint, fraction: Node): Node {
     const alternatives: Node[] = [];
     for (let from = low; from <= high; ) {
@@ -94,7 +94,7 @@ export class Magnitudes {
 
 /**
  * The number of fraction digits with which a number may approach a bound. It is 0 for an open bound with more digits
- * than a double: a number so close could be read as the bound itself.
+ * than a double: a number that close could be read as the bound itself.
  */
 const reach = (edge: Edge | undefined): number =>
   !edge || (edge.open && edge.digits.replace(/^0+/, "").length > DIGITS) ? 0 : edge.digits.length;

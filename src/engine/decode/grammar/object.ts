@@ -37,7 +37,7 @@ export function objectNode(reader: SchemaReader, words: Keywords, place: string)
 const nameNode = (reader: SchemaReader, schema: Schema, place: string): Node =>
   reader.node(narrowed(schema, { type: ["string"] }), `${place}/propertyNames`);
 
-/** The members to allow, and the maximum number of further ones. Drops optional members if not all are allowed. */
+/** The members to allow, and the maximum number of further members. Drops optional members if not all are allowed. */
 function room(members: readonly Member[], { minProperties = 0, maxProperties }: Keywords): [readonly Member[], number] {
   const needed = members.filter((member) => member.required);
   if (minProperties > needed.length)
@@ -66,11 +66,11 @@ function body(json: Json, members: readonly Member[], other: Node, most: number)
   return fresh;
 }
 
-/** A key outside `names`; unless `names` is empty, it is written without escapes, for comparison. */
+/** A key not among `names`; unless `names` is empty, the key is written without escapes, for comparison. */
 function otherName(json: Json, names: readonly string[]): Node {
   if (names.length === 0) return json.string();
   const written = names.map((name) => Array.from(name, (c) => c.codePointAt(0)!));
-  // Other names are written without escapes, so they cannot equal a name that needs them.
+  // Other names are written without escapes, so they cannot equal a name that needs escapes.
   const plain = written.filter((name) => name.every((point) => has(PLAIN, point)));
   return json.forest.seq(json.quote, apartFrom(json, plain));
 }

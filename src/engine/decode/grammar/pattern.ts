@@ -23,7 +23,7 @@ export interface Lengths {
 
 /**
  * The content of JSON strings that contain a match of an ECMAScript regular expression, as in JSON Schema: anywhere,
- * unless it is anchored.
+ * unless the expression is anchored.
  * @throws UserError if the expression is invalid, or has parts that a grammar cannot express
  */
 export function patternNode(json: Json, source: string, { min, max }: Lengths): Node {

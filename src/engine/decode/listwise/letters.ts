@@ -38,8 +38,8 @@ function allLetters(tokenizer: Tokenizer): Letters {
 const placeOf = (text: string): number | undefined => (/^[A-Z]$/.test(text) ? text.charCodeAt(0) - 65 : undefined);
 
 /**
- * The scores of the first `count` letters: the greatest logit among each one's tokens.
- * @throws NotFinite if one is not finite
+ * The scores of the first `count` letters: the greatest logit among each letter's tokens.
+ * @throws NotFinite if a score is not finite
  */
 export function scoresOf(logits: ArrayLike<number>, letters: Letters, count: number): number[] {
   return letters.slice(0, count).map((ids) => {

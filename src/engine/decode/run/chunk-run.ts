@@ -17,7 +17,7 @@ export interface Chunk {
   readonly done: number;
   /** The stream of `count` tokens, starting at `first`, after the model's last layer. */
   rows(first: number, count: number): Promise<Stream>;
-  /** The runs that compute those rows and their logits. */
+  /** The runs that compute the result of `rows` and its logits. */
   headRuns(first: number, count: number): Promise<readonly PartRun[]>;
   /** The last token's qkv in the last layer run, [1, 1, (heads + 2·kvHeads)·headSize], before rotary embedding. */
   qkv(): Promise<View>;
@@ -84,7 +84,7 @@ export async function tailOf(
   return buffers.stream(done, span);
 }
 
-/** One token's qkv in a layer, from the stream before it. */
+/** One token's qkv in a layer, from the stream before that layer. */
 async function qkvOf(
   programs: DecoderPrograms,
   buffers: StackBuffers,

@@ -14,7 +14,7 @@ const STEP = 32;
 const sizes = Array.from({ length: PREFILL_CHUNK / STEP }, (_, i) => PREFILL_CHUNK - i * STEP);
 
 /**
- * Attention is in float32 and takes longer per FLOP than products with 8-bit weights: 0.9 to 1.4 times, depending on the
+ * Attention is in float32 and takes 0.9 to 1.4 times as long per FLOP as products with 8-bit weights, depending on the
  * processor.
  */
 const ATTENTION = 1.4;
@@ -43,7 +43,7 @@ interface DenseChunk {
   readonly ahead: boolean;
 }
 
-/** The chunk after `past`, if enough tokens follow; it does not end inside any of these images. */
+/** The chunk after `past`, if enough tokens follow; it does not end inside any of `images`. */
 export function denseChunk(
   programs: Pick<DecoderPrograms, "decoder" | "stackCost">,
   past: number,

@@ -204,7 +204,7 @@ function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead
   return all;
 }
 
-/** Runs a row's token and the guesses after it in one pass, bit-equal to separate steps; `Engine.keep` keeps the right guesses. */
+/** Runs a row's token and its guesses in one pass, bit-equal to separate steps; `Engine.keep` keeps correct guesses. */
 async function runAhead(step: Step): Promise<Outcome> {
   const { slot, meter, ahead = [] } = step;
   const { programs } = slot;

@@ -18,7 +18,7 @@ export class HeldBack implements Disposable {
     return this.#tokens.length;
   }
 
-  /** The number of layers that the last token has run; undefined if none waits. */
+  /** The number of layers that the last token has run; undefined if no token waits. */
   get depth(): number | undefined {
     return this.#tokens.at(-1)?.depth;
   }

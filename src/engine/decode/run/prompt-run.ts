@@ -40,7 +40,7 @@ export interface Run {
   readonly last: boolean;
   /** The stream of `count` of these tokens from `first` on, after the last layer; valid until the next call or run. */
   rows(first: number, count: number): Promise<Stream>;
-  /** The runs that compute those rows and their logits: the part after the last attention, and the head. */
+  /** The runs that compute the result of `rows` and its logits: the part after the last attention, and the head. */
   headRuns(first: number, count: number): Promise<readonly PartRun[]>;
 }
 

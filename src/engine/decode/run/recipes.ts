@@ -98,7 +98,7 @@ interface Entry {
   /** Set once prepared. */
   prepared?: readonly PreparedSaving[];
   users: number;
-  /** True once another entry has replaced it. */
+  /** True once another entry has replaced this one. */
   retired?: true;
 }
 

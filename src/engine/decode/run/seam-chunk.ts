@@ -191,7 +191,7 @@ export class SeamChunks implements Disposable {
     );
   }
 
-  /** The program for the rest of the previous layer; for the model's last layer, the one that whole segments use. */
+  /** The program for the rest of the previous layer; for the model's last layer, the whole segments' program. */
   #after({ slot: { programs } }: ChunkJob, { layer }: Place, share: number): Promise<Program> {
     return programs.after(layer - 1, share, layer < programs.decoder.config.layers ? this.form : "own");
   }

@@ -24,7 +24,7 @@ export interface SpannedPrompt {
   readonly visual: readonly VisualSpan[];
 }
 
-/** The ids below 0 for one content: the first id and their number; and the content's grid. */
+/** The ids below 0 for one content: the first id, the number of ids, and the content's grid. */
 interface GivenIds {
   readonly first: number;
   readonly rows: number;

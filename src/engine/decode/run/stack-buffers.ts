@@ -25,7 +25,7 @@ export interface BoundStack extends Disposable {
 
 /** The buffers for segments. */
 interface Binds {
-  /** The number of segments run before these. */
+  /** The number of segments run before these segments. */
   readonly done: number;
   readonly span: Span;
   readonly cache: KvRows;
@@ -107,7 +107,7 @@ export class StackBuffers implements Disposable {
     return { branch: this.#wide(branch, span), residual: this.#wide(residual, span) };
   }
 
-  /** The memory of that stream, and of the layers' own inputs. */
+  /** The memory of the residual stream, and of the layers' own inputs. */
   streamBuffers(after: number): StreamMemory {
     return { ...this.#streams[after % 2]!, ...(this.#inputs && { inputs: this.#inputs }) };
   }

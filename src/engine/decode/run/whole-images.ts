@@ -16,7 +16,7 @@ export function wholeImagesIn(prompt: readonly number[]): WholeImage[] {
   return images;
 }
 
-/** For each of these tokens of a prompt, the number of later tokens that it sees. */
+/** For each of these prompt tokens, the number of later tokens that it sees. */
 export const aheadOf = (images: readonly WholeImage[], positions: readonly number[]): number[] =>
   positions.map((position) => {
     const own = images.find(({ from, to }) => from <= position && position < to);

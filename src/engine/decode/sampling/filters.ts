@@ -44,7 +44,7 @@ function head(c: Candidates, target: number, measure: (depth: number) => number)
   while (bucket < BOTTOM - 1 && sum + buckets[bucket]! < target) sum += buckets[bucket++]!;
   const near = keep(c, c.max - (bucket + 1.5) / c.scale, Infinity);
   const places = placesIn(near, bucket);
-  // The last one needs no check: a bucket's weights were summed in a different order, so the last bits might fall
+  // The last place needs no check: a bucket's weights were summed in a different order, so the last bits might fall
   // short.
   const end = places.slice(0, -1).find((place) => {
     sum += measure((c.max - near.logits[place]!) * c.scale);
@@ -54,7 +54,7 @@ function head(c: Candidates, target: number, measure: (depth: number) => number)
   return keep(near, near.logits[last]!, near.ids[last]!);
 }
 
-/** The k likeliest candidates; ties go to the lower id. If k is 0, all. */
+/** The k likeliest candidates, or all if k is 0; ties go to the lower id. */
 export function topK(c: Candidates, k: number): Candidates {
   if (k === 0 || k >= c.count) return c;
   fillCounts(c);

@@ -58,5 +58,5 @@ export const samplingOptions = z.strictObject({
 
 /** Options with defaults applied. */
 export type SamplingOptions = z.output<typeof samplingOptions>;
-/** Options in a caller's form, all optional. */
+/** Options as callers give them, all optional. */
 export type SamplingInput = z.input<typeof samplingOptions>;

@@ -19,7 +19,7 @@ export interface Sampled {
 /**
  * Chooses one sequence's tokens, in the order of steps documented in `samplingOptions`. `prompt`: the ids before the
  * first generated token, for the repetition penalty. The same options, seed, prompt and logits give the same tokens;
- * each draw uses one random number, greedy decoding none.
+ * each draw uses one random number, and greedy decoding uses none.
  */
 export class Sampler {
   readonly #options: SamplingOptions;
@@ -27,7 +27,7 @@ export class Sampler {
   readonly #bias: [id: number, bias: number][];
   readonly #draws: Draws;
 
-  /** `constraint` restricts the tokens; `from`: another sampler's state, which this one continues. */
+  /** `constraint` restricts the tokens; `from`: another sampler's state, which this sampler continues. */
   constructor(
     options: SamplingOptions,
     prompt: ArrayLike<number> = [],

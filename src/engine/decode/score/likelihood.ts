@@ -130,7 +130,7 @@ export class Likelihoods implements Disposable {
       const before = [...context, ...continuation.slice(0, -1)];
       slot.truncate(context.length);
       if (byStep) {
-        // Tokens exit one by one, like an answer's.
+        // Tokens exit one by one, like the tokens of an answer.
         const rest = yield* scoreSteps(this.engine, slot, { tokens: continuation, plan, meter });
         scores.push([firsts[i]!, ...rest]);
         continue;

@@ -6,7 +6,7 @@ import type { Slot } from "../state/slot.ts";
 import type { TokenScore } from "./likelihood.ts";
 
 /**
- * Log-probabilities of `tokens` except the first; each token runs like an answer's, step by step with the plan. Drafts
+ * Log-probabilities of `tokens` except the first; each runs like an answer token, step by step with the plan. Drafts
  * are scored by the model's own logits. Yields after each token. A dense run would read them all at once.
  */
 export async function* scoreSteps(

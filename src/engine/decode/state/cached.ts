@@ -66,8 +66,8 @@ export class CacheRow {
   }
 
   /**
-   * How many of the first `length` tokens a sequence can continue from: all, or up to the last snapshot in a model with
-   * recurrent layers, or 0 if the window before them was freed.
+   * The number of the first `length` tokens from which a sequence can continue: all, or up to the last snapshot in a
+   * model with recurrent layers, or 0 if the window before them was freed.
    */
   continuable(length: number): number {
     const most = Math.min(this.tokens.length, ...this.groups.map((group) => group.reusable(length)));
@@ -88,7 +88,7 @@ export class CacheRow {
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
   }
 
-  /** How many of `common` shared tokens a sequence of `length` may reuse, if the first `alike` have its plan's key. */
+  /** The number of `common` tokens that a sequence of `length` may reuse, if the first `alike` have its plan's key. */
   #offers(common: number, length: number, alike: number): number {
     return this.continuable(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }
@@ -151,7 +151,7 @@ export class CacheRow {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }
 
-  /** Replaces the contents with another cache's first `length` tokens, a number that its `continuable` returns. */
+  /** Replaces the contents with another cache's first `length` tokens, all of which must be `continuable`. */
   copy(from: CacheRow, length: number): void {
     const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);

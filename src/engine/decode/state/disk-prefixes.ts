@@ -91,6 +91,6 @@ interface StoredPrefix {
   readonly end: number;
 }
 
-/** True if the slot's memory can be read, and the plan leaves the same state in all layers, which others may reuse. */
+/** True if the slot's memory can be read, and the plan leaves the same reusable state in all layers. */
 const applies = ({ onDevice }: Slot, { cuts, state }: Plan): boolean =>
   !onDevice && cuts.length === 0 && state.prompt !== undefined;

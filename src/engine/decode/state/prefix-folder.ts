@@ -55,7 +55,7 @@ export class PrefixFolder {
 
   /** Marks a chunk as used. */
   async touch(name: string, used: Date): Promise<void> {
-    // Another server may have deleted it.
+    // Another server may have deleted the file.
     await utimes(this.#file(name), used, used).catch(() => {});
   }
 

@@ -22,7 +22,7 @@ import { BoundStacks } from "./bound-stacks.ts";
 import { CacheRow } from "./cached.ts";
 import { ProbeMemory } from "./probe-memory.ts";
 
-/** How tokens pass through layers. */
+/** The options of a pass through layers. */
 interface PassTerms {
   readonly done?: number;
   readonly borders?: readonly number[];
@@ -60,7 +60,7 @@ export class Slot extends CacheRow implements Disposable {
     this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
   }
 
-  /** True if its keys and values are on the programs' device; then it runs only densely. */
+  /** True if the slot's keys and values are on the programs' device; such a slot runs only densely. */
   get onDevice(): boolean {
     return this.cache instanceof DeviceRows;
   }

@@ -129,8 +129,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * Returns the row whose reuse loses the least: the one that shares most with the prompt, unless most of its contents
-   * would be lost while there is room; else the least recently used.
+   * Returns the row whose reuse loses the least: the one that shares the most with the prompt, unless most of its
+   * contents would be lost while there is room; else the least recently used.
    */
   #choose(prompt: readonly number[], key: StateKey, onDevice: boolean): Slot {
     const free = this.#free().filter((slot) => slot.onDevice === onDevice);
@@ -154,7 +154,7 @@ export class Slots implements Disposable {
     return best;
   }
 
-  /** Shelves a row's contents if no other row stores most of it; `coming` tokens will replace it. */
+  /** Shelves a row's contents if no other row stores most of them; `coming` tokens will replace it. */
   #shelve(slot: Slot, coming = 0): void {
     if (slot.onDevice) return;
     const others = [...this.#onHost(), ...this.#shelf].filter((held) => held !== slot);
@@ -224,7 +224,7 @@ export class Slots implements Disposable {
   }
 }
 
-/** The sequence that shares most with the prompt; if several share equally much, the least recently used. */
+/** The sequence that shares the most with the prompt; ties go to the least recently used. */
 function longest<H extends CacheRow>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
 function longest<H extends CacheRow>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
 function longest<H extends CacheRow>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {

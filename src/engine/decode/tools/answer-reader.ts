@@ -6,8 +6,8 @@ import type { Tool } from "./tools.ts";
 import { WholeCall } from "./whole-call.ts";
 
 /**
- * The reader for calls in an answer; undefined if the answer may contain none. `form`: the model's own form of calls,
- * if it is unusual.
+ * The reader for calls in an answer; undefined if the answer may contain none. `form`: the model's own call format, if
+ * unusual.
  */
 export function answerReader(
   { tools = [], toolChoice = "auto" }: CallOptions,
@@ -20,7 +20,7 @@ export function answerReader(
   return forced ? new ForcedReader(forced) : new CallReader(true);
 }
 
-/** Reads an answer that is one call in a model's own form. */
+/** Reads an answer that is one call in a model's own format. */
 class ForcedReader implements AnswerReader {
   #text = "";
 

@@ -4,7 +4,7 @@ import type { Format, Trigger } from "../grammar/index.ts";
 import type { CallForm } from "./forms/form.ts";
 import { argumentsOf, callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
 
-/** A request's fields for tools and for the form of its answer. */
+/** A request's fields for tools and for the format of its answer. */
 export interface CallOptions {
   readonly format?: Format | undefined;
   readonly tools?: readonly Tool[] | undefined;
@@ -12,7 +12,7 @@ export interface CallOptions {
   readonly parallelToolCalls?: boolean | undefined;
 }
 
-/** How tools and formats affect the answer: the tools in the prompt, the answer's beginning, and its constraint. */
+/** The effect of tools and formats: the tools in the prompt, the answer's beginning, and its constraint. */
 export interface Calling {
   readonly tools: readonly Tool[];
   /** Text to put before the answer. */
@@ -57,8 +57,8 @@ function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling
 }
 
 /**
- * Adapts `calling` to a model with its own form of calls and this chat template: it writes calls in that form. Required
- * calls use the form if it can be enforced.
+ * Adapts `calling` to a model with this chat template, which writes calls in its own format. Required calls use that
+ * format if it can be enforced.
  */
 export function inForm(
   calling: Calling,

@@ -5,7 +5,7 @@ import type { Tool } from "./tools.ts";
 /** After this many closing texts that end no call, an opening is plain text. A call may contain closing texts. */
 const MOST_CLOSINGS = 8;
 
-/** Reads calls in a model's own form from an answer. */
+/** Reads calls in a model's own format from an answer. */
 export class FormReader implements AnswerReader {
   /** Unread text; it begins with the opening while calls are open. */
   #text = "";

@@ -13,7 +13,7 @@ const schema = z
   .record(z.string(), z.unknown(), "expected a JSON schema of an object")
   .refine(({ type }) => type === undefined || String(type) === OBJECT, `expected a JSON schema of type "object"`);
 
-/** A function that a model may call, in OpenAI's form. */
+/** A function that a model may call, in OpenAI's format. */
 const tool = z.object({
   type: z.literal("function", 'expected "function"').describe("the only type"),
   function: z
@@ -77,7 +77,7 @@ export const argumentsOf = ({ function: { parameters } }: Tool) => ({ type: OBJE
 /** The arguments of a function without parameters. */
 const NOTHING = { additionalProperties: false };
 
-/** Tools in the form that a template reads, without absent fields. */
+/** Tools in the format that a template reads, without absent fields. */
 export const asJson = (tools: readonly Tool[]): Json[] => JSON.parse(JSON.stringify(tools)) as Json[];
 
 /** Calls in free text, at most one unless `parallel`. */

@@ -1,7 +1,7 @@
 import type { AnswerMarks, ChatMessage } from "../../../weights/tokenizer/index.ts";
 import { CLOSE, OPEN, type Tool } from "./tools.ts";
 
-/** True if a chat template writes tools and calls in a supported form. */
+/** True if a chat template writes tools and calls in a supported format. */
 export const knowsCalls = (template: string, marks?: AnswerMarks): boolean =>
   (marks === "harmony" || template.includes(OPEN)) && /\btools\b/.test(template);
 

@@ -25,14 +25,14 @@ export class WholeCall {
     );
   }
 
-  /** Continues the answer. Returns true if it may still be such a call. */
+  /** Continues the answer. Returns true if it may still be a bare or fenced call. */
   push(text: string): boolean {
     this.#text += text;
     for (const byte of Buffer.from(text)) this.#rest = this.#forest.after(this.#rest, byte);
     return this.#rest.kind !== "none";
   }
 
-  /** The call; undefined if the answer is not one, or if its arguments do not match the tool's schema. */
+  /** The call; undefined if the answer is not a call, or if its arguments do not match the tool's schema. */
   get call(): ToolCall | undefined {
     if (!this.#rest.nullable) return undefined;
     const { name, arguments: args } = JSON.parse(this.#text.replaceAll(FENCE, "")) as Call;

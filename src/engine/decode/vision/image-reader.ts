@@ -137,7 +137,7 @@ export class ImageReader implements Disposable {
 const gapOf = (vision: Vision, tokenizer: Tokenizer): Gap | undefined =>
   vision.pictures === "framed" ? { token: tokenizer.text(vision.config.imageToken), text: vision.gap } : undefined;
 
-/** How a model's images enter its prompts. */
+/** The placement and encoding of a model's images. */
 interface Reading {
   readonly place: PlaceImage;
   compile(graph: Graph): Promise<PictureEncoder>;

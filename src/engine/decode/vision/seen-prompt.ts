@@ -27,9 +27,9 @@ export interface SeenPrompt extends SpannedPrompt {
 
 /** The error for images sent to a model without an image encoder. */
 export const blind = (model: string): UserError =>
-  new UserError(`${model} reads only text, but got an image; expected a model that reads images, such as a LLaVA`, 2);
+  new UserError(`${model} reads only text, but got an image; expected a model that reads images, such as LLaVA`, 2);
 
-/** How a prompt is read: see `LanguageModel.formOf`; and the functions that the model may call. */
+/** The options for reading a prompt (see `LanguageModel.formOf`), and the functions that the model may call. */
 interface Reading {
   readonly raw?: boolean | undefined;
   readonly tools: readonly Tool[];
@@ -140,7 +140,7 @@ const MARK = "mark";
 
 const known = new WeakMap<Tokenizer, boolean>();
 
-/** A chat in the form that a model's template reads: many templates for images ignore text outside parts. */
+/** A chat in the format that a model's template reads: many templates for images ignore text outside parts. */
 export const readableTurns = (tokenizer: Tokenizer, turns: readonly ChatMessage[]): readonly ChatMessage[] =>
   showsTexts(tokenizer)
     ? turns
@@ -155,7 +155,7 @@ function showsTexts(tokenizer: Tokenizer): boolean {
   return shows;
 }
 
-/** Renders a text turn with the template; "" if the template rejects one. */
+/** Renders a text turn with the template; "" if the template rejects it. */
 function rendered(tokenizer: Tokenizer): string {
   try {
     const segments = chatSegments(tokenizer, [{ role: "user", content: MARK }], { addGenerationPrompt: true });

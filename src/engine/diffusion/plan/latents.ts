@@ -14,13 +14,13 @@ import { plannerPrompt, type Template } from "./template.ts";
 
 /**
  * Vectors that a projector may be trained on: the states of the planner's plan; or, as controls, the same vectors for
- * every question, the planner's token embeddings of the question's end, or the executor's own states of a plan that it
- * writes.
+ * every question, the planner's token embeddings for the end of the question, or the executor's own states of a plan
+ * that it writes.
  */
 export const sources = ["plan", "constant", "question", "executor"] as const;
 export type Source = (typeof sources)[number];
 
-/** The terms for computing the vectors, of which each plan token has one. */
+/** The options for computing the vectors, one vector per plan token. */
 export type LatentTerms = Omit<PlanTerms, "states">;
 
 /** Latent vectors of a question: `states` is [terms.tokens, width]. */
@@ -67,7 +67,7 @@ const free = (): Pick<PlanResult, "ids" | "text" | "passes" | "spent"> => ({
 });
 const nothing = { [Symbol.dispose]: () => {} };
 
-/** A source of the states of the planner's plans. */
+/** Creates a source of the planner's plan states. */
 function planStates({ planner, template }: Pick<Around, "planner" | "template">): LatentSource {
   return {
     width: widthOf(planner),
@@ -92,7 +92,7 @@ function constant({ planner }: Around): LatentSource {
   };
 }
 
-/** A source of the planner's token embeddings for the last tokens of its prompt. */
+/** Creates a source of the planner's token embeddings for the last tokens of its prompt. */
 async function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: Around): Promise<LatentSource> {
   const width = widthOf(planner);
   const table = new Part(

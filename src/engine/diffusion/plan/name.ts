@@ -7,7 +7,7 @@ export interface PlanName {
   readonly executor: string;
 }
 
-/** How a plan reaches the executor: as text, as latent vectors in its place, or not at all. */
+/** The form in which a plan reaches the executor: as text, as latent vectors in its place, or not at all. */
 export const channels = ["latent", "text", "none"] as const;
 export type Channel = (typeof channels)[number];
 

@@ -16,7 +16,7 @@ const projectorFile = z.strictObject({
   planner: model,
   executor: model,
   sizes: z.strictObject({ from: count, inner: count, to: count }),
-  /** The number of tokens in a plan; a projector is trained for one number. */
+  /** The number of tokens in a plan; a projector is trained for one plan length. */
   tokens: count,
   source: z.enum(sources),
   template: z.enum(templates),

@@ -2,8 +2,8 @@ import { type ChatMessage, chatSegments, type Segment, type Tokenizer } from "..
 import { bosOf } from "../../decode/language-model.ts";
 
 /**
- * Wordings of the planner's and the executor's prompts. A version never changes, because a projector is trained for
- * one. `bare-1` puts marks around the plan, for models trained on them; `chat-1` uses chat templates. `half-1` uses
+ * Wordings of the planner's and the executor's prompts. A version never changes, because a projector is trained for one
+ * version. `bare-1` puts marks around the plan, for models trained on them; `chat-1` uses chat templates. `half-1` uses
  * bare-1's wording for the planner and chat-1's for the executor.
  */
 export const templates = ["bare-1", "chat-1", "half-1"] as const;

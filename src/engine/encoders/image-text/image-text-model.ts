@@ -45,7 +45,7 @@ type PreparedInput =
   | { readonly kind: "text"; readonly input: Input }
   | { readonly kind: "image"; readonly pixels: Float32Array };
 
-/** A loaded model that maps images and texts to one space. */
+/** A loaded model that embeds images and texts in a shared space. */
 export class ImageTextModel implements BaseModel {
   readonly kind = "encoder of images and texts";
   /** Runners by layer, each compiled when its tokens are first needed. */
@@ -92,7 +92,7 @@ export class ImageTextModel implements BaseModel {
   }
 
   /**
-   * A vector of length 1 for each text or image, in one space.
+   * A vector of length 1 for each text or image, in a shared space.
    * @throws UserError if an image cannot be read, a text is empty, or an id is outside the vocabulary
    */
   async embed(inputs: readonly TextOrImage[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {

@@ -65,7 +65,7 @@ export class ImageEncoderModel implements BaseModel {
     return useDense(this.source.name, recipe);
   }
 
-  /** A vector of length 1 for each image. @throws UserError if one cannot be read */
+  /** A vector of length 1 for each image. @throws UserError if an image cannot be read */
   async embed(images: readonly ImageInput[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     return this.#run("vector", images, terms);
   }
@@ -81,7 +81,7 @@ export class ImageEncoderModel implements BaseModel {
   ): Promise<Answers<Classification>> {
     const { classifier } = this;
     if (!classifier)
-      throw new UserError(`${this.source.name} has no classification head; expected a classifier of images, or a CLIP`);
+      throw new UserError(`${this.source.name} has no classification head; expected an image classifier or a CLIP`);
     const { answers, usage } = await this.#run("scores", images, terms);
     return { answers: answers.map((logits) => classification(classifier, logits, among)), usage };
   }

@@ -31,7 +31,7 @@ const configSchema = z.looseObject({
 });
 
 /**
- * Reads what a classifier's `count` outputs mean from a configuration.
+ * Reads the meaning of a classifier's `count` outputs from a configuration.
  * @throws UserError for an unsupported kind of classifier
  */
 export function readClassifier(
@@ -61,7 +61,7 @@ export function readClassifier(
   };
 }
 
-/** A GGUF's labels in the form of config.json. */
+/** A GGUF's labels in config.json's format. */
 function ggufConfig({ metadata }: Extract<ConfigSource, { kind: "gguf" }>): object {
   const labels = metadata.strings(`${metadata.string("general.architecture")}.classifier.output_labels`, []);
   return { id2label: Object.fromEntries(labels.entries()) };
@@ -72,7 +72,7 @@ function activationOf(problem: z.output<typeof configSchema>["problem_type"], co
   return problem === "multi_label_classification" || count === 1 ? "sigmoid" : "softmax";
 }
 
-/** `name` is PyTorch's path of a module, such as `torch.nn.modules.linear.Identity`. */
+/** `name` is PyTorch's path to a module, such as `torch.nn.modules.linear.Identity`. */
 function relevanceOf(file: string, name: string): ClassifierSettings["relevance"] {
   if (name.endsWith(".Identity")) return "none";
   if (name.endsWith(".Sigmoid")) return "sigmoid";
@@ -97,7 +97,7 @@ export function classification(
   return likeliest(among, scores);
 }
 
-/** Labels and their scores, both in one order. */
+/** Labels and their scores, in the same order. */
 export function likeliest(labels: readonly string[], scores: readonly number[]): Classification {
   const best = scores.indexOf(Math.max(...scores));
   return { label: labels[best]!, scores: Object.fromEntries(labels.map((label, i) => [label, scores[i]!])) };

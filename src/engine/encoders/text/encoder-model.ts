@@ -65,7 +65,7 @@ export class EncoderModel implements BaseModel {
   ) {}
 
   /**
-   * Opens an encoder; `layers`: uses only its first layers.
+   * Opens an encoder, or only its first `layers` layers.
    * @throws UserError if its files need something unsupported, or it has fewer layers
    */
   static async load(
@@ -87,7 +87,7 @@ export class EncoderModel implements BaseModel {
     return new EncoderModel(source, encoder, tokenizer, settings, classifier, late, width, queue);
   }
 
-  /** True if it compares texts token by token and does not embed them. */
+  /** True if the model compares texts token by token and does not embed them. */
   get compares(): boolean {
     return this.late !== undefined;
   }

@@ -20,11 +20,11 @@ export interface EncodeTerms {
   readonly key?: string | undefined;
   /** Stops the call before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** When the request arrived, as a timestamp of `performance.now()`; if absent, it arrives with the call. */
+  /** The request's arrival, as a timestamp of `performance.now()`; if absent, it arrives with the call. */
   readonly arrived?: number | undefined;
   /** A timestamp of `performance.now()`: texts that have not run by then are refused. */
   readonly deadline?: number | undefined;
-  /** Called when its first texts run. */
+  /** Called when the call's first texts run. */
   readonly onBegun?: (() => void) | undefined;
 }
 
@@ -72,7 +72,7 @@ class Call {
     return this.#running > 0;
   }
 
-  /** Removes texts from the waiting ones, to run them. */
+  /** Removes waiting texts, to run them. */
   take(from: number, count: number): number[] {
     if (!this.#begun && count > 0) this.terms.onBegun?.();
     this.#begun ||= count > 0;

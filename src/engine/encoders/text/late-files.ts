@@ -5,7 +5,7 @@ import type { Checkpoint } from "../../../weights/checkpoint.ts";
 import { readJson, readOptionalJson } from "../../../weights/json-file.ts";
 import { type DenseModule, readDense } from "./dense-modules.ts";
 
-/** How a late interaction model reads queries or documents: a marker after the first token, and a token limit. */
+/** The way a late interaction model reads queries or documents: a marker after the first token, and a token limit. */
 interface Side {
   readonly marker: string;
   /** The maximum number of tokens, including the marker and the tokens that the tokenizer adds. */
@@ -59,8 +59,7 @@ export function readLate(folder: string, checkpoint: Pick<Checkpoint, "tensors">
   const modules = readOptionalJson(file, modulesSchema) ?? [];
   const [first, ...others] = modules.filter(({ type }) => type.startsWith("pylate."));
   if (!first) return undefined;
-  if (others.length > 0)
-    throw new UserError(`${file}: ${others.length + 1} modules of PyLate, expected one projection`);
+  if (others.length > 0) throw new UserError(`${file}: ${others.length + 1} PyLate modules, expected one projection`);
   return ofPylate(path.join(folder, "config_sentence_transformers.json"), path.join(folder, first.path));
 }
 

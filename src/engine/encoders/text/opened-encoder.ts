@@ -17,18 +17,18 @@ export interface OpenedEncoder {
   readonly encoder: TextEncoder;
   readonly weights: Weights;
   readonly settings: SentenceSettings;
-  /** Undefined if it embeds or compares texts. */
+  /** Undefined for an encoder that embeds or compares texts. */
   readonly classifier: ClassifierSettings | undefined;
-  /** Set if it compares texts token by token. */
+  /** Set if the encoder compares texts token by token. */
   readonly late: LateSettings | undefined;
   /** The length of a vector, or the number of a classifier's scores. */
   readonly width: number;
-  /** The graphs for which its weights are prepared; only the last one runs. */
+  /** The graphs for which the weights are prepared; only the last graph runs. */
   trace(): Graph[];
 }
 
 /**
- * Opens an encoder; `layers`: uses only its first layers.
+ * Opens an encoder, or only its first `layers` layers.
  * @throws UserError if its files need something unsupported, or it cannot embed with that many layers
  */
 export async function openedEncoder(

@@ -18,9 +18,9 @@ export interface SentenceSettings {
   readonly normalise: boolean;
   /** The maximum number of tokens per text, including the tokens added around it; the model's limit if undefined. */
   readonly limit: number | undefined;
-  /** Written before a text without a task. */
+  /** The prompt for texts without a task. */
   readonly prompt: string;
-  /** Written before a text, by task name. */
+  /** The prompts for texts, by task name. */
   readonly prompts: Readonly<Record<string, string>>;
   /** True if texts are lowercased before tokenizing. */
   readonly lowercase: boolean;
@@ -148,7 +148,7 @@ function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts">
 
 type Prompts = Pick<SentenceSettings, "prompt" | "prompts">;
 
-/** The prompt for a task, or the default one; `model` names the model. @throws UserError if it does not exist */
+/** The prompt for a task, or the default one; `model` names the model. @throws UserError if there is no such prompt */
 export function promptNamed({ prompt, prompts }: Prompts, name: string | undefined, model: string): string {
   if (name === undefined) return prompt;
   if (Object.hasOwn(prompts, name)) return prompts[name]!;

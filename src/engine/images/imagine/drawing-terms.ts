@@ -40,7 +40,7 @@ export function drawingTermsOf(name: string, model: ImageGenerator, options: Ima
   return { wanted: { kind: "class", row, none: unconditional }, ...way, guidance };
 }
 
-/** Checks the number of steps: timesteps, including the offset, must not exceed the timesteps of training. */
+/** Checks the number of steps: timesteps, including the offset, must not exceed the training timesteps. */
 function checkedSteps(name: string, denoising: Denoising, steps: number | undefined): number {
   const offset = denoising.kind === "noise" ? denoising.sampling.offset : 0;
   const most = denoising.noise.steps - offset;

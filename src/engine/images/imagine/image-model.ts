@@ -32,7 +32,7 @@ export interface ImagineTerms {
   readonly onStep?: ((done: number, all: number) => void) | undefined;
 }
 
-/** A loaded diffusion model of images. */
+/** A loaded image diffusion model. */
 export class ImageModel implements BaseModel {
   readonly kind = "image generator";
   /** Resolves when the running call, and those that wait for it, are done. */
@@ -113,7 +113,7 @@ export class ImageModel implements BaseModel {
     return asInput(await readImage({ image }, 0), this.painter.size, image);
   }
 
-  /** Computes the conditions of a call; guidance compares a text with the empty one. */
+  /** Computes the conditions of a call; guidance compares a text with the empty text. */
   async #conditions(
     { wanted, guidance }: DrawingTerms,
     bill: DrawingBill,
@@ -150,7 +150,7 @@ export class ImageModel implements BaseModel {
   }
 }
 
-/** The tokenizer of a model that reads texts, in which it is a separate part. @throws UserError if it has no padding */
+/** The separate tokenizer of a model that reads texts. @throws UserError if it has no padding */
 function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer | undefined {
   if (!prompts) return undefined;
   const folder = path.join(path.dirname(checkpoint.config.path), "tokenizer");

@@ -9,7 +9,7 @@ export interface PictureSize {
 }
 
 /**
- * A picture in a network's form: [channels, side, side], within −1 and 1; if there is one channel, the mean of red,
+ * A picture in a network's format: [channels, side, side], within −1 and 1; if there is one channel, the mean of red,
  * green and blue.
  * @throws UserError for a picture of another size; `where` names it
  */

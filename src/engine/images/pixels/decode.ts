@@ -21,7 +21,7 @@ const formats = [
 /**
  * Decodes a PNG, a JPEG, a WebP or a still GIF: rotated upright by its EXIF orientation, in sRGB, with transparency on
  * white. `name` is the picture's name in errors.
- * @throws UserError for another format, and for an animated, too large or damaged picture
+ * @throws UserError for another format, and for an animated, oversized or damaged picture
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixels> {
   await pictureSize(bytes, name);

@@ -40,7 +40,7 @@ const schema = z.looseObject({
   ...scaleFields,
 });
 
-/** How a picture's bytes become numbers: scaled, then normalised by channel. */
+/** The conversion of a picture's bytes to numbers: they are scaled, then normalised by channel. */
 export interface PixelScale {
   readonly rescale: number;
   readonly mean: readonly number[];

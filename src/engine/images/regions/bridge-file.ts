@@ -19,11 +19,11 @@ export const bridgeFile = z.strictObject({
   /** The hash of the localiser's weights. */
   localiser: sha256,
   sizes: z.strictObject({ token: count, hidden: count, width: count, layers: count, heads: count, ffn: count }),
-  /** True if the model's tokens first pass a layer norm. */
+  /** True if the model's tokens first pass through a layer norm. */
   imageNorm: z.boolean().default(false),
   /** The factor from cosines to logits. */
   scale: z.number().positive(),
-  /** The labels in training; the bridge works with any labels. */
+  /** The labels used in training; the bridge works with any labels. */
   labels: z.array(z.string()),
   data: z.strictObject({ sha256, regions: count }),
   steps: count,
@@ -38,7 +38,7 @@ export const bridgeTensors = (folder: string): string => path.join(folder, "brid
 
 /** Opens a folder's bridge. @throws UserError if a file is missing or damaged */
 export function openBridge(folder: string): { readonly bridge: RegionBridge; readonly metadata: BridgeFile } {
-  const metadata = readJson(bridgeJson(folder), bridgeFile, "a bridge that was trained");
+  const metadata = readJson(bridgeJson(folder), bridgeFile, "a trained bridge");
   const file = bridgeTensors(folder);
   const source = { kind: "huggingface", path: file, config: {} } as const;
   const config: BridgeConfig = { ...metadata.sizes, imageNorm: metadata.imageNorm };

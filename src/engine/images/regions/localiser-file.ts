@@ -17,7 +17,7 @@ export const localiserSizes = z.strictObject({
   hidden: count.default(64).describe("width of the network, and of a region's token"),
   imageLayers: count.default(3).describe("layers of the picture encoder"),
   layers: count.default(2).describe("layers of the box decoder"),
-  heads: count.default(4).describe("attention heads of both"),
+  heads: count.default(4).describe("attention heads per layer"),
   cells: count.default(4).describe("mask cells along a patch's side"),
   maskWidth: count.default(32).describe("width of the vectors whose product is a mask"),
 });
@@ -28,7 +28,7 @@ const localiserFile = z.strictObject({
   sizes: localiserSizes,
   data: z.strictObject({ sha256: z.string(), scenes: z.int().min(1) }),
   steps: z.int().min(1),
-  /** On held-out scenes: the mean intersection over union of predicted masks and the true ones. */
+  /** The mean intersection over union of predicted and true masks, on held-out scenes. */
   maskIou: z.number().min(0).max(1),
 });
 export type LocaliserFile = z.output<typeof localiserFile>;
@@ -52,7 +52,7 @@ export function localiserConfig(
 
 /** Opens a folder's localiser. @throws UserError if a file is missing or damaged */
 export function openLocaliser(folder: string): { readonly localiser: Localiser; readonly metadata: LocaliserFile } {
-  const metadata = readJson(localiserJson(folder), localiserFile, "a localiser that was trained");
+  const metadata = readJson(localiserJson(folder), localiserFile, "a trained localiser");
   const file = localiserTensors(folder);
   const { source, config } = localiserConfig(metadata.sizes, file);
   return { metadata, localiser: new Localiser(config, new PlainWeights(source, withFile(file, parseHeader))) };

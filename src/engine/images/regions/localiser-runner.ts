@@ -17,7 +17,7 @@ export interface LocalisedRegions {
   readonly tokens: Float32Array;
   /** Mask logits, row by row of the whole picture: [regions, side, side], with `side` cells per side. */
   readonly masks: Float32Array;
-  /** How well each box is predicted to fit an object, from 0 to 1. */
+  /** The predicted fit of each box to an object, from 0 to 1. */
   readonly fits: Float32Array;
 }
 

@@ -19,7 +19,7 @@ export const blankCell = (colour: string, look: string): string => `${colour}bla
 /** The word for an object, in its cell and in questions. */
 export const objectWord = (colour: string, shape: string): string => `${colour}${shape}`;
 
-/** Begins a picture. */
+/** The first word of a picture. */
 export const IMAGE = "image";
 
 /** Every word, in a fixed order. */

@@ -18,12 +18,12 @@ export interface CodeFile {
   readonly split: Split;
 }
 
-/** The maximum number of characters per package, so that none dominates. */
+/** The maximum number of characters per package, so that no package dominates. */
 const MOST: Readonly<Record<Split, number>> = { test: 120_000, validation: 150_000, train: 400_000 };
 
 /**
- * Files of a language's packages in the test split and later splits up to the requested one. No file has a duplicate in
- * an earlier split. Packages are fetched once. @throws UserError if a package's content or licence differs from the
+ * Files of a language's packages in all splits from the test split up to the requested split. No file has a duplicate
+ * in an earlier split. Packages are fetched once. @throws UserError if a package's content or licence differs from the
  * list
  */
 export async function codeFiles(

@@ -2,7 +2,7 @@
 export const languages = ["typescript", "python"] as const;
 export type Language = (typeof languages)[number];
 
-/** Splits in order of deduplication: test comes first, so that no other split has one of its files. */
+/** Splits in order of deduplication: test comes first, so that no other split contains its files. */
 export const splits = ["test", "validation", "train"] as const;
 export type Split = (typeof splits)[number];
 

@@ -8,7 +8,7 @@ export interface CodePackage extends DataPackage {
   readonly version: string;
   /** The SPDX expression in the package's metadata. */
   readonly licence: string;
-  /** SHA-256 of its source files' names and texts. */
+  /** SHA-256 of the source files' names and texts. */
   readonly content: string;
 }
 

@@ -96,7 +96,7 @@ test("a tint comes before a name of two words", async () => {
 test.each([
   ["none", /none: the folder cannot be read \(ENOENT: no such file or directory\)$/],
   ["unnamed", /unnamed: none of 1 PNG files has a name; expected cat\.png, or "A cat\." beside it$/],
-  ["clear", /ghost\.png: the drawing cannot be read \(all of it is transparent\)$/],
+  ["clear", /ghost\.png: the drawing cannot be read \(it is fully transparent\)$/],
   ["broken", /cat\.png: the drawing cannot be read \(.+\)$/],
 ])("a folder that is %s is refused with a sentence", async (name, sentence) => {
   await expect(readFolder(path.join(folder, name))).rejects.toThrow(sentence);

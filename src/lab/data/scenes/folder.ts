@@ -62,7 +62,7 @@ const WORDS = String.raw`[\p{L}-]+(?: [\p{L}-]+)?`;
 /** A sentence with an article and a name, or only a name. */
 const NAME = new RegExp(`^(?:(?:an?|the) (?<said>${WORDS})[.!?]|(?:(?:an?|the) )?(?<alone>${WORDS})$)`, "iu");
 
-/** The name in the first line of a text, the English one; other lines are translations. */
+/** The English name, in the first line of a text; other lines are translations. */
 export function nameIn(text: string): string | undefined {
   const { said: label, alone } = NAME.exec(text.split(/\r?\n/)[0]!.trim())?.groups ?? {};
   return label ?? alone;

@@ -28,7 +28,7 @@ export type SceneSplit = "train" | "test";
 
 /** The pictures that scenes are made of. */
 export interface Pictures {
-  /** Drawings by name, each in one or more forms. */
+  /** Drawings by name, each in one or more versions. */
   readonly drawings: ReadonlyMap<string, readonly Raster[]>;
   /** Digits: ten lists of pictures, each 28 × 28 bytes of ink density; empty if scenes have no digits. */
   readonly digits: readonly (readonly Uint8Array[])[];

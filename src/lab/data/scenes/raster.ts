@@ -43,7 +43,7 @@ export function trimmed({ width, height, data }: Raster): Raster {
       if (x >= right) right = x + 1;
       bottom = y + 1;
     }
-  if (right === 0) throw new Error("all of it is transparent");
+  if (right === 0) throw new Error("it is fully transparent");
   const [w, h] = [right - left, bottom - top];
   const pixels = new Uint8Array(w * h * 4);
   for (let y = 0; y < h; y++)

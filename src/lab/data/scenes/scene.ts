@@ -10,11 +10,11 @@ export interface SceneObject {
   /** A drawing's name with any tint before it, or a digit. */
   readonly label: string;
   readonly digit: boolean;
-  /** Left, top, right and bottom edge of its visible pixels, the last two exclusive. */
+  /** Left, top, right and bottom edges of the visible pixels, the last two exclusive. */
   readonly box: readonly [number, number, number, number];
   /** The cell of a 3 × 3 grid, counted row by row, in scenes with a grid. */
   readonly cell?: number;
-  /** The number of its visible pixels. */
+  /** The number of visible pixels. */
   readonly area: number;
 }
 
@@ -39,7 +39,7 @@ interface Sketch {
   readonly picture: Raster;
 }
 
-/** The minimum visible share of each object; a scene below it is generated again. */
+/** The minimum visible share of each object; a scene below this share is regenerated. */
 const SEEN = 0.5;
 
 /** Draws a scene: pictures, options and seed determine the bytes on every machine. */

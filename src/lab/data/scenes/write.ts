@@ -12,7 +12,7 @@ export interface SceneRow {
   readonly image: string;
   /** A grey picture: each pixel is its object's number, from 1 on; 0 for the background. */
   readonly masks: string;
-  /** An object's left, top, right and bottom edge in pixels, the last two exclusive. */
+  /** An object's left, top, right and bottom edges in pixels, the last two exclusive. */
   readonly boxes: readonly (readonly number[])[];
   readonly labels: readonly string[];
   readonly caption: string;

@@ -5,7 +5,7 @@ import { argmax } from "../../metrics/sums.ts";
 import { figure } from "../format.ts";
 import { shortened } from "./shortened.ts";
 
-/** The question of an item, and the right answer. */
+/** The question of an item, and the correct answer. */
 export function question(item: Item): Html {
   switch (item.kind) {
     case "choice":
@@ -102,6 +102,6 @@ function marked(text: string, other: string): Html {
   return html`${shortened(text.slice(0, same))}${rest === "" ? "" : html`<mark>${shortened(rest)}</mark>`}`;
 }
 
-/** A model's answer to an item, for comparison with another. */
+/** A model's answer to an item, for comparison with another answer. */
 export const answerView = <K extends ItemKind>(item: ItemOf<K>, answer: AnswerOf[K], beside: AnswerOf[K]): Html =>
   (shown[item.kind] as AnswerViews[K])(item, answer, beside);

@@ -7,7 +7,7 @@ import { recipeCell, table } from "./table.ts";
 interface Spent {
   readonly dense: number;
   readonly spent: number;
-  /** Undefined if the results do not contain it. */
+  /** Undefined if the results do not contain the overhead. */
   readonly overhead: number | undefined;
 }
 
@@ -23,7 +23,7 @@ function meanFlops(results: readonly Result[]): Spent {
   };
 }
 
-/** A table of dense's compute, each recipe's, and the savings' own overhead. */
+/** A table of the compute of dense and of each recipe, with the savings' own overhead. */
 export function computeTable(points: readonly PlotPoint[], resultsOf: (recipe: string) => readonly Result[]): Html {
   const rows = points.map((point) => ({ point, flops: meanFlops(resultsOf(point.recipe)) }));
   const most = Math.max(...rows.map(({ flops }) => Math.max(flops.dense, flops.spent)));

@@ -3,7 +3,7 @@ import { placeOf } from "../../metrics/contains.ts";
 
 /** The number of characters shown of a text's beginning, of its end, and on either side of a highlight. */
 const [HEAD, TAIL, ABOUT] = [400, 1200, 120];
-/** The maximum number of highlights: a question may have many right answers. */
+/** The maximum number of highlights: a question may have many correct answers. */
 const PLACES = 8;
 
 /** A range in a text. */

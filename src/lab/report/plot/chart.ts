@@ -93,7 +93,7 @@ const thin = (x1: number, y1: number, x2: number, y2: number): Box => ({
   ...{ top: Math.min(y1, y2) - 1, bottom: Math.max(y1, y2) + 1 },
 });
 
-/** The frontier's line: from each point up or down to the next one's quality, then across. */
+/** The frontier's line: from each point up or down to the next point's quality, then across. */
 const steps = (points: readonly { x: number; y: number }[]): Box[] =>
   points.slice(1).flatMap((to, i) => {
     const from = points[i]!;

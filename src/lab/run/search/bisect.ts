@@ -85,7 +85,7 @@ function* outwards(a: number, b: number, whole: boolean): Generator<number> {
     for (const value of [middle - away, middle + away]) if (a < value && value < b) yield value;
 }
 
-/** The midpoint, rounded to six digits if the rounded value still lies between both. */
+/** The midpoint, rounded to six digits if the rounded value still lies between the two. */
 function middleOf(a: number, b: number, whole: boolean): number {
   const middle = (a + b) / 2;
   const short = whole ? Math.round(middle) : Number(middle.toPrecision(6));

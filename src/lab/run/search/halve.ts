@@ -11,8 +11,8 @@ export const fewest = (recipes: number, items: number): number =>
 
 /**
  * Successive halving (Jamieson & Talwalkar 2016): all settings on a few items, the better half on twice as many, and so
- * on until the remaining settings run on all. Settings rank by how many others beat them in quality and saving. If the budget
- * ends early, the settings measured on all items remain.
+ * on until the remaining settings run on all items. Settings rank by how many other settings beat them in quality and
+ * saving. If the budget ends early, the settings measured on all items remain.
  */
 export async function halve(recipes: readonly Recipe[], prober: Prober): Promise<Recipe[]> {
   let alive = recipes;

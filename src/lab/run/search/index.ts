@@ -15,7 +15,7 @@ export interface Prober {
   estimate(recipe: Recipe, items: number): Promise<Estimate>;
 }
 
-/** The cost of one item, and the estimate for all. */
+/** The cost of one item, and the estimate for all items. */
 export interface Estimate {
   readonly item: Spending;
   readonly all: Spending;

@@ -20,7 +20,7 @@ export interface PairModels extends Disposable {
   alone(role: Role, item: ServedItem): Promise<Alone>;
   /** The answer of a real route. */
   routed(recipe: string, item: ServedItem): Promise<ServedAnswer>;
-  /** By how many nats per token Super finds its own choices likelier than each answer's tokens. */
+  /** The nats per token by which Super finds its own choices likelier than each answer's tokens. */
   excess(item: ServedItem, answers: readonly ServedAnswer[]): Promise<number[]>;
 }
 

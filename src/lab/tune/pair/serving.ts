@@ -21,7 +21,7 @@ const answerLine = z.strictObject({
   bytes: z.number(),
   /** Swift's scores, by name. */
   scores: z.record(z.string(), real),
-  /** Why Swift has no answer, if so: the item then counts as lost under every threshold. */
+  /** The reason that Swift has no answer, if it has none: the item then counts as lost under every threshold. */
   failed: z.string().optional(),
 });
 type AnswerLine = z.infer<typeof answerLine>;

@@ -27,7 +27,7 @@ export function requirePlain({ name, swift }: TunedPair, strong: Model): void {
 
 type Sampling = Readonly<Record<string, number>>;
 
-/** How both models sample. @throws UserError if they differ, since a tuning run samples in only one way */
+/** Both models' sampling settings. @throws UserError if they differ, since a tuning run samples in only one way */
 export function commonSampling({ name }: TunedPair, swift: Sampling, strong: Sampling): Record<string, number> {
   const settings = [...new Set([...Object.keys(swift), ...Object.keys(strong)])];
   const other = settings.find((setting) => swift[setting] !== strong[setting]);

@@ -7,7 +7,7 @@ import { thresholdText } from "./ways.ts";
 
 /**
  * Costs of a pair's routes. Each item is timed on both paths: Swift's answer, and Swift's beginning plus Super's
- * answer. A threshold's cost weights them by its shares of the search items.
+ * answer. A threshold's cost weights both paths by their shares of the search items.
  */
 export class RoutedTimes implements AsyncDisposable, Pick<Times, "measure" | "fit" | "costs" | "pairs"> {
   private constructor(

@@ -20,9 +20,9 @@ const calibratedGate = z
     threshold: z.number(),
     classifier: classifierSchema.optional(),
     target: gateTarget,
-    /** The calibration's questions. */
+    /** The calibration questions. */
     data: z.strictObject({ name: z.string(), sha256, questions: z.int().min(1) }),
-    /** The retrieval rate and the accuracy on those questions. */
+    /** The retrieval rate and the accuracy on the calibration questions. */
     measured: z.strictObject({ rate: share, accuracy: share, always: share, never: share }),
     /** The questions' scores, ascending, from which the threshold for any rate is computed. */
     scores: z.array(z.number()).optional(),
@@ -103,7 +103,7 @@ export function findGate(
 }
 
 function mismatch({ path, model }: GateFile & { readonly path: string }, binding: GateBinding): string {
-  const again = "`modicum answer calibrate` makes one for it";
+  const again = "`modicum answer calibrate` makes a matching one";
   if (key({ model, template: binding.template }) === key(binding))
     return `${path} was made for a different prompt template; ${again}`;
   return `${path} was made for ${named(model)}, but the model is ${named(binding.model)}; ${again}`;

@@ -4,7 +4,7 @@ import { mean } from "../../../util/mean.ts";
 import { type CurvePoint, curve, type Outcome as RouteOutcome } from "../../metrics.ts";
 import type { Outcome } from "./classifier.ts";
 
-/** A calibration question: its score, high if it needs retrieval, and both answers' quality, from 0 to 1. */
+/** A calibration question: its score, high if the question needs retrieval, and both answers' quality, from 0 to 1. */
 export interface GateSample extends Outcome {
   /** If NaN, the question is looked up at any threshold. */
   readonly score: number;
@@ -52,8 +52,8 @@ const ordered = (scores: readonly number[]): number[] =>
   scores.map((score) => (Number.isNaN(score) ? Number.POSITIVE_INFINITY : score)).sort((a, b) => b - a);
 
 /**
- * The threshold that looks up the first `count` of descending scores: halfway between two scores, or beyond all.
- * Finite, for JSON.
+ * The threshold that looks up the first `count` of descending scores: halfway between two scores, or beyond all scores.
+ * Finite, since JSON has no infinity.
  */
 function after(sorted: readonly number[], count: number): number {
   if (count >= sorted.length) return -Number.MAX_VALUE;
@@ -68,7 +68,7 @@ export const thresholdForRate = (scores: readonly number[], rate: number): numbe
 
 /**
  * The threshold that retrieves least with an accuracy of at least `ratio` times the accuracy of always retrieving.
- * @throws UserError if none reaches it
+ * @throws UserError if no threshold reaches it
  */
 function thresholdForAccuracy(samples: readonly GateSample[], ratio: number): number {
   const least = ratio * mean(samples.map(({ retrieved }) => retrieved));
@@ -88,8 +88,8 @@ function thresholdForAccuracy(samples: readonly GateSample[], ratio: number): nu
 }
 
 /**
- * The threshold that minimizes the expected loss, for a score that is P(retrieval corrects the answer). It is c/b if
- * every retrieval costs c, and c/(c + b) if only unneeded retrievals do.
+ * The threshold that minimizes the expected loss, for a score that is P(retrieval corrects the answer): c/b if every
+ * retrieval costs c, and c/(c + b) if only unneeded retrievals do.
  */
 export const thresholdForCost = (cost: number, benefit: number, charged: GateTarget["charged"]): number =>
   charged === "every" ? cost / benefit : cost / (cost + benefit);

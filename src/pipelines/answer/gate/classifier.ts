@@ -12,7 +12,7 @@ export const classifierSchema = z.strictObject({
   features: z.array(z.string()),
   /** P(the plain answer is wrong and retrieval corrects it). */
   fixes: linear,
-  /** P(retrieval breaks a right answer); the score is then the difference of the two. */
+  /** P(retrieval breaks a correct answer); if set, the score is `fixes` minus `breaks`. */
   breaks: linear.optional(),
 });
 export type Classifier = z.output<typeof classifierSchema>;
@@ -46,9 +46,9 @@ export interface JudgedFeatures extends Outcome {
 }
 
 /**
- * `outcome`: the label is 1 if only the retrieved answer is right, 0 if the plain one is; questions without a right
- * answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns, from all questions, which answers retrieval
- * breaks.
+ * `outcome`: the label is 1 if only the retrieved answer is correct, 0 if the plain answer is; questions without a
+ * correct answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns, from all questions, which answers
+ * retrieval breaks.
  */
 export const labelRules = ["outcome", "benefit"] as const;
 export type LabelRule = (typeof labelRules)[number];

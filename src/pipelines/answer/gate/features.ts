@@ -5,7 +5,7 @@ export interface GateInput {
   readonly question: string;
   /** Signals from the plain answer's first token. */
   readonly signals?: Signals | undefined;
-  /** The question's `rarityOf`. */
+  /** The result of `rarityOf` for the question. */
   readonly rarity?: { readonly most: number; readonly mean: number } | undefined;
   /** Self-RAG's ratio, from one more prompt. */
   readonly reflection?: number | undefined;

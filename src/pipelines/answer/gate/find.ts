@@ -47,7 +47,7 @@ interface GateSource {
 
 /**
  * The gate that the options select: a method with its threshold, else the model's calibrated gate, else `always`.
- * @throws UserError if it has no threshold, or is calibrated for another model
+ * @throws UserError if the gate has no threshold, or is calibrated for another model
  */
 export async function gateFor(options: AnswerOptions, source: GateSource): Promise<Gate> {
   switch (options.retrieval) {
@@ -80,8 +80,8 @@ async function automatic({ gate: method, threshold, targetRate }: AnswerOptions,
     onNotice?.(`${name} has no calibrated gate, so retrieval=auto looks up every question; ${again(name)}`);
     return ALWAYS;
   }
-  const missing = method === undefined ? "no gate" : `no gate ${method}`;
-  throw new UserError(`${name} has ${missing} that was calibrated; ${again(name)}, or give a gate and a threshold`);
+  const missing = method === undefined ? "no calibrated gate" : `no calibrated ${method} gate`;
+  throw new UserError(`${name} has ${missing}; ${again(name)}, or give a gate and a threshold`);
 }
 
 const again = (name: string): string =>

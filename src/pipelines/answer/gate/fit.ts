@@ -7,7 +7,7 @@ import { type Classifier, fitClassifier, labelRules, type Outcome } from "./clas
 import { featuresOf, type GateInput } from "./features.ts";
 import { type Gate, type GateMethod, gateMethods, gateScore } from "./gate.ts";
 
-/** A question and its right answers. */
+/** A question and its correct answers. */
 export const answerRow = z.object({
   question: z.string("expected a text").min(1, "expected a non-empty text"),
   answers: z
@@ -38,14 +38,14 @@ export interface JudgedQuestion extends Outcome {
   readonly input: GateInput;
 }
 
-/** Only the options that affect the target. */
+/** The options that define the target. */
 export const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: FitOptions): GateTarget => target;
 
 /** Scores questions with a gate. */
 export const judgedBy = (gate: Omit<Gate, "threshold">, questions: readonly JudgedQuestion[]): GateSample[] =>
   questions.map(({ input, plain, retrieved }) => ({ score: gateScore(gate, input), plain, retrieved }));
 
-/** Calibrates a gate on these questions. @throws UserError if no gate fits them */
+/** Calibrates a gate on these questions. @throws UserError if the questions do not suffice */
 export function calibratedOn(
   questions: readonly JudgedQuestion[],
   method: GateMethod,

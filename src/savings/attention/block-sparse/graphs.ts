@@ -88,7 +88,7 @@ export function traceTiles(shape: BlockShape, scale: number, count: number): Gra
   return g;
 }
 
-/** Attention of a tile without its own block (forceDiagonal=false): all keys precede the queries, so no mask. */
+/** Attention of a tile without its own block (forceDiagonal=false); unmasked, since all keys precede the queries. */
 export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   const g = new Graph();
   const { headSize, blockSize } = shape;

@@ -144,7 +144,7 @@ const groupsOf = (tokens: number, stride: number) => Math.ceil(tokens / stride);
 
 function pastGroups(head: Head, stride: number): number {
   const groups = pastOf(head) / stride;
-  if (!Number.isInteger(groups)) throw new Error(`past of ${pastOf(head)} tokens is no multiple of stride ${stride}`);
+  if (!Number.isInteger(groups)) throw new Error(`past ${pastOf(head)} is not a multiple of stride ${stride}`);
   return groups;
 }
 

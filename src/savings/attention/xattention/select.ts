@@ -14,7 +14,7 @@ export interface SelectOptions
  * Chooses the key blocks of every query block from estimated scores `[heads, rows, cols]` (XAttention, arXiv
  * 2503.16428, section 3.2; forced blocks and the order of steps as in the released `find_blocks_chunked`).
  *
- * Forced blocks are added first. Others follow by descending score (on a tie, the lower block), until the row's
+ * Forced blocks are added first. Other blocks follow by descending score (on a tie, the lower block), until the row's
  * mass (in float64) reaches its target; the block that reaches it is kept. Blocks after the diagonal are never read. A
  * threshold of 1 or more keeps every causal block, because small masses may round to zero.
  */

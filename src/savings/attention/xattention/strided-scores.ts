@@ -70,7 +70,7 @@ export class StridedScores implements Disposable {
   }
 }
 
-/** Padding rows lie in the last row of blocks and put all their mass, 1 each, on block 0: it is subtracted. */
+/** Padding rows lie in the last row of blocks and put a mass of 1 each on block 0; this mass is subtracted. */
 function withoutPadding(scores: Float32Array, padding: number, rows: number, cols: number): Float32Array {
   if (padding > 0) for (let at = (rows - 1) * cols; at < scores.length; at += rows * cols) scores[at]! -= padding;
   return scores;

@@ -39,9 +39,9 @@ export interface ProfileShape {
 /**
  * The threshold at which a head's *estimated* scores keep the blocks that its *exact* attention needs, on one text. For
  * each row, this finds the fewest blocks that hold `coverage` of the exact mass, then keeps every block whose estimate
- * is at least the smallest estimate of these. The threshold is the kept share of the estimated mass over all rows.
- * XAttention's authors released this (`profile_threshold.py`) instead of the dynamic program of arXiv 2503.16428,
- * section 3.3.
+ * is at least the smallest estimate among them. The threshold is the kept share of the estimated mass over all rows.
+ * XAttention's authors released this method (`profile_threshold.py`) instead of the dynamic program of arXiv
+ * 2503.16428, section 3.3.
  *
  * `exact` and `estimated` are `[rows, cols]` of one head.
  */

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { choice, file, flag, fraction, optionalInteger } from "../../option-schemas.ts";
 
 /**
- * How text's attention treats visual tokens in a dropped head: hidden before the softmax, which renormalises the rest
- * (the authors' code for Qwen2-VL), or zeroed after it (their code for LLaVA).
+ * Ways in which text's attention treats visual tokens in a dropped head: hidden before the softmax, which renormalises
+ * the rest (the authors' code for Qwen2-VL), or zeroed after it (their code for LLaVA).
  */
 const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
 export type HeadDrop = (typeof headDrops)[number];

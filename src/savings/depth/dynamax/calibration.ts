@@ -98,7 +98,7 @@ async function watch(
 
 /**
  * One classifier's laxest threshold that is certified for a risk; undefined if even the strictest is not. `depths`: the
- * number of layers of each exit and of the model.
+ * number of layers before each exit, and of the whole model.
  */
 function laxest(
   documents: readonly WatchedDocument[],
@@ -124,7 +124,7 @@ function laxest(
 const exitTaken = (exits: ExitsSeen, classifier: number, threshold: number): number =>
   exits.findIndex(({ probabilities }) => probabilities[classifier]! >= threshold);
 
-/** The share of a document's tokens that differ from dense's, at a classifier's threshold. */
+/** The share of a document's tokens that differ from a dense run's tokens, at a classifier's threshold. */
 export function lossOf(tokens: readonly ExitsSeen[], classifier: number, threshold: number): number {
   const lost = tokens.filter((exits) => exits[exitTaken(exits, classifier, threshold)]?.differs);
   return lost.length / tokens.length;

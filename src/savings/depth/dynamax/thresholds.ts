@@ -10,8 +10,8 @@ export const thresholdGrid: readonly number[] = [
 ];
 
 /**
- * A classifier's threshold that is certified for a risk, in the form in which the model runs. @throws UserError if
- * there is no such threshold
+ * A classifier's threshold that is certified for a risk and for the weight form that the model runs in. @throws
+ * UserError if there is no such threshold
  */
 export function certifiedThreshold(
   folder: string,

@@ -12,13 +12,13 @@ export type ExitsSeen = readonly ExitSeen[];
 interface ExitSeen {
   /** The probability that the token may exit, by classifier. */
   readonly probabilities: readonly number[];
-  /** True if the exit's choice differs from dense's. */
+  /** True if the exit's choice differs from the dense model's choice. */
   readonly differs: boolean;
 }
 
 const GO_ON: Decision = { kind: "continue" };
 
-/** A text that dense reads while all exits observe its answer tokens; `seen` collects their results. */
+/** A text that the dense model reads while all exits observe the answer's tokens; `seen` collects their results. */
 export function watchedText(
   exits: Exits,
   classifiers: readonly DeciderFile[],

@@ -20,7 +20,7 @@ const accuracy = z.strictObject({
   auc: z.number(),
   /** The share of tokens with a positive label. */
   positiveRate: share,
-  /** Expected calibration error of its probabilities, in 15 bins, after temperature scaling. */
+  /** Expected calibration error of the decider's probabilities, in 15 bins, after temperature scaling. */
   ece: share,
 });
 export type DeciderQuality = z.output<typeof accuracy>;
@@ -40,7 +40,7 @@ const certifiedThreshold = z.strictObject({
   items: z.strictObject({ count: z.int().min(1), sha256 }),
   threshold: share,
   p: share,
-  /** The mean loss on these documents, and the mean number of layers per token. */
+  /** The mean loss on the test documents, and the mean number of layers per token. */
   mean: share,
   depth: z.number(),
 });
@@ -104,7 +104,7 @@ export const exitsTensors = (folder: string): string => path.join(folder, "exits
 /** Exits that were trained for one model. */
 export interface Exits {
   readonly folder: string;
-  /** Identifies these weights; changes if the weights in the folder are replaced. */
+  /** Identifies the exits' weights; changes if the weights in the folder are replaced. */
   readonly id: string;
   readonly metadata: ExitsFile;
   /** Adds exit weights to a graph as constants, by name. @throws UserError if the file has no weight of that shape */
@@ -122,7 +122,7 @@ export interface ExitsHost {
  * @throws UserError if a file is missing or damaged, or the exits are for another model
  */
 export function openExits(folder: string, host: ExitsHost): Exits {
-  const metadata = readJson(exitsJson(folder), exitsFile, "exits that were trained");
+  const metadata = readJson(exitsJson(folder), exitsFile, "trained exits");
   checkHost(folder, metadata, host);
   const tensors = withFile(exitsTensors(folder), parseHeader);
   const id = `${folder} ${fileState(exitsTensors(folder))}`;

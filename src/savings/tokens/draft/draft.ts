@@ -16,7 +16,7 @@ export type DraftOptions = z.infer<typeof options>;
 
 /**
  * Drafts with a one-layer network that reads the model's last residual stream (EAGLE, arXiv 2401.15077), or quotes
- * repeated text, as in `lookup`. The model checks each draft in one pass, so the text equals dense's.
+ * repeated text, as in `lookup`. The model checks each draft in one pass, so the text equals a dense run's.
  */
 export const draft: Saving<DraftOptions> = {
   name: "draft",

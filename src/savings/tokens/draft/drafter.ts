@@ -18,7 +18,7 @@ export class NetworkDrafter implements Drafter {
   #past = 0;
   /** The residual streams of the latest tokens, which the network has not read yet. */
   #waiting: Float32Array[] = [];
-  /** The number of these streams that the last run of the model added. */
+  /** The number of unread streams that the last run of the model added. */
   #added = 0;
   #quoted = false;
   #spent: Spent = { flops: 0, bytes: 0 };

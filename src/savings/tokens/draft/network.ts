@@ -43,7 +43,7 @@ interface Places {
   readonly past: number;
 }
 
-/** The predicted next token, its probability, and the network's own residual stream there. */
+/** The predicted next token, its probability, and the network's own residual stream at the last position. */
 interface Guess {
   readonly token: number;
   readonly probability: number;
@@ -81,7 +81,7 @@ export class DraftNetwork implements Disposable {
     };
   }
 
-  /** `model` is the decoder that the network drafts for. @throws UserError if the file has other sizes */
+  /** `model` is the decoder that the network drafts for. @throws UserError if the file does not fit the model */
   static async open({ weights: file, tokens }: StoredDraft, model: Decoder): Promise<DraftNetwork> {
     const network = await openDecoder(openCheckpoint(file), preparedFolder(file));
     const [layer] = prepare(network.weights, () => [traceLayer(network)]);
@@ -196,7 +196,7 @@ function traceLayer({ decoder, weights }: OpenDecoder): Graph {
   return g;
 }
 
-/** The model's own head, restricted to these tokens. */
+/** The model's own head, restricted to the given tokens. */
 function traceHead(model: Decoder, tokens: readonly number[]): Graph {
   const g = new Graph();
   const stream = g.input("stream", "f32", [1, 1, model.config.hidden]);

@@ -1,10 +1,10 @@
-/** The sizes of a decoder that FEATHER's count of FLOPs needs. */
+/** The decoder sizes needed for FEATHER's FLOP count. */
 export interface CountedSizes {
   readonly hidden: number;
   readonly intermediate: number;
 }
 
-/** FLOPs of one layer on `n` visual tokens, in FEATHER's count (arXiv 2412.13180): 4·n·d² + 2·n²·d + 2·n·d·m. */
+/** FLOPs of one layer on `n` visual tokens, as FEATHER counts them (arXiv 2412.13180): 4·n·d² + 2·n²·d + 2·n·d·m. */
 const layerFlops = (n: number, { hidden, intermediate }: CountedSizes): number =>
   4 * n * hidden ** 2 + 2 * n ** 2 * hidden + 2 * n * hidden * intermediate;
 

@@ -93,7 +93,7 @@ export const top = (indices: readonly number[], scores: Float32Array, count: num
 
 const union = (...parts: readonly (readonly number[])[]): Set<number> => new Set(parts.flat());
 
-/** The grid's tokens and the best of the others, `count` in total; if the grid is larger, its best tokens. */
+/** The grid's tokens and the best tokens off the grid, `count` in total; if the grid is larger, its best tokens. */
 function filledUp(
   gridded: readonly number[],
   indices: readonly number[],

@@ -6,13 +6,13 @@ import type { Drafter } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 
 const options = z.strictObject({
-  match: integer(1, 3).describe("last tokens to find earlier in the text; what followed them there is the draft"),
+  match: integer(1, 3).describe("last tokens to find earlier in the text; the tokens after them are the draft"),
   // Each draft length needs its own compiled programs, so clients may not choose any number.
   tokens: integerBetween(0, 16, 8).describe("maximum number of tokens per draft; 0 is dense"),
 });
 export type LookupOptions = z.infer<typeof options>;
 
-/** Why a model's drafts cannot be rolled back; undefined if they can. */
+/** The reason a model's drafts cannot be rolled back; undefined if they can be. */
 export function unsupportedDrafts({ config }: Decoder): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose states cannot be rolled back";
   return config.longRopeBeyond === undefined ? undefined : "rotary factors that depend on the text's length";
@@ -20,7 +20,7 @@ export function unsupportedDrafts({ config }: Decoder): string | undefined {
 
 /**
  * Prompt lookup (Saxena 2023; Yang et al., arXiv 2304.04487): if the last tokens occurred before, the tokens after
- * that occurrence are a draft, which the model checks in one pass. The text equals dense's.
+ * that occurrence are a draft, which the model checks in one pass. The text equals a dense run's.
  */
 export const lookup: Saving<LookupOptions> = {
   name: "lookup",
@@ -42,7 +42,7 @@ export const lookup: Saving<LookupOptions> = {
   },
 };
 
-/** The length of a draft after one whose first token was wrong. */
+/** The draft length after a draft whose first token was wrong. */
 const CAUTIOUS = 2;
 /** The maximum number of chances to draft that are skipped after a wrong draft. */
 const LONGEST_PAUSE = 32;
@@ -54,7 +54,7 @@ const lengthsUpTo = (most: number): number[] => [
 ];
 
 /**
- * Drafts from the text so far. A wrong draft costs part of a step, so drafts grow while they are right, and more and
+ * Drafts from the text so far. A wrong draft costs part of a step, so drafts grow while they are correct, and more and
  * more chances to draft are skipped while they are wrong.
  */
 export class LookupDrafter implements Drafter {

@@ -4,7 +4,7 @@ import { base64 } from "../base64.ts";
 import { billedShape } from "../usage.ts";
 import { type EmbedInput, textsOf } from "./request.ts";
 
-/** The fields read from an answer to `POST /v1/embeddings`, by this server or another. */
+/** The fields that are read from a local or remote answer to `POST /v1/embeddings`. */
 export const embedded = z.object({
   data: z.array(z.object({ embedding: z.array(z.number()) })),
   receipt: z.custom<Receipt>(),

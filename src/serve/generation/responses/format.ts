@@ -16,7 +16,7 @@ const format = z.discriminatedUnion(
   'expected "text", "json_object" or "json_schema" as its type',
 );
 
-/** OpenAI's field for the form of an answer. */
+/** OpenAI's field for the format of an answer. */
 export const textField = z
   .object({
     format: format.nullish().describe("constrain the answer to JSON or a JSON schema"),
@@ -26,7 +26,7 @@ export const textField = z
       .describe("the only accepted value"),
   })
   .nullish()
-  .describe("the form of the answer");
+  .describe("the format of the answer");
 type TextField = z.output<typeof textField>;
 
 /** Converts the field to a chat's `response_format`. */

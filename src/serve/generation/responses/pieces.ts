@@ -26,7 +26,7 @@ const choice = z.object({
 /** Pipelines' answer fields, in the same format as in chats. */
 const OWN = textPipelines.map(({ shows }) => shows.field);
 
-/** The fields read from a chat's answer or chunk, by this server or another. */
+/** The fields that are read from a chat's answer or chunk, local or remote. */
 const chatSchema = z.looseObject({
   choices: z.array(choice).optional(),
   usage: usage.nullish(),

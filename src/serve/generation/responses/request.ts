@@ -10,7 +10,7 @@ import { inputSchema } from "./items.ts";
 import { refusedShape } from "./refused.ts";
 import { responseToolShape } from "./tools.ts";
 
-/** The only supported value of `include`; the others concern server-side tools and encrypted reasoning. */
+/** The only supported value of `include`; other values concern server-side tools and encrypted reasoning. */
 const LOGPROBS = "message.output_text.logprobs";
 const included = [
   LOGPROBS,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { listOf } from "../../../util/list-of.ts";
 import { choiceShape } from "../tools.ts";
 
-/** A function that the model may call, in the form of OpenAI's Responses. */
+/** A function that the model may call, in the format of OpenAI's Responses. */
 const tool = z.object({
   type: z.literal("function", 'expected "function": the server runs no tools of its own').describe("the only type"),
   name: z.string().describe("the function's name"),

@@ -40,8 +40,8 @@ const [COLDEST, HOTTEST] = [Math.log(0.05), Math.log(20)];
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /**
- * Finds the temperature with the lowest loss by golden-section search, since as a function of the temperature's
- * logarithm the loss has a single minimum.
+ * Finds the temperature with the lowest loss by golden-section search, since the loss has a single minimum as a
+ * function of the temperature's logarithm.
  */
 export function bestTemperature(loss: (temperature: number) => number): number {
   let [low, high] = [COLDEST, HOTTEST];

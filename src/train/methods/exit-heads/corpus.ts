@@ -44,8 +44,8 @@ export interface ReadCorpus extends Corpus {
 }
 
 /**
- * Splits documents into rows, most of them for training. With at least three documents, none is in two parts. An end
- * token separates the documents of a part.
+ * Splits documents into rows, most of them for training. With at least three documents, no document is in two parts. An
+ * end token separates the documents of a part.
  * @throws UserError if the texts do not fill a row of each part
  */
 export function corpusOf(
@@ -72,7 +72,7 @@ export function corpusOf(
 /** The maximum share of the tokens that a single document may take, if there are enough documents. */
 const LARGEST = 0.1;
 
-/** Takes documents up to `most` tokens in total. Cuts the last one and, if there are many documents, very long ones. */
+/** Takes up to `most` tokens of documents. Cuts the last document and, if there are many documents, very long ones. */
 function limited(documents: readonly string[], tokenizer: TextEncoder, most: number): number[][] {
   const { addBos, bos, eos } = tokenizer;
   const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];

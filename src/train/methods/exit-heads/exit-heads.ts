@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Method } from "../method.ts";
 import { exitTrainOptions, trainedSavings } from "./options.ts";
 
-/** The options of this method; the others are common to all runs. */
+/** This method's options; all other options are common to all runs. */
 const options = exitTrainOptions.omit({ seed: true }).extend({
   saving: z.enum(trainedSavings).describe("the saving that uses the exits: dynamax or sec"),
 });

@@ -44,7 +44,7 @@ export interface ExitPlan {
   readonly kept: KeptHeads;
 }
 
-/** @throws UserError if the model lacks such layers, or the texts are too short */
+/** @throws UserError if the model has too few layers, or the texts are too short */
 export async function planExits({ model, quant, saving, data, options: input }: ExitTraining): Promise<ExitPlan> {
   const { config } = model.decoder;
   const options = withDefaults(saving, input);
@@ -101,7 +101,7 @@ export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOpti
   return { ...options, targets: options.targets ?? targets, decider: options.decider ?? [...decider] };
 }
 
-/** The layers that get an exit; the last layer is the ordinary end. @throws UserError if no layer gets one */
+/** The layers that get an exit; the last layer never does. @throws UserError if no layer gets one */
 export function exitLayers({ from, every }: Pick<ExitTrainOptions, "from" | "every">, depth: number): number[] {
   const first = from ?? Math.max(1, Math.floor(depth / 2));
   if (first >= depth) throw new UserError(`from: the model has ${depth} layers, expected 1 to ${depth - 1}`, 2);

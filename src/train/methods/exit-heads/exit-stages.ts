@@ -20,12 +20,12 @@ export interface TrainedExits {
   readonly weights: TrainedWeights;
 }
 
-/** The terms of a run that trains exits. */
+/** The run options for training exits. */
 export interface ExitTerms extends DeciderTerms<TrainedExits>, Pick<OpenTerms, "out" | "resumes"> {}
 
 /**
  * Trains a model's exits for a saving: a head after each layer, then the deciders. The model itself is frozen; its
- * states over the texts are stored under MODICUM_HOME for the next time.
+ * states over the texts are stored under MODICUM_HOME for the next run.
  * @throws UserError if the model has too few layers, or the texts are too short
  */
 export async function* exitStages(training: ExitTraining, terms: ExitTerms): AsyncGenerator<Stage, TrainedExits, void> {

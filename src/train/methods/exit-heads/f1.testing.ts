@@ -1,5 +1,5 @@
 /**
- * Precision is the share of predictions that are right, recall the share of labels that are found, and F1 their
+ * Precision is the share of predictions that are correct, recall the share of labels that are found, and F1 their
  * harmonic mean.
  */
 export interface F1 {

@@ -17,7 +17,7 @@ import type { ScoringOf } from "./row-stage.ts";
 import type { Progress } from "./states/collect.ts";
 import { writeExits } from "./write.ts";
 
-/** A run on files, opened. */
+/** An opened run on files. */
 interface FilesTraining extends ExitTraining {
   /** Present if the run has lab tasks. */
   readonly scorer: TaskScorer | undefined;

@@ -76,7 +76,7 @@ export const weightsOf = (store: ParameterStore): TrainedWeights =>
       .map((p) => [p.name, { shape: p.shape, values: store.valuesOf(p).slice() }]),
   );
 
-/** Initial values: gains are 1 and an adapter's output is 0, so that a head starts as the model's own. */
+/** Initial values: gains are 1 and an adapter's output is 0, so that a head starts as the model's own head. */
 function fill(store: ParameterStore, seed: number): void {
   const normal = normals(seededRandom(seed));
   for (const parameter of store.parameters.filter(({ trained }) => trained)) {

@@ -14,15 +14,15 @@ export interface Guesses {
 }
 
 /**
- * The number of the first exit that is right about each token, from 1; 0 if no exit is (SEC, b.3). The last entry of
- * `right` is for the whole model.
+ * For each token, the number (from 1) of the first exit that guesses it correctly; 0 if no exit does (SEC, b.3). The
+ * last entry of `right` is for the whole model.
  */
 export const firstRight = (right: readonly Uint8Array[]): Uint8Array =>
   Uint8Array.from(right[0]!, (_, t) => 1 + right.findIndex((exit) => exit[t] === 1));
 
 /**
- * SEC's labels for each exit and token, as indices of `actions`: stop if no exit is right about the token; else
- * continue before the first right exit, and exit from there on, even if a deeper exit is wrong again.
+ * SEC's labels for each exit and token, as indices of `actions`: stop if no exit guesses the token correctly; else
+ * continue before the first correct exit, and exit from there on, even if a deeper exit is wrong again.
  */
 export function controllerLabels(right: readonly Uint8Array[]): Uint8Array[] {
   const first = firstRight(right);
@@ -33,7 +33,7 @@ export function controllerLabels(right: readonly Uint8Array[]): Uint8Array[] {
   return right.map((_, exit) => Uint8Array.from(first, (__, t) => label(exit, t)));
 }
 
-/** DYNAMAX's relaxed labels (b.5): 1 if the exit's choice is among the model's `k` likeliest; strict for k = 1. */
+/** DYNAMAX's relaxed labels (b.5): 1 if the exit's choice is among the model's top `k` tokens; strict for k = 1. */
 export const relaxedLabels = ({ places }: Pick<Guesses, "places">, k: number): Uint8Array =>
   Uint8Array.from(places, (place) => (place < k ? 1 : 0));
 

@@ -36,7 +36,7 @@ export const exitTrainOptions = z.strictObject({
     .max(TEACHER_TOP)
     .default(1)
     .describe(
-      "for linear, ffn and mamba: a token may exit if the exit's choice is among this many of the model's likeliest",
+      "for linear, ffn and mamba: a token may exit if the exit's choice is among this many of the model's top tokens",
     ),
   weightOrder: z
     .enum(["earliest-heavy", "latest-heavy"])

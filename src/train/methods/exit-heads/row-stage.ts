@@ -45,7 +45,7 @@ export const scoringBy = <T, U>(
 export const scoringOf = <T>(scoring: ScoringOf<T> | undefined, current: () => Promise<T>): Scoring | undefined =>
   scoring && { tasks: scoring.tasks, score: async () => scoring.score(await current()) };
 
-/** A decider's run. */
+/** The run options for training a decider. */
 export interface DeciderTerms<T> extends CollectTerms {
   /** Scores this decider during training; present only for the decider that runs the exits. */
   readonly scoring?: ScoringOf<T> | undefined;
@@ -62,7 +62,7 @@ export interface RowFit {
   /** Peak learning rate. */
   readonly rate: number;
   readonly seed: number;
-  /** The FLOPs of computing the outputs of its trained weights. */
+  /** The FLOPs of computing the outputs of the trained weights. */
   readonly judging: number;
   readonly onProgress: CollectTerms["onProgress"];
   /** Lab tasks that score the current state of training. */
@@ -74,7 +74,7 @@ export interface RowFit {
   scale?(streams: Float32Array, positions: number): void;
 }
 
-/** A batch of positions, and whether it is its step's last. */
+/** A batch of positions, and whether it is the last batch of its step. */
 interface StepPart {
   readonly positions: Positions;
   readonly ends: boolean;

@@ -43,7 +43,7 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /**
  * ListNet (Cao et al. 2007): the cross-entropy between the top-one probabilities of the teacher and of the scores. The
- * teacher's are the softmax of negative ranks, since an order has no scores.
+ * teacher's probabilities are the softmax of negative ranks, since an order has no scores.
  */
 export function listNet(scores: Numbers, ranks: Numbers): RankLoss {
   const [target, own] = [logSoftmax(Array.from(ranks, (rank) => -rank)), logSoftmax(Array.from(scores))];

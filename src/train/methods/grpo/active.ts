@@ -67,7 +67,7 @@ export class ActiveGrpo implements ActiveMethod {
     this.#count([flops, scoring - started, this.#learns - scoring]);
   }
 
-  /** Computes each completion's rewards, each by its own call. */
+  /** Computes each completion's rewards, with one call per reward. */
   #scores(prompts: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
     const { rewards } = this.#rollouts;
     const scored = (prompt: Prompt, { text }: Completion) =>

@@ -11,7 +11,7 @@ export function deviation(values: readonly number[]): number {
 /** True if all rewards in a group are equal; advantages must then be 0, even if the mean is rounded. */
 export const isUniform = (group: readonly number[]): boolean => group.every((reward) => reward === group[0]);
 
-/** Rewards minus the group's mean, over a standard deviation (Shao et al., arXiv 2402.03300; as TRL 1.16). */
+/** Rewards minus the group's mean, over a standard deviation (Shao et al., arXiv 2402.03300; as in TRL 1.16). */
 export function advantagesOf(groups: readonly (readonly number[])[], scale: (typeof scales)[number]): number[][] {
   const overall = deviation(groups.flat());
   return groups.map((group) => {

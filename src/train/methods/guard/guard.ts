@@ -5,7 +5,7 @@ import type { OpenTerms } from "../../session/stage.ts";
 import type { Method } from "../method.ts";
 import { type GuardOptions, guardOptions } from "./options.ts";
 
-/** The options of this method; the others are common to all runs. */
+/** This method's options; all other options are common to all runs. */
 const options = guardOptions.omit({ model: true, innocent: true, batch: true, seed: true, steps: true });
 type OwnOptions = z.output<typeof options>;
 

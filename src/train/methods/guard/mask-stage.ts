@@ -75,7 +75,7 @@ export class MaskStage implements Stage {
     this.states = { values, delta, logits: halvesOf(logits), shares: halvesOf(this.#mask.shares) };
   }
 
-  /** m of each tensor. */
+  /** The share m of each tensor. */
   get shares(): ReadonlyMap<string, number> {
     return new Map(this.#mask.slices.map(({ name }, i) => [name, this.#mask.shares[i]!]));
   }

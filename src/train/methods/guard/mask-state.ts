@@ -25,8 +25,8 @@ export class MaskState {
   readonly shares: Float64Array<ArrayBuffer>;
 
   /**
-   * `theta` holds the fine-tuned values and becomes the masked model's; `delta` holds published minus fine-tuned
-   * values; `logits`, one number per tensor. All three change in place.
+   * `theta` holds the fine-tuned values and becomes the masked model's values; `delta` holds published minus fine-tuned
+   * values; `logits` holds one number per tensor. All three change in place.
    */
   constructor(
     readonly slices: readonly Slice[],

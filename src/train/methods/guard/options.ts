@@ -31,8 +31,8 @@ export type MaskOptions = z.output<typeof maskOptions>;
 export const guardOptions = z.strictObject({
   model: z.string().describe("the image generator to publish"),
   illegal: files.describe("JSON lines with image and label: images that users must not be able to teach the model"),
-  innocent: files.describe("JSON lines of the same form: images that users may teach it"),
-  relearnSteps: count.default(300).describe("steps of relearning both kinds before the imitated user starts"),
+  innocent: files.describe("JSON lines of the same format: images that users may teach the model"),
+  relearnSteps: count.default(300).describe("steps to relearn both kinds of images before the imitated user starts"),
   relearnLr: z.number().positive().default(5e-4).describe("AdamW's learning rate in relearning"),
   batch: count.default(32).describe("images per step"),
   seed: z.int().min(0).default(0).describe("seed for the images' order, the noise and the first mask"),

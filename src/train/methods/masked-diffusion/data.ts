@@ -63,7 +63,7 @@ function textsOf({ rows, tokens, labels, documents }: Batch): Text[] {
     .filter(({ answer }) => answer.length > 0);
 }
 
-/** The positions in a row where documents begin, and where the last one ends. */
+/** The positions in a row where documents begin, and where the last document ends. */
 function bordersOf(documents: Int32Array, first: number, end: number): number[] {
   const borders = [first];
   for (let at = first; at < end && documents[at]! >= 0; at++)

@@ -16,7 +16,7 @@ export interface ClassedImage {
 /** A network's noisy training images, concatenated. */
 export interface NoisyImages {
   readonly x: Float32Array;
-  /** The noise in them. */
+  /** The noise in the images. */
   readonly noise: Float32Array;
   readonly times: readonly number[];
   readonly classes: readonly number[];

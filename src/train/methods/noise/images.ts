@@ -13,7 +13,7 @@ export interface LabelledImage {
   readonly pixels: Float32Array;
   /** The image's class; undefined if it has none. */
   readonly label: string | undefined;
-  /** Its file and line. */
+  /** The image's file and line. */
   readonly where: string;
 }
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Method } from "../method.ts";
 
-/** Trains image generators. A run need not name this method, because no other trains them. */
+/** Trains image generators. A run need not name this method, because no other method trains them. */
 export const noise: Method<object> = {
   name: "noise",
   summary: "train an image generator to predict noise",

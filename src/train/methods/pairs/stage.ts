@@ -88,7 +88,7 @@ async function* batchesFrom(
   }
 }
 
-/** True for projections with a bias: every one inside a layer and, after the encoders, only SigLIP's for texts. */
+/** True for projections with a bias: all inside a layer and, after the encoders, only SigLIP's text projection. */
 const biasedIn =
   ({ architecture }: Checkpoint) =>
   (name: string): boolean =>

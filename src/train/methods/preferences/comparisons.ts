@@ -1,6 +1,6 @@
 /** A sample of two sequences, in adjacent rows of a batch. */
 export interface ComparedSample {
-  /** The index of its first sequence among the run's sequences; the second follows. */
+  /** The index of the sample's first sequence among the run's sequences; the second follows. */
   readonly place: number;
   /** For each sequence, the first position that predicts its completion. */
   readonly starts: readonly [number, number];

@@ -35,7 +35,7 @@ interface RowLabels {
 
 /**
  * Scores completions with the language model's own programs. A loss depends only on a completion's log-probability, so
- * its gradient is the language model's, weighting each of the completion's labels by the loss's derivative.
+ * its gradient is the language model's with each of the completion's labels weighted by the loss's derivative.
  */
 class PreferenceHead implements Head {
   constructor(

@@ -17,7 +17,7 @@ interface PreferenceMethod<O> {
   readonly rule: (options: O) => PreferenceRule;
   /** True if the loss compares the model with the model at the start of the run. */
   readonly reference: boolean;
-  /** The form of rows: pairs of completions, or single completions with a label; default: pairs. */
+  /** The row format: pairs of completions, or single completions with a label; default: pairs. */
   readonly rows?: "pairs" | "judged";
   /** True to add the language model's loss on chosen samples. */
   readonly languageModel?: boolean;

@@ -10,7 +10,7 @@ const tools = z.array(z.json()).optional();
 const textPair = z.object({ prompt: z.string(), chosen: z.string(), rejected: z.string() });
 /** Without `prompt`, both chats begin with the prompt. */
 const chatPair = z.object({ prompt: chat.optional(), chosen: chat, rejected: chat, tools });
-/** CSV has texts. */
+/** CSV files contain booleans as texts. */
 const label = z.union([z.boolean(), z.stringbool({ truthy: ["true"], falsy: ["false"] })], "expected true or false");
 const textJudged = z.object({ prompt: z.string(), completion: z.string(), label });
 const chatJudged = z.object({ prompt: chat, completion: chat, label, tools });

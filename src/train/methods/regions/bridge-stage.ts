@@ -36,7 +36,7 @@ interface Lesson {
   readonly scene: number;
   /** The regions' indices among all scenes' regions. */
   readonly regions: readonly number[];
-  /** Their label indices. */
+  /** The regions' label indices. */
   readonly labels: readonly number[];
 }
 

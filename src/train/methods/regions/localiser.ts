@@ -17,7 +17,7 @@ const presets = {
 /** Options for training a localiser on pictures with masks of any class. */
 export const localiserOptions = z.strictObject({
   data: z.string().describe("JSON lines with image and masks (paths from the file's folder) and boxes"),
-  heldOut: z.string().describe("a file of the same form on which to measure masks"),
+  heldOut: z.string().describe("a file of the same format on which to measure masks"),
   sizes: localiserSizes.prefault({}),
   start: z.string().optional().describe("folder of a localiser with the same sizes, to start from"),
   steps: count.default(presets.steps).describe("optimiser steps"),

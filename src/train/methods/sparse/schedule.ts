@@ -1,7 +1,7 @@
 import { UserError } from "../../../util/errors.ts";
 import type { SparseOptions } from "./options.ts";
 
-/** Shares of a run's compute: before the first pruning, during pruning, and after the last. */
+/** Shares of a run's compute: before the first pruning, during pruning, and after the last pruning. */
 export interface Fractions {
   readonly dense: number;
   readonly prune: number;
@@ -76,7 +76,7 @@ const whole = ({ sparsity, start, every, events }: Omit<PruneSchedule, "end">): 
   ...{ end: start + (events - 1) * every, events: sparsity === 0 ? 0 : events },
 });
 
-/** The number of prunings before step `step` runs, including the one right before it. */
+/** The number of prunings before step `step` runs, including the pruning right before it. */
 export function eventsUntil(step: number, { start, every, events }: PruneSchedule): number {
   return step < start ? 0 : Math.min(events, Math.floor((step - start) / every) + 1);
 }

@@ -5,7 +5,7 @@ import { Part } from "../../../weights/prepared/part.ts";
 import type { WritableTensor } from "../../../weights/safetensors/write.ts";
 import { writeModel } from "../../checkpoint/model.ts";
 
-/** The number of neurons per gated MLP, before and after. */
+/** The number of neurons per gated MLP, before and after shrinking. */
 export interface Shrunk {
   readonly before: number;
   readonly after: number;

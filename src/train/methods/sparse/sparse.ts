@@ -74,9 +74,9 @@ class SparseTraining implements ActiveMethod {
   }
 
   /**
-   * Counts three things: `parameters`, the prunable weights summed over the steps (divided by their number: N̄);
+   * Counts three things: `parameters`, the prunable weights summed over the steps (divided by the number of steps: N̄);
    * `prunable`, the weights that remain in prunable matrices; `weights`, the weights that remain in the whole model.
-   * FLOPs are those of dense products, since zeros are multiplied like other numbers.
+   * FLOPs are counted for dense products, since zeros are multiplied like other numbers.
    */
   bill(steps: number): MethodBill {
     const first = this.#pruned.weights;

@@ -3,12 +3,12 @@ export interface SpanRule {
   readonly rate: number;
   readonly meanSpan: number;
   /**
-   * True to rotate the mask by a random offset; otherwise, the first token is never hidden, and the last one always is.
+   * True to rotate the mask by a random offset; otherwise the first token is never hidden and the last token always is.
    */
   readonly roll: boolean;
 }
 
-/** The number of hidden tokens among `length` ≥ 2, and of their spans. Halves are rounded up. */
+/** The numbers of hidden tokens and of hidden spans among `length` ≥ 2 tokens. Halves are rounded up. */
 export function spanCounts(length: number, { rate, meanSpan }: SpanRule): { hidden: number; spans: number } {
   const hidden = Math.min(Math.max(Math.round(length * rate), 1), length - 1);
   const spans = Math.min(Math.max(Math.round(hidden / meanSpan), 1), hidden, length - hidden);

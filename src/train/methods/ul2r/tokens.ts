@@ -16,7 +16,7 @@ export interface DenoisingIds {
   readonly end: number | undefined;
 }
 
-/** @throws UserError if the tokenizer lacks one of them */
+/** @throws UserError if the tokenizer lacks one of the special tokens */
 export function denoisingIds(tokenizer: Tokenizer, sentinels: number): DenoisingIds {
   const id = (name: string): number => {
     const id = tokenizer.specialId(name);

@@ -8,7 +8,7 @@ export interface Groups {
   readonly min: Float32Array<ArrayBuffer>;
 }
 
-/** How a storage type lays out its blocks. */
+/** The block layout of a storage type. */
 export interface BlockForm {
   /** The number of weights per group; a block of the file holds one or more whole groups. */
   readonly group: 16 | 32;

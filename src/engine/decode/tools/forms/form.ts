@@ -4,7 +4,7 @@ import type { Format } from "../../grammar/index.ts";
 import type { ToolCall } from "../reader.ts";
 import { argumentsOf, type Tool } from "../tools.ts";
 
-/** The form in which some models write calls, instead of JSON between `<tool_call>` and `</tool_call>`. */
+/** The format in which some models write calls, instead of JSON between `<tool_call>` and `</tool_call>`. */
 export interface CallForm {
   /** The texts that open and close calls. */
   readonly open: string;
@@ -13,15 +13,15 @@ export interface CallForm {
   readonly needsClose?: true;
   /** Other texts in a call that may be special tokens. */
   readonly inside?: readonly string[];
-  /** True if a chat template, or a vocabulary (by `isSpecial`), belongs to a model with this form. */
+  /** True if a chat template, or a vocabulary (by `isSpecial`), belongs to a model with this format. */
   matches(template: string, isSpecial: (text: string) => boolean): boolean;
-  /** The calls in the text between the opening and the closing; undefined if they are not in this form. */
+  /** The calls in the text between the opening and the closing; undefined if they are not in this format. */
   read(text: string, tools: readonly Tool[]): readonly ToolCall[] | undefined;
   /** Writes the calls of earlier turns, for templates that do not write them. */
   write?(calls: readonly { readonly name: string; readonly arguments: unknown }[]): string;
-  /** How to require a call of one of these functions; if absent or undefined, the usual form is enforced. */
+  /** Returns a required call of one of these functions; if absent or undefined, the usual format is enforced. */
   forced?(tools: readonly Tool[]): ForcedCall | undefined;
-  /** Earlier turns in the template's form, if its call results are not separate turns. */
+  /** Earlier turns in the template's format, if its call results are not separate turns. */
   turns?(template: string, turns: readonly ChatMessage[]): readonly ChatMessage[];
   /** True if templates expect the arguments of earlier calls as JSON text. */
   readonly argumentsAsText?: true;
@@ -48,7 +48,7 @@ export function callOf(name: unknown, values: unknown): ToolCall | undefined {
   }
 }
 
-/** A call in the usual form, which models with their own form also write. */
+/** A call in the usual format, which models with their own format also write. */
 export const jsonCall = (text: string): ToolCall | undefined => callIn(jsonIn(text));
 
 /** The call in a JSON value. */

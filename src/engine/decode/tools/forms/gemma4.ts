@@ -74,7 +74,7 @@ class Reader {
     return value;
   }
 
-  /** A number, a boolean or null, in JSON's or Python's form. */
+  /** A number, a boolean or null, in JSON or Python syntax. */
   #word(): unknown {
     const word = this.#upTo(/[^,{}[\]]*/y).trim();
     const value = word === "None" ? null : jsonIn(word);

@@ -9,7 +9,7 @@ import { lfm2Calls } from "./lfm2.ts";
 import { llama4Calls } from "./llama4.ts";
 import { qwen3CoderCalls } from "./qwen3-coder.ts";
 
-/** Every form except the usual one, one per line. */
+/** Every call format except the usual one, one per line. */
 const forms: readonly CallForm[] = [
   cohereCalls,
   deepSeekCalls,
@@ -20,20 +20,20 @@ const forms: readonly CallForm[] = [
   qwen3CoderCalls,
 ];
 
-/** The part of a tokenizer that identifies a model's form of calls. */
+/** The part of a tokenizer that identifies a model's call format. */
 export type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
 
 /** The template that formats chats with tools. */
 export const toolTemplate = ({ templates }: Vocabulary): string => templates.tools ?? templates.chat ?? "";
 
-/** The form in which a model writes calls; undefined if it is the usual form, or if the chat template has no tools. */
+/** The format in which a model writes calls; undefined if it is the usual one, or if the chat template has no tools. */
 export function callFormOf(tokenizer: Vocabulary): CallForm | undefined {
   const template = toolTemplate(tokenizer);
   if (!/\btools\b/.test(template)) return undefined;
   return forms.find(({ matches }) => matches(template, (text) => tokenizer.specialId(text) !== undefined));
 }
 
-/** The special tokens of a form, which belong to the text of an answer that may contain calls. */
+/** The special tokens of a format, which belong to the text of an answer that may contain calls. */
 export const callTokensOf = ({ open, close, inside = [] }: CallForm, tokenizer: Vocabulary): ReadonlySet<number> =>
   new Set([open, close, ...inside].map((text) => tokenizer.specialId(text)).filter((id) => id !== undefined));
 
@@ -41,7 +41,7 @@ interface EarlierCall {
   readonly function: { readonly name: string; readonly arguments: unknown };
 }
 
-/** Earlier turns, as this form's template expects them. */
+/** Earlier turns, as this format's template expects them. */
 export function turnsIn(form: CallForm, template: string, turns: readonly ChatMessage[]): readonly ChatMessage[] {
   return (form.turns?.(template, turns) ?? turns).map((turn) => {
     const calls = (turn["tool_calls"] ?? []) as unknown as readonly EarlierCall[];

@@ -4,7 +4,7 @@ import { allOf, type CallForm, callOf } from "./form.ts";
 
 const [OPEN, CLOSE] = ['{"name":', "}}"] as const;
 
-/** Llama 4: `{"name": "f", "parameters": {…}}`, one call after the other, without marks. */
+/** Llama 4: `{"name": "f", "parameters": {…}}`, one call after another, without marks. */
 export const llama4Calls: CallForm = {
   ...{ open: OPEN, close: CLOSE, needsClose: true },
   matches: (template) => template.includes("<|header_start|>") && template.includes("parameters"),

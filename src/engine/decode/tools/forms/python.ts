@@ -35,7 +35,7 @@ export function pythonCalls(text: string): readonly PythonCall[] | undefined {
   }
 }
 
-/** A value in Python's form. */
+/** A value in Python syntax. */
 export function pythonOf(value: unknown): string {
   if (value === true) return "True";
   if (value === false) return "False";

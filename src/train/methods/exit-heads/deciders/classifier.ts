@@ -40,7 +40,7 @@ export const classifierSteps = (
 export interface TrainedClassifier {
   readonly weights: TrainedWeights;
   readonly temperature: number;
-  /** On the test part. */
+  /** The quality on the test part. */
   readonly measured: DeciderQuality;
   /** The exit probabilities at the test part's positions. */
   readonly test: Float32Array;
@@ -68,7 +68,7 @@ export async function* classifierStages(
     ...(settings.kind === "mamba" && { sequence: block }),
     logits: (g, weights, x) => traceDecider(g, weights, settings, layer, x).found,
   };
-  // The cross-entropy of two logits, one of them 0, equals the binary cross-entropy of the other.
+  // The cross-entropy of two logits, one of them 0, equals the binary cross-entropy of the other logit.
   const binary: RowModel = {
     ...model,
     logits: (g, weights, x) => {

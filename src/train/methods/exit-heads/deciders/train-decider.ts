@@ -36,7 +36,7 @@ export const deciderStages = (
     ? stopExitStages(states, exits, options, terms)
     : classifiersStages(kind, states, exits, options, terms);
 
-/** The number of steps that train a decider of `exits` exits. */
+/** The number of steps that train a decider for `exits` exits. */
 export const deciderSteps = (kind: DeciderKind, corpus: Corpus, exits: number, options: ExitTrainOptions): number =>
   kind === "controller" ? controllerSteps(corpus, options) : exits * classifierSteps(corpus, kind, options);
 

@@ -6,7 +6,7 @@ export class BlockFile implements Disposable {
   readonly #file: number;
   #blocks: number;
 
-  /** @throws UserError if it cannot be opened for writing */
+  /** @throws UserError if the file cannot be opened for writing */
   constructor(
     private readonly path: string,
     /** Bytes of a block. */
