@@ -6,7 +6,10 @@ import { examples } from "../help.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 
 const options = z.strictObject({
-  url: z.url("expected a URL such as http://127.0.0.1:8080").default("http://127.0.0.1:8080").describe("the server's URL"),
+  url: z
+    .url("expected a URL such as http://127.0.0.1:8080")
+    .default("http://127.0.0.1:8080")
+    .describe("the server's URL"),
   key: z.string().optional().describe("the server's API key, if it needs one (default: MODICUM_API_KEY)"),
 });
 
