@@ -19,7 +19,7 @@ export interface Traffic {
   readonly clients: readonly Client[];
 }
 
-/** The result of one request; milliseconds from the start of the traffic. */
+/** The result of one request; times are milliseconds since the start of the traffic. */
 export interface Answered {
   readonly status: number;
   readonly sent: number;

@@ -10,7 +10,7 @@ export interface Verb {
   readonly load: () => Promise<{ define(command: Command): void | Promise<void> }>;
 }
 
-/** Defines the verbs below a command, and the options of the one that `words` name. */
+/** Defines a command's subcommands, and the options of the one that `words` names. */
 export async function defineVerbs(
   command: Command,
   verbs: Readonly<Record<string, Verb>>,

@@ -31,7 +31,7 @@ describe("makeReceipt", () => {
     ["bytes.spent", { bytes: { ...bytes, spent: -1 } }],
     ["tokens.prompt", { tokens: { ...tokens, prompt: 1.5 } }],
     ["tokens.completion", { tokens: { ...tokens, completion: -1 } }],
-    ["tokens.cached is more than prompt", { tokens: { ...tokens, cached: 813 } }],
+    ["tokens.cached exceeds prompt", { tokens: { ...tokens, cached: 813 } }],
     ["ms.decode", { ms: { ...ms, decode: -0.1 } }],
     ["work.layers is not a counter", { work: { layers: { dense: 3, run: 0.5 } } }],
     ["work.calls.big", { work: { calls: { big: -1 } } }],

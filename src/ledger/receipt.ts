@@ -54,7 +54,7 @@ export const receiptSchema = z
   })
   .refine((r) => r.tokens.cached <= r.tokens.prompt, {
     path: ["tokens", "cached"],
-    error: "is more than prompt, which includes it",
+    error: "exceeds prompt, which includes it",
   })
   .refine((r) => Math.abs(r.flops.saved - savedShare(r.flops)) <= 1e-3, {
     path: ["flops", "saved"],

@@ -91,7 +91,7 @@ export class ImageLayers {
     return this.conv(`${name}.conv`, enlarge(x, 2), shapeOf(x)[1], 3);
   }
 
-  /** Halves the size by a convolution with zeros only below and on the right (diffusers' `Downsample2D`, `padding` 0). */
+  /** Halves the size by a convolution padded with zeros only below and on the right (diffusers' `Downsample2D`, `padding` 0). */
   halve(name: string, x: Tensor): Tensor {
     const wider = withZeros(withZeros(x, 2), 3);
     return this.conv(`${name}.conv`, wider, shapeOf(x)[1], 3, 2, 0);

@@ -84,7 +84,7 @@ export interface Saving<O = unknown> {
 export interface PreparedSaving extends Disposable {
   /** The recipes that a certificate chooses among, if any; the programs of each are compiled. */
   readonly variants?: readonly (readonly PreparedSaving[])[];
-  /** False once a file that the saving depends on has changed; it is then prepared again. Absent without files. */
+  /** False once a file that the saving depends on has changed; the saving is then prepared again. Absent without files. */
   current?(): boolean;
   /** The saving's part of a request's plan; undefined if it does not act on this request. */
   plan(request: PlanRequest): PlanPart | undefined;

@@ -33,7 +33,7 @@ export interface FuzzReport {
   readonly report: string;
   /** Program errors in the server's log. */
   readonly failures: readonly string[];
-  /** The number of requests that ran a model, and of chats among them. */
+  /** The number of requests that ran a model, and how many of them were chats. */
   readonly billed: number;
   readonly chats: number;
 }

@@ -8,7 +8,7 @@ const PATTERN = /^[\w-]{32}$/;
 /** The cookie's lifetime in seconds; browsers keep cookies for at most 400 days. */
 const KEPT = 400 * 86_400;
 
-/** A browser with a cookie of this server. */
+/** A browser that holds a cookie from this server. */
 export interface Visit {
   /** The browser's name in the store: a hash, so that the store's file reveals no cookie. */
   readonly browser: string;

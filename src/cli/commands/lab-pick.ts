@@ -76,7 +76,7 @@ function nothingFor(summary: Summary, goal: PickGoal): string {
   return `no recipe that saves FLOPs meets the condition, so none is registered${more}`;
 }
 
-/** Names a recipe that saves only time, since such a recipe is never picked. */
+/** Reports a recipe that saves only time, since such a recipe is never picked. */
 function byTime(summary: Summary, quality: number): string {
   const found = fasterWithoutFlops(summary, quality);
   if (!found) return "";

@@ -17,7 +17,7 @@ export type CacheUse = { readonly keep: number } | { readonly after: number };
 export interface Task {
   readonly prompt: readonly number[];
   readonly mask: number;
-  /** Tokens that end texts. */
+  /** Tokens that end a text. */
   readonly ends: ReadonlySet<number>;
   readonly temperature: number;
   readonly random: () => number;

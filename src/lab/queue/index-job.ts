@@ -18,7 +18,7 @@ import { Unfit } from "./refusal.ts";
 export interface IndexJob {
   /** Modicum's version, which must also be the worker's. */
   readonly version: string;
-  /** Identifies the command: a later command adds the file again. */
+  /** Identifies the command; a later command adds the file again. */
   readonly command: string;
   readonly store: string;
   readonly name: string;

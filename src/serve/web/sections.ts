@@ -91,7 +91,7 @@ export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: Re
 /** Maximum runs to show. */
 const RUNS = 12;
 
-/** The last finished runs in a folder, in the order of their paths. @throws UserError if it cannot be read */
+/** The last finished runs in a folder, in the order of their paths. @throws UserError if the folder cannot be read */
 export const lastRuns = async (folder: string): Promise<Summary[]> =>
   (await findRuns(folder)).flatMap(({ summary }) => summary ?? []).slice(-RUNS);
 

@@ -10,7 +10,7 @@ import type { JoinedTensors, ParameterStore } from "./parameters.ts";
 import { Programs } from "./programs.ts";
 import { StepBuffers, type StepTerms } from "./step-buffers.ts";
 
-/** FLOPs of passes. */
+/** The FLOPs of the passes. */
 export interface PassCost {
   readonly forward: number;
   readonly backward: number;

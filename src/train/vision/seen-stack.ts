@@ -12,7 +12,7 @@ import { languageModel } from "../heads/language-model.ts";
 /** The score term that hides a key. */
 const HIDDEN = -1e9;
 
-/** A decoder's layers over rows of tokens and images that a frozen encoder has read. */
+/** A decoder's layers over rows of tokens and images encoded by a frozen encoder. */
 class SeenStack extends DecoderStack {
   constructor(
     decoder: Decoder,

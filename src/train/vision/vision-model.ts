@@ -75,7 +75,7 @@ async function seeingModelOf(
   }
 }
 
-/** How many of the decoder's first layers are followed by an added image term. */
+/** The number of the decoder's first layers that an added image term follows. */
 export const addingOf = async (checkpoint: Checkpoint): Promise<number> =>
   (await visionOf(checkpoint)).config.adding ?? 0;
 

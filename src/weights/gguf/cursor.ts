@@ -12,7 +12,7 @@ export interface ByteSource {
 
 /** More than most headers take (SmolLM2's takes 1.8 MB), so that one read is usually enough. */
 const FIRST_READ = 2 * 2 ** 20;
-/** The largest vocabularies take about 30 MB; a larger claim indicates damage and must not fill memory. */
+/** The largest vocabularies take about 30 MB; a larger declared size indicates damage and must not exhaust memory. */
 const MAX_HEADER = 128 * 2 ** 20;
 /** Keys and names appear in messages and maps; the format allows keys of 65,535 bytes. */
 const MAX_NAME = 65_535;

@@ -14,7 +14,7 @@ const encoders = { Q8_0: q8, Q4_0: q4, Q4_1: q4Minimum };
 
 /**
  * Quantises float32 weights to a storage type, bit for bit like `gguf.quants.quantize` in the gguf Python package.
- * @throws RangeError if they are not whole blocks
+ * @throws RangeError if the weights do not fill whole blocks
  */
 export function quantize(type: WrittenType, values: Float32Array): Uint8Array {
   if (type === "F32") return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -130,7 +130,7 @@ const hubHint = (path: string): string =>
     ? `; write a model of the Hugging Face hub as hf:${path}`
     : "";
 
-/** The number of bytes of the weights in a folder. */
+/** The size of the weights in a folder, in bytes. */
 async function weightBytes(folder: string): Promise<number> {
   const names = (await readdir(folder).catch(rethrown(folder))).filter((name) => /\.(safetensors|onnx)$/.test(name));
   const paths = names.map((name) => join(folder, name));

@@ -10,7 +10,7 @@ import { formOf } from "./form.ts";
 
 const frame = { title: "Papers by mail · Daily papers" };
 
-/** `/subscribe`: the form. */
+/** The form at `/subscribe`. */
 export const subscribePage = (site: Site, c: Context): Promise<Response> => form(site, c);
 
 async function form(site: Site, c: Context, fault?: string, address?: string): Promise<Response> {

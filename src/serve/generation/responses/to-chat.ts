@@ -24,7 +24,7 @@ export function asChat(input: ResponsesInput): AsChat {
     ...{ messages, ...chatTools(input), ...logprobs },
     max_completion_tokens: input.max_output_tokens,
     reasoning_effort: input.reasoning?.effort ?? undefined,
-    // Usage is requested for its count of reasoning tokens.
+    // Usage is requested because it counts the reasoning tokens.
     ...(input.stream && { stream_options: { include_usage: true } }),
     response_format: chatFormat(input.text),
   };
