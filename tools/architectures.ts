@@ -96,7 +96,7 @@ function hasGradients(trainee: Trainee, layers: number): boolean {
 }
 
 /**
- * The table of one kind, with the page's prose; an architecture that is missing on the page becomes the last row,
+ * The table of one kind, with the page's prose; an architecture that is missing from the page becomes the last row,
  * without prose.
  */
 export async function architecturesTable(kind: ArchitectureKind, page: string): Promise<string> {

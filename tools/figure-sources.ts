@@ -20,7 +20,7 @@ const GENERATED = /<!-- (\S+): written by [^>]*-->.*?<!-- \/\1 -->|<!-- parity: 
 const FENCE = /^ *```.*?^ *```/gms;
 const LINK = /!?\[([^\]]*)\]\(([^)\s]+)\)/g;
 
-/** Factors from a value in the data to the number before the unit. */
+/** Factors that convert a value in the data to the number before the unit. */
 const UNITS: readonly (readonly [unit: RegExp, factors: readonly number[]])[] = [
   [/^ ?(%|points?\b)/, [1, 100]],
   [/^ ?(×(?! ?\d)|times\b|nats?\b|tok\/s|tokens a second|steps\/s|FLOPs?\b)/, [1]],
@@ -49,7 +49,7 @@ const kindOf = (line: string): Block["kind"] => {
   return /^ *([-*]|\d+\.) /.test(line) ? "item" : "text";
 };
 
-/** The kinds of block that a line of each kind continues; after other kinds, the line begins a new block. */
+/** The kinds of block that a line continues, by the line's kind; after other kinds, it begins a new block. */
 const GOES_ON: Readonly<Record<Block["kind"], readonly Block["kind"][]>> = {
   text: ["text", "item"],
   item: [],
@@ -77,7 +77,7 @@ interface Figure {
   readonly figure: string;
   readonly line: number;
   readonly value: number;
-  /** Half of the last digit's place. */
+  /** Half of the last digit's place value. */
   readonly tolerance: number;
   readonly factors: readonly number[];
 }

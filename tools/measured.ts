@@ -45,9 +45,7 @@ function joined(rows: readonly (readonly string[])[]): string[] {
   });
 }
 
-/**
- * The default model needs no flag, nor does a bench without a model, or one that trains and describes its own model.
- */
+/** The flag that selects a model; empty for the default model, no model, or a description of a trained model. */
 const modelFlag = (model: string): string =>
   ["smollm2", "none"].includes(model) || model.includes(" ") ? "" : ` --model ${model}`;
 

@@ -23,7 +23,7 @@ const load = [
 
 const asModule = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
 
-/** Writes the address of each module that Node loads into a file. */
+/** Writes to a file the URL of each module that Node loads. */
 const hook = (file: string): string =>
   asModule(`import { appendFileSync } from "node:fs";
     export async function load(url, context, next) {
@@ -46,7 +46,7 @@ function modulesOf(words: readonly string[], folder: string): number {
   return new Set(urls.filter((url) => url.startsWith(`${source}/`)).map((url) => url.split("?")[0])).size;
 }
 
-/** The two counts. */
+/** Counts the modules that each of the two programs loads. */
 export function countModules(): { readonly run: number; readonly load: number } {
   const folder = mkdtempSync(join(tmpdir(), "modicum-modules-"));
   try {

@@ -28,7 +28,7 @@ const pagesIn = (from: string, folder: string): string[] =>
         .map((file) => join(folder, file))
     : [];
 
-/** Matches code, in which links do not count, or a link. */
+/** Matches a link, or code, in which links do not count. */
 const LINK = /^```.*?^```|!?\[([^\]]*)\]\(([^)\s]+)\)|`[^`\n]*`/gms;
 
 /**

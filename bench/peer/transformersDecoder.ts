@@ -3,7 +3,7 @@ import path from "node:path";
 import { AutoModelForCausalLM, env, type PreTrainedModel, StoppingCriteria, Tensor } from "@huggingface/transformers";
 import { type Answer, type Args, seconds, serve } from "../protocol.ts";
 
-/** The fastest setting for two cores; the default counts physical cores, possibly one. */
+/** The fastest setting for two cores; the default, the number of physical cores, may be 1. */
 const THREADS = 2;
 
 /** Records when each token arrived, without ever stopping generation. */
@@ -32,7 +32,7 @@ async function load({ model }: Args<"load">): Promise<Answer<"load">> {
   return { seconds: seconds(started) };
 }
 
-/** Generates `n` tokens greedily, past an end token. */
+/** Generates `n` tokens greedily, even past an end token. */
 async function generate(prompt: number[], n: number): Promise<{ tokens: number[]; times: number[] }> {
   if (!loaded) throw new Error("no model is loaded");
   const shape = [1, prompt.length];

@@ -1,6 +1,6 @@
 /**
  * transformers.js behind a minimal server: `transformersServer.mjs FOLDER`. Texts run one by one: on two cores that is
- * faster than in parallel, or than batches of 4, 8 or 32 waiting ones, since a batch is padded to its longest text.
+ * faster than in parallel, or than batches of 4, 8 or 32 waiting texts, since a batch is padded to its longest text.
  */
 import path from "node:path";
 import { env, pipeline } from "@huggingface/transformers";

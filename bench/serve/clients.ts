@@ -18,7 +18,7 @@ class Run {
   readonly #all: Promise<void>;
   #stream!: (client: Client) => void;
 
-  /** `others` are the clients that do not come last. */
+  /** `others`: the number of clients without `last`. */
   constructor(
     private readonly url: string,
     others: number,

@@ -61,7 +61,7 @@ async function saidUrl(child: ChildProcess): Promise<string> {
     output += part;
     const url = /"url":"([^"]+)"/.exec(output)?.[1];
     if (!url) continue;
-    // The server's log must be read, or else it fills the pipe; `resume` does nothing yet.
+    // The server's log must be read, or it fills the pipe; calling `resume` here would have no effect.
     child.stderr!.on("data", () => {});
     return url;
   }

@@ -8,7 +8,7 @@ import type { Answered, Client, Traffic } from "./traffic.ts";
 /** Has clients send their requests; returns the results by client. @throws Error if a request was refused */
 export type Send = (clients: readonly Client[]) => Promise<Answered[][]>;
 
-/** A server as a side, under a load generator; `measure` makes one measurement of it. */
+/** One side of a comparison: a server under a load generator. `measure` makes one measurement. */
 export function serverSide(
   name: string,
   launch: () => Promise<Server>,

@@ -5,8 +5,8 @@ export interface Ask {
 }
 
 /**
- * Sends its requests in sequence over one connection; a client that comes last waits until a stream of each other
- * client has begun.
+ * Sends its requests in sequence over one connection. If `last`, first waits until every client without `last` has
+ * begun to receive a stream.
  */
 export interface Client {
   readonly asks: readonly Ask[];

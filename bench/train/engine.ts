@@ -1,4 +1,4 @@
-/** Our trainer as a child of the training benches: `engine.ts OPTIONS`, the options as JSON. */
+/** Our trainer as a child of the training benches: `engine.ts OPTIONS`, with the options as JSON. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ async function answer(request: Request): Promise<TrainCommands[keyof TrainComman
   }
 }
 
-/** Runs steps on the run's own batches; they equal the batches sent, which only peers need. */
+/** Runs steps on the run's own batches; the batches sent are equal, and only peers need them. */
 async function steps(count: number): Promise<TrainCommands["steps"]["answer"]> {
   const started = performance.now();
   const losses: number[] = [];

@@ -11,7 +11,7 @@ const requirements = join(root, "tools", "reference", "train.txt");
 /** The path of a script of `tools/reference`. */
 export const script = (name: string): string => join(root, "tools", "reference", name);
 
-/** A Python with the packages of `train.txt`; the first call installs it, in minutes. @throws UserError if that fails */
+/** A Python with the packages of `train.txt`; the first call installs it (minutes). @throws UserError if that fails */
 export async function python(): Promise<string> {
   const [executable, marker] = [join(folder, "bin", "python"), join(folder, "train.txt")];
   const wanted = readFileSync(requirements, "utf8");

@@ -89,7 +89,7 @@ function joined(values: readonly Value[]): Value {
   return { words: values.flatMap(({ words }) => words), ...(paths && { paths }) };
 }
 
-/** The names of calls below the program itself, as `case` patterns. */
+/** The words of every call except the program's own, as one `case` pattern. */
 const innerCalls = (calls: readonly Call[]): string =>
   calls
     .slice(1)

@@ -71,14 +71,14 @@ function option(flag: string, { type, description, default: usual, anyOf = [] }:
 const numeric = (text: string): number | string =>
   text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 
-/** A default as help shows it; the schema fills it in, so that missing flags can be detected. */
+/** A default as help shows it; only the schema applies it, so that missing flags can be detected. */
 const shown = (usual: unknown): string =>
   typeof usual === "number" || typeof usual === "string" ? `(default: ${usual})` : "";
 
 /** An option's parser that collects the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-/** Collects key=value pairs, also joined by commas. Values may contain commas, as in `targets=attn_q,attn_v`. */
+/** Collects key=value pairs, separate or joined by commas. Values may contain commas, as in `targets=attn_q,attn_v`. */
 function collectPairs(flag: string, text: string, before: unknown = {}): Record<string, unknown> {
   const pairs = text.split(/,(?=[^=,]+=)/).map((pair) => {
     const [, key, value] = /^([^=]+)=(.+)$/.exec(pair) ?? [];

@@ -34,7 +34,7 @@ export function examples(command: Command, ...calls: readonly string[]): Command
   return command;
 }
 
-/** Help of 40 lines: all options if they fit, else the common ones. */
+/** Help of at most 40 lines: all options if they fit, otherwise the common options. */
 export const shortHelp: Partial<Help> = {
   formatHelp(command, helper) {
     const fits = linesOf(page(command, helper, commonFirst, COLUMNS)) <= LINES;

@@ -10,7 +10,7 @@ interface Verb {
   summary: string;
   /** True if the verb fetches neither models nor data. */
   local?: true;
-  /** A verb's options are defined only when it is called: loading them all would cost more than an answer's first token. */
+  /** A verb's options are defined only when it is called: loading them all would take longer than the first token. */
   load: () => Promise<{ define(command: Command, words: Words): void | Promise<void> }>;
 }
 
@@ -135,7 +135,7 @@ async function showHelp([name, ...inner]: string[], { all = false }: { all?: boo
   called.configureHelp(all ? wholeHelp : shortHelp).outputHelp();
 }
 
-/** A topic, or a saving, a pipeline or a method. @throws UserError if nothing has that name */
+/** Prints the help on a topic, a saving, a pipeline or a method. @throws UserError if nothing has that name */
 async function showTopic(name: string, program: Command): Promise<void> {
   const { topicText, topicNames } = await import("./topics.ts");
   const text = topicText(name);

@@ -94,7 +94,7 @@ const pages: Readonly<Record<string, string>> = {
   "methods/noise": "imagine",
 };
 
-/** The page on a saving, a pipeline or a method. */
+/** The page about a saving, a pipeline or a method. */
 export function pageOf(kind: CatalogueEntry["kind"], name: string): string {
   const page = `${kind}s/${name}`;
   return `docs/${pages[page] ?? page}.md`;

@@ -21,7 +21,7 @@ const measuresOf = ({ validation, tasks = {} }: StepReport): string[] =>
     ([name, value]) => `${name} ${decimals(value, 4)}`,
   );
 
-/** Shows a run's loss and remaining time; each evaluation has its own line, with the speed since the last one. */
+/** Shows a run's loss and remaining time; each evaluation has its own line, with the speed since the previous one. */
 export function showTraining(
   stream = process.stderr,
 ): { readonly [E in keyof SessionEvents]-?: NonNullable<SessionEvents[E]> } & Disposable {

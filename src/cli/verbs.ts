@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** The words of a call; a value that includes every word gives every verb its options. */
+/** The words of a call. If `includes` is true for every word, all verbs get their options. */
 export type Words = Pick<readonly string[], "includes">;
 
 /** A subcommand, such as `run` of `lab run`. */

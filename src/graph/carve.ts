@@ -26,8 +26,8 @@ export function carve(graph: Graph, from: NamedTensors, to: NamedTensors): Graph
 }
 
 /**
- * Tensors of a forward pass, its first `forward` nodes, worth keeping to compute `to` later: results of operators with
- * FLOPs. Norms, activations and the like are cheaper to recompute.
+ * Tensors that are worth keeping from a forward pass, the first `forward` nodes, to compute `to` later: results of
+ * operators with FLOPs. Norms, activations and the like are cheaper to recompute.
  */
 export function tensorsToKeep(graph: Graph, forward: number, to: readonly Tensor[]): Tensor[] {
   const makers = new Map<number, Node>(graph.nodes.flatMap((node) => node.outputs.map((t) => [t.id, node] as const)));

@@ -73,7 +73,7 @@ export function evalDim(dim: Dim, bindings: Bindings): number {
   return total;
 }
 
-/** The dim and the number whose minimum a symbol stands for, by the symbol's name. */
+/** The dim and the number of a symbol that stands for the smaller of the two, by the symbol's name. */
 const bounded = new Map<string, { readonly dim: Dim; readonly most: number }>();
 
 /** The dim, or `most` if that is smaller: one symbol, evaluated from the dim's symbols. */

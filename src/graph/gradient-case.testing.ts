@@ -9,7 +9,7 @@ export interface Input {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly data: Float64Array;
-  /** The graph's shape, if it is not `shape`. */
+  /** The input's shape in the graph, if it differs from `shape`. */
   readonly symbolic?: Shape;
   /** True for inputs that are never trained, such as the tables of rotary embeddings. */
   readonly fixed?: true;
@@ -54,7 +54,7 @@ export const unary = (name: string, f: (x: Tensor) => Tensor, x: Input = noise(1
   trace: (t) => [f(t["x"]!)],
 });
 
-/** A function of two tensors, with a case for each suffix of the first shape as the second shape. */
+/** Cases of a function of two tensors: the second shape is each suffix of the first shape in turn. */
 export const binary = (name: string, f: (a: Tensor, b: Tensor) => Tensor): GradientCase[] =>
   [[2, 3, 5], [3, 5], [5], []].map((shape) => ({
     name: `${name}, b of [${shape}]`,

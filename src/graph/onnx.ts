@@ -79,7 +79,7 @@ export class Emitter {
     return this.table(`floats_${shape.join("x")}_${values.join("_")}`, Float32Array.from(values), shape);
   }
 
-  /** Like `floats`, for many values; the name identifies them. */
+  /** Like `floats`, for many values, which `name` identifies. */
   table(name: string, values: Float32Array<ArrayBuffer>, shape: readonly number[]): string {
     this.literals.set(name, { name, dtype: "f32", shape, bytes: new Uint8Array(values.buffer) });
     return name;

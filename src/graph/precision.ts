@@ -58,7 +58,7 @@ function pure(format: HalfFormat): Changes {
   };
 }
 
-/** Rounds each float tensor once, even if it is passed again. */
+/** Rounds each float tensor only once, even if called with it again. */
 function once(format: HalfFormat): (tensor: Tensor) => Tensor {
   const known = new WeakMap<Tensor, Tensor>();
   return (tensor) => {

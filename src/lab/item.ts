@@ -100,7 +100,7 @@ export interface Likelihood {
 /** A generated text. The other fields are present only if the item has `answerTokens`. */
 interface GenerationAnswer {
   readonly text: string;
-  /** Without the end token. */
+  /** The answer's tokens without the end token. */
   readonly tokens?: readonly number[];
   /** Layers per token, averaged over the answer's tokens. */
   readonly layers?: number;

@@ -50,7 +50,7 @@ const recipeSummary = z.object({
   /** 1 − spent/dense. */
   flops_saved: z.number(),
   /**
-   * FLOPs spent. An answer longer than dense's may cost more, even if it saves against a dense answer of equal length.
+   * FLOPs spent. An answer longer than dense's may cost more than dense's, even if it saves FLOPs at equal length.
    */
   flops_per_item: z.number().optional(),
   ms_per_item: z.number(),
@@ -84,7 +84,7 @@ export const summarySchema = z.object({
   /** Form of the weights. */
   quant: z.string().optional(),
   seed: z.number(),
-  /** The run's `--limit`; absent in older runs. Null: all items, and prompts are not cut. */
+  /** The run's `--limit`; absent in older runs. Null means all items; a null `truncate` means that no prompt is cut. */
   limit: z.number().nullable().optional(),
   truncate: z.string().nullable().optional(),
   /** Absent in older runs. */

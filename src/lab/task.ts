@@ -11,11 +11,11 @@ export interface TokenCodec {
 /** The parts of a run that a task may use to make items; the task's data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
-  /** The requested number of items: tasks that generate items make this many; other tasks may stop there. */
+  /** The requested number of items: tasks that generate items make this many; other tasks may stop at this number. */
   readonly limit: number | undefined;
-  /** Counts a text's tokens for the model under test; for tasks whose prompts have a given number of tokens. */
+  /** Counts a text's tokens for the model under test. Tasks use it if their prompts have a given number of tokens. */
   countTokens(text: string): number;
-  /** The tokenizer of a decoder under test; for tasks that cut items between tokens. */
+  /** The tokenizer of a decoder under test, used by tasks that cut items between tokens. */
   readonly tokenizer?: TokenCodec | undefined;
 }
 
@@ -41,6 +41,6 @@ export interface TaskOf<K extends ItemKind> {
 /** One file of `tasks/` and one line of its registry. */
 export type Task = { [K in ItemKind]: TaskOf<K> }[ItemKind];
 
-/** The task with its questions as turns of a chat; undefined if it has one form only. */
+/** The task with its questions as turns of a chat; undefined if the task has only one form. */
 export const overChat = (task: Task): Task | undefined =>
   task.chat && ({ ...task, ...task.chat, chat: undefined } as unknown as Task);

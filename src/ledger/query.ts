@@ -41,7 +41,7 @@ const amounts = [
   ...["bytes_dense", "bytes_spent", "ms_queue", "ms_load", "ms_encode", "ms_prefill", "ms_decode", "ms_total"],
 ];
 
-/** Like `from`, for sums. */
+/** Like `from`, but without audits unless `audits` is set. */
 export function summedFrom({ audits = false, ...filter }: SumFilter): { from: string; values: Values } {
   const { from: all, values } = from(filter);
   if (audits) return { from: all, values };

@@ -35,8 +35,8 @@ export const APPLICATION_ID = 0x4d4f4449;
 const sqliteTypes: Readonly<Record<Kind, string>> = { text: "TEXT", whole: "INTEGER", real: "REAL", flag: "INTEGER" };
 
 /**
- * Migrations of an SQLite ledger, in order; the version is the number of migrations applied. Only the receipt itself is
- * written.
+ * Migrations of an SQLite ledger, in order; the version is the number of migrations applied. Every column except the
+ * receipt itself is generated.
  */
 export const sqliteSteps: readonly string[] = [
   `CREATE TABLE receipts (

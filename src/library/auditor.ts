@@ -48,7 +48,7 @@ export interface AuditOptions {
  * tokens are kept only in memory.
  */
 export class Auditor {
-  /** Keys of recent requests, by prompt and by prompt with arrival time. */
+  /** Keys of recent requests: each prompt alone, and with its arrival time. */
   readonly #seen = new Set<string>();
   readonly #passed = new Set<string>();
   /** Replays run one after the other, in the order of arrival, which does not depend on the contents. */
@@ -57,7 +57,7 @@ export class Auditor {
 
   constructor(private readonly options: AuditOptions) {}
 
-  /** Called for an answer under a certificate that cannot be audited; reports the reason once per certificate. */
+  /** Called for an answer that cannot be audited under its certificate; reports the reason once per certificate. */
   passes(certificate: string): void {
     if (this.#passed.has(certificate)) return;
     this.#passed.add(certificate);
@@ -68,9 +68,9 @@ export class Auditor {
   }
 
   /**
-   * Decides at random, when a request arrives and before its answer is known, whether to audit it. Each conversation is
-   * decided once; of a request's several answers, only the first can be audited. Another request with the same prompt
-   * begins a new conversation.
+   * Decides at random, when a request arrives and before its answer is known, whether to audit it. The decision is
+   * made once per conversation. If a request has several answers, only the first can be audited. Another request with
+   * the same prompt begins a new conversation.
    */
   draws({ earlier, prompt, arrived }: Turn): boolean {
     if (this.#waiting >= MOST_WAITING) return false;

@@ -10,7 +10,7 @@ export interface CatalogueEntry {
   readonly name: string;
   readonly group: string;
   readonly summary: string;
-  /** The JSON schema of its options. */
+  /** The JSON schema of the entry's options. */
   readonly options: z.core.JSONSchema.BaseSchema;
   readonly needs: readonly Seam[];
 }

@@ -91,7 +91,7 @@ async function openWords(options: LoadOptions): Promise<Reader> {
   return { kind: "words", vectors, ms: performance.now() - started };
 }
 
-/** A model that classifies by any labels, and its index. Close it to free both. */
+/** A model that classifies texts by any labels, with its index. Close it to free both. */
 export class ClassifyPipeline implements AsyncDisposable {
   readonly kind = "classify";
   readonly name: string;

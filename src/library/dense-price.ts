@@ -20,7 +20,7 @@ export function priceOfAnswer(
   cached: number,
 ): Spent & { readonly prompt: number } {
   const { length: ids } = idsOf(model, prompt, options);
-  // The model also chose the end token.
+  // The end token counts, because the model also chose it.
   const tokens = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
   const completion = Math.min(tokens, Math.max(1, model.decoder.config.context - ids));
   return { ...priceOfLengths(model, { prompt: ids, cached: Math.round(cached * ids), completion }), prompt: ids };

@@ -56,7 +56,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   return Model.open(loaded, recipe, started, { onForm: formCheck(name, registered, resolving.onNotice), adapter });
 }
 
-/** Checks for each prompt that recipe and savings were measured on prompts of its form; shows each notice once. */
+/** Checks for each prompt that the recipe and savings were measured on its prompt form; shows each notice once. */
 function formCheck(name: string, entry: RegisteredRecipe | undefined, onNotice: LoadOptions["onNotice"]): FormWatcher {
   const noticed = new Set<string>();
   return (form, recipe) => {

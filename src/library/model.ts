@@ -77,7 +77,7 @@ export class Model implements Disposable {
 
   /**
    * `recipe` is for calls that name no recipe; `started` is when loading began, as in `performance.now()`.
-   * @throws UserError if the recipe cannot act in the model
+   * @throws UserError if the recipe cannot be applied to the model
    */
   static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {
     try {

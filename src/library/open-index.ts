@@ -26,7 +26,7 @@ export interface CreateIndexOptions extends IndexOptions {
   words?: number | undefined;
   /** Words at the end of a chunk that the next chunk repeats; default 25. */
   overlap?: number | undefined;
-  /** In Postgres: finds vectors with HNSW, which misses some; default false. */
+  /** If true, Postgres finds vectors with HNSW, which misses some; default false. */
   approximate?: boolean | undefined;
 }
 

@@ -77,8 +77,8 @@ interface AnswerOptions extends Saves {
    */
   images?: readonly (string | Uint8Array)[] | undefined;
   /**
-   * True: uses a text unchanged, without the model's chat template; false: as one user turn. Default: as in the
-   * adapter's training, else as one user turn for a chat model.
+   * If true, a text is used unchanged, without the model's chat template; if false, it becomes one user turn. By
+   * default, as in the adapter's training, if known; else it becomes one user turn for a chat model.
    */
   raw?: boolean | undefined;
   /**
@@ -100,10 +100,10 @@ interface AnswerOptions extends Saves {
    * The whole prompt then runs; nothing comes from a cache.
    */
   promptLogprobs?: number | undefined;
-  /** False: the whole prompt runs, and nothing comes from a cache. */
+  /** If false, the whole prompt runs, and nothing comes from a cache. */
   cachePrompt?: boolean | undefined;
   /**
-   * True: a request gives the same tokens and log-probabilities, alone or in a batch, whatever the cache holds. Only
+   * If true, a request gives the same tokens and log-probabilities alone or in a batch, whatever the cache holds. Only
    * whole chunks of earlier prompts are reused.
    */
   deterministic?: boolean | undefined;
@@ -121,7 +121,7 @@ interface AnswerOptions extends Saves {
    * `auto` (default), `none`, `required`, or the name of the function to call; the answer then begins inside the call.
    */
   toolChoice?: ToolChoice | undefined;
-  /** True (the default) if an answer may have several calls; else the first ends it. */
+  /** True (the default) if an answer may have several calls; otherwise, the first call ends it. */
   parallelToolCalls?: boolean | undefined;
   /**
    * The amount of reasoning, as the model's chat template supports it: gpt-oss's `reasoning_effort`; for Qwen3 and
@@ -146,7 +146,7 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   deadline?: number | undefined;
   /** Called when the scheduler starts this request, if the model has a scheduler. */
   onBegun?: (() => void) | undefined;
-  /** False: the answer is never audited (`Model.audit`). */
+  /** If false, the answer is never audited (`Model.audit`). */
   audit?: boolean | undefined;
   /**
    * The maximum cost of the answer, in FLOPs or tokens. Beyond it, the answer ends with the reason `length`, and its
@@ -173,8 +173,8 @@ export interface ReadOptions extends Stoppable {
 
 interface CutOptions extends ReadOptions {
   /**
-   * True (the default): texts longer than the model's limit are cut at their ends; a number: to at most that many
-   * tokens; false: they are refused.
+   * If true (the default), texts longer than the model's limit are cut at their ends; if a number, all texts are cut
+   * to at most that many tokens; if false, texts over the limit are refused.
    */
   truncate?: Truncate | undefined;
 }
@@ -204,7 +204,7 @@ export type ToolCall = { readonly name: string; readonly arguments: { readonly [
 
 /** The text and calls of an answer that may call tools. */
 export interface Called {
-  /** Its text without the calls. */
+  /** The answer's text without the calls. */
   content?: string;
   toolCalls?: readonly ToolCall[];
 }
@@ -215,7 +215,7 @@ export interface Chunk extends Called {
   text: string;
   /** Reasoning before the text, for models whose chat template marks it. */
   reasoning?: string;
-  /** In the last chunk, if the model marks reasoning: the number of its tokens. */
+  /** In the last chunk, if the model marks reasoning: the number of reasoning tokens. */
   reasoningTokens?: number;
   /** The tokens sampled since the last chunk, with log-probabilities if requested. */
   tokens: readonly Sampled[];
@@ -233,7 +233,7 @@ export interface Completion extends Called {
   text: string;
   /** Reasoning before the text, for models whose chat template marks it. */
   reasoning?: string;
-  /** If the model marks reasoning: the number of its tokens. */
+  /** The number of reasoning tokens, if the model marks reasoning. */
   reasoningTokens?: number;
   tokens: Sampled[];
   /** The prompt's tokens, as in a chunk. */
@@ -244,7 +244,7 @@ export interface Completion extends Called {
 
 /** A request to draw, and its callbacks. */
 export interface ImagineOptions extends ImagineInput, Stoppable {
-  /** Called after each step, with the completed steps of all images, and the total. */
+  /** Called after each step, with the number of steps completed for all images, and the total. */
   onStep?: ((done: number, all: number) => void) | undefined;
 }
 

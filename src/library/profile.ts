@@ -19,7 +19,7 @@ import * as args from "./arguments.ts";
 import { checkArgument } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
-/** The savings with a calibration. */
+/** The savings that have a calibration. */
 export const learners = savings.filter(({ calibration }) => calibration !== undefined);
 
 /** @throws UserError if there is no such saving, or it needs no calibration */

@@ -34,7 +34,7 @@ export function settingsOf(options: z.output<typeof runOptions>): GenerationTerm
 }
 
 /**
- * The request to a generative model: token ids, and the constraint on the answer. `time` includes reading it.
+ * The request to a generative model: token ids, and the constraint on the answer. `time` includes reading the prompt.
  * @throws UserError if the model has no such adapter, or the options conflict
  */
 export async function requestOf(
@@ -127,7 +127,7 @@ async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<Lazy
   return grammarOf(format, tokenizer);
 }
 
-/** The request's place in its conversation. The text before an earlier answer identifies that answer's request. */
+/** The request's place in its conversation. The text before an earlier answer identifies the request for it. */
 function turnOf(prompt: Prompt, arrived: number): Turn {
   const hash = createHash("sha256");
   const earlier: string[] = [];
@@ -161,7 +161,7 @@ function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLog
   if (wrong !== undefined) throw new UserError(`images: expected no ${wrong} with images`, 2);
 }
 
-/** A prompt's ids, and an additional end token of the answer. */
+/** A prompt's ids, and an additional token that ends the answer. */
 interface PromptIds {
   readonly ids: number[];
   readonly end?: number | undefined;

@@ -62,7 +62,7 @@ async function openListwise(
     model.dispose();
     throw error;
   }
-  // Models of other roles are loaded for the first list that needs them.
+  // A model for another role is loaded when the first list needs it.
   const others = new Map<string, Promise<Model>>();
   const use: Resources["use"] = async (role, work) => {
     if (role === pipeline.dense) return work(model, model.recipe);

@@ -18,7 +18,7 @@ import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
 import { wholeOf } from "./whole-answer.ts";
 
 export interface TextPipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
-  /** Called with the reason if a model failed, such as a pair's Super, and another model answered. */
+  /** Called with the reason when a model (such as a pair's Super) fails and another model answers instead. */
   onDegraded?: ((why: string) => void) | undefined;
   /** The pipeline's own flags of `run`, such as `{ planning }` of a planner with an executor. */
   settings?: unknown;

@@ -29,13 +29,13 @@ export interface GuardTrained extends WrittenMask {
 /** The mask's file, and callbacks for the run that learns it. */
 export interface GuardCall extends ResolveOptions, Pick<GuardTerms, "onStep"> {
   readonly out: string;
-  /** Threads of the process's pool; default: the cores that it may use. */
+  /** Threads of the process's pool; default: the number of cores that the process may use. */
   readonly threads?: number;
 }
 
 /**
- * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that it learns illegal images
- * badly and innocent ones well (FreezeAsGuard). The option `freezeMask` of `train` enforces the mask.
+ * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that the generator learns
+ * illegal images badly and innocent images well (FreezeAsGuard). The option `freezeMask` of `train` enforces the mask.
  * @throws UserError
  */
 export async function trainGuard(
@@ -62,7 +62,7 @@ export async function trainGuard(
 /** The folder of the run that learns a mask. */
 const runOf = (mask: string): string => `${mask}.run`;
 
-/** The tensors to freeze, and the mask's file. */
+/** The tensors to freeze, and the file for the mask. */
 export interface MaskCall extends ResolveOptions {
   readonly out: string;
   /** Names of tensors, with `*` for any part of a name. */

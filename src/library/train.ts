@@ -25,7 +25,7 @@ import { hubName, preparedFolder, type ResolveOptions, resolveModel } from "../w
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { checkArgument } from "./arguments.ts";
 
-/** The folder of a run, and its events. Lab tasks among the options need `labTasks`. */
+/** The folder of a run, and its events. Options that name lab tasks need `labTasks`. */
 export interface TrainCall
   extends ResolveOptions,
     Pick<SessionEvents, "onStep" | "onBegin">,
@@ -34,7 +34,7 @@ export interface TrainCall
   readonly out: string;
   /** The action if the folder already holds a run; by default, the call is refused. */
   readonly reuse?: Exclude<Session["reuse"], "unfinished">;
-  /** Threads of the process's pool; default: the cores that it may use. */
+  /** Threads of the process's pool; default: the number of cores that the process may use. */
   readonly threads?: number;
 }
 

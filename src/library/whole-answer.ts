@@ -22,7 +22,7 @@ export async function wholeOf<C extends Chunk, K extends keyof C = never>(
 const hasAll = <C, K extends keyof C>(chunk: C, own: readonly K[]): chunk is C & Required<Pick<C, K>> =>
   own.every((key) => chunk[key] !== undefined);
 
-/** The calls in a whole answer, and its text without them; empty if the request allows no calls. */
+/** The calls in a whole answer, and the answer's text without them; empty if the request allows no calls. */
 export async function calledIn(text: string, request: CallOptions, vocabulary: Vocabulary): Promise<Called> {
   if (!request.tools?.length) return {};
   const { answerReader } = await import("../engine/decode/tools/answer-reader.ts");
@@ -35,7 +35,7 @@ export async function calledIn(text: string, request: CallOptions, vocabulary: V
   return { content: read.text, toolCalls };
 }
 
-/** An answer whose last chunk has its calls. */
+/** Passes on an answer, and adds its calls to the last chunk. */
 export async function* withCalls(
   answer: AsyncIterable<Chunk>,
   request: CallOptions,

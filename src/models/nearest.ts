@@ -24,7 +24,7 @@ interface Candidate {
 /** A known architecture compared with a checkpoint of an unknown one. */
 interface Comparison {
   readonly name: string;
-  /** Kinds of tensors, by the checkpoint's names: the ones that the architecture reads, ignores and lacks. */
+  /** Kinds of tensors, by the checkpoint's names: the kinds that the architecture reads, ignores and lacks. */
   readonly shared: readonly string[];
   readonly extra: readonly string[];
   readonly missing: readonly string[];
@@ -79,7 +79,7 @@ async function candidate<A extends Pick<Candidate, "tensors">>(
 /** Reduces a tensor's name to the part that is compared. */
 type Key = (name: string) => string;
 
-/** Replaces the numbers of layers and experts. */
+/** Replaces layer and expert numbers with `*`. */
 const kindOf: Key = (name) => name.replace(/(?<=\.)\d+(?=\.)/g, "*");
 
 /** Like `kindOf`, but also drops the model's own name before the layers, such as `electra.encoder.`. */

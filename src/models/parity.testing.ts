@@ -23,7 +23,7 @@ export class Parity {
     expect(page).toContain(mark);
   }
 
-  /** Fails if the table lacks the fixture in this format, or contains a difference far below the measured one. */
+  /** Fails if the table lacks the fixture in this format, or states a difference far below the measured one. */
   check(fixture: string, format: string, measured: number): void {
     const row = this.page
       .slice(this.#begin, this.#end)

@@ -126,7 +126,7 @@ export async function openDecoder(
   return opened;
 }
 
-/** `config` is for a decoder. @throws UserError if this model or processor does not support weights in this form */
+/** `config` is given for decoders. @throws UserError if this model or processor does not support weights in this form */
 export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
   if (quant !== "q8r") return;
   if (!config || !isOfKind("decoder", checkpoint))

@@ -26,7 +26,7 @@ import type { MixerWeights } from "./mixer-weights.ts";
 
 /** Sizes of a gated delta rule mixer (Yang et al. 2024). */
 export interface GatedDeltaConfig {
-  /** Width of its input and result. */
+  /** The width of the mixer's input and result. */
   readonly hidden: number;
   /** The number of heads of queries and keys; each serves an equal number of value heads. */
   readonly keyHeads: number;

@@ -33,7 +33,7 @@ const shapeOf = ({ shape }: Tensor): ImageShape => shape as unknown as ImageShap
 export interface ImageLayerSettings {
   readonly groups: number;
   readonly epsilon: number;
-  /** True if a condition also scales the values it is added to. */
+  /** True if a condition also scales the values that it is added to. */
   readonly scales?: boolean;
 }
 
@@ -121,7 +121,7 @@ export class ImageLayers {
     return plus(same ? beside : this.conv(`${name}.conv_shortcut`, beside, outputs, 1), second);
   }
 
-  /** The second norm of x. The condition precedes it, or scales and shifts its result (Dhariwal & Nichol 2021). */
+  /** The second norm of x. The condition is added to x, or scales and shifts its result (Dhariwal & Nichol 2021). */
   #conditioned(name: string, x: Tensor, condition: Tensor | undefined): Tensor {
     const norm = (of: Tensor) => this.norm(`${name}.norm2`, of);
     if (!condition) return norm(x);

@@ -39,7 +39,7 @@ const addLowRank = (product: Tensor, x: Tensor, factors: LowRank): Tensor => {
   return factors.gain ? times(sum, factors.gain) : sum;
 };
 
-/** True if an update also multiplies the product by a gain; biases must then be added after it. */
+/** True if an update also multiplies the product by a gain; biases must then be added afterwards. */
 export const rescales = (update: LowRankUpdate): boolean =>
   update.kind === "stacked"
     ? update.factors.gain !== undefined

@@ -21,7 +21,7 @@ import { plainRmsNorm } from "./norm.ts";
 
 /** The sizes of a Mamba mixer (Gu & Dao 2023). */
 export interface MambaConfig {
-  /** Width of its input and result. */
+  /** The width of the mixer's input and result. */
   readonly hidden: number;
   /** The number of inner channels. */
   readonly inner: number;

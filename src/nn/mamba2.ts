@@ -21,9 +21,9 @@ import { chunkedScan, chunkOf } from "./ssd.ts";
 
 /** Sizes of a Mamba-2 mixer (Dao & Gu 2024). */
 export interface Mamba2Config {
-  /** Width of its input. */
+  /** The width of the mixer's input. */
   readonly hidden: number;
-  /** Width of its result: `hidden` in a model, a few numbers in a classifier. */
+  /** The width of the mixer's result: `hidden` in a model, a few numbers in a classifier. */
   readonly outputs: number;
   /** Inner width, a multiple of `headSize`. */
   readonly inner: number;
@@ -35,9 +35,9 @@ export interface Mamba2Config {
   /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   readonly epsilon: number;
-  /** The place where the result is normalised, by groups: after (the default) or before the product with the gate. */
+  /** The place of the normalisation by groups: after (the default) or before the product with the gate. */
   readonly norm?: "behind" | "before" | "none";
-  /** Factors for the parts of its input projection; 1 if absent. */
+  /** Factors for the parts of the input projection; 1 if absent. */
   readonly factors?: ProjectionFactors | undefined;
 }
 
@@ -147,7 +147,7 @@ class Block {
     return { gate: gate!, mixed: mixed!, steps: softplus(plus(steps!, this.weight("dt_bias"))) };
   }
 
-  /** The projection's parts times their factors. */
+  /** Multiplies the projection's parts by their factors. */
   #scaledParts(x: Tensor, factors: ProjectionFactors): Tensor[] {
     const { inner, groups, stateSize } = this.config;
     const { heads } = partsOf(this.config);
@@ -189,7 +189,7 @@ class Block {
     }
   }
 
-  /** Each group divided by its own root mean square. */
+  /** Divides each group by its own root mean square. */
   #normalised(x: Tensor): Tensor {
     const { inner, groups, epsilon } = this.config;
     const gain = this.weight("norm.weight");

@@ -5,7 +5,7 @@ export type WeightsOf = (name: string, shape: readonly number[]) => Tensor;
 
 /** A mixer's weights, under Hugging Face's names. */
 export interface MixerWeights {
-  /** A weight that is not a product's matrix. */
+  /** A weight other than a projection's matrix. */
   readonly tensor: WeightsOf;
   /** x times the matrix `NAME.weight` [outputs, inputs], plus `NAME.bias` [outputs] if it is `biased`. */
   project(x: Tensor, name: string, outputs: number, biased?: boolean): Tensor;

@@ -11,7 +11,7 @@ interface ClampedGate {
   readonly limit: number;
 }
 
-/** A SiLU of the gate times a factor (Falcon-H1). */
+/** SiLU applied to the gate times a factor (Falcon-H1). */
 interface ScaledGate {
   readonly factor: number;
 }

@@ -17,7 +17,7 @@ import {
   times,
 } from "../graph/index.ts";
 
-/** A norm with its weights: by root mean square, or by mean and deviation. */
+/** A norm with its weights: by root mean square, or by mean and standard deviation. */
 export interface Norm {
   readonly kind: "rms" | "layer";
   readonly gain: Tensor;

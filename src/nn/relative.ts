@@ -11,8 +11,8 @@ export interface Buckets {
 }
 
 /**
- * The bucket of a key `distance` positions after its query. Each short distance has its own bucket; longer ones share
- * logarithmic buckets. Each step is rounded to float32 as in the reference, because rounding matters at bucket borders.
+ * The bucket of a key `distance` positions after its query. Each short distance has its own bucket; longer distances
+ * share logarithmic buckets. Each step is rounded to float32 as in the reference, because rounding matters at borders.
  */
 export function bucketOf(distance: number, { buckets, reach, bidirectional }: Buckets): number {
   const count = bidirectional ? Math.floor(buckets / 2) : buckets;

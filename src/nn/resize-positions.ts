@@ -34,7 +34,7 @@ function tapsOf(place: number, size: number): { at: number; share: number }[] {
 
 const A = -0.75;
 
-/** Keys' cubic (1981). */
+/** Keys' cubic kernel (1981). */
 function cubic(x: number): number {
   if (x <= 1) return ((A + 2) * x - (A + 3)) * x * x + 1;
   return ((x - 5) * x + 8) * x * A - 4 * A;

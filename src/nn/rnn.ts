@@ -3,9 +3,9 @@ import type { MixerWeights } from "./mixer-weights.ts";
 
 /** Sizes of a simple recurrent network's layer. */
 export interface RnnConfig {
-  /** Width of its input and of its result. */
+  /** The width of the layer's input and result. */
   readonly hidden: number;
-  /** Width of its state. */
+  /** The width of the layer's state. */
   readonly inner: number;
 }
 

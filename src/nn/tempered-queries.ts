@@ -6,7 +6,7 @@ interface Heads {
 }
 
 /**
- * Queries times a factor by position: x [batch, tokens, …] begins with `heads` heads of queries, or holds only queries
+ * Scales queries by position: x [batch, tokens, …] begins with `heads` heads of queries, or holds only queries
  * if `heads` is absent; `factors` f32 [positions], `positions` i64 [batch, tokens]. Without factors, x does not change.
  */
 export function temperedQueries(

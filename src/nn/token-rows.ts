@@ -6,8 +6,8 @@ export const tokensWith = (rows: number, ids: readonly number[] = []): number =>
   ids.reduce((most, id) => Math.max(most, id + 1), rows);
 
 /**
- * Vectors of tokens, i64 [...] → [..., width]; some tokens have separate rows. `look` reads rows of the table;
- * `table` is their number.
+ * Vectors of tokens, i64 [...] → [..., width]; some tokens have separate rows. `look` reads rows of the table,
+ * which has `table` rows.
  */
 export function lookUpBeside(
   graph: Graph,
@@ -51,7 +51,7 @@ export function scoreBeside(logits: Tensor, x: Tensor, { ids, rows }: TokenRows)
   );
 }
 
-/** Consecutive tokens with consecutive separate rows; no run crosses the table's end. */
+/** A run of consecutive tokens with consecutive separate rows; it never crosses the table's end. */
 interface Run {
   /** The first token, and the index of its row. */
   readonly first: number;
@@ -64,7 +64,7 @@ function runsOf(ids: readonly number[], table: number): Run[] {
   return begins.map((at, i) => ({ first: ids[at]!, at, size: (begins[i + 1] ?? ids.length) - at }));
 }
 
-/** Columns `from` to `to` − 1 of x, for each of ascending ranges. */
+/** The columns of x in each range, `from` to `to` − 1; ranges must ascend. */
 function slices(x: Tensor, ranges: readonly (readonly [from: number, to: number])[]): Tensor[] {
   const axis = x.shape.length - 1;
   const borders = [...new Set([0, ...ranges.flat(), Number(x.shape[axis])])].sort((a, b) => a - b);

@@ -2,7 +2,7 @@ import { mean } from "../util/mean.ts";
 
 /** One input that both models answered. */
 export interface Outcome {
-  /** Higher is easier; NaN goes to Super before all others. */
+  /** A higher score means an easier input; inputs with NaN go to Super before all others. */
   readonly score: number;
   /** Quality of each answer, 0 to 1. */
   readonly swift: number;
@@ -14,7 +14,7 @@ export interface Outcome {
   readonly cost: { readonly swift: number; readonly super: number; readonly escalated?: number };
 }
 
-/** The extra cost of an input for Super. */
+/** The extra cost of sending an input to Super. */
 const extra = ({ cost }: Outcome): number => cost.super + (cost.escalated ?? cost.swift) - cost.swift;
 
 /** The mean quality and mean cost per input, if this share of the inputs goes to Super. */
@@ -56,7 +56,7 @@ export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   );
 }
 
-/** The best router at each share: the inputs with the highest gain go to Super; if gains are equal, the cheapest do. */
+/** The best router at each share: the inputs with the highest gain go to Super; at equal gain, the cheapest first. */
 export function oracleLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const gains = outcomes.map((o) => ({ quality: o.super - o.swift, cost: extra(o) }));
   return summed(

@@ -6,7 +6,7 @@ import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { type ModelForm, modelForm } from "../weights/prepared/quant.ts";
 
-/** A piece of a model's answer; the last one has a reason and a receipt. */
+/** A piece of a model's answer; the last piece has a reason and a receipt. */
 export interface ModelPiece {
   readonly text: string;
   /** Reasoning before the text. */
@@ -23,7 +23,7 @@ export interface CallTerms {
   readonly arrived?: number | undefined;
   /** Called with the receipt of an answer that was stopped or failed. */
   readonly onStopped?: (receipt: Receipt) => void;
-  /** Called with each token's logits before it is chosen; valid until it returns. */
+  /** Called with each token's logits before the token is chosen; they are valid until the call returns. */
   readonly observe?: (logits: Float32Array) => void;
 }
 
@@ -58,7 +58,7 @@ export interface CalledModel<O extends object> {
 /** A model's weights, recipe and form: its scores depend on all of them. */
 export const modelIdentity = z.strictObject({
   name: z.string().min(1),
-  /** Hex SHA-256 of its weights; absent for a model on another server. */
+  /** Hex SHA-256 of the model's weights; absent for a model on another server. */
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")
@@ -67,16 +67,16 @@ export const modelIdentity = z.strictObject({
   quant: z.string().default("auto"),
   /** The bits per code with which its 4-bit weights ran, if known; a different number changes scores slightly. */
   codes: modelForm.shape.codes,
-  /** Set if its layers ran in rotated 8-bit form, whether `quant` named that form or loading chose it. */
+  /** Set if the model's layers ran in rotated 8-bit form, whether `quant` named that form or loading chose it. */
   form: z.literal("q8r").optional(),
 });
 export type ModelIdentity = z.output<typeof modelIdentity>;
 
-/** The part of a form that is recorded with scores. */
+/** The part of a model's form that is recorded with its scores. */
 export const recordedForm = ({ quant, codes }: ModelForm): Pick<ModelIdentity, "codes" | "form"> => ({
   ...(codes !== undefined && { codes }),
   ...(quant === "q8r" && { form: quant }),
 });
 
-/** True if two records of a model's scores have the same form of its weights. */
+/** True if two records of a model's scores have the same weight form. */
 export const runAlike = (a: ModelIdentity, b: ModelIdentity): boolean => a.codes === b.codes && a.form === b.form;

@@ -19,7 +19,7 @@ interface Naming {
   readonly kind: string;
   /** A name's syntax in help: `A>B@share=0.3`. */
   readonly form: string;
-  /** The commands and endpoints that accept such a name. */
+  /** The commands and endpoints that accept names of this kind. */
   readonly takers: string;
 }
 
@@ -32,7 +32,7 @@ export interface ModelsPipeline extends Pipeline {
   nameOf(roles: Roles): string;
   /** The role of the model that, run alone, counts as dense. */
   readonly dense: string;
-  /** The field for its models in a server's list; default `models`. */
+  /** The field of an entry in the server's list that holds the pipeline's models; default `models`. */
   readonly listed?: Field & { of?(named: NamedPipeline): unknown };
 }
 

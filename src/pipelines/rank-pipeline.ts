@@ -13,7 +13,7 @@ export interface RankPipeline<P extends PreparedRank = PreparedRank> extends Mod
   readonly fields: Readonly<Record<string, { readonly option: string; readonly schema: z.ZodType }>>;
   /** Options that are flags of `rerank`. */
   readonly flags: z.ZodObject;
-  /** Options with which the models write the full output, as the lab's dense baseline. */
+  /** Options that make the models write the full output, which is the lab's dense baseline. */
   readonly written: Values;
   /** The pipeline with options that override those in its name. @throws UserError that names the option */
   under(named: NamedRank, options: Values): NamedRank;

@@ -37,7 +37,7 @@ export interface Facts {
 export interface HeldModel {
   readonly name: string;
   readonly loaded: LoadedModel;
-  /** @throws UserError if it does not continue texts */
+  /** @throws UserError if the model does not generate text */
   readonly language: LanguageModel;
   generate(prompt: Prompt, options: CallOptions & Saving): AsyncIterable<ModelPiece>;
   /** Scores each text against the query. */

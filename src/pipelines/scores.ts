@@ -3,7 +3,7 @@ import { fnv1a } from "../util/hash.ts";
 import { seededRandom } from "../util/random.ts";
 
 /**
- * Scores of how easy an input is, from Swift's logits (E-LANG, arXiv 2203.00748). Higher always means easier.
+ * Scores of how easy an input is, from Swift's logits (E-LANG, arXiv 2203.00748). Higher means easier for all.
  * `energy-of-probs` is the formula of the authors' released code, the energy of probabilities; `random` is a control.
  */
 export const scoreKinds = ["energy", "energy-of-probs", "softmax", "entropy", "margin", "random"] as const;
@@ -95,7 +95,7 @@ const energyOf = ({ temperature, logSum }: Distribution): number => temperature 
 
 /** log Σ exp(p_i), as in the released code, which applies the softmax first. Between ln(n) + 1/n and ln(e + n − 1). */
 function energyOfProbsOf(of: Distribution): number {
-  // Most probabilities of a vocabulary are about 0, and exp(p) − 1 of a small p is p: sums of small numbers stay exact.
+  // Most probabilities are about 0, where exp(p) − 1 is about p. Summing only these small numbers keeps the sum exact.
   let more = 0;
   for (let i = 0; i < of.z.length; i++) more += Math.expm1(of.p(i));
   return Math.log(of.z.length + more);
@@ -105,7 +105,7 @@ function energyOfProbsOf(of: Distribution): number {
 export const softmax = (logits: Logits, temperature = 1): number => softmaxOf(new Distribution(logits, temperature));
 const softmaxOf = ({ max, logSum }: Distribution): number => Math.exp(max - logSum);
 
-/** −H = Σ p log p, in nats: higher is easier, as for the other scores. */
+/** −H = Σ p log p, in nats: a higher value means an easier input, as for the other scores. */
 function negativeEntropyOf(of: Distribution): number {
   let total = 0;
   for (let i = 0; i < of.z.length; i++) total += of.p(i) * (of.z[i]! - of.logSum);
@@ -175,7 +175,7 @@ function allFinite(logits: Logits): boolean {
   return true;
 }
 
-/** An answer's score from its tokens'; NaN if there are none or one of them is NaN. */
+/** An answer's score, from its tokens' scores; NaN if there are no scores or one of them is NaN. */
 export function aggregated(scores: readonly number[], how: Aggregate): number {
   if (scores.length === 0 || scores.some(Number.isNaN)) return Number.NaN;
   switch (how) {
@@ -218,7 +218,7 @@ export class Scorer {
     return aggregated(this.#scores, this.options.aggregate);
   }
 
-  /** True if a token's score is NaN, which later tokens cannot change. */
+  /** True if a token's score is NaN; later tokens cannot change this. */
   get failed(): boolean {
     return this.#scores.some(Number.isNaN);
   }

@@ -11,8 +11,8 @@ export interface AnsweringPipeline<P = unknown> extends Pipeline {
   /** Loads data shared by all answers under a name, such as a calibration. @throws UserError if it cannot be loaded */
   prepare?(named: NamedPipeline<this>, resources: Resources): Promise<P>;
   /**
-   * Answers a request. The last piece has the receipt for all calls; the first and the last have the pipeline's field.
-   * The promise settles before any model is called, so a refused request has no bill.
+   * Answers a request. The last piece has the receipt for all calls; the first and last pieces have the pipeline's
+   * field. The promise settles before any model is called, so a refused request has no bill.
    */
   answer(
     named: NamedPipeline<this>,
@@ -30,7 +30,7 @@ export interface TextPipeline<P = unknown> extends AnsweringPipeline<P>, ModelsP
   readonly shows: Shows;
   /** True if a certificate of `lab tune` may replace its options, and choose by a request's budget. */
   readonly certified?: true;
-  /** A request's settings besides the name. Over HTTP, such a pipeline answers only chats. */
+  /** A request's settings besides the name. Over HTTP, a pipeline with settings answers only chats. */
   readonly settings?: Settings;
 }
 
@@ -66,7 +66,7 @@ export interface Settings {
   readonly field: string;
   /** The default maximum tokens of an answer. */
   readonly maxTokens: number;
-  /** Keyed by name, without dashes. */
+  /** The flags by name, without dashes. */
   readonly flags: Readonly<Record<string, { readonly value: string; readonly help: string }>>;
   /** Options of a single model, which the pipeline refuses. */
   readonly alone: { readonly fields: readonly string[]; readonly flags: readonly string[] };
@@ -83,7 +83,7 @@ interface SettingsReader {
   ofFlags(values: Readonly<Record<string, unknown>>): unknown;
 }
 
-/** A piece of an answer, with the pipeline's field in the first and the last. */
+/** A piece of an answer, with the pipeline's field if it is the first or the last. */
 export interface ShownPiece extends ModelPiece {
   /** The role of the model that generated the tokens. */
   readonly role: string;

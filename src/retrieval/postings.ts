@@ -49,7 +49,7 @@ export function numbersOf(data: Uint8Array): Uint32Array {
 
 export const postingsIn = ({ data }: Pick<PostingBlock, "data">): number => data.byteLength / 8;
 
-/** The blob without the chunks at these places of the block; undefined if none remain. */
+/** The blob without the chunks at these places of the block; undefined if no chunks remain. */
 export function without(data: Uint8Array, places: ReadonlySet<number>): Uint8Array | undefined {
   const numbers = numbersOf(data);
   const remaining: number[] = [];

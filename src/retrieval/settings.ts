@@ -26,7 +26,7 @@ const indexSettings = z.strictObject({
 });
 export type IndexSettings = z.output<typeof indexSettings>;
 
-/** @throws UserError for invalid settings, or for terms of another analysis */
+/** @throws UserError for invalid settings, or if the terms come from a different text analysis */
 export function parseSettings(text: string, place: string): IndexSettings {
   const { data } = indexSettings.safeParse(JSON.parse(text));
   if (data === undefined) throw new UserError(`the index ${place} has settings that this program can't read`);

@@ -13,7 +13,7 @@ export class Top<T extends Hit = Hit> {
 
   constructor(private readonly most: number) {}
 
-  /** Scores below this one need not be offered. */
+  /** The least score that may still enter; hits with lower scores need not be offered. */
   get least(): number {
     return this.#heap.length < this.most ? Number.NEGATIVE_INFINITY : this.#heap[0]!.score;
   }

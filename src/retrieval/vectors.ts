@@ -1,7 +1,7 @@
 import { InnerProducts, type RowTable } from "./inner-products.ts";
 import { byScore, type Hit, Top } from "./top.ts";
 
-/** The number of candidates beyond those requested: float32 may order nearly equal products wrongly. */
+/** The number of extra candidates, because float32 may order nearly equal products wrongly. */
 const SPARE = 32;
 
 interface Candidate extends Hit {

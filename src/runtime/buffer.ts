@@ -145,7 +145,7 @@ export class Buffer implements Disposable {
     copyMemory(this.#at(offset, elements), from.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Fills `into` with the bytes of elements, starting at `offset`. */
+  /** Fills `into` with the bytes of the elements from `offset` on. */
   read(offset: number, into: Uint8Array): void {
     copyMemory(into, this.#at(offset, into.length / bytesPerElement[this.dtype]), into.length);
   }
@@ -155,7 +155,7 @@ export class Buffer implements Disposable {
     copyMemory(this.#at(offset, from.length / bytesPerElement[this.dtype]), from, from.length);
   }
 
-  /** Exchanges `elements` elements, starting at `offset`, with those at `start` of a buffer of the same type. */
+  /** Swaps `elements` elements from `offset` on with as many from `start` on in a buffer of the same type. */
   exchange(offset: number, other: Buffer, start: number, elements: number): void {
     exchangeMemory(this.#at(offset, elements), other.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
@@ -175,7 +175,7 @@ export class Buffer implements Disposable {
     return this;
   }
 
-  /** The memory itself, not a copy; valid until the buffer is disposed. */
+  /** The memory itself, not a copy; valid until the buffer is disposed of. */
   get memory(): ArrayBuffer {
     this.#check();
     this.#memory ??= koffi.view(this.#address, this.bytes);
@@ -187,7 +187,7 @@ export class Buffer implements Disposable {
     for (const view of this.#views.values()) view[Symbol.dispose]();
     this.#views.clear();
     if (this.#owner === NULL) return;
-    // The allocator keeps freed memory, some for good, but its pages go back to the system.
+    // The allocator keeps freed memory, some of it for good, so the pages are first given back to the system.
     this.giveBack(0, this.elements);
     release("ReleaseValue", this.#owner);
     this.#owner = NULL;

@@ -5,8 +5,8 @@ import type { BoundProgram, Program } from "./program.ts";
 const BRIEF = { bytes: 40e6, flops: 1e8 };
 
 /**
- * True if a program with these sizes should run on the calling thread. Programs on other devices do not, because they
- * run one at a time.
+ * True if a program with these sizes should run on the calling thread; false for programs on other devices, because
+ * they run one at a time.
  */
 export function isBrief(program: Program, sizes: Bindings): boolean {
   if (program.device !== "cpu") return false;

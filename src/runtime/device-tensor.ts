@@ -9,7 +9,7 @@ import type { Program } from "./program.ts";
  * host cannot read it. Dispose of it before the program.
  */
 export class DeviceTensor extends NativeTensor {
-  /** @throws Error if the device has no room for it */
+  /** @throws Error if the device has no room for the tensor */
   constructor({ memory }: Program, dtype: DType, shape: readonly number[]) {
     const dims = BigInt64Array.from(shape.map(BigInt));
     const value = ortCreate("CreateTensorAsOrtValue", memory, dims, shape.length, onnxType[dtype]);

@@ -30,7 +30,7 @@ export class MappedTensors implements Disposable {
     return tensor;
   }
 
-  /** The address of bytes of a file. */
+  /** The address of a range of bytes in a file. */
   address({ path, offset, bytes }: Omit<FileData, "kind">): Pointer {
     const file = this.#files.get(path) ?? new MappedFile(path);
     this.#files.set(path, file);

@@ -3,7 +3,7 @@ import { libc } from "./libc.ts";
 import type { Pointer } from "./ort/api.ts";
 
 const MEMCPY = "void *memcpy(void *to, void *from, size_t bytes)";
-/** The number of bytes exchanged at once: few enough for a core's cache. */
+/** Scratch memory for the bytes swapped at once, few enough to fit a core's cache. */
 const scratch = new Uint8Array(2 ** 16);
 
 /**
@@ -15,7 +15,7 @@ export function copyMemory(to: Pointer | Uint8Array, from: Pointer | Uint8Array,
   else libc(MEMCPY)(to, from, bytes);
 }
 
-/** Exchanges bytes that do not overlap. */
+/** Swaps two ranges of bytes, which must not overlap. */
 export function exchangeMemory(one: Pointer, other: Pointer, bytes: number): void {
   for (let at = 0; at < bytes; at += scratch.length) {
     const [here, there] = [one + BigInt(at), other + BigInt(at)];

@@ -1,7 +1,7 @@
 import { libc } from "./libc.ts";
 import type { Pointer } from "./ort/api.ts";
 
-// Constants of Linux's sys/mman.h. macOS would keep pages that are given back until memory runs short.
+// Constants of Linux's sys/mman.h. macOS would keep released pages until memory runs short.
 const MADV_DONTNEED = 4;
 const MADV_NOHUGEPAGE = 15;
 const supported = process.platform === "linux";
@@ -19,7 +19,7 @@ function advise(address: Pointer, bytes: number, advice: number): void {
 
 /**
  * Returns memory to the system, if possible: whole pages are no longer resident; until they are written again, they
- * read as zeros, or as the file they map.
+ * read as zeros, or as the contents of a mapped file.
  */
 export function giveBack(address: Pointer, bytes: number): void {
   if (supported) advise(address, bytes, MADV_DONTNEED);

@@ -14,7 +14,7 @@ import {
 import { Buffer } from "./buffer.ts";
 import { type BoundProgram, Program } from "./program.ts";
 
-/** The product of an input with a matrix [n, k] in one form of the weights. */
+/** The product of an input with a matrix [n, k] in one weight form. */
 export interface Product {
   readonly n: number;
   readonly k: number;
@@ -66,7 +66,7 @@ async function leastTimes(samples: readonly Sample[]): Promise<number[]> {
   return least;
 }
 
-/** Products in one form, with their own buffers. */
+/** A program of products in one weight form, with its own buffers. */
 class Sample implements Disposable {
   readonly #held: Disposable[];
   readonly #bound: BoundProgram;

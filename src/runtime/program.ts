@@ -10,7 +10,7 @@ import { NULL, ort, ortAsync, ortCreate, type Pointer, release } from "./ort/api
 import { environment } from "./ort/environment.ts";
 import type { SharedWeights } from "./shared-weights.ts";
 
-/** Views to bind, by the graph's names of its inputs and outputs. */
+/** Views to bind, by the names of the graph's inputs and outputs. */
 export type Binding = Readonly<Record<string, Bindable>>;
 
 const ALL_OPTIMIZATIONS = 99;

@@ -113,7 +113,7 @@ export class SharedWeights implements Disposable {
   }
 }
 
-/** Addresses of constants read by single rows, such as token embeddings. */
+/** The file data of constants whose rows are read one at a time, such as token embeddings. */
 function tablesOf({ nodes, constants }: Graph): FileData[] {
   const tables = nodes.flatMap(({ op, inputs }) => (op.table === undefined ? [] : inputs[op.table]!));
   return constants.flatMap(({ tensor, data }) => (data.kind === "file" && tables.includes(tensor) ? data : []));

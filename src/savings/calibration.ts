@@ -4,7 +4,7 @@ import type { SavingHost } from "./seams.ts";
 
 /** Calibrates part of a saving, such as thresholds or heads, for one model on typical prompts. */
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
-  /** The product of the calibration: "a threshold for each layer and head". */
+  /** The result of the calibration, such as "a threshold for each layer and head". */
   readonly summary: string;
   /** The calibration's options; each has a default and a description. */
   readonly options: S;
@@ -45,7 +45,7 @@ export interface GivenText {
 export interface Learnt {
   /** The contents of a JSON file, with the hashes of the model and the texts. */
   readonly artefact: Readonly<Record<string, unknown>>;
-  /** One line for people. */
+  /** One line for people to read. */
   readonly summary: string;
   /** The saving text that uses the artefact stored in `file`. */
   use(file: string): string;

@@ -4,7 +4,7 @@ export interface DefaultChange {
   readonly version: string;
   readonly saving: string;
   readonly option: string;
-  /** Values as a recipe writes them. */
+  /** The old and new defaults, as a recipe writes them. */
   readonly before: string;
   readonly now: string;
   readonly reason: string;

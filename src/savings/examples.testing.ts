@@ -55,7 +55,7 @@ export function exampleSteps(saving: Saving, layers: number): string[] {
   return [...new Set(steps)].filter((step) => saving.withoutPreset === undefined || step !== saving.name);
 }
 
-/** The step changed to act on short prompts, if an option sets a minimum prompt length. */
+/** The step, changed to act on short prompts if it has an option for the minimum prompt length. */
 export function onShortPrompts(step: string, { leastPrompt }: Saving): string {
   return leastPrompt && !step.includes(leastPrompt.option)
     ? `${step}${step.includes(":") ? "," : ":"}${leastPrompt.option}=8`

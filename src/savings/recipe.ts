@@ -38,7 +38,7 @@ function certified(text: string): Step {
   return { text, saving: auto, options: checkedNamed(AUTO, auto.options, { name, else: other }) };
 }
 
-/** The default recipe for requests: outside a certificate's range, it runs dense. */
+/** The recipe as a default for requests: outside a certificate's range, it runs dense. */
 export const asUsual = (recipe: Recipe): Recipe =>
   recipe.map((step) =>
     step.saving === auto && !step.text.includes(",") ? certified(`${step.text},else=dense`) : step,

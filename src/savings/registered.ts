@@ -223,7 +223,7 @@ export function otherForm(
  * Checks that a recipe was measured on prompts of this form; `form` is undefined for token ids, which may have any
  * form.
  * @returns a notice for the user if the measurement may not apply
- * @throws UserError if the recipe was measured on answers to prompts of the other form
+ * @throws UserError if the recipe was measured on prompts of the other form
  */
 export function requireForm(
   name: string,

@@ -46,7 +46,7 @@ export interface Saving<O = unknown> {
   readonly visual?: boolean;
   /** True if the saving supports positions with time, height and width. */
   readonly servesAxes?: boolean;
-  /** The saving's calibration; its options name the resulting file. Absent if the saving needs none. */
+  /** The saving's calibration; the saving's options name the file that results. Absent if the saving needs none. */
   readonly calibration?: Calibration | undefined;
   /**
    * Options that name a file on this machine; remote requests may not use them. `file` is the trained file without which

@@ -26,7 +26,7 @@ export class Bill {
     this.#label = { model_name: adapter ?? model };
   }
 
-  /** Run options for the request's parts; with them, even a stopped part adds its receipt to this bill. */
+  /** Run options for each part of the request, which make even a stopped part add its receipt to this bill. */
   get terms() {
     return {
       key: this.call.key?.id,

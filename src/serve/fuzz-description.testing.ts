@@ -2,7 +2,7 @@
 
 import { modelShape } from "./generation/naming.ts";
 
-/** Puts real model names into a description, since invented names only get 404: `names`, and `chat` for chats. */
+/** Puts real model names into a description, since invented names only get 404: `chat` for chats, else `names`. */
 export function withModels(
   { paths, ...rest }: { paths: Readonly<Record<string, unknown>> },
   names: readonly string[],

@@ -42,7 +42,7 @@ export const limitOptions = z.strictObject({
     .number()
     .min(0.1)
     .optional()
-    .describe("maximum seconds per request, including waiting: answers end there, waiting requests are refused"),
+    .describe("maximum seconds per request, including waiting: answers end there; waiting requests are refused"),
   maxArrival: z
     .number()
     .min(0.1)

@@ -53,7 +53,7 @@ export class Metrics {
     );
     this.#gauge(
       "vllm:num_requests_waiting",
-      "answers waiting to start, or for their model or its memory",
+      "answers waiting to start, for their model, or for its memory",
       counted(work, ({ waiting }) => waiting),
     );
     this.#gauge(
@@ -68,7 +68,7 @@ export class Metrics {
     );
     this.#gauge(
       "modicum:audit_wealth",
-      "evidence against a certificate, the wealth of a betting test; at 1/(1 - confidence) it is switched off",
+      "evidence against a certificate, as the wealth of a betting test; the certificate goes off at 1/(1 - confidence)",
       (gauge) => {
         for (const { certificate, wealth } of watchedCertificates()) gauge.set({ certificate }, wealth);
       },
@@ -83,7 +83,7 @@ export class Metrics {
     });
   }
 
-  /** One series, as in vLLM: its labels list the adapters, its value is the time of the scrape in seconds. */
+  /** One series, as in vLLM: its labels list the adapters, and its value is the time of the scrape in seconds. */
   #adapterGauge(adapterCount: number): void {
     const { adapters } = this;
     new Gauge({

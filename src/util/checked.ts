@@ -49,7 +49,7 @@ function beyond(issue: z.core.$ZodIssue, actual: unknown): string | undefined {
   return undefined;
 }
 
-/** `origin` is the type that was checked. The value may be a number written as text. */
+/** `origin` is the type that was checked; `actual` may be a number written as text. */
 function relation(words: string, limit: number | bigint, actual: unknown, origin: string): string {
   if (typeof actual === "string" && origin === "string") return sized(actual.length, "characters", words, limit);
   if (Array.isArray(actual)) return sized(actual.length, "values", words, limit);
@@ -69,7 +69,7 @@ export const unlessInside = (expected: string) => ({
   error: ({ errors }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>) => (innerFault(errors) ? undefined : expected),
 });
 
-/** The fault inside the alternative that matches at the top level, if the union has no message. */
+/** The fault inside the alternative that matches at the top level, if the union has no message of its own. */
 function inAlternative(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== "invalid_union" || issue.message !== NONE_FITS) return issue;
   const inner = innerFault(issue.errors);

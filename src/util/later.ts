@@ -1,4 +1,4 @@
-/** An asynchronous function whose module loads with its first call. */
+/** An asynchronous function whose module is loaded on its first call. */
 export const later =
   <A extends unknown[], R>(load: () => Promise<(...call: A) => Promise<R>>) =>
   async (...call: A): Promise<R> =>

@@ -25,11 +25,11 @@ export interface Minimum {
   readonly converged: boolean;
 }
 
-/** A step, and how much the gradient changed over it. */
+/** A step, and the change of the gradient over that step. */
 interface Pair {
   readonly step: Float64Array;
   readonly change: Float64Array;
-  /** The inner product of the two, which is positive. */
+  /** The inner product of `step` and `change`, which is positive. */
   readonly curvature: number;
 }
 

@@ -40,8 +40,8 @@ export interface LogisticFit extends Logistic {
 export type Features = ArrayLike<number>;
 
 /**
- * The classifier with the lowest loss; classes are 0 … the largest of `labels`. The same rows give the same bits; in
- * another order, the same result up to rounding. Its logits have mean 0 over the classes: the loss ignores a common
+ * The classifier with the lowest loss; classes are 0 … the largest of `labels`. The same rows give the same bits; their
+ * order changes the result only by rounding. Its logits have mean 0 over the classes: the loss ignores a common
  * shift, and the solver keeps it at 0. `from` is a fit to start from, such as one with a different l2: the result is
  * the same up to the tolerance, after fewer iterations.
  * @throws UserError if rows differ in length or contain a number that is not finite, or if there are fewer than two
@@ -150,7 +150,7 @@ export function logisticLoss(data: LogisticData, l2: number): Objective {
   };
 }
 
-/** Rows that are multiplied at once: 4 rows by 2 classes fill a processor's registers. */
+/** The number of rows multiplied at once: 4 rows by 2 classes fill a processor's registers. */
 const ROWS_AT_ONCE = 4;
 
 /** The offsets of four rows in `values`; the last row is repeated for missing ones. */

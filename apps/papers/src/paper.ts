@@ -25,7 +25,7 @@ export const paperInputSchema = z.object({
     .string("expected a text")
     .trim()
     .refine((title) => titleKey(title) !== "", "expected a title with a letter or digit"),
-  /** Empty if none. */
+  /** Empty if unknown. */
   abstract: z.string("expected a text").trim().default(""),
   authors: z.array(z.string("expected a text").min(1)).min(1).nullable().default(null),
   authorCount: count.nullable().default(null),
@@ -67,7 +67,7 @@ export interface Paper extends Omit<PaperFields, "listed"> {
   readonly id: string;
   /** The newest day on which a source listed the paper; null if no source did. */
   readonly listed: Day | null;
-  /** The numbers of readers here who voted for the paper or read it, each once. `votes` counts the sources' votes. */
+  /** The numbers of readers here who voted for the paper or read it. `votes` counts the sources' votes. */
   readonly readers: { readonly votes: number; readonly reads: number };
   readonly topics: readonly TopicScore[];
   readonly summary: Summary | null;

@@ -23,8 +23,8 @@ export interface Store {
 }
 
 /**
- * Opens the store in an SQLite file, `:memory:` for none, or in a Postgres database (`postgres://…`); creates it if it
- * is missing.
+ * Opens the store in an SQLite file, in memory (`:memory:`), or in a Postgres database (`postgres://…`); creates it if
+ * it is missing.
  * @throws UserError
  */
 export async function openStore(place: string): Promise<Store> {

@@ -59,8 +59,8 @@ export async function openWriter(name: string, save: readonly string[]): Promise
 }
 
 /**
- * Summarises waiting papers, latest listed first, at most `perDay` in a day (UTC). Papers without an abstract get none.
- * Returns the number of summaries.
+ * Summarises waiting papers, latest listed first, at most `perDay` in a day (UTC). Papers without an abstract get no
+ * summary. Returns the number of summaries.
  */
 export async function summarisePending(
   store: Store,
@@ -104,7 +104,7 @@ const promptFor = ({ title, abstract }: Paper): string =>
 Title: ${title}
 Abstract: ${abstract}`;
 
-/** The first two sentences, and the keywords found in the paper; undefined if the answer is cut off or no sentence. */
+/** The first two sentences, and the keywords found in the paper; undefined if the answer is not a whole sentence. */
 function answerOf(text: string, { title, abstract }: Paper): Pick<Summary, "text" | "keywords"> | undefined {
   const answer = answerSchema.safeParse(parsed(text)).data;
   const summary = answer && twoSentences(answer.summary);

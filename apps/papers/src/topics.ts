@@ -3,15 +3,15 @@ import type { Paper, TopicScore } from "./paper.ts";
 import { reference } from "./reference.ts";
 import type { Store } from "./store.ts";
 
-/** Options without an index: no text is looked up, since no margin between labels is below 0. */
+/** Options that need no index: no text is looked up, since no margin between labels is below 0. */
 const PLAIN = { when: "margin", margin: 0 } as const;
 
 /** Papers per classification call. */
 const BATCH = 32;
 
 /**
- * The number of standard deviations above its mean over the reference collection at which a label fits a paper.
- * `topics-check.ts` chose it on that collection alone.
+ * The minimum score of a label that fits a paper, in standard deviations above the label's mean over the reference
+ * collection. `topics-check.ts` chose it on that collection alone.
  */
 export const FITS = 2;
 
@@ -42,7 +42,7 @@ export class TopicClassifier implements AsyncDisposable {
     return { topics: scores.map((each) => bestOf(labels, each, norms)), receipt: sumReceipts([...receipts, receipt]) };
   }
 
-  /** The labels' norms, and the receipt of measuring new ones. */
+  /** The labels' norms, and the receipt for measuring them if they are new. */
   async #normsOf(labels: readonly string[], signal: AbortSignal | undefined) {
     const key = JSON.stringify(labels);
     const known = this.#norms.get(key);

@@ -11,7 +11,7 @@ export interface WatchOptions extends Omit<ImportOptions, "signal"> {
   readonly onImported: (imported: Imported) => void;
 }
 
-/** Imports the sources repeatedly, until it is stopped. */
+/** Imports the sources repeatedly, until `signal` aborts. */
 export async function watch(
   papers: Papers,
   sources: readonly string[],

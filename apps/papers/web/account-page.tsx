@@ -1,7 +1,7 @@
 import { Empty } from "./feed-page.tsx";
 
 interface AccountProps {
-  /** The token of the reader's forms. */
+  /** The token that the reader's forms send. */
   readonly token: string;
   /** The address that this browser is signed in with. */
   readonly signedIn: string | undefined;
@@ -96,7 +96,7 @@ interface EnterProps {
   readonly action: string;
 }
 
-/** The page behind a mailed link, with a button, since programs that follow links in mail press no buttons. */
+/** The page behind a mailed link, with a button, since programs that follow links in mail do not press buttons. */
 export const EnterPage = ({ token, address, signedIn, action }: EnterProps) => (
   <>
     <h1>Sign in</h1>

@@ -5,7 +5,7 @@ export interface Feed {
   readonly title: string;
   /** The feed's own address. */
   readonly self: string;
-  /** The page with the same contents. */
+  /** The page with the same contents as the feed. */
   readonly page: string;
   readonly entries: readonly Entry[];
 }

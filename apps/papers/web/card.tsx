@@ -27,7 +27,7 @@ export const Card = ({ paper, marks, children }: CardProps) => (
   </article>
 );
 
-/** Known date, authors, votes and comments; `whole`: with every author's name. */
+/** A paper's date, authors, votes and comments, where known; `whole`: names every author. */
 export const Facts = ({ paper, whole = false }: { readonly paper: Paper; readonly whole?: boolean }) => {
   const known = facts(paper, whole);
   return (

@@ -12,7 +12,7 @@ const KEPT = 400 * 86_400;
 export interface Visit {
   /** The browser's name in the store: a hash, so that the store's file reveals no cookie. */
   readonly browser: string;
-  /** The token of the browser's forms. */
+  /** The token that the browser's forms send. */
   readonly token: string;
   readonly secret: string;
 }

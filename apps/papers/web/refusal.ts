@@ -1,6 +1,6 @@
 import { HTTPException } from "hono/http-exception";
 
-/** A request refused with a sentence for its reader. */
+/** The exception that refuses a request, with a message for the reader. */
 export const refusal = (status: 400 | 403 | 404 | 413, message: string): HTTPException =>
   new HTTPException(status, { message });
 

@@ -18,7 +18,7 @@ export class Reranking {
 
   constructor(
     private readonly open: () => Promise<RerankPipeline>,
-    /** Called with the receipt of each new order. */
+    /** Called with the receipt of each newly computed order. */
     private readonly onMade: (receipt: Receipt) => Promise<void>,
   ) {}
 

@@ -9,7 +9,7 @@ export interface Results {
   readonly papers: readonly Paper[];
   /** The receipts for finding the results, in order. */
   readonly receipts: readonly Receipt[];
-  /** Sentences on features that are off. */
+  /** Sentences about features that are off. */
   readonly without: readonly string[];
   /** The reason why a part of the search failed; undefined if nothing failed. */
   readonly missing: string | undefined;

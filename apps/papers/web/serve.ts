@@ -29,7 +29,7 @@ export interface Serving {
 /** The maximum number of cached rankings, one for each set of saved papers. */
 const KEPT = 200;
 
-/** The application's parts that the pages show. */
+/** The parts of the application that the pages show. */
 export interface Served {
   readonly papers: Papers;
   readonly mailing: Mailing;

@@ -15,10 +15,10 @@ export interface Site {
   readonly reranking: Reranking | undefined;
   readonly mailing: Mailing;
   readonly recommendations: Kept<readonly Recommendation[] | undefined>;
-  /** The public address of the site, without a final slash; by default that of each request. */
+  /** The public address of the site, without a final slash; by default the origin of each request. */
   readonly url: string | undefined;
   readonly limits: Readonly<Record<"search" | "rerank" | "subscribe", RateLimit>>;
-  /** The client, for the limits. */
+  /** The client of a request, to which the limits apply. */
   readonly clientOf: (c: Context) => string;
 }
 

@@ -83,7 +83,7 @@ const Choices = ({ name, title, values }: ChoicesProps) =>
 interface StepProps {
   readonly title: string;
   readonly text: string;
-  /** The button for the action, since programs that follow links in mail press no buttons. */
+  /** The button for the action, since programs that follow links in mail do not press buttons. */
   readonly button?: { readonly label: string; readonly action: string } | undefined;
 }
 

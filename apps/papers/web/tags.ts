@@ -1,7 +1,7 @@
 /** Filters by tags: `sparse and not (moe or "vision language")`. */
 import { UserError } from "modicum";
 
-/** True for the tags of a paper that a filter accepts. */
+/** True if a filter accepts a paper with these tags. */
 export type TagFilter = (tags: ReadonlySet<string>) => boolean;
 
 const MOST = 400;

@@ -20,7 +20,7 @@ interface Flags extends EncodeFlags {
   explain?: boolean;
 }
 
-/** Options of ranking pipelines, besides those in a name. */
+/** The flags of ranking pipelines, which override the options in a pipeline's name. */
 const ownFlags = z.object(Object.assign({}, ...rankPipelines.map(({ flags }) => flags.shape)) as z.ZodRawShape);
 
 interface RankInput {

@@ -97,7 +97,7 @@ async function promptOf(argument: string | undefined, signal: AbortSignal): Prom
 type Answering = Model | OpenedPipeline;
 type Settings = Parameters<Model["generate"]>[1];
 
-/** Prints the text as it arrives, after the pipeline's `line`. */
+/** Prints the pipeline's `line`, if any, on stderr, then the text as it arrives. */
 const stream = (line: Shows["line"]) => (model: Answering, prompt: string, settings: Settings) =>
   printed<ShownChunk>(model.generate(prompt, settings), ({ shown, receipt }) => {
     const first = shown === undefined || receipt ? undefined : line?.(shown);

@@ -40,7 +40,7 @@ const grouped = (n: number): string => n.toLocaleString("en");
 const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
 const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 
-/** Describes the tensors of one type: their form here, its error, and their sizes here and in the file. */
+/** Describes the tensors of one type: their form in memory, its error, and their sizes in memory and in the file. */
 const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
   `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)}, from ${megabytes(stored)} in the file`;
 
@@ -89,7 +89,7 @@ function stability({ stability }: ModelDescription): [string, string][] {
   return [["stability", `λ max ${lambdaMax.toPrecision(3)} nats per token at rest (Δ = softplus(bias)): ${forgets}`]];
 }
 
-/** The lines on sampling settings. */
+/** The lines about sampling settings. */
 function sampling({ sampling }: ModelDescription): [string, string][] {
   if (!sampling) return [];
   const settings = Object.entries(sampling.settings).map(([option, value]) => `${flagOf(option).slice(2)} ${value}`);
@@ -124,7 +124,7 @@ function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, stri
   ];
 }
 
-/** The line on savings that need a trained file. */
+/** The line about savings that need a trained file. */
 function withFiles(names: readonly string[]): [string, string][] {
   const trained = savings.filter(({ name, files }) => names.includes(name) && files?.includes("file"));
   return trained.length === 0 ? [] : [["", `${trained.map(({ name }) => name).join(", ")}: with a trained file`]];

@@ -54,7 +54,7 @@ export async function define(command: Command, words: Words): Promise<void> {
   command
     .argument("[config]", "a YAML or JSON file of options; flags override it")
     .optionsGroup("Run:")
-    .addOption(common("--out <folder>", "the run's folder; at the end, also the model's"))
+    .addOption(common("--out <folder>", "folder for the run and, at the end, the model"))
     .addOption(common("--resume <folder>", "continue the run in this folder, with its own options"))
     .option("--force", "replace the run in the folder; with --resume, allow changed options and data")
     .addOption(common("--dry-run", "estimate time and memory, show samples, and stop"))

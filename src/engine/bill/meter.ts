@@ -40,7 +40,7 @@ export class Meter implements AttentionBill {
   readonly #texts: { readonly past: number; readonly images: readonly WholeImage[]; tokens: number }[] = [];
   readonly #spent = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
-  /** The request's own runs. */
+  /** The request's runs that `spent` has not priced yet. */
   readonly #runs: PartRun[] = [];
   /** Billed runs that dense would not have made. */
   readonly #wasted: PartRun[] = [];
@@ -58,7 +58,7 @@ export class Meter implements AttentionBill {
     this.part(this.programs.stackCost, tokens, past);
   }
 
-  /** Like `layers`, for tokens that another request computed. */
+  /** Like `layers`, but for tokens that another request computed. */
   spare(tokens: number, past: number): void {
     this.layers(tokens, past);
     this.spared += tokens;

@@ -15,7 +15,7 @@ export interface RequestTimes {
   readonly ms: Times;
 }
 
-/** Splits the wall time of one request into phases: each moment since its arrival belongs to exactly one. */
+/** Splits the wall time of one request into phases: each moment since its arrival belongs to exactly one phase. */
 export class Stopwatch {
   readonly #ms: Record<keyof Times, number> = { queue: 0, encode: 0, prefill: 0, decode: 0 };
   #part: keyof Times = "queue";

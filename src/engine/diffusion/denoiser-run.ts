@@ -35,7 +35,7 @@ export class DenoiserRun implements Scorer, Disposable {
     return this.programs.decoder.config.vocabulary;
   }
 
-  /** A token's logits may be at the previous position, as in Dream; the first token's logits are then at its own. */
+  /** A token's logits may be at the previous position, as in Dream; the first token's are then at position 0. */
   score(ids: Int32Array, places: readonly number[], cache?: CacheUse): Promise<Float32Array> {
     const { denoiser, vocabulary } = this.programs.decoder.config;
     const at = denoiser?.shifted ? places.map((place) => Math.max(0, place - 1)) : places;

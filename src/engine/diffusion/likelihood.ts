@@ -2,7 +2,7 @@ import { shuffle } from "../../util/random.ts";
 import { NotFinite } from "../not-finite.ts";
 import type { Scorer } from "./denoise.ts";
 
-/** An answer and its prompt, for a likelihood estimate. */
+/** An answer whose likelihood after its prompt is estimated. */
 export interface LikelihoodTask {
   readonly prompt: readonly number[];
   readonly answer: readonly number[];

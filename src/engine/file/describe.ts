@@ -56,7 +56,7 @@ export interface ModelDescription
   seams: readonly Seam[];
   /** Savings that the model supports; a run makes the same checks. */
   savings: string[];
-  /** Savings whose seams the model has but which it does not support, with the reason. */
+  /** Savings that the model does not support although it has their seams, each with the reason. */
   unsupported: Record<string, string>;
 }
 
@@ -176,7 +176,7 @@ async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Pro
   const recurrent = layersOf(config, "recurrent");
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const part = (name: string) => new Part(checkpoint, names, name);
-  // A GGUF stores A itself.
+  // A GGUF stores A itself; safetensors store the logarithm of −A.
   const stored = checkpoint.config.kind === "gguf" ? "ssm_a" : "ssm_a_log";
   if (recurrent.length === 0 || !part(`blk.${recurrent[0]}.${stored}`).exists) return undefined;
   const layers = recurrent.map((l) => {

@@ -23,7 +23,7 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly patchSize: number;
   /** The number of tokens of an image. */
   readonly tokens: number;
-  /** The subject of the sizes: one tile, or one example if images may have any size; by default, every image. */
+  /** The image that has these sizes: one tile, or one example if images may have any size; by default, every image. */
   readonly of?: "tile" | "example";
 }
 
@@ -51,7 +51,7 @@ export interface KindFacts {
   /** Keys and values, or states, of one sequence at full context, in bytes. */
   readonly cache: number;
   readonly seams: readonly Seam[];
-  /** The decoder on which savings act; absent without seams. */
+  /** The decoder on which savings act; absent if the model has no seams. */
   readonly decoder?: Decoder;
   /** The steps from a text to its vector, for an embedding model. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;

@@ -1,6 +1,6 @@
 import { getLlama, type Llama, LlamaLogLevel, type Token } from "node-llama-cpp";
 
-/** The number of positions evaluated at a time; each returns logits for the whole vocabulary. */
+/** The number of positions evaluated at a time; each position yields logits for the whole vocabulary. */
 const CHUNK = 16;
 
 /** A row of logits for each token. */

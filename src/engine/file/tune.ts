@@ -57,11 +57,11 @@ export async function tuneOnce(model: TunedModel): Promise<void> {
   const folder = preparedFolder(model.source.path);
   const known = tuningOf(folder);
   const choice = await tune(model, timeProducts, known);
-  // A read-only folder cannot hold prepared weights either; making them raises the error.
+  // This error is ignored: in a read-only folder, preparing the weights raises an error as well.
   if (choice && choice !== known) await keepTuning(folder, choice).catch(() => {});
 }
 
-/** True for a model that the next load will time in rotated bytes. */
+/** True for a model whose next load will time rotated bytes. */
 export const awaitsTuning = (model: Omit<TunedModel, "checkpoint">): boolean =>
   tunes() && mayRotate(model) && tuningOf(preparedFolder(model.source.path))?.rotated === undefined;
 
@@ -182,7 +182,7 @@ async function productsOf({ source, checkpoint, quant }: TunedModel, bits: CodeB
 
 const weightsOf = (products: readonly Product[]): number => products.reduce((sum, { n, k }) => sum + n * k, 0);
 
-/** The number of leading products whose matrices hold this many weights. */
+/** The number of leading products that together hold at least `most` weights; all products if they hold fewer. */
 function sampleSize(products: readonly Product[], most: number): number {
   const enough = products.findIndex((_, i) => weightsOf(products.slice(0, i + 1)) >= most);
   return enough < 0 ? products.length : enough + 1;

@@ -7,7 +7,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { MissingWeights } from "../../weights/model-fault.ts";
 import type { BaseModel, Kind } from "./kind.ts";
 
-/** A kind before its code loads. */
+/** A kind whose code is not loaded yet. */
 interface KindEntry<N extends string, M extends BaseModel> {
   readonly name: N;
   /** Supported devices other than the CPU. */

@@ -68,5 +68,5 @@ export interface Shape {
   read(texts: number, tokens: number): Spent;
 }
 
-/** The folder of prepared weights when none are stored. */
+/** The value for the folder of prepared weights if none are stored. */
 export const NOWHERE = "";

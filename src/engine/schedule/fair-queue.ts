@@ -70,7 +70,7 @@ export class FairQueue<T extends Keyed> {
     if (rest.length > 0) this.#waiting.set(one.key, rest);
   }
 
-  /** Removes a request that no longer waits, if it is in the queue. */
+  /** Removes a request from the queue, if it is there. */
   remove(one: T): void {
     const rest = this.#without(one);
     if (rest.length > 0) this.#waiting.set(one.key, rest);

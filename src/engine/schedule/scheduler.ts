@@ -183,7 +183,7 @@ export class Scheduler implements Turns {
         : new Sequence(engine, this.tokenizer, job.prompt, job.options, { ...job, time });
     this.#rows.add(Object.assign(ticket, { sequence }));
     ticket.began = performance.now();
-    // The shortest prompt runs first, but each waits for at most as many tokens of other prompts as it has itself.
+    // The shortest prompt runs first, but no prompt waits for more tokens of other prompts than it has itself.
     ticket.due = this.#clock + sequence.left;
     job.onBegun?.();
   }

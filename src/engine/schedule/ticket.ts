@@ -44,7 +44,7 @@ export class Ticket {
   readonly key: string;
   readonly time: Stopwatch;
   sequence: Work | undefined;
-  /** Prompts run in this order. */
+  /** The prompt's place in the order: the lowest number runs first. */
   due = 0;
   began = 0;
   #answer!: ReadableStreamDefaultController<Piece>;
@@ -72,7 +72,7 @@ export class Ticket {
     return "options" in this.job ? this.job.options.grammar : undefined;
   }
 
-  /** The key of its plan's state for the prompt. */
+  /** The key of the state that the job's plan leaves for the prompt; undefined if it is never reused. */
   get stateKey(): string | undefined {
     return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
   }

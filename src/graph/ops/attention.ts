@@ -46,7 +46,7 @@ function optional<T>(inputs: readonly T[], { sinks }: AttentionAttrs) {
   return { cos, sin, positions, sinks: sinks ? inputs.at(-1) : undefined };
 }
 
-/** The kernel's inputs before the score bias; the sinks come after it. */
+/** The number of the kernel's inputs before the score bias; the sinks come after the bias. */
 const INPUTS_BEFORE_BIAS = 10;
 
 /** A score this low hides its key. */
@@ -58,7 +58,7 @@ function emitChunks(emit: Emitter, inputs: readonly string[], attrs: AttentionAt
   const long = (x: string) => emit.value("Cast", [x], { to: { int: 7 } });
   const range = (end: string) => emit.value("Range", [emit.ints([0], []), end, emit.ints([1], [])]);
   const tokens = emit.value("Gather", [emit.value("Shape", [qkv]), emit.ints([1], [])]);
-  // A first prompt may be padded on the right.
+  // A prompt that begins a sequence may be padded on the right, which makes `past` negative.
   const past = emit.value("Sub", [emit.value("Add", [long(lengths), emit.ints([1], [])]), tokens]);
   const first = emit.value("Max", [past, emit.ints([0], [])]);
   // Positions in the bound part of the cache: the query's own position, and the start of its chunk.
@@ -207,7 +207,7 @@ export function attend(
   return q.map((_, i) => weights.reduce((sum, w, j) => sum + w * values[at(j) + i]!, 0));
 }
 
-/** The softmax of a query's scores; with a sink they sum to less than 1. */
+/** The softmax of a query's scores; with a sink the weights sum to less than 1. */
 export function attentionWeights(
   q: Float64Array,
   keys: Float64Array,

@@ -7,7 +7,7 @@ import { attendBiased } from "./cross-attention.ts";
 
 interface BiasedAttrs {
   readonly heads: number;
-  /** A multiple of 8. */
+  /** The size of a head, a multiple of 8. */
   readonly headSize: number;
   readonly scale: number;
   /** The number of tokens already in the cache. */

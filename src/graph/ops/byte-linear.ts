@@ -10,7 +10,7 @@ export interface ByteMatrix {
   readonly codes: Tensor;
   /** f32 [N] */
   readonly scale: Tensor;
-  /** Optional second digits, like `codes`; activations then have second digits as well. */
+  /** Optional second digits, shaped like `codes`; activations then have second digits as well. */
   readonly low?: Tensor | undefined;
   /** f32 [n, n], orthogonal: rotates every n consecutive inputs of x and of the weights; no rotation if absent. */
   readonly block?: Tensor | undefined;

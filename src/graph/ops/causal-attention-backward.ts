@@ -72,7 +72,7 @@ const backwardOp: Op<OptionalAttrs> = {
         output,
       );
   },
-  // Five products, or four if the weights are operands.
+  // Counts five products per pair, or four if the weights are operands.
   cost: ([q, , , , , ...rest], _outputs, attrs) => ({
     flops: mul(
       (rest.length > optionalCount(attrs) ? 8 : 10) *
@@ -161,8 +161,8 @@ interface Contribution extends Pick<Block, "from" | "to"> {
 }
 
 /**
- * Sums the blocks' gradients of their visible keys, from the last block to the first, so that the sums for keys after
- * a block are already complete.
+ * Sums each key's gradients over the blocks that see the key, from the last block to the first, so that at each block
+ * the sums for later keys are already complete.
  */
 function emitSum(e: CausalEmitter, parts: readonly Contribution[]): string {
   const complete: string[] = [];
@@ -191,7 +191,7 @@ interface CausalTensors extends PerToken<Tensor> {
   readonly dy: Tensor;
 }
 
-/** Gradients of q, k, v and the sinks, given dy, the gradient of y = `causalAttention`; `weights` are its other outputs. */
+/** Gradients of q, k, v and the sinks, given dy, the gradient of y. `weights` are `causalAttention`'s other outputs. */
 export function causalAttentionBackward(
   { q, k, v, y, dy, sinks, ...rest }: CausalTensors,
   weights: readonly Tensor[],

@@ -22,7 +22,7 @@ export function optionalOperands<T>(all: PerToken<T>): { present: OptionalAttrs[
   return { present: names, operands: names.map((name) => all[name]!) };
 }
 
-/** The last operands by name. */
+/** The last operands, by their names in `present`. */
 export function byName<T>(operands: readonly T[], { present }: OptionalAttrs): PerToken<T> {
   return Object.fromEntries(present.map((name, i) => [name, operands[i]]));
 }
@@ -55,7 +55,7 @@ function pairsSeen(tokens: number, { window = tokens, chunk = tokens }: Pick<Cau
   return (most * (most + 1)) / 2 + (tokens - most) * most;
 }
 
-/** The pairs billed for a row; with prefixes, whose lengths are data, all pairs count in both directions. */
+/** The pairs billed for a row. Prefix lengths are data, so with prefixes, all pairs count in both directions. */
 export const pairsOf = (tokens: number, attrs: OptionalAttrs): number =>
   attrs.present.includes("prefix") ? 2 * pairsSeen(tokens, attrs) - tokens : pairsSeen(tokens, attrs);
 

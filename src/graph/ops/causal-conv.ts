@@ -17,7 +17,7 @@ function checkConv(op: string, [x, weight, bias]: readonly TensorType[]): number
   return width;
 }
 
-/** Tokens vary fastest, not channels. */
+/** One axis of tokens; channels are the last axis. */
 const LAYOUT = { ndim: { int: 1 }, channels_last: { int: 1 } };
 
 const convFlops = (x: TensorType, weight: TensorType) => mul(2, volume(x.shape), weight.shape[2]!);

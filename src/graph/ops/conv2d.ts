@@ -86,7 +86,7 @@ const conv2dOp: Op<Conv2dAttrs> = {
   },
 };
 
-/** Each element of the result [batch, outputs, …] is a product with one kernel [channels, …]. */
+/** Each element of the result [batch, outputs, …] is the dot product of a patch and one kernel [channels, …]. */
 const flopsOf = (result: Shape, kernel: Shape): Dim => mul(2, volume(result), volume(kernel.slice(1)));
 
 /**

@@ -4,9 +4,9 @@ import type { Tensor } from "../tensor.ts";
 import { sum } from "./reduce.ts";
 
 interface Sums {
-  /** Sums run from the end. */
+  /** True if sums run from the end. */
   readonly reversed: boolean;
-  /** A sum excludes the element at its own position. */
+  /** True if a sum excludes the element at its own position. */
   readonly exclusive: boolean;
 }
 

@@ -33,7 +33,7 @@ const diagonalScanOp: Op<null> = {
       scale: { float: 1 },
     });
   },
-  // The states' gradient is the same scan from the end: each token's decay applies to the step to the previous token.
+  // The states' gradient is the same scan run backwards: each token's decay applies to the step to the previous token.
   gradient({ inputs: [u, decay], outputs: [s], upstream: [ds], wanted }) {
     const du = reverse(diagonalScan(reverse(ds!, 1), delayed(reverse(decay!, 1))), 1);
     return [wanted[0] ? du : undefined, wanted[1] ? times(du, minus(s!, u!)) : undefined];

@@ -47,7 +47,7 @@ const gatedOp: Op<Heads> = {
       update_rule: { string: "gated" },
       scale: { float: 1 },
     }),
-  // A token's decay of the state is one multiply; adding to the state and reading it are two FLOPs each.
+  // FLOPs of a token per element of the state: 1 to decay it, 2 to add to it, and 2 to read it.
   cost: ([, k, v], _outputs, attrs) => ({
     flops: mul(5, v!.shape[0]!, v!.shape[1]!, attrs.heads, ...widths(k!, v!, attrs)),
   }),
@@ -124,7 +124,7 @@ const deltaOp: Op<Heads> = {
       update_rule: { string: "gated_delta" },
       scale: { float: 1 },
     }),
-  // A token's decay of the state is one multiply; reading it before and after, and adding to it, are two FLOPs each.
+  // FLOPs of a token per element of the state: 1 to decay it, 2 to read it, 2 to add to it, and 2 to read it again.
   cost: ([, k, v], _outputs, attrs) => ({
     flops: mul(7, v!.shape[0]!, v!.shape[1]!, attrs.heads, ...widths(k!, v!, attrs)),
   }),

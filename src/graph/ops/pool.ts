@@ -61,7 +61,7 @@ const poolBackwardOp: Op<{ pooling: Pooling }> = {
     if (dy!.shape.length !== 2) throw new ShapeError("poolBackward", "dy", showType(dy!), "[batch, width]");
     return [{ dtype: "f32", shape: [...mask!.shape, dy!.shape[1]!] }];
   },
-  // The share of each token in its text's vector.
+  // Multiplies dy by each token's share in its text's vector.
   onnx(emit, { inputs: [dy, mask], outputs }, { pooling }) {
     const float = (x: string) => emit.value("Cast", [x], { to: { int: 1 } });
     const count = emit.value("ReduceSum", [mask!, emit.ints([1])], { keepdims: { int: 1 } });

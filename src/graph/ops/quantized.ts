@@ -237,7 +237,7 @@ export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
 
 /**
  * A matrix's rows [N, bytes] as floats: all rows, or the rows at `ids`. With 8 bits, a single kernel that gathers and
- * dequantises takes six times as long as two.
+ * dequantises takes six times as long as two kernels.
  */
 function emitFloats(
   emit: Emitter,

@@ -46,9 +46,9 @@ const distancesOp: Op<DistanceAttrs> = {
 };
 
 /**
- * Each head's bias on a score, by the distance of key and query: byDistance [heads, 2·reach + 1] for distances −reach …
- * reach (farther distances are clamped). The queries are ids [batch, tokens], the last of `total` positions (i32 [],
- * `past` + tokens; absent: ids are all positions) → [1, heads, tokens, total]. Only the shape of ids counts.
+ * Each head's bias on a score, by the distance between key and query: byDistance [heads, 2·reach + 1] for distances
+ * −reach … reach (farther distances are clamped). The queries are ids [batch, tokens], the last of `total` positions
+ * (i32 [], `past` + tokens; absent: ids are all positions) → [1, heads, tokens, total]. Only the shape of ids counts.
  */
 export function relativeBias(byDistance: Tensor, ids: Tensor, total?: Tensor, past: Dim = 0): Tensor {
   const [heads, columns] = byDistance.shape;

@@ -12,7 +12,7 @@ const formats: Readonly<Record<HalfFormat, { bits: number; least: number; most: 
 };
 const FLOAT32 = 1;
 
-/** The nearest number of a format, ties to even; beyond the largest it is infinite. */
+/** The nearest number of a format, ties to even; infinite beyond the format's largest number. */
 export function roundTo(value: number, format: HalfFormat): number {
   if (value === 0 || !Number.isFinite(value)) return value;
   const { bits, least, most } = formats[format];
@@ -37,7 +37,7 @@ const roundOp: Op<{ format: HalfFormat }> = {
     const narrow = emit.value("Cast", inputs, { to: { int: formats[format].onnx } });
     emit.node("Cast", [narrow], outputs, { to: { int: FLOAT32 } });
   },
-  // A simulation of another precision, so it has no cost.
+  // Rounding only simulates another precision, so it has no cost.
   cost: () => ({ read: 0, written: 0 }),
   // The gradient passes through, as in mixed precision.
   gradient: ({ upstream: [dy] }) => [dy],

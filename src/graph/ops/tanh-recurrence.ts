@@ -17,7 +17,7 @@ const tanhRecurrenceOp: Op<null> = {
       throw new ShapeError("tanhRecurrence", "state", showType(state!), `[${batch}, ${size}]`);
     return [u!, state!];
   },
-  // The kernel also multiplies its input by a matrix, here the identity.
+  // The kernel also multiplies its input by a matrix; here it is the identity.
   onnx(emit, { inputs: [u, weight, state], outputs, types }) {
     const size = Number(types[0]!.shape[2]);
     const one = Float32Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0));

@@ -68,15 +68,15 @@ export interface TileTensors {
   readonly key: Tensor;
   /** f32 [past, d]: the gathered earlier keys; may be empty. */
   readonly pastKeys: Tensor;
-  /** f32 [past + tokens, d]: the values of the gathered keys, then of the tile's own. */
+  /** f32 [past + tokens, d]: the values of the gathered keys, then those of the tile's own keys. */
   readonly values: Tensor;
   /** f32 [tokens, tokens]: 0 where query i sees own key j ≤ i, −∞ elsewhere. */
   readonly causal: Tensor;
 }
 
 /**
- * Attention of one head's tile of queries to its gathered keys: all past ones, and causally the tile's own. Billed for
- * the visible pairs, like dense attention. → [1, tokens, d]
+ * Attention of one head's tile of queries to its gathered keys: all past keys and, causally, the tile's own keys.
+ * Billed for the visible pairs, like dense attention. → [1, tokens, d]
  */
 export const tileAttention = (t: TileTensors, attrs: TileAttrs): Tensor =>
   apply1(tileOp, [t.q, t.key, t.pastKeys, t.values, t.causal], attrs);

@@ -107,7 +107,7 @@ const chosenTopKOp: Op<Choice> = {
   },
 };
 
-/** True if all groups have the same size, and `k` columns fit into the active ones. */
+/** True if all groups have the same size, and the active groups have at least `k` columns. */
 function isFitting({ count, active, best }: ColumnGroups, width: number, k: number): boolean {
   const size = width / count;
   return Number.isInteger(size) && active >= 1 && active <= count && best >= 1 && best <= size && k <= active * size;

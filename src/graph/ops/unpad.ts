@@ -122,5 +122,5 @@ const padOp: Op<{ clear: boolean }> = {
   },
 };
 
-/** x [kept, width] as [batch, tokens, width]. Padding is undefined; nothing may depend on it. */
+/** x [kept, width] as [batch, tokens, width]. The rows of padding are undefined; nothing may depend on them. */
 export const pad = (x: Tensor, places: TokenPlaces): Tensor => apply1(padOp, [x, ...inOrder(places)], { clear: false });

@@ -235,7 +235,7 @@ interface Window {
 
 /**
  * Splits a text into windows of the context's length that predict each token once: the first starts with the start
- * token, each later window with the token before it, and the shorter last one with as much text as fits
+ * token, each later window with the token before it, and the last window, if shorter, with as much earlier text as fits
  * (lm-evaluation-harness's rolling windows).
  */
 export function windows(text: readonly number[], start: number, context: number): Window[] {

@@ -70,7 +70,7 @@ class PipelineAnswerer implements Answerer {
   plan(item: Item): Plan | undefined {
     const { name } = this.opened;
     if (item.kind !== "generation")
-      throw new UserError(`${name} answers with texts; the task's kind is ${item.kind}, expected generation`);
+      throw new UserError(`${name} answers with text; the task's kind is ${item.kind}, expected generation`);
     if (item.images || item.suffix !== undefined || item.promptTokens)
       throw new UserError(`${name} answers only text prompts; the task has images, tokens or gaps to fill`);
     return this.dense.plan(item) && ((signal) => this.#answer(item, signal));

@@ -36,8 +36,8 @@ interface ClassifyReport {
 }
 
 /**
- * Classifies every text without lookup, with lookup, with lookup only below a margin unless `when` is `always`, and
- * with other texts' documents as a control. Writes `results.jsonl`, one item per line, and `report.json`.
+ * Classifies every text without lookup, with lookup, with other texts' documents as a control and, unless `when` is
+ * `always`, with lookup only below a margin. Writes `results.jsonl`, one item per line, and `report.json`.
  * @throws UserError
  */
 export async function runClassify(run: ClassifyRun): Promise<ClassifyReport> {

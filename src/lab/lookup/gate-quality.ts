@@ -21,17 +21,17 @@ interface AppliedGate {
 /** One gate's scores on the questions of the test half. */
 export interface GateResult {
   readonly gate: string;
-  /** The probability that a question answered correctly only with retrieval outscores a random other question. */
+  /** The probability that a question answered correctly only with retrieval outscores any other, picked at random. */
   readonly auroc: Estimate;
   /** Accuracy above that of random retrieval, averaged over all retrieval rates. */
   readonly above_random: Estimate;
-  /** The control: the same with shuffled scores, averaged over shuffles. */
+  /** The control: `above_random` with shuffled scores, averaged over shuffles. */
   readonly above_random_shuffled: number;
   readonly curve: readonly CurvePoint[];
   readonly by_rate: readonly (AppliedGate & { readonly wanted: number })[];
   /** Results at the lowest retrieval rate that matches the accuracy of always retrieving, chosen on the other half. */
   readonly by_accuracy: AppliedGate;
-  /** The lowest rate as accurate as always retrieving on these questions: no threshold can do better. */
+  /** The lowest rate that is as accurate on these questions as always retrieving: no threshold can do better. */
   readonly least_rate: number;
 }
 

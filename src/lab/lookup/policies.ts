@@ -40,7 +40,7 @@ export interface Policy {
   readonly accuracy: number;
   readonly tokens: number;
   readonly flops: number;
-  /** Computed from the rate and the mean costs of both branches. */
+  /** The FLOPs that the rate and the mean costs of both branches predict. */
   readonly predicted_flops: number;
   readonly ms: number;
   /** Accuracy minus the accuracy of always retrieving. */
@@ -113,7 +113,7 @@ const gatesOf = (calibration: readonly ComparedQuestion[]): Readonly<Record<stri
   random: byMethod("random"),
 });
 
-/** A gate's cost on a question, including its calls. */
+/** A gate's cost on a question, including the model calls that it causes. */
 function gateCost(gate: string, { probe, reflection }: ComparedQuestion, vocabulary: number, looked: boolean) {
   const reads = gateMethods.find((method) => gate.startsWith(method));
   const of = reads ? readsOf(reads) : [];

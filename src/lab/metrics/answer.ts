@@ -23,7 +23,7 @@ const isMatch = (text: string, answer: string): boolean =>
 export const answerMatch: Metric<"generation"> = {
   name: "answer-match",
   summary:
-    "Share of answers that match a reference: a number matches the answer's last number, a text the whole answer, ignoring case, articles and marks around words",
+    "Share of answers that match a reference: a number must equal the answer's last number, a text the whole answer, ignoring case, articles and marks around words",
   better: "higher",
   scale: "binary",
   part: ({ answers }, { text }) => [best(answers, (answer) => (isMatch(text, answer) ? 1 : 0))],

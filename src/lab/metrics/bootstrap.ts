@@ -4,7 +4,7 @@ import type { Metric, Part } from "../metric.ts";
 
 export interface BootstrapOptions {
   readonly seed: number;
-  /** 1,000 by default. */
+  /** The number of resamples; 1,000 by default. */
   readonly resamples?: number;
   /** The metric's own function for resamples, which shares work between them. */
   readonly resampled?: Metric<ItemKind>["resampled"];

@@ -60,7 +60,7 @@ export class QueueExecutor implements Executor {
 function* answered({ items }: Pending, value: unknown): Generator<ItemRun> {
   const parsed = answersSchema.safeParse(value);
   if (!parsed.success || parsed.data.length !== items.length)
-    throw new UserError("a worker returned a malformed answer; do all run the same Modicum version?");
+    throw new UserError("a worker returned a malformed answer; do all workers run the same Modicum version?");
   const answers = parsed.data as unknown as JobAnswers;
   for (const [i, item] of items.entries()) yield { item, ...answers[i]!, answer: withReals(answers[i]!.answer) };
 }

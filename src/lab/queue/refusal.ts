@@ -23,6 +23,6 @@ export async function putBack(job: QueueJob, token: string | undefined): Promise
   throw new WaitingError();
 }
 
-/** Why a worker refused a job, from the job's progress. */
+/** The reason that a worker refused a job, from the job's progress. */
 export const refusalOf = (progress: unknown): string =>
   refusal.safeParse(progress).data?.refused ?? "it does not say why";

@@ -58,7 +58,7 @@ export async function work(url: string, { version, notice, signal, fetching = {}
       does(job).catch((error: unknown) => {
         if (signal.aborted) return putBack(job, token);
         if (!(error instanceof Unfit)) throw error;
-        // Takes no other job.
+        // The worker takes no other job.
         void worker.pause(true);
         unfit.abort(error.cause);
         return giveBack(job, token, error);

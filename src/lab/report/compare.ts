@@ -49,7 +49,7 @@ export interface Comparisons {
  * @throws UserError if the questions or metrics differ, or no item is in both
  */
 export function compareRuns(a: Run, b: Run): Comparisons {
-  // The name of a user's file depends on the working directory.
+  // Tasks with the same questions may differ in name: a user's file is named relative to the working directory.
   if (!sameQuestions(a, b)) requireSame("task", a, b, ({ task }) => task);
   requireSame("metric", a, b, ({ metric }) => metric.name);
   const [ofA, ofB] = [recipesOf(a), recipesOf(b)];
@@ -96,7 +96,7 @@ function compared(recipe: string, a: Run, b: Run): Comparison {
   };
 }
 
-/** Results without item hashes count as the same question. */
+/** Results without item hashes count as results of the same question. */
 const otherQuestions = ([{ item_hash: a }, { item_hash: b }]: readonly [Result, Result]): boolean =>
   a !== undefined && b !== undefined && a !== b;
 

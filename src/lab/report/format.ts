@@ -13,7 +13,7 @@ export const signed = (x: number): string => {
   return x > 0 && Number(text) !== 0 ? `+${text}` : text;
 };
 
-/** `34.9 %` of a share. */
+/** A share as a percentage: `34.9 %`. */
 export const percent = (share: number): string =>
   `${(share * 100)
     .toFixed(1)

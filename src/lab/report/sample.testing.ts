@@ -3,8 +3,8 @@ import type { RecipeSummary, Result, Summary } from "../results.ts";
 import type { Report } from "./index.ts";
 
 /**
- * A synthetic run for tests: recipe, quality, half its interval, FLOPs saved. Points are close, names are long, and one
- * recipe costs more than dense.
+ * A synthetic run for tests: recipe, quality, half the width of its interval, FLOPs saved. Points are close, names are
+ * long, and one recipe costs more than dense.
  */
 const rows: readonly [string, number, number, number][] = [
   ["dense", 0.712, 0.03, 0],

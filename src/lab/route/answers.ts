@@ -32,7 +32,7 @@ const cost = z.strictObject({ flops: z.number(), ms: z.number() });
 const itemAnswer = z.strictObject({
   item: z.string(),
   item_hash: z.string(),
-  /** 0 to 1. */
+  /** From 0 to 1. */
   quality: z.number(),
   /** The whole answer's cost. */
   whole: cost,
@@ -199,7 +199,7 @@ async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }
   return { value, ms: performance.now() - started };
 }
 
-/** Judges an answer by the task's first metric, of which each item gives one number. */
+/** Judges an answer by the task's first metric, which must yield one number for each item. */
 function qualityOf(task: Task, item: Item, answer: Answer): number {
   // A task's metrics match its items' kind.
   const { part, quality } = task.metrics[0] as Metric<ItemKind>;

@@ -12,7 +12,7 @@ export interface ScoredInput {
  */
 export const aurocOfWrong = (inputs: readonly ScoredInput[]): number => auroc.quality(inputs.map(wrongPart));
 
-/** The metric's parts: whether Swift is wrong, and how hard the input seems, for each label. */
+/** The metric's parts: whether Swift is wrong, and each label's score: how easy and how hard the input seems. */
 export function wrongPart({ score, swift }: ScoredInput): readonly [number, number, number] {
   // A NaN score marks an input as hard.
   const ease = Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;

@@ -25,7 +25,7 @@ export interface Holdout {
   readonly thresholds: readonly [even: number, odd: number];
   readonly share: number;
   readonly quality: number;
-  /** Compared with Super alone, on the same items. */
+  /** The change in quality from Super alone, on the same items. */
   readonly delta: Estimate;
   /** Super's cost divided by the route's; above 1, the route takes less compute or time. */
   readonly flops_ratio: number;
@@ -46,7 +46,7 @@ export interface WayResult {
   readonly curve: readonly CurvePoint[];
   /** Results at shares of 10, 20, … %. */
   readonly by_share: readonly (Holdout & { readonly wanted: number })[];
-  /** The smallest share for Super with a quality at most one point below Super's on the other half. */
+  /** Results at the smallest share for Super whose quality on the other half is at most one point below Super's. */
   readonly by_accuracy: Holdout;
   /** The least compute for a quality at most one point below Super's, with a threshold chosen on these items. */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
@@ -96,7 +96,7 @@ function pairOf(swift: ItemAnswer, strong: ItemAnswer, way: string): Outcomes {
     ...{ score: swift.scores[way]!, swift: swift.quality, super: strong.quality },
     cost: {
       ...{ swift: swift.whole[unit], super: strong.whole[unit] },
-      // Swift stops after the first token.
+      // If Super takes over, Swift stops after the first token.
       ...(way.startsWith("first/") && { escalated: swift.first[unit] }),
     },
   });

@@ -21,7 +21,7 @@ export function resultTable(reports: readonly RouteReport[], command: string): s
     "# Routes between two models",
     `Made by \`${command}\`. AUROC and the height above random cover all items. Thresholds are found on one half of the items and judged on the other, and vice versa.`,
     "FLOPs and time are Super's divided by the route's; above 1, the route takes less. Intervals are 95 %, by bootstrap over items.",
-    "The threshold by accuracy sends the smallest share to Super with which the route's accuracy on the other half is at most a point below Super's. The best share is chosen on the judged items themselves: no threshold could do better.",
+    "The threshold by accuracy sends to Super the smallest share of items for which the route's accuracy on the other half is at most a point below Super's. The best share is chosen on the judged items themselves: no threshold could do better.",
   ];
   return `${[...lead, ...reports.map(section)].join("\n\n")}\n`;
 }

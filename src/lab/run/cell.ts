@@ -29,7 +29,7 @@ export interface Cell {
   readonly adapter?: string | undefined;
   /** The listwise reranker to load. */
   readonly first?: NamedRank | undefined;
-  /** The pipeline whose dense baseline is the model. */
+  /** The pipeline to load; the model is its dense baseline. */
   readonly pipeline?: NamedText | undefined;
 }
 

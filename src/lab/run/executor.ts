@@ -17,7 +17,7 @@ export interface Executor extends AsyncDisposable {
   answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<ItemRun>;
 }
 
-/** Answers groups one after the other in this process, with one loaded model for all recipes. */
+/** Answers groups one after another in this process, with one loaded model for all recipes. */
 export class LocalExecutor implements Executor {
   constructor(
     private readonly model: Answering,

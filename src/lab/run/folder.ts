@@ -19,7 +19,7 @@ const identitySchema = z.object({
   /** Bits per code with which 4-bit weights ran; absent in older runs. */
   codes: z.number().optional(),
   seed: z.number(),
-  /** Null: all items. */
+  /** The maximum number of items; null means all items. */
   limit: z.number().nullable(),
   truncate: z.string().nullable(),
   /** Absent in older runs. */

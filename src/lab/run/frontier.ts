@@ -1,4 +1,4 @@
-/** A recipe's quality, and its saved share of dense's FLOPs. */
+/** A recipe's quality, and the share of dense's FLOPs that it saves. */
 export interface Point {
   readonly quality: number;
   readonly saved: number;

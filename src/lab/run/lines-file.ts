@@ -55,7 +55,7 @@ export class LinesFile<T> {
     }
   }
 
-  /** Begins after the previous sync, and rethrows its failure. */
+  /** Begins a sync once the previous sync has ended; throws if that sync failed. */
   async #sync(): Promise<void> {
     await this.#syncing;
     this.#unsynced = 0;
@@ -84,7 +84,7 @@ export async function heldLines<S extends z.ZodType>(path: string, schema: S): P
   return parse(path, wholeLines(await readFile(path, "utf8")), schema);
 }
 
-/** Drops a last line that a kill truncated. */
+/** Drops the last line if it is incomplete, as after a kill. */
 const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf("\n") + 1);
 
 /** @throws UserError if a line does not fit the schema */

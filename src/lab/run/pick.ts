@@ -44,7 +44,7 @@ export function pick(summary: Summary, goal: PickGoal): RecipeSummary {
 /** A change in quality, positive if the quality is better. */
 const gainOf = ({ better }: Summary["metric"], change: number): number => (better === "higher" ? change : -change);
 
-/** The worse end of a recipe's change in quality; one item has no interval, and proves nothing. */
+/** The worse end of a recipe's change in quality; a single item has no interval and proves nothing. */
 function worstGain({ metric, items }: Pick<Summary, "metric" | "items">, { recipe, delta }: RecipeSummary): number {
   if (items < 2 && recipe !== "dense") return Number.NEGATIVE_INFINITY;
   return Math.min(...delta.ci95.map((end) => gainOf(metric, end)));

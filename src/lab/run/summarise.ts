@@ -19,7 +19,7 @@ export function summarise(task: Task, seed: number, byRecipe: ReadonlyMap<string
 
 const resampling = ({ resampled }: AnyMetric) => resampled && { resampled };
 
-/** Dense against itself. */
+/** The difference between dense and itself. */
 const NONE: RecipeSummary["delta"] = { mean: 0, ci95: [0, 0] };
 
 function summary(

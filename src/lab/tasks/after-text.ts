@@ -47,7 +47,7 @@ const afterTextTask = (name: string, options: AfterTextOptions): TaskOf<"continu
   items: (run) => windowsOf(options, run),
 });
 
-/** Yields adjacent windows in the file's order; drops the rest at its end, which is too short. */
+/** Yields adjacent windows in the file's order; drops the remainder at the end, which is too short. */
 async function* windowsOf({ file, tokens, last }: AfterTextOptions, run: ItemsFor): AsyncGenerator<ContinuationItem> {
   const [path] = await filesOf(file, run);
   const text = await textOf(path!);

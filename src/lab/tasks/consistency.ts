@@ -5,7 +5,7 @@ import type { Family } from "./family.ts";
 
 const metrics = [agreement, commonPrefix, rougeLWithDense] as const;
 
-/** @param find the task that a text names */
+/** @param find returns the task that a text names */
 export const consistency = (find: (text: string) => Promise<Task>): Family => ({
   name: "consistency",
   summary: "How closely a recipe's answers to another task's prompts match the dense run's, right or wrong",

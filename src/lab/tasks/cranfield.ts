@@ -105,7 +105,7 @@ function fileIn(folder: string, name: string): string {
 }
 
 interface Judgements {
-  /** Keyed by document. */
+  /** Each document's gain. */
   readonly gains: Map<string, number>;
   readonly sources: Set<string>;
 }

@@ -5,15 +5,15 @@ export interface Hiding {
   /** The text in which the sentences are hidden; repeated if it is too short. */
   readonly haystack: string;
   /**
-   * The maximum number of tokens in the prompt plus `reserve`, by `countTokens`; the prompt falls short by less than a
-   * word.
+   * The maximum number of tokens in the prompt plus `reserve`, by `countTokens`. The total falls short of it by less
+   * than a word.
    */
   readonly tokens: number;
   /** Tokens kept free for the answer; 0 by default. */
   readonly reserve?: number;
   /** Texts with their depth: 0 before the haystack, 1 after it; texts at the same place keep their order. */
   readonly hidden: readonly { readonly text: string; readonly depth: number }[];
-  /** The prompt around the text. */
+  /** Returns the prompt that contains the text. */
   frame(text: string): string;
   /** Chooses where the haystack starts. */
   random(): number;
@@ -81,8 +81,8 @@ function sentenceEnd(words: string[], place: number): number {
 }
 
 /**
- * The greatest number of words, at most `tokens`, whose prompt fits in `tokens` tokens; -1 if no prompt fits. Fewer
- * words must need fewer tokens.
+ * The greatest number of words, at most `tokens`, whose prompt fits in `tokens` tokens; -1 if no prompt fits.
+ * Requires that fewer words need fewer tokens.
  */
 function longest(tokens: number, tokensOf: (words: number) => number): number {
   let [low, high, guess] = [-1, tokens + 1, Math.floor(tokens / 1.5)];

@@ -6,8 +6,8 @@ export interface NeedleOptions {
   /** Text that hides the needles; repeated if it is too short. */
   haystack: string;
   /**
-   * The maximum number of tokens in the prompt plus `reserve`, by `countTokens`; the prompt falls short by less than a
-   * word.
+   * The maximum number of tokens in the prompt plus `reserve`, by `countTokens`. The total falls short of it by less
+   * than a word.
    */
   tokens: number;
   /** Tokens kept free for the answer; 0 by default. */

@@ -146,7 +146,7 @@ export async function userPrompts(
   }
   if (!answered && metric !== undefined)
     throw new UserError(`${spec}: a metric needs answers, but the items have none; omit ,metric=${metric}`, 2);
-  // The server uses chat.
+  // The server answers as in a chat, so an answer may be longer than its reference.
   return { prompts, metrics: answered ? chosenFirst(metric ?? containsAnswer.name, ofTexts) : undefined };
 }
 

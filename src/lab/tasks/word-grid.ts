@@ -6,7 +6,7 @@ import { exactMatch } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
 import { count, type Family, readOptions } from "./family.ts";
 
-/** 400 words, each one token in every tokenizer that was tried, with the space before it. */
+/** 400 words; each, with the space before it, is a single token in every tokenizer that was tried. */
 const WORDS = `
   apple arm army art baby back bag ball band bank bar base bath beach bear bed bell belt bench bird block blood
   board boat body bone book boot border bottle bowl box boy brain branch bread bridge brother brush bus button

@@ -73,8 +73,8 @@ export class KeptAnswers implements AsyncDisposable {
   }
 
   /**
-   * Answers an item under each recipe without a stored answer, dense first; scoring reads its prompt once for all
-   * answers.
+   * Answers an item under each recipe that has no stored answer for it, dense first. Scoring reads the prompt once for
+   * all answers.
    */
   async all(recipes: readonly string[], item: ServedItem): Promise<void> {
     const missing = [...new Set(["dense", ...recipes])].filter((recipe) => !this.held(recipe, item));

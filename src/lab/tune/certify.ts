@@ -97,7 +97,7 @@ const copied = (ladder: Ladder): Certificate["ladder"] =>
 
 const medianOf = (parts: readonly Part[]): number => median(parts.map(([value]) => value!));
 
-/** The lowest token limit that cut an answer in the test, dense's or the ladder's. */
+/** The lowest token limit at which an answer in the test, dense's or the ladder's, was cut. */
 function cutLimit(ladder: Ladder, test: readonly ServedItem[], answers: KeptAnswers): number | undefined {
   const limits = test
     .filter((item) => ["dense", ...rungsAt(ladder, item.tokens)].some((recipe) => answers.held(recipe, item)?.cut))

@@ -21,7 +21,7 @@ export const tuneOptions = z.strictObject({
     .enum(lossNames)
     .optional()
     .describe(
-      "harm, quality, agreement or nats (default: items with answers: harm at temperature 0, else quality; without: nats)",
+      "harm, quality, agreement or nats (default for items with answers: harm at temperature 0, else quality; for others: nats)",
     ),
   cost: z.enum(["ms", "flops", "bytes"]).default("ms").describe("what to save: ms, flops or bytes"),
   name: recipeName.describe("the certificate's name, used as auto:NAME and MODEL@NAME"),

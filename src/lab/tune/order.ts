@@ -29,7 +29,7 @@ export function testOrder(
 const dearestFirst = (ladders: readonly RatedLadder[]): RatedLadder[] =>
   ladders.toSorted((a, b) => b.price - a.price || a.loss - b.loss);
 
-/** Picks both ends, and evenly spaced ladders between them. */
+/** Picks the first ladder, the last, and evenly spaced ladders between them. */
 function spread(ordered: readonly RatedLadder[]): RatedLadder[] {
   if (ordered.length <= MOST) return [...ordered];
   return Array.from({ length: MOST }, (_, i) => ordered[Math.round((i * (ordered.length - 1)) / (MOST - 1))]!);

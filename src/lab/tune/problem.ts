@@ -38,7 +38,7 @@ export type Price = (item: TuningItem) => number;
 export interface Answers<T extends TuningItem = TuningItem> {
   /** The loss of the recipe's answer against dense's; NaN if there is no answer. */
   lossOf(recipe: string, item: T): Promise<number>;
-  /** Answers an item under several recipes, if that is cheaper than one by one. */
+  /** Answers an item under several recipes at once, if that is cheaper than one by one. */
   answer?(recipes: readonly string[], item: T): Promise<void>;
   /**
    * Announces the next items, in order, and their recipes, to an engine that answers several at once. Earlier

@@ -258,7 +258,7 @@ test("a failing recipe keeps cheaper ones from the test, and the report says wha
   const blocked = await tuned(setup, losing, silent);
   expect(blocked.near).toMatchObject({ early: true, next: { attempt: 2, needed: { all: 107, test: 72 } } });
   expect(verdictOf(blocked)).toMatch(
-    /mean loss 1\.000 on 1 group, where the test ended, since p could not fall below 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with only their recipes is attempt 2, at half the error: it needs 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
+    /mean loss 1\.000 on 1 group, where the test ended, since p could not fall below 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with only their recipes starts attempt 2, at half the error: it needs 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
   );
   expect(tuningPage(blocked)).toContain("107 groups in the file");
 });

@@ -70,7 +70,7 @@ export interface TuneResult {
 /** The ladder that failed the test. */
 export interface NearMiss {
   readonly verdict: Verdict;
-  /** True if some groups were not answered, since the ladder had already failed, whatever their losses. */
+  /** True if some groups were not answered, since the ladder had failed whatever their losses would be. */
   readonly early: boolean;
   /** The approximate number of further items needed in the next attempt; undefined if no number would help. */
   readonly more: number | undefined;
@@ -176,7 +176,7 @@ export async function tuned(
     },
     announce: (items, recipesOf) => answers.announce(items, recipesOf),
     async pricesOf(recipes) {
-      // Nothing else runs here during timing.
+      // Withdraws announced items, so that nothing else runs here during timing.
       answers.announce([], () => []);
       await times.measure(recipes);
       return recipes.map(priceOf);

@@ -37,7 +37,7 @@ export async function testInOrder<T extends TuningItem>(
   return verdicts;
 }
 
-/** Tests one ladder. It ends early only if it fails even without further losses. @throws RangeError if there are no items */
+/** Tests one ladder; stops early only once its failure is certain. @throws RangeError if there are no items */
 export async function testOf<T extends TuningItem>(
   ladder: Ladder,
   items: readonly T[],

@@ -180,7 +180,7 @@ class SamplingReplay {
 
   /** @throws Error if the answer's tokens differ */
   sumOf(tokens: readonly number[]): number {
-    if (tokens.join() !== this.#ids.join()) throw new Error("an answer's tokens differ from the tokens drawn again");
+    if (tokens.join() !== this.#ids.join()) throw new Error("an answer's tokens differ from the redrawn tokens");
     return this.#sum;
   }
 }
@@ -209,6 +209,6 @@ export function servedOf({ text, tokens, finishReason, receipt }: Completion): S
 /** Identifies a text. */
 export const textHash = (text: string): string => sha256Of(text).slice(0, 16);
 
-/** Identifies an answer's tokens, with any end from a saving, and the log-probability with which they were drawn. */
+/** Identifies an answer's tokens, whether a saving ended it, and the tokens' log-probability when they were drawn. */
 export const answerHash = ({ tokens, reason, own }: ServedAnswer): string =>
   textHash(`${tokens.join()} ${reason === "stopped"}${own === undefined ? "" : ` ${own}`}`);

@@ -36,7 +36,7 @@ const LENGTHS = Array.from({ length: 30 }, (_, i) => 100 * (i + 1));
 const CONFIDENCE = 0.95;
 
 interface MadeUpItem extends TuningItem {
-  /** Random numbers, one per candidate or one for all. */
+  /** Random numbers: one per candidate, or a single number for all candidates. */
   readonly us: readonly number[];
 }
 

@@ -10,8 +10,8 @@ export interface Parts<T> {
 
 /**
  * Assigns a third of the groups to the search and the rest to the test, in the order of their hashes: there is no seed
- * to vary. If every loss is 0 or 1, the test part is cut to the largest size at which it tolerates one loss more; the
- * rest joins the search.
+ * to vary. If every loss is 0 or 1, the test part is cut to the largest size at which it tolerates one more loss; the
+ * remaining groups join the search.
  */
 export function split<T extends TuningItem>(items: readonly T[], type: LossType, bound: Bound): Parts<T> {
   const groups = grouped(items);
@@ -29,7 +29,7 @@ export function grouped<T extends TuningItem>(items: readonly T[]): T[][] {
   return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-/** The largest size up to `n` at which one more loss than before can still be certified; `n` if no size certifies. */
+/** The largest size up to `n` at which the number of losses that can be certified rises; `n` if no size certifies. */
 function usefulSize(n: number, { risk, confidence }: Bound): number {
   let useful = n;
   for (let lost = 0, size = 1; size <= n; lost++) {

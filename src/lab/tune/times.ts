@@ -67,7 +67,7 @@ export class Times implements AsyncDisposable {
     return new Times(file, lines, serving, timedItems(items), signal, onTime);
   }
 
-  /** Measures recipes that are not in an earlier round, alternately with dense. */
+  /** Measures, alternately with dense, the recipes that no earlier round measured. */
   async measure(recipes: readonly string[]): Promise<void> {
     const round = ++this.#round;
     const earlier = new Set(this.#lines.filter((line) => line.round < round).map(({ recipe }) => recipe));
@@ -77,7 +77,7 @@ export class Times implements AsyncDisposable {
     const missing = (recipe: string, { id }: ServedItem) =>
       !this.#lines.some((line) => line.round === round && line.recipe === recipe && line.item === id);
     for (const recipe of turns) {
-      // The first answer compiles programs.
+      // An untimed answer compiles the recipe's programs.
       if (this.items.some((item) => missing(recipe, item))) await this.serving.answer(recipe, this.items[0]!);
     }
     const answers = this.items.flatMap((item) => turns.map((recipe) => ({ recipe, item })));
@@ -121,8 +121,8 @@ export class Times implements AsyncDisposable {
   }
 
   /**
-   * The cost of each timed item under the recipe that `choose` selects for its length, and dense's from the same round;
-   * NaN if the recipe failed on the item.
+   * The cost of each timed item under the recipe that `choose` selects for its length, and dense's cost in the same
+   * round; NaN if the recipe failed on the item.
    */
   pairs(choose: (tokens: number) => string, by: Cost): Pair[] {
     return this.items.map(({ id, tokens }) => {
@@ -133,7 +133,7 @@ export class Times implements AsyncDisposable {
     });
   }
 
-  /** A cost scaled by dense's to the first round, since the machine may be busier in a later one. */
+  /** A cost scaled to the first round by dense's costs, since the machine may be busier in a later round. */
   #cost(line: TimeLine, by: Cost): number {
     const dense = this.#denseOf(line);
     // An idle recipe ran as dense: a separate time would add only noise.

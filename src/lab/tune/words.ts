@@ -137,7 +137,7 @@ function nearText({ verdict, early, more, next }: NearMiss): string {
 function blockedText({ untested, next }: NearMiss): string | undefined {
   if (untested.length === 0) return undefined;
   const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");
-  return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with only their recipes is attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
+  return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with only their recipes starts attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
 /** The reason that `serve --audit` skips a certificate's answers; undefined if it audits them. */

@@ -23,7 +23,7 @@ export type Generative = LanguageModel | Seq2SeqModel | DiffusionModel;
 /** A request to generate. `audit` is false to exclude it from audits. */
 export type AnswerJob = Job & { readonly audit?: boolean | undefined };
 
-/** The options of a call that reads texts, and its recipe, which only models that support savings have. */
+/** The options of a call that reads texts, plus its recipe if the model supports savings. */
 export type LeasedTerms = ReadTerms & { readonly lease?: Lease | undefined };
 
 /** The calls of `Model` that not every kind of model has. */

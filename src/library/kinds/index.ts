@@ -26,8 +26,8 @@ export async function faceOf(loaded: LoadedModel): Promise<Face> {
 const writes = "generates text; expected an encoder, such as minilm for embeddings";
 
 /**
- * The reasons why models of a kind do not continue texts, or are not text encoders: the rest of a sentence that begins
- * with a model's name.
+ * The reasons why models of a kind do not generate text, or are not text encoders. Each one completes a sentence that
+ * begins with a model's name.
  */
 const refusals: Record<KindName, { readonly text?: string; readonly encoding?: string }> = {
   decoder: { encoding: writes },
@@ -54,7 +54,7 @@ const refusals: Record<KindName, { readonly text?: string; readonly encoding?: s
   },
 };
 
-/** @throws UserError on a call that models of the kind lack */
+/** @throws UserError for a call that this kind of model lacks */
 export function refuse(call: keyof Calls, { kind, source }: LoadedModel): never {
   const { text, encoding } = refusals[kind];
   const sentences: Record<keyof Calls, string | undefined> = {

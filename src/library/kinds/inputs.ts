@@ -34,7 +34,7 @@ export function imagesAlone(model: string, inputs: readonly unknown[], verb: "cl
   });
 }
 
-/** The beginning of a text longer than `most` tokens. */
+/** The first `most` tokens of a text; a shorter text is returned whole. */
 export function beginning(tokenizer: Tokenizer, text: string, most: number): string {
   const ids = tokenizer.encode(text);
   return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;

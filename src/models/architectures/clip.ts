@@ -21,7 +21,7 @@ import { namesOf, type Scheme } from "../tensors/names.ts";
 
 const NAME = "clip";
 
-/** Defaults for fields missing from published files: ViT-B/32's text tower. */
+/** Defaults for fields missing from published files, taken from ViT-B/32's text tower. */
 const usual = {
   ...{ vocab_size: 49408, hidden_size: 512, intermediate_size: 2048, num_hidden_layers: 12, num_attention_heads: 8 },
   ...{ max_position_embeddings: 77, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },

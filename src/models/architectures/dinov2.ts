@@ -9,7 +9,7 @@ import { vitScheme, withVectors } from "./vit.ts";
 
 const NAME = "dinov2";
 
-/** Defaults for fields missing from published files: DINOv2 base. */
+/** Defaults for fields missing from published files, taken from DINOv2 base. */
 const usual = {
   ...{ hidden_size: 768, num_hidden_layers: 12, num_attention_heads: 12, mlp_ratio: 4 },
   ...{ num_channels: 3, image_size: 224, patch_size: 14, layer_norm_eps: 1e-6, hidden_act: "gelu" },

@@ -29,8 +29,8 @@ export function readGemma(
 }
 
 /**
- * The factor of attention scores, which a GGUF does not store. Like llama.cpp, this derives it from the model's size:
- * it follows from the head size, except in the 27B models.
+ * The factor of attention scores, which a GGUF does not store. As in llama.cpp, it is then derived
+ * from the head size or, in the 27B models, from the hidden size per head.
  */
 function attentionScale(fields: Fields, config: TransformerConfig): number {
   const { hidden, heads, layers } = config;

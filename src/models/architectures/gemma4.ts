@@ -80,7 +80,7 @@ function readFfn(fields: Fields, shares: (layer: number) => boolean): (layer: nu
   return (layer) => (isWider && shares(layer) ? 2 * width : width);
 }
 
-/** A layer's key–value heads, which transformers configures per layer, and published files per kind of layer. */
+/** A layer's key–value heads: transformers configures them per layer, published files per kind of layer. */
 function readHeads(fields: Fields, layer: number, slides: boolean): KvHeads {
   if (fields.gguf)
     return {

@@ -22,8 +22,8 @@ const usual = {
 };
 
 /**
- * The decoder's architecture and fields. Published decoders scale only positions beyond their context, which are not
- * supported.
+ * The decoder's architecture and fields. The scaling in published decoders affects only positions beyond
+ * their context, which are not supported.
  */
 function textOf(fields: Fields): ReturnType<typeof languageOf> {
   const { decoder: own, source } = languageOf(fields, WHAT);
@@ -35,7 +35,7 @@ function textOf(fields: Fields): ReturnType<typeof languageOf> {
   return { decoder: own, source: { ...source, config } };
 }
 
-/** One side, for settings that may be a pair of equal sides. */
+/** Reads a side that may be configured as a pair of equal sides. */
 const sideOf = (value: unknown): unknown =>
   Array.isArray(value) && value.length === 2 && value[0] === value[1] ? value[0] : value;
 
@@ -122,8 +122,8 @@ const language = decoder(NAME, {
 });
 
 /**
- * InternVL 2.5 and 3 in transformers' form (Zhu et al. 2025): a ViT that scales each element after attention and
- * feed-forward, over tiles of an image; squares of patches as rows of the residual stream; and a decoder. Canonical
+ * InternVL 2.5 and 3 in transformers' form (Zhu et al. 2025): a ViT over an image's tiles, with a scale per element
+ * after attention and feed-forward; rows of the residual stream from squares of patches; and a decoder. Canonical
  * names of the tower's weights begin with `v.`, the projection's with `mm.`.
  */
 export const internVl: VisionLanguageArchitecture = {

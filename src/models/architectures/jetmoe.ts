@@ -5,7 +5,7 @@ import { mixtralKeys, readExperts } from "../config/experts-config.ts";
 import { Fields } from "../config/fields.ts";
 import { llamaNames, withParts } from "../tensors/names.ts";
 
-/** The keys of the authors' configurations, by transformers' keys. */
+/** The keys of the authors' configurations, looked up by transformers' keys. */
 const OFFICIAL: Readonly<Record<string, string>> = {
   intermediate_size: "ffn_hidden_size",
   num_local_experts: "moe_num_experts",

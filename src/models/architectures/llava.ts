@@ -18,7 +18,7 @@ import type { Vision, VisionLanguageArchitecture } from "../images/vision.ts";
 import { llamaNames, namesOf, type Scheme } from "../tensors/names.ts";
 import { dinov2Names, readDinov2 } from "./dinov2.ts";
 
-/** A LLaVA's way of reading images. */
+/** The way in which one kind of LLaVA reads images. */
 interface Kind {
   /** `model_type`, and the name in messages. */
   readonly name: string;

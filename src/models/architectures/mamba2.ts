@@ -66,7 +66,7 @@ export const mamba2Mixer = (weights: MixerWeights, sizes: Mamba2Config): Mixer =
   run: (x, state) => mamba2Step(weights, sizes, x, state),
 });
 
-/** Keys of a mixer in configurations that also describe attention (Bamba's was the first), by Mamba-2's keys. */
+/** A mixer's keys in configurations that also describe attention (first Bamba's), looked up by Mamba-2's keys. */
 export const bambaKeys = {
   num_heads: "mamba_n_heads",
   head_dim: "mamba_d_head",

@@ -63,7 +63,7 @@ function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig, proje
   throw new UserError(`${fields.source.path}: ${heads} value heads cannot share ${mixer.keyHeads} key heads evenly`);
 }
 
-/** Reads the experts, which are beside a shared expert with its own gate. */
+/** Reads the configuration of experts that run beside a shared expert, which has its own gate. */
 export function readDeltaExperts(fields: Fields): ExpertsConfig {
   const width = fields.number("expert_shared_feed_forward_length", "shared_expert_intermediate_size");
   checkWidth(fields, fields.gguf ? "expert_shared_feed_forward_length" : "shared_expert_intermediate_size", width);

@@ -14,7 +14,7 @@ import { clipTextTower } from "./clip.ts";
 
 const NAME = "siglip";
 
-/** Defaults for fields missing from published files: SigLIP base. */
+/** Defaults for fields missing from published files, taken from SigLIP base. */
 const usual = {
   ...{ vocab_size: 32000, hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ max_position_embeddings: 64, layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh" },

@@ -8,7 +8,7 @@ import { namesOf, type Scheme } from "../tensors/names.ts";
 
 const NAME = "vit";
 
-/** Defaults for fields missing from published files: ViT base. */
+/** Defaults for fields missing from published files, taken from ViT base. */
 const usual = {
   ...{ hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ num_channels: 3, image_size: 224, patch_size: 16, layer_norm_eps: 1e-12, hidden_act: "gelu" },

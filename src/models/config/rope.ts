@@ -59,7 +59,7 @@ function rotatedOf(fields: Fields, parameters: Parameters | undefined, headSize:
 }
 
 /**
- * transformers 5 uses `rope_parameters`, with an entry per kind of layer if these differ; older versions use
+ * transformers 5 uses `rope_parameters`, with an entry per kind of layer if layers differ; older versions use
  * `rope_theta` and `rope_scaling`.
  */
 function hubParameters(fields: Fields, kind: string | undefined): Parameters {

@@ -11,7 +11,7 @@ export interface Pair {
   readonly gguf: string;
   /** A config.json's `model_type`. */
   readonly type: string;
-  /** transformers' class, which other tools need. */
+  /** The class in transformers, which other tools need. */
   readonly className: string;
   /** True for the variant with experts, if several share a GGUF name. */
   readonly experts?: true;

@@ -56,7 +56,7 @@ interface Place {
   readonly shape: readonly number[];
 }
 
-/** Matrices, by the names that PEFT may give their modules. */
+/** Matrices, keyed by the names that PEFT may give their modules. */
 function placesOf(
   tensors: ReadonlyMap<string, WritableTensor>,
   modules: (canonical: string) => readonly string[],

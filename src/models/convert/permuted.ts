@@ -15,7 +15,7 @@ export const gathered = (tensor: WritableTensor, from: (row: number) => number):
   },
 });
 
-/** The inverse of `gathered`: row `to(i)` of the result is row i. */
+/** The inverse of `gathered`: row `to(i)` of the result is row i of `tensor`. */
 export function scattered(tensor: WritableTensor, to: (row: number) => number): WritableTensor {
   const from = new Uint32Array(tensor.shape[0]!);
   for (let row = 0; row < from.length; row++) from[to(row)] = row;

@@ -5,7 +5,7 @@ import { Fields } from "../config/fields.ts";
  * GGUF's without the architecture's prefix for a config.json.
  */
 export class RecordedFields extends Fields {
-  /** Values by the other format's keys, in reading order. */
+  /** Values under the other format's keys, in the order in which they were read. */
   readonly recorded = new Map<string, unknown>();
   /** config.json's per-layer lists that were read. */
   readonly lists = new Set<string>();

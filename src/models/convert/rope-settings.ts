@@ -6,7 +6,7 @@ import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { shortest } from "./recorded-fields.ts";
 
-/** A layer with full attention and the model's main rotary embedding: layers with a window have separate keys. */
+/** The main rotary embedding, taken from a layer with full attention if any; windowed layers have separate keys. */
 function mainRope({ layers, rope, window }: TransformerConfig): RopeConfig | undefined {
   const all = Array.from({ length: layers }, (_, layer) => layer);
   const turning = all.filter((layer) => rope(layer));
@@ -130,7 +130,7 @@ function ggufScaling(path: string, rope: RopeConfig): GgufRope {
           ["original_context_length", ["uint32", scaling.original]],
           ["yarn_beta_fast", float(scaling.fast)],
           ["yarn_beta_slow", float(scaling.slow)],
-          // Readers multiply by the divisor, YaRN's temperature, themselves.
+          // Readers themselves multiply by this divisor, YaRN's temperature.
           ["attn_factor", float(scaling.magnitude / (0.1 * Math.log(scaling.factor) + 1))],
         ],
         divisors: [],

@@ -119,7 +119,7 @@ export function ggufSettings(
     ]),
     [`${name}.vocab_size`, ["uint32", before.vocabulary]],
   ];
-  // An architecture with several names reads which of them the file has.
+  // An architecture with several names reads from the file which name applies.
   const planned = new Map<string, Field>([["general.architecture", ["string", name]], ...fields]);
   const { metadata } = plannedGguf(hub.path, { metadata: planned, tensors: new Map() });
   const config = { kind: "gguf", path: hub.path, metadata } as const;

@@ -40,7 +40,7 @@ export interface DecoderConfig {
   window?(layer: number): number | undefined;
   /** The width of the output projection's extra input, besides attention's result; absent without such an input. */
   readonly beside?: number;
-  /** The elements of a head that are rotated together; adjacent ones in a GGUF. Absent without rotary embedding. */
+  /** Pairs of a head's elements rotated together; adjacent elements in a GGUF. Absent without rotary embedding. */
   readonly pairs?: "interleaved" | "half";
   /** True if Hugging Face's checkpoints have the rows of q and k in the same order as a GGUF. */
   readonly pairsAsPublished?: boolean;
@@ -153,7 +153,7 @@ export interface RecurrentBlock {
   update(stream: Stream, state: Tensor): Tensor;
   /** Runs entire sequences from their first token on, with gradients. */
   train(stream: Stream): Stream;
-  /** Like `routers` of an attention layer. */
+  /** Like an attention layer's `routers`. */
   readonly routers?: readonly Tensor[];
 }
 

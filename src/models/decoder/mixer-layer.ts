@@ -8,7 +8,7 @@ import type { TransformerLayer } from "./transformer-layer.ts";
 export interface Mixer {
   /** Runs entire sequences. */
   train(x: Tensor): Tensor;
-  /** Runs new tokens after a state [batch, floats]. */
+  /** Runs new tokens, continuing from a state [batch, floats]. */
   run(x: Tensor, state: Tensor): { readonly y: Tensor; readonly state: Tensor };
 }
 

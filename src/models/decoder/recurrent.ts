@@ -9,7 +9,7 @@ import type { Mixer } from "./mixer-layer.ts";
 import { type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
 
 /**
- * The stored shapes of a layer's tensors, by GGUF's name of the part and by format, if they differ from the model's.
+ * Stored shapes of a layer's tensors if they differ from the model's, keyed by format, then by GGUF's name of the part.
  */
 export type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
 

@@ -20,7 +20,7 @@ export class SideBySideLayer implements AttentionBlock {
     return this.layer.routers;
   }
 
-  /** The mixer's output is passed alongside attention. */
+  /** Passes the mixer's output alongside attention. */
   attentionIn(stream: Stream, state?: Tensor) {
     const { normed, residual } = this.layer.mixerIn(stream);
     const { qkv } = this.layer.qkv(scaled(normed, this.scales.attentionIn));

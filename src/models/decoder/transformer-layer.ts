@@ -65,7 +65,7 @@ export class TransformerLayer implements AttentionBlock {
     return { qkv: this.#padded(normaliseHeads(qkv, norms, { heads, kvHeads, headSize })), ...beside };
   }
 
-  /** The queries of a layer that attends to another layer's keys, normalised by head. */
+  /** The queries of a layer that attends to another layer's keys, normalised in each head. */
   #queries(normed: Tensor, width: number): Tensor {
     const { headSize } = this.#heads;
     return normaliseEach(this.#project(normed, { attn_q: width }), this.#norm("attn_q_norm", headSize));

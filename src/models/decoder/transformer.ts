@@ -39,7 +39,7 @@ export interface ExpertsConfig extends RouterConfig {
   /** True if the experts' matrices and the router have biases. */
   readonly biased?: true;
   /**
-   * True if experts run beside the dense feed-forward, both with separate norms; the router reads the normalised stream
+   * True if experts run beside the dense feed-forward, each with its own norms; the router reads the normalised stream
    * (Gemma 4).
    */
   readonly beside?: true;
@@ -77,7 +77,7 @@ export interface TransformerConfig extends DecoderConfig {
   keysAsValues?(layer: number): boolean;
   /** Projections in a layer that must have a bias, such as `attn_q`; others may have one. */
   readonly biases: readonly string[];
-  /** Present if keys and values come from a latent; `epsilon` is for the latent's norms, if not the layers' epsilon. */
+  /** Present if keys and values come from a latent; `epsilon` is set if its norms use a different one. */
   readonly latent?: LatentSizes & { readonly epsilon?: number };
   /**
    * True if `attn_q` also computes a gate for attention's result, head by head; the gate is passed alongside attention.
@@ -87,7 +87,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly fused: boolean;
   readonly activation: Activation;
   readonly gated: boolean;
-  /** The elements of a head that are rotated together. */
+  /** The pairs of a head's elements that are rotated together. */
   readonly pairs: "interleaved" | "half";
   /** A layer's rotary embedding; undefined if it has none. */
   rope(layer: number): RopeConfig | undefined;
@@ -235,7 +235,7 @@ export class Transformer implements Decoder {
     return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
   }
 
-  /** Adds a token's vector from a second table and a projection of its vector in the first (Gemma 4). */
+  /** Adds each token's vector from a second table to a projection of its vector from the first (Gemma 4). */
   layerInputs(graph: Graph, ids: Tensor, embedded: Tensor): Tensor {
     const { layers, layerInput: width, hidden, norm, epsilon } = this.config;
     if (width === undefined) throw new Error("the layers do not have their own inputs");

@@ -1,7 +1,7 @@
 import { type Graph, gather, reshape, rotaryEmbedding, split, type Tensor } from "../../graph/index.ts";
 import type { Decoder } from "./decoder.ts";
 
-/** A layer's queries, keys and values over whole sequences, by head: [batch, tokens, heads · headSize] each. */
+/** A layer's queries, keys and values over whole sequences, heads adjacent: [batch, tokens, heads · headSize] each. */
 export interface WholeHeads {
   readonly q: Tensor;
   readonly k: Tensor;

@@ -45,7 +45,7 @@ export interface EncoderConfig extends Sizes {
   readonly shifted: boolean;
   /** True if q, k and v are one tensor. */
   readonly fused: boolean;
-  /** False if feed-forwards have no gate; else whether gates and gated values are one tensor ("joined") or two. */
+  /** False if feed-forwards have no gate; "joined" if gates and gated values are one tensor, "apart" if two. */
   readonly gated: false | "joined" | "apart";
   readonly activation: Activation;
   /** True if the outputs of attention and feed-forward are scaled per element (Touvron et al. 2021, LayerScale). */
@@ -75,7 +75,7 @@ export interface EncoderInput {
   readonly ids: Tensor;
   readonly mask: Tensor;
   readonly types?: Tensor | undefined;
-  /** 1 for tokens that other tokens attend to; the mask if absent. */
+  /** 1 for tokens that other tokens attend to; if absent, `mask` is used. */
   readonly seen?: Tensor | undefined;
 }
 
@@ -92,7 +92,7 @@ export interface TextEncoder {
 
 /** An encoder built from its configuration: every token sees all others. */
 export class Encoder implements TextEncoder {
-  /** Score biases by the texts' mask, so that a graph computes them only once. */
+  /** Score biases, stored under the texts' mask so that a graph computes them only once. */
   readonly #biases = new WeakMap<Tensor, Tensor>();
 
   constructor(

@@ -14,8 +14,8 @@ const schema = z
   .refine(({ least, most }) => least < most, { error: "expected sigma_min below sigma_max" });
 
 /**
- * The noise of a consistency model (Song et al. 2023, arXiv 2303.01469): deviations from `least` to `most` in `steps`
- * steps; `data` is the deviation of images; `clips` clamps denoised images to −1 … 1.
+ * The noise of a consistency model (Song et al. 2023, arXiv 2303.01469): standard deviations from `least` to `most` in
+ * `steps` steps; `data` is the standard deviation of images; `clips` clamps denoised images to −1 … 1.
  */
 export type ConsistencyConfig = z.output<typeof schema>;
 
@@ -36,8 +36,8 @@ export function readConsistency(fields: Fields): ConsistencyConfig {
 }
 
 /**
- * The deviations of `count` steps, the largest first (Karras et al. 2022, equation 5, at evenly spaced trained steps).
- * A single step uses only the largest.
+ * The standard deviations of `count` steps, the largest first (Karras et al. 2022, equation 5, at evenly spaced trained
+ * steps). A single step uses only the largest.
  */
 export function deviationsOf({ steps, least, most, rho }: ConsistencyConfig, count: number): number[] {
   const apart = Math.floor(steps / count);

@@ -28,7 +28,7 @@ export interface ImageGenerator {
   readonly labels: readonly string[];
   /** The index of the vector that means no class; undefined without such a vector. */
   readonly unconditional: number | undefined;
-  /** Undefined for a network that draws pixels, with or without a class. */
+  /** Undefined for a network that draws pixels, whether or not it takes a class. */
   readonly prompts?: PromptParts | undefined;
 }
 

@@ -21,9 +21,9 @@ export interface UNetConfig extends ImageLayerSettings {
   readonly levels: readonly UNetLevel[];
   /** The number of residual blocks per level on the way down; there is one more on the way up. */
   readonly blocks: number;
-  /** For each way: true if a residual block changes the size, false if a convolution after the blocks does. */
+  /** True for a way on which a residual block changes the size; false if a convolution after the blocks does. */
   readonly resamples?: { readonly down: boolean; readonly up: boolean };
-  /** True if the middle has attention. */
+  /** True if the middle block has attention. */
   readonly middleAttends: boolean;
   /** The number of class vectors; 0 for a network without classes. */
   readonly classes: number;
@@ -31,7 +31,7 @@ export interface UNetConfig extends ImageLayerSettings {
   readonly timeShift: number;
   /** True if a time vector's cosines come before its sines. */
   readonly cosinesFirst: boolean;
-  /** Sizes of a text's hidden states, which every attention also reads; undefined for a network without texts. */
+  /** Sizes of a text's hidden states, which every attention block also reads; undefined for a network without texts. */
   readonly texts?: { readonly tokens: number; readonly width: number };
 }
 

@@ -58,7 +58,7 @@ export const withClassVector =
     return { name: place.replace(/position_embedding\.weight$/, "class_embedding"), shape: [hidden] };
   };
 
-/** Defaults for fields missing from published files: ViT-B/32. */
+/** Defaults for fields missing from published files, taken from ViT-B/32. */
 const usual = {
   ...{ hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ num_channels: 3, image_size: 224, patch_size: 32, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },

@@ -32,7 +32,7 @@ export class MergedVision {
     return added.length === 0 ? rows : concat([rows, ...added], 2);
   }
 
-  /** The index of the merger for output `i`, by depth. */
+  /** The index of the merger for output `i`; outputs are in order of depth. */
   #merger(i: number): number {
     const { deep } = this.encoder.config;
     return deep.indexOf(deep.toSorted((a, b) => a - b)[i]!);

@@ -4,7 +4,7 @@ import type { Scheme } from "../tensors/names.ts";
 import { clipVisionTower, readVision, visionConfig } from "./clip-vision.ts";
 import type { ImageEncoderConfig } from "./image-encoder.ts";
 
-/** Defaults for fields missing from published files: SigLIP base. */
+/** Defaults for fields missing from published files, taken from SigLIP base. */
 const usual = {
   ...{ hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ num_channels: 3, image_size: 224, patch_size: 16, layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh" },

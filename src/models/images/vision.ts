@@ -45,7 +45,7 @@ export interface SquareVision {
   readonly pictures: "one" | "framed" | "tiles" | "shaped" | "fitted";
   /** The number of rows of one square image. */
   readonly tokens: number;
-  /** The numbers of rows and columns, if an image's rows form a grid, row by row. */
+  /** The size of the grid that an image's rows form, in row-major order, if they form one. */
   readonly grid: readonly [rows: number, columns: number] | undefined;
   /** Computes rows [pictures, rows, hidden] from pixels [pictures, channels, side, side]. `pictures` is fixed, not symbolic. */
   rows(graph: Graph, pixels: Tensor): Tensor;

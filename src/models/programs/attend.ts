@@ -42,7 +42,7 @@ export function cache(g: Graph, decoder: Decoder, layer: number, suffix = String
 
 /** The attention of a graph's layers, each over its own cache. */
 export class CachedLayers {
-  /** Keys and values after a layer's attention. */
+  /** Each layer's keys and values after its attention. */
   readonly #entries = new Map<number, Entries>();
 
   constructor(

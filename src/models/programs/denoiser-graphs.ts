@@ -78,7 +78,7 @@ class Attention {
     return crossAttention(q, source, undefined, { heads, scale });
   }
 
-  /** The cached rows, followed by the pass's own rows, by head. */
+  /** The cached rows, followed by the pass's own rows, for each head. */
   #behind(name: string, x: Tensor): Tensor {
     const { heads, headSize } = this.decoder.attention(this.layer);
     const before = this.g.input(name + this.layer, "f32", [batch, past, heads * headSize]);

@@ -10,12 +10,12 @@ interface ApartForm {
   readonly apart: number;
 }
 
-/** The form in which layers run: `images` is the model's own form, for tokens that see later tokens of their image. */
+/** The form in which layers run: `images` is the model's own form for tokens that see later tokens of their image. */
 export type LayerForm = WeightForm | "images" | ApartForm;
 
 export const isApart = (form: LayerForm): form is ApartForm => typeof form === "object" && "apart" in form;
 
-/** Names a form in keys. */
+/** Names a form for use in keys. */
 export function formKey(form: LayerForm): string {
   if (isApart(form)) return `apart ${form.apart}`;
   return typeof form === "string" ? form : byteFormKey(form);

@@ -33,7 +33,7 @@ export class LengthInputs {
     return [this.positions, of("Height"), of("Width")];
   }
 
-  /** For each token of one row, the number of later tokens that it sees, i64 [tokens]. */
+  /** The number of later tokens that each token of one row sees, i64 [tokens]. */
   get ahead(): Tensor {
     return this.#input("ahead", "i64", [this.of.tokens]);
   }

@@ -148,7 +148,7 @@ export class DecoderPrograms implements Disposable {
       );
   }
 
-  /** Compiles the layers for each of these numbers of tokens that attend separately. */
+  /** Compiles the layers for each of these counts of tokens whose attention runs separately. */
   async prepareApart(counts: readonly number[]): Promise<void> {
     for (const apart of counts)
       for (const { from, to } of blocks(this.decoder))
@@ -231,14 +231,14 @@ export class DecoderPrograms implements Disposable {
   }
 
   /**
-   * Programs that compute the state of all layers, or of the recurrent layers, from `from` on, using the stream before
-   * layer `from`, block by block.
+   * Programs that compute, block by block, the state of layers from `from` on (all, or only the recurrent ones), using
+   * the stream before layer `from`.
    */
   fills(from: number, filled: FillScope = "all"): Promise<Segment[]> {
     const { decoder } = this;
     const spans = spansOf(decoder, [from]).filter((span) => span.from >= from && isFilled(decoder, span, filled));
     const key = filled === "all" ? "fill" : `fill ${filled}`;
-    // A layer's keys are computed from the stream before `from`, at any depth.
+    // The keys of layers at any depth are computed from the stream before `from`.
     return Promise.all(
       spans.map(async ({ from: first, to }) => ({
         ...{ from: first, to },

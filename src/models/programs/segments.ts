@@ -173,8 +173,8 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
 }
 
 /**
- * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize], the residual beside it, and
- * `beside`, if the model has it → the stream. `share`: the fraction of the feed-forward's neurons that runs.
+ * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize], the residual beside attention and,
+ * in models that have it, `beside` → the stream. `share`: the fraction of the feed-forward's neurons that runs.
  */
 export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
   const g = new Graph();
@@ -273,7 +273,7 @@ export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
   const { found, logits: own, state } = probe.trace(g, decoder, stream, before);
   const width = found.shape.at(-1);
   if (typeof width !== "number" || (state === undefined) !== (before === undefined))
-    throw new Error(`the probe ${key} needs a fixed number of results, and an input and an output state or neither`);
+    throw new Error(`the probe ${key} needs a fixed number of results, and both states (input and output) or neither`);
   g.output("found", found);
   if (own) g.output("logits", own);
   if (state) g.output("stateOut", state);

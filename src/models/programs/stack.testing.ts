@@ -47,7 +47,7 @@ export class Stack implements Disposable {
     this.restart();
   }
 
-  /** The next tokens begin another sequence. */
+  /** Starts a new sequence with the next tokens. */
   restart(): void {
     this.#past = 0;
     for (const layer of layersOf(this.decoder.config, "recurrent")) this.#cache.state(layer).fill(0);

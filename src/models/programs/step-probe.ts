@@ -33,7 +33,7 @@ export interface ExitHead {
   readonly key: string;
   /** True if the head uses the model's head, whose packed weights are then shared. */
   readonly shared?: boolean;
-  /** `stream` [batch, tokens, hidden] → logits [batch, tokens, vocabulary]. Constants are as in a probe. */
+  /** `stream` [batch, tokens, hidden] → logits [batch, tokens, vocabulary]. Constants are stored as in a probe. */
   trace(g: Graph, decoder: Decoder, stream: Tensor): Tensor;
 }
 

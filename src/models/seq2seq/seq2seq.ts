@@ -201,7 +201,7 @@ class Layer {
 
 /** An encoder–decoder's architecture, defined in one file of this folder. */
 export interface Seq2SeqArchitecture {
-  /** Reads the configuration. `has`: whether the checkpoint holds a tensor. @throws UserError that names the key */
+  /** Reads the configuration. `has`: true if the checkpoint holds a tensor. @throws UserError that names the key */
   configure(config: ConfigSource, has?: (tensor: string) => boolean): Seq2SeqConfig;
   /** Checkpoint tensors that no layer uses. */
   unread(checkpoint: Checkpoint): readonly string[];

@@ -126,7 +126,7 @@ export class KvRows {
     }
   }
 
-  /** Yields the same tokens of both caches' first rows, head by head. */
+  /** Yields matching tokens from the first rows of both caches, one head at a time. */
   *#beside(other: KvRows, layers: readonly number[], first: number, end: number) {
     for (const index of layers)
       for (let head = 0; head < headsOf(this.config, index).kvHeads; head++) {

@@ -5,7 +5,7 @@ import { hasWindow, windowStart } from "./window-start.ts";
 
 /**
  * The number of tokens that can be rolled back in a model with windows, if a prompt differs from the end of the cache:
- * layers keep this many tokens more than a window. A chat's next turn often differs slightly from the generated answer.
+ * layers keep this many tokens beyond the window. A chat's next turn often differs slightly from the generated answer.
  */
 const TURN_BACK = 512;
 
@@ -20,7 +20,7 @@ export interface StateGroup {
   readonly layers: LayerRange;
   /** The number of entries, one per token. */
   readonly length: number;
-  /** The number of the first `end` tokens that can be reused: all available ones, or 0 if needed entries are gone. */
+  /** The number of the first `end` tokens that can be reused: all available tokens, or 0 if needed entries are gone. */
   reusable(end: number): number;
   /** Truncates to the `reusable` entries; returns their number. */
   truncate(end: number): number;

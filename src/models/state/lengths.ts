@@ -12,7 +12,7 @@ export interface Place {
   /** The positions on other axes, for a model with several axes; `positions` is then the time axis. */
   readonly height?: ArrayLike<number>;
   readonly width?: ArrayLike<number>;
-  /** For each new token, the number of later tokens that it sees in a bidirectional image; absent if all 0. */
+  /** The number of later tokens that each new token sees in a bidirectional image; absent if all are 0. */
   readonly ahead?: ArrayLike<number>;
   /** True if the sequence uses the long rope factors. */
   readonly longRope?: boolean;

@@ -18,7 +18,7 @@ const SNAPSHOTS = 4;
  */
 export class RecurrentGroup implements StateGroup {
   #length = 0;
-  /** In ascending order of length. */
+  /** Snapshots in ascending order of length. */
   #snapshots: readonly Snapshot[] = [];
   /** True if the state covers the first `length` tokens; false before the first token, and while layers run. */
   #whole = false;
@@ -152,7 +152,7 @@ export function stateBytes({ recurrent }: KvRows["config"], { from, to }: LayerR
   return floats * bytesPerElement.f32;
 }
 
-/** Removes the snapshot nearest to its neighbours if there are too many; the last snapshot is always kept. */
+/** If there are too many snapshots, removes the one nearest to its neighbours; the last is always kept. */
 function thinned(snapshots: readonly Snapshot[]): readonly Snapshot[] {
   if (snapshots.length <= SNAPSHOTS) return snapshots;
   const gap = (i: number) => snapshots[i + 1]!.end - (snapshots[i - 1]?.end ?? 0);

@@ -3,7 +3,7 @@ import { inParts, type MixerWeights, ratesOf } from "../../nn/mixer-weights.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { Parts } from "./parts.ts";
 
-/** GGUF's names for a mixer's weights, by the mixers' own names. */
+/** GGUF's names for a mixer's weights, keyed by the mixers' own names. */
 const canonical: Readonly<Record<string, string>> = {
   in_proj: "ssm_in",
   conv1d: "ssm_conv1d",

@@ -54,11 +54,11 @@ export interface Scheme {
   readonly prefixes: readonly string[];
   /** The text before a layer's number. */
   readonly layers: string;
-  /** Names in a layer, by GGUF's name of the part (`attn_q`). */
+  /** Names in a layer, keyed by GGUF's name of the part (`attn_q`). */
   readonly parts: Readonly<Record<string, StoredAs>>;
-  /** Names in a layer, for tensors that do not end in `.weight` or `.bias`, by GGUF's full name (`ssm_dt.bias`). */
+  /** A layer's names of tensors that do not end in `.weight` or `.bias`, keyed by GGUF's full name (`ssm_dt.bias`). */
   readonly bare?: Readonly<Record<string, string>>;
-  /** Names outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
+  /** Names outside the layers, keyed by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
   readonly top: Readonly<Record<string, StoredAs>>;
   /** GGUF's alternative names for a tensor, by its canonical name without the layer (`output_norm.weight`). */
   readonly gguf?: Readonly<Record<string, string>>;
@@ -91,7 +91,7 @@ function bareName(canonical: string, { layers, bare = {} }: Scheme): string | un
   return part !== undefined && Object.hasOwn(bare, part) ? `${layers}.${layer}.${bare[part]}` : undefined;
 }
 
-/** Adds the stored shapes of tensors whose shapes differ from the model's, by GGUF's name of the part. */
+/** Adds the stored shapes of tensors whose shapes differ from the model's, keyed by GGUF's name of the part. */
 export function shapedNames(names: Names, shapes: Readonly<Record<string, readonly number[]>>): Names {
   return (canonical) => {
     const entry = names(canonical);

@@ -19,7 +19,7 @@ import { fnv1a } from "../../util/hash.ts";
 import type { Matrix, Sizes, WeightSource } from "../../weights/weight-source.ts";
 import { expertName } from "./names.ts";
 
-/** Consecutive outputs or inputs; only the first `kept` are used. */
+/** A range of consecutive outputs or inputs, of which only the first `kept` are used. */
 interface Piece {
   readonly size: number;
   readonly kept: number;
@@ -37,7 +37,7 @@ export class Parts {
     return this.weights.has(name);
   }
 
-  /** A norm of this kind; `shifted`: whether a layer norm has a bias. */
+  /** A norm of this kind; `shifted`: true if a layer norm has a bias. */
   norm(name: string, width: number, { norm, epsilon }: { norm: Norm["kind"]; epsilon: number }, shifted = true): Norm {
     const vector = (of: "weight" | "bias") => this.weights.vector(this.graph, { [`${name}.${of}`]: width });
     const shift = norm === "layer" && shifted ? vector("bias") : undefined;

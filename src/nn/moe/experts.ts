@@ -30,7 +30,7 @@ export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matri
   return groupedLinear(x, sizes, floats, { rows: matrices[0]!.kind === "float32 rows" });
 }
 
-/** A feed-forward's matrices, one of each per expert. */
+/** A feed-forward's matrices, with one of each kind per expert. */
 export interface ExpertMatrices {
   /** Gate above up if gated: [2·width, hidden], or [width, hidden]. */
   readonly inside: readonly Matrix[];
@@ -40,7 +40,7 @@ export interface ExpertMatrices {
 
 /** The biases of experts' feed-forwards, one row per expert. */
 export interface ExpertBiases {
-  /** In the order of `inside`: [experts, width] each. */
+  /** Ordered as the rows of `ExpertMatrices.inside`: [experts, width] each. */
   readonly inside: readonly Tensor[];
   /** [experts, hidden] */
   readonly down: Tensor;

@@ -42,7 +42,7 @@ export interface ScoredGates {
   readonly groups?: ColumnGroups | undefined;
 }
 
-/** The experts of each token. */
+/** The experts chosen for each token. */
 export interface Routing extends ExpertOrder {
   /** i64 [..., active], the likeliest first. */
   readonly chosen: Tensor;

@@ -32,7 +32,7 @@ export interface Retrieval {
   readonly ms: { readonly gate: number; readonly search: number };
   /** The documents that the answer reads, the best first; `[1]` in an answer cites the first. */
   readonly documents: readonly ReadDocument[];
-  /** Set if the search found nothing that fits the model's context, so that the answer is plain. */
+  /** Set if the search found nothing that fits the model's context, so that the answer is the model's own. */
   readonly nothing_found?: true;
   /** Indices of the documents that the answer cites, from 0; known at its end. */
   readonly citations?: readonly number[];
@@ -213,7 +213,7 @@ const retrievalOf = (
   ...(retrieve && documents.length === 0 && { nothing_found: true }),
 });
 
-/** Tokens per indexed term (stop words are not indexed): 1.96 for SmolLM2 and 1.97 for Qwen2.5 on 502 leads of Wikipedia. */
+/** Tokens per indexed term (no stop words): 1.96 (SmolLM2), 1.97 (Qwen2.5) on the leads of 502 Wikipedia articles. */
 const TOKENS_PER_TERM = 2;
 
 /** Estimates the prompt's tokens without a search: the requested number of passages, each of the mean length. */

@@ -29,7 +29,7 @@ export class AnswerBill {
     this.#searches.push(receipt);
   }
 
-  /** Adds a model call's receipt; the last call added is the answer. */
+  /** Adds a model call's receipt; the last call added gives the answer. */
   call(receipt: Receipt): void {
     this.#calls.push(receipt);
   }

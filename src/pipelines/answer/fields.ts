@@ -109,7 +109,7 @@ const ofChats = z
   .object({ used, ...decision, documents, citations: citations.optional(), nothing_found, ms })
   .optional();
 
-/** The field of a chat's response, and of a stream's first event. */
+/** The field that retrieval adds to a chat's response and to a stream's first event. */
 export const chatShown = { retrieval: ofChats.describe("with retrieval: the gate's decision and the documents") };
 export const eventShown = {
   retrieval: ofChats.describe("with retrieval, in the first event: the gate's decision and the documents"),

@@ -37,7 +37,7 @@ export async function probe(
   const vocabulary = { encode: (text: string) => tokenizer.encode(text), size: tokenizer.vocabSize };
   const rarity = reads.includes("rarity") ? rarityOf(query, vocabulary) : undefined;
   const reflected = reads.includes("reflection") ? await reflect(tokenizer, query, start) : undefined;
-  // This comes last, because the call may continue as the answer.
+  // This call comes last, because the answer may continue it.
   const first = reads.includes("signals") ? await firstToken(plain, start) : undefined;
   return {
     input: { question: query, rarity, reflection: reflected?.ratio, signals: first?.signals },

@@ -13,7 +13,7 @@ export interface QuestionPrompts {
   /** The text to search for, which a gate also reads. */
   readonly query: string;
   readonly plain: Prompt;
-  /** The same prompt with passages in the user turn, each on one line. */
+  /** The plain prompt with passages added to its user turn, one passage per line. */
   with(passages: readonly string[]): Prompt;
 }
 
@@ -72,7 +72,7 @@ function quoted(tokenizer: Tokenizer, { title, text }: SearchResult, most: numbe
         .trim();
 }
 
-/** The passages that fit into `room` tokens together, the best first; the last may be cut. */
+/** The passages that together fit into `room` tokens, the best first; the last may be cut. */
 export function fitting(tokenizer: Tokenizer, results: readonly SearchResult[], room: number): string[] {
   const passages: string[] = [];
   let remaining = room;

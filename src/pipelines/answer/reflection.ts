@@ -27,7 +27,7 @@ export const canReflect = (tokenizer: Tokenizer): boolean =>
 
 type Word = "yes" | "no";
 
-/** Tokens that consist of only the word, with or without a leading space and a capital. */
+/** Tokens that consist of only the word, with or without a leading space and an initial capital. */
 function tokensOf(tokenizer: Tokenizer, word: Word): number[] {
   const spelled = [word, word[0]!.toUpperCase() + word.slice(1)].flatMap((w) => [w, ` ${w}`]);
   const ids = spelled.map((text) => tokenizer.encode(text)).filter(({ length }) => length === 1);

@@ -100,7 +100,7 @@ export class HeadModel implements LabelModel, Disposable {
     return { answers: logits, usage: withHead(usage, this.#priceOf(texts.length), performance.now() - started) };
   }
 
-  /** Logits of an embedder's vector. */
+  /** Computes the logits for an embedder's vector. */
   read(vector: ArrayLike<number>): Float64Array {
     return logitsOf(this.head.linear, vector);
   }

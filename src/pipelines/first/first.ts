@@ -46,7 +46,7 @@ export async function rerank(
   }
 }
 
-/** @throws UserError if the model does not continue texts, or has no single tokens for letters */
+/** @throws UserError if the model does not generate text, or has no single tokens for letters */
 export const rankerOf = (model: HeldModel, options: FirstOptions, save?: Recipe): WindowRanker =>
   new WindowRanker(rankModelOf(model, save), options);
 

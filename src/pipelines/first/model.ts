@@ -27,7 +27,7 @@ export interface RankModel {
   pricePrompt(tokens: number): Spent;
 }
 
-/** A loaded model as a reranker sees it, run with a recipe. @throws UserError if it does not continue texts */
+/** A loaded model as a reranker sees it, run with a recipe. @throws UserError if it does not generate text */
 export function rankModelOf(model: HeldModel, save?: Recipe): RankModel {
   const { name, language } = model;
   return {

@@ -10,7 +10,7 @@ const whole = z.coerce.number().int();
 
 const methods = ["single-token", "generate"] as const;
 
-/** Options of a listwise reranker, written after its name. Windows and stride as in castorini/rank_llm. */
+/** Options of a listwise reranker, written after its name. The windows and the stride are as in castorini/rank_llm. */
 export const firstOptions = z
   .strictObject({
     windowSize: whole.min(2).max(MOST_LETTERS).default(20).describe("passages ranked in one prompt"),

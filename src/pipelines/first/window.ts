@@ -52,7 +52,7 @@ export class WindowRanker {
     return this.#prompts.fitted(query, passages, { ...this.options, contextSize }, reserved);
   }
 
-  /** @throws NotFinite, UserError if the query is too long */
+  /** @throws NotFinite if a logit is not finite; UserError if the query is too long */
   async rank(query: string, passages: readonly string[], terms: TurnTerms): Promise<WindowRanking> {
     const count = passages.length;
     const { ids, words } = this.prompt(query, passages);

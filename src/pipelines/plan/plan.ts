@@ -136,7 +136,7 @@ export function promptFor(
 /** The default number of plan tokens without a projector (arXiv 2510.15244). */
 const PLAN = 64;
 
-/** True for each model that has a chat template. */
+/** True for a model that has a chat template. */
 interface Chats {
   readonly planner: boolean;
   readonly executor: boolean;

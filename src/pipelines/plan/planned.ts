@@ -133,7 +133,7 @@ function questionOf(prompt: Prompt): string {
   throw new UserError("messages: the last user turn is the question; expected it to contain text", 2, "messages");
 }
 
-/** Options that apply to only one model; `READING` lists the ones for its input. */
+/** Options that apply to only one model; `READING` holds the options for the model's input. */
 const READING = ["adapter", "save", "suffix", "infill", "mode", "promptLogprobs"] as const;
 const OTHERS = [...READING, "tools", "toolChoice", "format", "images", "diffusion"] as const;
 

@@ -18,8 +18,8 @@ export interface Outcome {
 }
 
 /**
- * Combines a classification's receipts. Dense looks up every text, and reads a text without categories only if none are
- * found or the mode mixes both scores.
+ * Combines a classification's receipts. Dense looks up every text, and reads a text without categories only if it
+ * finds none or the mode mixes the text's score with theirs.
  */
 export class QZeroBill {
   readonly #time: WallTime;
@@ -76,7 +76,7 @@ export class QZeroBill {
     const all = amountsOf(this.#all);
     const plain = amountsOf(this.#plain);
     const share = (part: number) => (gated ? part / texts : 0);
-    // Two shares of the plain readings: readings that dense would skip, and readings that only decided on a lookup.
+    // Shares of the plain readings: those that dense would skip, and those that only decided whether to look up.
     const [spared, gate] = [share(texts - fallbacks), share(texts - fallbacks - skipped)];
     const run = this.#searches.length;
     const dense = (of: "flops" | "bytes") =>

@@ -14,7 +14,7 @@ export interface QZeroRequest {
   readonly qzero: QZeroInput;
   /** The name of the index for lookups. */
   readonly index?: string | undefined;
-  /** Documents for each text, replacing the index's. */
+  /** Documents for each text, used instead of the index. */
   readonly evidence?: readonly (readonly CategorisedDocument[])[] | undefined;
   /** If true, also returns the parts of each decision. */
   readonly explain: boolean;

@@ -33,7 +33,7 @@ function nounsOf(phrase: string): string[] {
 const withoutCapital = (phrase: string): string =>
   phrase.replace(/^\s*\p{Lu}(?!\p{Lu})/u, (first) => first.toLowerCase());
 
-/** All words of a text except stop words and numbers, with counts as in `countNouns`: for texts that are not English. */
+/** All words of a text except stop words and numbers, counted as in `countNouns`; for texts that are not English. */
 export function countContentWords(text: string): ReadonlyMap<string, number> {
   const words = text.toLowerCase().match(/\p{L}[\p{L}\p{M}]+/gu) ?? [];
   return countsOf(words.filter((word) => !stopWords.has(word)));

@@ -38,14 +38,14 @@ export interface Explanation {
   readonly documents: readonly CategorisedDocument[];
   /** The categories that were read, each with its contribution to the label's score if the score is a sum. */
   readonly categories: readonly Contribution[];
-  /** Counted words, if the model is word vectors. */
+  /** The known words that were counted, if the model consists of word vectors. */
   readonly keywords: readonly Contribution[];
   /** The numbers of categories found and read, and of an encoder's tokens before and after the cut. */
   readonly read: { readonly found: number; readonly categories: number; readonly tokens?: Reading["tokens"] };
 }
 
 export interface QZeroResult {
-  /** Null: the model knows no word of the text or its categories. */
+  /** Null if the model knows no word of the text or its categories. */
   readonly label: string | null;
   readonly scores: Readonly<Record<string, number>>;
   /** True if the text was looked up. */

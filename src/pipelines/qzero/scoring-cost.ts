@@ -24,7 +24,7 @@ function tracedScores(width: number): Graph {
   return g;
 }
 
-/** A receipt with added work that dense also does. */
+/** Adds to a receipt the cost of work that dense also does. */
 export const withCost = (receipt: Receipt, { flops, bytes }: Spent): Receipt =>
   makeReceipt({
     ...receipt,

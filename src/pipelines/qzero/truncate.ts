@@ -4,7 +4,7 @@ export interface Cut {
   /** The number of tokens before and after the cut. */
   readonly whole: number;
   readonly read: number;
-  /** The number of parts before and after the cut; a partly cut part does not count as read. */
+  /** The number of parts before and after the cut; a part that was partly cut does not count as read. */
   readonly parts: { readonly whole: number; readonly read: number };
 }
 
@@ -22,7 +22,7 @@ export function cutToTokens(parts: readonly string[], most: number, tokensOf: (t
   return { text, whole, read, parts: { whole: parts.length, read: wholeParts(words, count) } };
 }
 
-/** The greatest number of words that have at most `most` tokens together. */
+/** The greatest number of leading words that together have at most `most` tokens. */
 function longest(words: readonly string[], most: number, tokensOf: (text: string) => number): number {
   // A word has at least one token.
   let [fits, tooMany] = [0, Math.min(words.length, most + 1)];

@@ -12,7 +12,7 @@ export class WordSpace {
     return this.vectors.width;
   }
 
-  /** The direction of the mean of a text's known words; undefined if none is known. */
+  /** The direction of the mean vector of a text's known words; undefined if no word is known. */
   unit(text: string): Float64Array | undefined {
     if (this.#units.has(text)) return this.#units.get(text);
     if (this.#units.size >= MOST_KEPT) this.#units.clear();
@@ -21,7 +21,7 @@ export class WordSpace {
     return unit;
   }
 
-  /** The direction of the mean of counted words. */
+  /** The direction of the counted words' mean vector. */
   mean(counts: ReadonlyMap<string, number>): Float64Array | undefined {
     const total = new Float64Array(this.width);
     for (const [word, count] of counts) for (const [i, x] of this.#sum(word).entries()) total[i]! += count * x;
@@ -36,7 +36,7 @@ export class WordSpace {
   }
 }
 
-/** A vector of length 1; undefined for zero. */
+/** The vector scaled to length 1; undefined for the zero vector. */
 function direction(vector: Float64Array): Float64Array | undefined {
   const length = Math.hypot(...vector);
   return length === 0 ? undefined : vector.map((x) => x / length);

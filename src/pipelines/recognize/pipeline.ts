@@ -14,7 +14,7 @@ export const recognize = {
   fields: () => import("./options.ts"),
   /**
    * Attaches a localiser and a bridge to a loaded model: a folder's, or the ones that the package ships for the model.
-   * @throws UserError if there are none
+   * @throws UserError if there is no localiser or bridge
    */
   async attach(model: ImageTextModel, held: Holder, folder?: string): Promise<Recognizer> {
     const { Recognizer } = await import("./recognizer.ts");

@@ -3,7 +3,7 @@ import type { LocaliserRunner } from "../../engine/images/regions/localiser-runn
 import type { Floats } from "../../engine/images/regions/runner.ts";
 import type { RecognizeOptions } from "./options.ts";
 
-/** A box that fits an object, and how well. */
+/** A box around an object, and how well it fits. */
 export interface Proposal {
   readonly box: Box;
   readonly fit: number;
@@ -16,7 +16,7 @@ const STEP = 0.4;
 /** The number of initial boxes to refine. */
 const AGAIN = 60;
 
-/** Two boxes belong to one object if their overlap, or the share of the smaller one inside the other, exceeds its limit. */
+/** Two boxes show the same object if their overlap, or the share of the smaller box in the other, reaches its limit. */
 const SAME = { overlap: 0.5, inside: 0.7 };
 
 const isSame = (a: Box, b: Box): boolean => overlap(a, b) >= SAME.overlap || inside(a, b) >= SAME.inside;

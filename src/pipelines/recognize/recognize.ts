@@ -99,7 +99,7 @@ async function find(
   return proposals.map(({ box }) => box);
 }
 
-/** The cosines of a region's vector and the texts' [labels, width], times the model's scale. */
+/** The cosines between a region's vector and the texts' vectors [labels, width], times the model's scale. */
 export function logitsOf(vector: Float32Array, texts: Float32Array, scale: number): number[] {
   const width = vector.length;
   return Array.from({ length: texts.length / width }, (_, row) => {

@@ -40,7 +40,7 @@ function bundledFor(name: string, sha256: string): string {
   );
   if (found !== undefined) return found;
   throw new UserError(
-    `${name} has no localiser and bridge to name regions; expected clip-tiny, or a folder of \`modicum train regions\``,
+    `${name} cannot name regions: no localiser or bridge; expected clip-tiny, or a folder of \`modicum train regions\``,
   );
 }
 
@@ -51,7 +51,7 @@ export class BridgeRunner implements Disposable {
     private readonly sizes: BridgeConfig,
   ) {}
 
-  /** A folder's bridge, for pictures of this many tokens. @throws UserError if a file is missing or damaged */
+  /** Opens a folder's bridge for pictures of this many tokens. @throws UserError if a file is missing or damaged */
   static open(folder: string, imageTokens: number): Promise<BridgeRunner> {
     return BridgeRunner.compile(openBridge(folder).bridge, imageTokens);
   }

@@ -19,7 +19,7 @@ export interface Pair<O extends object> {
   readonly super: RouteModel<O>;
 }
 
-/** A route's name in receipts, and its certificate's choice. */
+/** A route's model and recipe in receipts, and its certificate's choice. */
 export interface NamedRoute {
   readonly model: string;
   readonly recipe: readonly string[];
@@ -95,7 +95,7 @@ export class RouteBill<O extends object> {
   async #dense(ran: Receipt | undefined, answer: PricedAnswer): Promise<Spent> {
     const price = async (cached: number) =>
       (await this.pair.super.price(this.prompt, answer, this.options, cached)) ?? { flops: 0, bytes: 0 };
-    // Super alone is dense.
+    // Super running alone is the dense baseline.
     if (ran && this.#calls.swift === 0) return { flops: ran.flops.dense, bytes: ran.bytes.dense };
     // A model that is called again finds the prompt of its first call in the cache.
     const cached = Math.max(this.#held, cachedShare(this.#parts[0]?.receipt));

@@ -4,7 +4,7 @@ import { atThreshold, type Outcome, superQuality } from "../metrics.ts";
 
 /**
  * Ways to find a threshold: a share of inputs for Super, an accuracy to reach, or the crossing of two histograms of
- * scores: inputs that Swift answered correctly, and inputs that it answered incorrectly.
+ * scores, one for the inputs that Swift answered correctly and one for the inputs that it answered incorrectly.
  */
 const calibrations = ["share", "accuracy", "crossing"] as const;
 export type CalibrateBy = (typeof calibrations)[number];
@@ -75,7 +75,7 @@ const judged = ({ score, swift, super: strong }: Sample): Outcome => ({
   cost: { swift: 0, super: 1 },
 });
 
-/** Ascending; inputs without a score are below all others. */
+/** The scores in ascending order; inputs without a score are below all others. */
 const ordered = (scores: readonly number[]): number[] =>
   scores.map((score) => (Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score)).sort((a, b) => a - b);
 

@@ -122,7 +122,7 @@ class CascadeRun {
     return answers;
   }
 
-  /** Counts the texts for Super, once all are scored. */
+  /** Records which texts go to Super, once all texts are scored. */
   escalated(places: readonly number[]): void {
     this.#hard = places;
     this.#scored = this.texts.length;
@@ -158,7 +158,7 @@ class CascadeRun {
     return score === "random" ? 0 : FLOPS_PER_LOGIT * swift.labels.length * this.#scored;
   }
 
-  /** The number of calls per model; each text that a model reads is a call. */
+  /** The number of calls per model; each text that a model reads counts as a call. */
   #calls(): Record<string, { dense: number; run: number }> {
     const { swift, super: strong } = this.cascade.options;
     const ran = (role: Role) => this.#usages.some((one) => one.role === role);

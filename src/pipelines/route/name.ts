@@ -84,7 +84,7 @@ export function parsePair(text: string): PairName | undefined {
 /** The prefix of a route's options among recipes: `route:share=0.3`. */
 export const ROUTE = "route:";
 
-/** Parses a route among recipes. */
+/** Parses a route as it is written among recipes. */
 export const parseRouteText = (text: string): RouteOptions => parseRouteOptions(text.slice(ROUTE.length));
 
 const AUTO = "auto:";

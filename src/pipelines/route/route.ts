@@ -19,7 +19,7 @@ export interface Route {
   readonly degraded?: true;
 }
 
-/** A piece of a routed answer; the first and the last have the route. */
+/** A piece of a routed answer; the first and last pieces have the route. */
 export type RoutePiece = ModelPiece & { readonly route?: Route };
 
 /** A route's decision rule. */
@@ -36,7 +36,7 @@ export interface Decider {
 
 /** The options of one routed request. */
 export interface Routing<O extends object> extends Decider {
-  /** Passed unchanged to both models. */
+  /** The options passed unchanged to both models. */
   readonly options: O;
   readonly named: NamedRoute;
   readonly signal?: AbortSignal | undefined;

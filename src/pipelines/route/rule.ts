@@ -41,7 +41,7 @@ export async function prepared(
   return { pair, rule: deciderOf(pair, options, swift, { file, onNotice }) };
 }
 
-/** @throws UserError if both are one model under one recipe, or Swift runs on another server */
+/** @throws UserError if both are the same model with the same recipe, or Swift runs on another server */
 function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): PairIdentity {
   if (swift.sha256 === undefined)
     throw new UserError(
@@ -112,7 +112,7 @@ function thresholdFor({ t, share }: RouteOptions, scoring: ScoreOptions, recordO
   return share === undefined ? thresholdOf(record) : thresholdOf(record, { by: "share", value: share });
 }
 
-/** @throws UserError if there is no such certificate, or it is for one model, another pair or other weights */
+/** @throws UserError if there is no such certificate, or it is for a single model, another pair or other weights */
 async function certificateFor(
   pair: PairIdentity,
   auto: string,

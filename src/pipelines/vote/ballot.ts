@@ -2,7 +2,7 @@ import type { VoteOptions } from "./options.ts";
 
 /** An answer, and how often it was sampled. */
 export interface AnswerCount {
-  /** The text as it was first written. */
+  /** The answer's text in the first draw that returned it. */
   readonly text: string;
   readonly count: number;
 }
@@ -48,7 +48,7 @@ export class Ballot {
     return others.every(({ count, draw }) => beats(count + open, draw)) && beats(open, this.#drawn);
   }
 
-  /** The most frequent first. */
+  /** The distinct answers, the most frequent first. */
   counts(): AnswerCount[] {
     return this.#ranked().map(({ text, count }) => ({ text, count }));
   }

@@ -181,7 +181,7 @@ export async function createPostgresStore(address: string, name: string, setting
     return new PostgresStore(`${place}, ${name}`, name, settings, postgres);
   } catch (error) {
     await postgres.close();
-    // Another process may have created it first.
+    // Another process may have created the index first.
     if (/^(42P06|23505)$/.test(codeOf(error) ?? ""))
       throw new UserError(`there is an index ${name} at ${place} already`);
     throw error;

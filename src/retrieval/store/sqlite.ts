@@ -209,7 +209,7 @@ class SqliteStore implements Store {
     return rows.map(({ block, data }) => ({ block, data: new Uint8Array(data) }));
   }
 
-  /** One query runs at a time, so that none reads a table that another frees. */
+  /** One query runs at a time, so that no query reads a table that another query frees. */
   byVector(query: Float32Array, top: number) {
     const search = this.#turn.then(() => this.#byVector(query, top));
     this.#turn = search.catch(() => {});
@@ -276,7 +276,7 @@ class SqliteStore implements Store {
   }
 }
 
-/** Creates an index in a new SQLite file. @throws UserError if it exists */
+/** Creates an index in a new SQLite file. @throws UserError if the file already holds an index */
 export async function createSqliteStore(path: string, settings: IndexSettings): Promise<Store> {
   const db = await openSqliteFile(path, indexFile, "write");
   const created = guarded(path, indexFile, () =>

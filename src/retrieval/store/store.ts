@@ -62,7 +62,7 @@ export interface Store {
   kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>>;
   /** Adds documents, replacing documents with the same ids; once this resolves, they survive a crash of the process. */
   put(documents: readonly PreparedDocument[]): Promise<void>;
-  /** Assigns these documents to another file. */
+  /** Records that these documents now come from `source`: a file, or null for none. */
   move(ids: readonly string[], source: string | null): Promise<void>;
   /** Returns the number of these documents that existed. */
   remove(ids: readonly string[]): Promise<number>;

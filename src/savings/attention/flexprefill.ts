@@ -15,7 +15,7 @@ import {
   verticalSlash,
 } from "./vertical-slash.ts";
 
-/** Defaults are the paper's. */
+/** The defaults come from the paper. */
 export const flexPrefillOptions = z.strictObject({
   gamma: fraction(0.95).describe("attention mass to cover; 1 is dense"),
   tau: fraction(0.1).describe("Jensen-Shannon distance below which a head's pooled scores are trusted"),

@@ -43,7 +43,7 @@ export class LastQueries implements Disposable {
     return new LastQueries(shape, await Program.compile(traceLastAttention(shape, scale)));
   }
 
-  /** Runs for the last `most` queries, or for all of a shorter chunk. Billed as overhead. */
+  /** Attends for the chunk's last `most` queries, or for all if it has fewer; billed as overhead. */
   async attend(placed: PlacedChunk, most: number): Promise<LastAttention> {
     const { chunk, bill } = placed;
     const { heads, kvHeads, headSize, blockSize } = this.shape;

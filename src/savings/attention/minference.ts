@@ -15,7 +15,7 @@ import {
   verticalSlash,
 } from "./vertical-slash.ts";
 
-/** Defaults are the released code's. */
+/** The defaults come from the released code. */
 export const minferenceOptions = z.strictObject({
   lastQueries: integer(1, 64).describe("last queries of a chunk whose attention is inspected"),
   budget: fraction(0.3).describe("share of the keys for columns and diagonals; 1 is dense"),

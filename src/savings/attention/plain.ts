@@ -3,8 +3,8 @@ import { attentionKind } from "../../models/programs/segments.ts";
 import { UserError } from "../../util/errors.ts";
 
 /**
- * The reason why a decoder's attention is not plain; undefined if it is plain: a causal softmax over all keys, the same
- * in every attention layer.
+ * The reason why a decoder's attention is not plain; undefined if it is. Plain attention is a causal softmax over all
+ * keys, the same in every attention layer.
  */
 export function unsupportedAttention(decoder: Decoder): string | undefined {
   const attending = layersOf(decoder.config, "attention");

@@ -43,7 +43,7 @@ export const certificateSchema = z.strictObject({
   p: z.number(),
   /** The mean loss on the test items. */
   mean: z.number(),
-  /** The smallest bound on `nats` that the test supports, for certificates with another loss: audits bet against it. */
+  /** For certificates with another loss: the smallest bound on `nats` that the test supports. Audits bet against it. */
   nats: z.number().optional(),
   /** Dense's mean quality, if the loss compares qualities. */
   quality: z.number().optional(),
@@ -135,7 +135,7 @@ export function readCertificate(name: string): Certificate {
 export const certificateIn = (saving: string): Certificate | undefined =>
   saving.startsWith("auto:") ? readCertificate(saving.slice("auto:".length)) : undefined;
 
-/** True for `auto:NAME` of a certificate for a pair of models. @throws UserError if the certificate is missing */
+/** True if `auto:NAME` names a certificate for a pair of models. @throws UserError if the certificate is missing */
 export const isPairCertificate = (saving: string): boolean => certificateIn(saving)?.pair !== undefined;
 
 /** The identity of a model's weights in a certificate. */

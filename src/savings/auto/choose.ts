@@ -14,9 +14,9 @@ export type RecipeChoice = Pick<Choice, "maxTokens"> & { readonly recipe: string
 type CachedUnder = (recipe: string) => number;
 
 /**
- * The recipe for a request under a certificate: the cheapest that the ladder allows at this length. Under a budget, the
- * recipe with the least loss that fits, else the cheapest. Outside the tested range, dense. @throws UserError if
- * `strict` and the prompt form or sampling differs from the test's
+ * The recipe for a request under a certificate: the cheapest that the ladder allows at this length. Under a budget, it
+ * is the recipe with the least loss among those that fit, else the cheapest. Outside the tested range, it is dense.
+ * @throws UserError if `strict` is set and the prompt form or sampling differs from the test's
  */
 export function choose(
   name: string,
@@ -71,8 +71,8 @@ function measureOf({ cost: { by } }: Certificate, budget: Budget | undefined): M
 type PriceTerms = [certificate: Certificate, recipe: string, request: PlanRequest, cached: number];
 
 /**
- * The expected cost of a request with a recipe, `cached` of its tokens being cached, for the answer length that most
- * answers do not exceed.
+ * The expected cost of a request with a recipe if `cached` prompt tokens are cached. The answer is taken to have the
+ * length that most answers do not exceed.
  */
 export const costs = (...request: PriceTerms): Cost => ({
   ms: costIn("ms", ...request),

@@ -1,4 +1,4 @@
-/** Prompt lengths in tokens, both ends included; `to` is null without an upper end. */
+/** Prompt lengths in tokens, both ends included; `to` is null if there is no upper limit. */
 export type Range = readonly [from: number, to: number | null];
 
 /** The recipes allowed for some prompt lengths, as text, including `dense`. */

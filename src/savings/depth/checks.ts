@@ -110,7 +110,7 @@ function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): stri
 function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
   const { config } = decoder;
   const isLacking = fill === "none" || fill === "mask";
-  // Otherwise only some of the layers that a token skips would have its keys.
+  // Otherwise only some of the layers that a token skips would have the token's keys.
   if (isLacking && deeperLayers(layer, decoder).some((l) => (config.keysOf?.(l) ?? l) < layer))
     return "layers with their own keys and values, but some layers of this model share them";
   switch (fill) {

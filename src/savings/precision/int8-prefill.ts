@@ -39,7 +39,7 @@ const idle = (form: ModelForm | undefined): string | undefined =>
 export const int8Prefill: Saving<Int8PrefillOptions> = {
   name: "int8-prefill",
   group: "precision",
-  summary: "a prompt's matrix products in bytes, on CPUs that support it",
+  summary: "8-bit matrix products for prompts, on CPUs that support them",
   needs: ["tokens in"],
   options,
   unsupported,

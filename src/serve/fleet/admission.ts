@@ -74,7 +74,7 @@ export class Admission {
     return this.#queue.next((key) => this.#running.get(key) ?? 0);
   }
 
-  /** Returns true if the request need no longer wait; for a server in doubt, it waits for the next check. */
+  /** Returns true if the request need no longer wait. If only servers in doubt remain, it waits for the next check. */
   #offer({ tried, key, resolve }: Waiting): boolean {
     const able = this.servers.filter((server) => !server.down && !tried.has(server));
     const [best] = able

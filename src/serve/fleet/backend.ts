@@ -61,7 +61,7 @@ export class Backend {
     this.#failed = 0;
   }
 
-  /** Called when a request breaks off. The server is checked at once, and gets no request until then. */
+  /** Called when a request breaks off. The server is checked at once, and gets no new requests before the check. */
   suspect(): void {
     this.#doubts++;
     this.#pause.abort();

@@ -57,7 +57,7 @@ describe("texts that another Modicum reads", () => {
     expect([refused.status, error.param, error.message]).toEqual([
       400,
       "model",
-      "big runs on servers of OpenAI's API, which has no /v1/classify",
+      "big runs on servers with OpenAI's API, which has no /v1/classify",
     ]);
   });
 });

@@ -62,7 +62,7 @@ class ProxiedRequest {
     const { name, kind } = to.remote.options;
     const size = requestSizeOf(path, input, kind);
     if (!size)
-      throw new HttpError(400, `${name} runs on servers of OpenAI's API, which has no ${path}`, { param: "model" });
+      throw new HttpError(400, `${name} runs on servers with OpenAI's API, which has no ${path}`, { param: "model" });
     this.#forwarded = forwarded(to, path, request, this.#within(size), context.limits, call.key?.terms);
     this.#usage = new RemoteUsage(to.remote, size);
     this.#streams = input["stream"] === true;

@@ -59,7 +59,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
     yield { text: "", tokens: [], finishReason: reason, receipt };
   }
 
-  /** Aborted once the request's time is over, or the server stops. */
+  /** Aborted when the request's time is up or the server stops. */
   #ends(): AbortSignal {
     const { fleet, limits } = this.context;
     return AbortSignal.any([fleet.cut, lateAfter(limits.maxTime, this.call.taken)]);

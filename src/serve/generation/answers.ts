@@ -27,7 +27,7 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly tokenizer: Tokenizer;
   /** The pipeline's answer field, in an answer's first and last piece. */
   readonly shown?: Readonly<Record<string, unknown>>;
-  /** The number of tokens in the plan, which the answer does not include; in the answer's first and last piece. */
+  /** The number of tokens in the plan, which is not part of the answer; set in the answer's first and last piece. */
   readonly planTokens?: number;
   /** If true, a stream sends `shown` in its first event. */
   readonly shownFirst?: boolean;
@@ -127,7 +127,7 @@ export async function wholeAnswers(parts: AsyncGenerator<Part>): Promise<{ choic
     choices[part.choice]!.push(part);
     if (part.receipt) return { choices, receipt: part.receipt };
   }
-  throw new Error("answers ended without their receipt");
+  throw new Error("the answers ended without a receipt");
 }
 
 export const textOf = (parts: readonly Part[]): string => parts.map(({ text }) => text).join("");

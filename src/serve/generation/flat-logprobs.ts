@@ -93,7 +93,7 @@ const lengthOf = (text: string): number => [...text].length;
 const byName = (likeliestFirst: readonly Entry[]): Record<string, number> =>
   Object.fromEntries(likeliestFirst.toReversed().map((it) => [flatName(it), it.logprob]));
 
-/** A token's text, or its bytes if they are not whole characters: different bytes would have the same text. */
+/** A token's text, or its bytes if they are not whole characters, since different bytes could have the same text. */
 function flatName({ token, bytes }: Entry): string {
   if (isUtf8(Uint8Array.from(bytes))) return token;
   return `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;

@@ -57,7 +57,7 @@ export class PooledResources implements Resources {
     return facts;
   }
 
-  /** A role's tokenizer. A remote model's is unknown and no field needs it, so a local model's tokenizer stands in. */
+  /** A role's tokenizer. A remote model's tokenizer is unknown and never needed, so a local model's stands in. */
   async tokenizer(role: string): Promise<Tokenizer> {
     const { chosen } = this.request;
     const here = isRemote(chosen[role]!) ? Object.keys(chosen).find((other) => !isRemote(chosen[other]!))! : role;

@@ -81,7 +81,7 @@ export const formatShape = {
 
 type Formats = z.output<z.ZodObject<typeof formatShape>> & { response_format?: ResponseFormat };
 
-/** Moves other servers' fields for an answer's format into `response_format`. Refuses two formats. */
+/** Moves other servers' fields for an answer's format into `response_format`. Refuses requests with two formats. */
 export function inOneFormat<T extends Formats>(input: T, { addIssue }: z.RefinementCtx) {
   const { json_schema, guided_json, structured_outputs, ...rest } = input;
   const { response_format: own } = rest;

@@ -18,7 +18,7 @@ export const usageSchema = z.object({
 export const billedShape = { usage: usageSchema, receipt: receiptSchema };
 
 /**
- * Tokens outside the answers' text. The receipt's tokens include reasoning but not a plan, whose tokens are added.
+ * Tokens outside the answers' text. The receipt already counts reasoning tokens; plan tokens must be added.
  */
 export interface AsideTokens {
   readonly plan?: number | undefined;

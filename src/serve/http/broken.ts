@@ -33,7 +33,7 @@ export function refuseBroken(server: Server, note: Note): void {
     if (!socket.writable || socket.bytesRead === 0 || !isFree(responses)) return void socket.destroy();
     const fault = refusal(error.code);
     const unread = responses.map(({ req }) => req).find(({ complete }) => !complete);
-    // The handler that reads the request's body then refuses it like any other request.
+    // The handler that is reading the request's body then refuses the request as it would any other.
     if (unread && unread.listenerCount("error") > 0) return void unread.emit("error", fault);
     socket.end(rawResponse(fault));
     setTimeout(() => socket.destroy(), TO_TAKE_IT).unref();

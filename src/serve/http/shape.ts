@@ -48,7 +48,7 @@ function isKey(text: string, end: number): boolean {
   return colon.test(text);
 }
 
-/** The key, if it is already among `keys`, to which it is added. */
+/** The key if it is already among `keys`; otherwise adds it and returns undefined. */
 function again(keys: Set<string> | undefined, quoted: string): string | undefined {
   const key = unquoted(quoted);
   if (keys?.has(key)) return key;

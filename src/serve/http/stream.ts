@@ -9,7 +9,7 @@ export interface NamedEvents extends Events {
   failed(fault: HttpError): object;
 }
 
-/** Called on an error of a stream, and once when it is over. */
+/** Called when an error occurs in a stream, and once when the stream is over. */
 export interface StreamWatcher {
   explain(error: unknown): HttpError;
   end(): void;

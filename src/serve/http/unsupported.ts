@@ -19,7 +19,7 @@ const each = (names: string, neutral: UnsupportedField["neutral"], instead?: str
 
 const FORMAT = "response_format with a JSON schema";
 
-/** Fields of OpenAI's API, vLLM's, llama.cpp's and Ollama's. An endpoint whose schema has such a field reads it. */
+/** Fields of the APIs of OpenAI, vLLM, llama.cpp and Ollama; an endpoint still reads the fields in its own schema. */
 export const unsupported: ReadonlyMap<string, UnsupportedField> = new Map([
   // Fields for an answer's format.
   ...each("grammar guided_regex guided_choice guided_grammar structural_tag regex ebnf", empty, FORMAT),

@@ -22,7 +22,7 @@ const reachableAt = ({ host, allowHosts = [] }: AccessOptions): string | undefin
 /** @throws UserError if other machines can reach the server, there are no keys, and requests without one are not allowed */
 export async function checkBind(keys: KeyStore, options: AccessOptions): Promise<void> {
   const reachable = reachableAt(options);
-  // The keys are read for every address, so that the store remembers whether there were any keys.
+  // The keys are read whatever the address to bind, so that the store remembers whether there were any keys.
   if ((await keys.list()).length > 0 || reachable === undefined || options.allowAnonymous) return;
   throw new UserError(
     `${reachable} can be reached from other machines, and there are no keys; create one with \`modicum keys create\`, or add --allow-anonymous`,
@@ -73,7 +73,7 @@ export class Access {
     return reachableAt(this.options) !== undefined;
   }
 
-  /** Endpoints that need no key answer even if the keys cannot be read. */
+  /** An endpoint that needs no key works even if the keys cannot be read. */
   #open(url: URL, { headers }: Request): Caller {
     if (!headers.has("authorization")) this.#refuseForeign(url);
     return nobody;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseStep } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
 
-/** The terms of a key; absent ones are unlimited. */
+/** The terms of a key. An absent limit does not apply. */
 export const termsSchema = z.strictObject({
   recipe: z
     .array(z.string())

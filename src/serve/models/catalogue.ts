@@ -137,7 +137,7 @@ export class Catalogue {
     return entry ? `${bare}@${entry[1].recipe.join()}` : name;
   }
 
-  /** The default savings of a key's answers: its own, else the server's. */
+  /** The default savings for answers to a key's requests: the key's own, or else the server's. */
   usualFor(terms: Pick<Terms, "recipe"> | undefined): readonly string[] {
     return terms && terms.recipe.length > 0 ? terms.recipe : this.usual;
   }
@@ -166,7 +166,7 @@ export class Catalogue {
 
   /**
    * The models to which a certificate among the server's own default savings does not apply, since it was tuned on
-   * other models here.
+   * another of the server's models.
    */
   async #withoutIt(saving: string): Promise<readonly ServedModel[]> {
     const certificate = this.usual.includes(saving) ? certificateIn(saving) : undefined;
@@ -229,7 +229,7 @@ export class Catalogue {
   /**
    * Checks that the request's recipe was measured on prompts of this form, chat or plain (undefined for token ids).
    * @returns new notices about the recipe for the log
-   * @throws UserError if the recipe was measured on answers to prompts of the other form
+   * @throws UserError if the recipe was measured on prompts of the other form
    */
   checkForm(choice: ModelChoice, form: PromptForm | undefined): string[] {
     const { registered, recipe } = choice;

@@ -27,7 +27,7 @@ export class Memory {
     throw new HttpError(503, message, { code: "no_memory" });
   }
 
-  /** True if the model is in memory, or no request uses the models to unload for it. */
+  /** True if the model is in memory, or no request uses the models that would be unloaded for it. */
   hasRoom(request: ModelRequest): boolean {
     return this.leavingFor(request).every(({ users }) => users === 0);
   }
@@ -84,7 +84,7 @@ export class Memory {
     );
   }
 
-  /** Removes a model, if it is still this copy. */
+  /** Removes this copy of a model, unless another has already replaced it. */
   forget({ name, loading }: HeldModel): void {
     if (this.#held.get(name)?.loading === loading) this.#held.delete(name);
   }

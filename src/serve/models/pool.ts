@@ -58,7 +58,7 @@ export class Pool implements Disposable {
     }
   }
 
-  /** Audits answers under certificates; undefined without audits. */
+  /** Audits answers under certificates; undefined if answers are not audited. */
   get auditor(): Auditor | undefined {
     return this.holding.auditor;
   }

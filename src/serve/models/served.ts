@@ -56,7 +56,7 @@ export const quantOfServed = ({ served: { source, device }, quant }: Pick<ModelC
 
 const forms = new WeakMap<ResolvedModel, Map<Quant, ModelForm>>();
 
-/** The form of a model's weights as it runs here, once it has been loaded. */
+/** The form in which a model's weights run here, once the model has been loaded. */
 export function formOfServed(choice: ModelChoice): ModelForm {
   const { source } = choice.served;
   const form = formIn(source, quantOfServed(choice));

@@ -46,7 +46,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
     }),
     async handle(input, call) {
       const choice = await context.catalogue.choose(input);
-      // An embedding model supports no savings and checks no recipe, so the recipe is checked here.
+      // An embedding model supports no savings and does not check recipes, so the recipe is checked here.
       await checkSavings(choice.served.source, choice.recipe);
       const { embeddings, receipt } = await billed(context, choice, { ...call, body: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.width);

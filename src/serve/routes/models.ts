@@ -45,7 +45,7 @@ export const models = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/models"],
-    summary: "List models with their registered recipes, and which are in memory",
+    summary: "List models with their registered recipes, and show which are in memory",
     scope: "infer",
     output: z.object({ object: z.literal("list"), data: z.array(model) }),
     handle: async () => ({ object: "list", data: await listed(context) }),
@@ -105,7 +105,7 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
   return [...own, ...recipes, ...adapters, ...remote, ...pipelines];
 }
 
-/** A model's kind; absent if its file is missing or damaged by now. */
+/** A model's kind; absent if its file is now missing or damaged. */
 function kindOf(model: ServedModel): { readonly kind?: KindName } {
   try {
     return { kind: kindOfServed(model) };

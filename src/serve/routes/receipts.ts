@@ -12,7 +12,7 @@ const time = z.string().max(40).optional();
 const filter = z.object({
   since: time.describe("only receipts since a date, or within a period such as 2h or 7d"),
   until: time.describe("only receipts before a date, or older than a period such as 2h or 7d"),
-  model: z.string().max(300).optional().describe("only receipts of this model, by its name here"),
+  model: z.string().max(300).optional().describe("only receipts of the model with this name"),
   key: z
     .string()
     .max(100)

@@ -19,7 +19,7 @@ import type { ServerContext } from "../server-context.ts";
 const recipe = z.object({
   name: z.string().describe("the name that requests use as model"),
   recipe: z.array(z.string()).describe("its savings as registered, with every option whose default has changed since"),
-  adapter: z.string().optional().describe("the LoRA adapter of every request: its folder's name"),
+  adapter: z.string().optional().describe("the folder name of the LoRA adapter for every request"),
   evidence: z
     .object({ task: z.string(), metric: z.string(), quality: z.number(), delta: z.number(), flops_saved: z.number() })
     .optional()
@@ -57,7 +57,7 @@ export const addRecipe = ({ catalogue }: ServerContext): Endpoint =>
     scope: "admin",
     input: z.object({
       name: recipeName.describe("the recipe's name, after the model and @"),
-      model: z.string("expected a model's name").max(300).describe("the recipe's model, by its name here"),
+      model: z.string("expected a model's name").max(300).describe("the name of the recipe's model on this server"),
       savings: savingsField.describe("savings, each name or name:key=value,…; an empty list is dense"),
     }),
     output: recipe.extend({
@@ -74,7 +74,7 @@ export const addRecipe = ({ catalogue }: ServerContext): Endpoint =>
     },
   });
 
-/** `DELETE /v1/recipes/{name}`, for a model on offer. */
+/** `DELETE /v1/recipes/{name}`, if the server offers the recipe's model. */
 export const deleteRecipe = ({ catalogue }: ServerContext): Endpoint =>
   endpoint({
     method: "delete",

@@ -7,7 +7,7 @@ import type { ServerContext } from "../server-context.ts";
 const listed = z.object({
   kind: z
     .enum(["saving", "pipeline", "method"])
-    .describe("a saving acts inside a model, a pipeline around models, a method in training"),
+    .describe("a saving acts inside a model, a pipeline around models, and a method in training"),
   name: z.string(),
   group: z.string(),
   summary: z.string(),

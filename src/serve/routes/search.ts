@@ -91,7 +91,7 @@ async function searchIn(
   return await index.searchWith(model, query, { by, top }, terms);
 }
 
-/** The index's embedding model among the server's. @throws HttpError if it is not served */
+/** The index's embedding model, found among this server's models. @throws HttpError if it is not served */
 function embedderOf({ catalogue }: ServerContext, { name, settings }: SearchIndex): ModelChoice {
   const { embedding } = settings;
   if (!embedding) throw new HttpError(400, `the index ${name} has no vectors; search it with bm25`, { param: "by" });

@@ -71,7 +71,7 @@ class RequestTrace implements Trace {
     else this.#below("remote", this.#began, now, { ...usageAttributes(receipt), "server.address": receipt.server });
   }
 
-  /** Records the spans of a local part that ends now, from its receipt's times; the time before was spent waiting. */
+  /** Records the spans of a local part that ends now, from its receipt's times; before them, the part was waiting. */
   #local(receipt: Receipt, now: number): void {
     const { load, encode, prefill, decode } = receipt.ms;
     const decoding = now - decode;

@@ -46,7 +46,7 @@ function messageOf(body: unknown): string {
   return isObject(error) && typeof error["message"] === "string" ? error["message"] : "the server gave no reason";
 }
 
-/** The parts of answers that the console shows. */
+/** The parts of the API's answers that the console shows. */
 export interface ListedModel {
   readonly id: string;
   readonly bytes: number;

@@ -75,7 +75,7 @@ seen("both answers run from an empty cache, drawn by the model's own settings, a
   const receipts = (data as Receipt[]).slice(1);
   expect(receipts.map(({ recipe }) => recipe[0] ?? "dense").sort()).toEqual(["dense", "dense", "lookup", "lookup"]);
   expect(receipts.map(({ tokens }) => tokens.cached)).toEqual([0, 0, 0, 0]);
-  expect((await texts(page, "#chat li"))[0]).toBe("Both answers have the same text, letter by letter.");
+  expect((await texts(page, "#chat li"))[0]).toBe("Both answers have the same text, letter for letter.");
   expect(await texts(page, "#chat figcaption")).toEqual(["Time", "Compute", "Data moved"]);
   for (const unit of [/m?s$/, /FLOP$/, /B$/])
     expect((await texts(page, "#chat .axis span:last-child")).filter((text) => unit.test(text))).toHaveLength(1);

@@ -109,7 +109,7 @@ function ownRecipe(place: 0 | 1, choice: ModelChoice, trial: Trial | undefined):
   return html`<label class="own own-${place}">Your own: savings separated by spaces<input name="${ownField(place)}" value="${value}" placeholder="xattention:threshold=0.9" maxlength="500" autocomplete="off" spellcheck="false"></label>`;
 }
 
-/** Shown until the answer arrives and hides it. */
+/** Shown until the answer arrives, which hides it. */
 export const waiting = (recipe: string): Html =>
   html`<p class="waiting" role="status">Answering with ${recipe} … If the page ends here, the server has stopped.</p>`;
 
@@ -146,7 +146,7 @@ const rowsOf = ({ tokens, flops, bytes, work = {}, ms, estimated }: Receipt): [n
   ...Object.entries(work).flatMap(([name, counter]) => workRow(name, counter)),
   ["Reading the prompt", duration(ms.prefill)],
   ["Writing the answer", duration(ms.decode)],
-  ["With waiting and loading", duration(ms.total)],
+  ["Including waiting and loading", duration(ms.total)],
 ];
 
 /** Kinds of work that dense does not do have no share, so they get no row. */

@@ -16,7 +16,7 @@ function sentences(first: ChatAnswer, second: ChatAnswer): string[] {
   const same = first.text === second.text;
   const saving = [first, second].filter(({ receipt }) => receipt.recipe.length > 0);
   return [
-    same ? "Both answers have the same text, letter by letter." : "The two answers differ.",
+    same ? "Both answers have the same text, letter for letter." : "The two answers differ.",
     ...saving.map(savedInWords),
     timeInWords(first, second),
   ];
@@ -30,7 +30,7 @@ function savedInWords({ recipe, receipt: { flops, bytes } }: ChatAnswer): string
   return `${recipe} moved ${bytesText(bytes.spent)}, ${lessBytes ?? dense}, and computed ${flopsText(flops.spent)}, ${lessFlops ?? dense}.`;
 }
 
-/** `12.3 % less than dense`; undefined for an invisible change. */
+/** `12.3 % less than dense`; undefined for a change too small to show. */
 function changeOf(spent: { readonly dense: number; readonly spent: number }): string | undefined {
   const saved = savedShare(spent);
   if (Math.abs(saved) < 0.0005) return undefined;
@@ -50,7 +50,7 @@ interface Chart {
   readonly title: string;
   readonly write: (amount: number) => string;
   readonly spent: (receipt: Receipt) => number;
-  /** Absent for time, since dense did not run. */
+  /** Absent if the chart shows time, because the dense model was not run. */
   readonly dense?: (receipt: Receipt) => number;
 }
 

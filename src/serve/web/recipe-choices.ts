@@ -13,7 +13,7 @@ export interface ModelChoice {
   readonly savings: readonly RecipeChoice[];
   /** The model's registered recipes, and its pairs and plans; a request names each as its model. */
   readonly named: readonly RecipeChoice[];
-  /** The recipe that is compared with dense at first. */
+  /** The recipe that is compared with dense until the visitor chooses. */
   readonly preferred: string;
 }
 

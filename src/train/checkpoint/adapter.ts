@@ -127,7 +127,7 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
   return tensors;
 }
 
-/** Maps each of PEFT's rows to the matrix's own row. */
+/** Maps each row in PEFT's order to its row in the matrix's own order. */
 function rowsInModule(name: string, { layout, factors }: WritableAdapter): Int32Array {
   const { outputs } = factors.get(name)!;
   const rows = new Int32Array(outputs);

@@ -114,7 +114,7 @@ export interface TrainingData {
 
 /** Samples that are dropped or cut. */
 export interface DropCounts {
-  /** The number of dropped samples longer than a row. */
+  /** The number of samples dropped because they are longer than a row. */
   readonly long: number;
   /** The number of dropped samples without a label, such as a chat without an answer. */
   readonly unlabelled: number;

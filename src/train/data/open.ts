@@ -32,7 +32,7 @@ export interface DataOptions {
   readonly labels: LabelRule;
   /** The treatment of samples longer than a row; by default, they are dropped. */
   readonly excessLengthStrategy?: TrainOptions["excessLengthStrategy"];
-  /** How the encoder reads texts; undefined for language models. */
+  /** The way the encoder reads texts; undefined for language models. */
   readonly reading?: TextReading | undefined;
   /** The method's own readers of samples, for language models. */
   readonly readers?: SampleReaders | undefined;

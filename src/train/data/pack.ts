@@ -77,7 +77,7 @@ class Rooms {
     this.#rowsByRoom = Array.from({ length: tokens + 1 }, () => []);
   }
 
-  /** Takes `length` positions in the fullest row with enough room, or in a new row; returns the row's index. */
+  /** Reserves `length` positions in the fullest row with enough room, or in a new row; returns the row's index. */
   take(length: number): number {
     let room = length;
     while (room <= this.tokens && this.#rowsByRoom[room]!.length === 0) room++;

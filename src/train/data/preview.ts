@@ -21,7 +21,7 @@ export function previewOf({ training, head }: Pick<RunData, "training" | "head">
   return [...batch.labels.subarray(0, SHOWN)].map((label, row) => `${rowText(row)} → ${target(label)}`);
 }
 
-/** A sample's tokens, and whether each counts in the loss. */
+/** A sample's tokens; `trained` is true if the token counts in the loss. */
 type PreviewTokens = readonly { readonly id: number; readonly trained: boolean }[];
 
 const rowOf = (values: Int32Array, row: number, { tokens }: Batch): Int32Array =>

@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 import type { TextHeadKind } from "../heads/settings.ts";
 import type { DataRecord, PlacedRecord } from "./records.ts";
 
-/** How an encoder reads texts. */
+/** The way an encoder reads texts. */
 export interface TextReading {
   /** The head to train; if undefined, the first record determines it. */
   readonly head: TextHeadKind | undefined;

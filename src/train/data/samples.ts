@@ -38,10 +38,10 @@ export type ListReader = (record: RankedRecord | ListRecord) => Sample;
 /** Reads a question about a picture as a sample. */
 export type SeenReader = (record: SeenRecord) => Sample;
 
-/** Makes a sample of a text's tokens, some of them `labelled`. */
+/** Makes a sample from a text's tokens, some of which are `labelled`. */
 export type Arrange = (ids: readonly number[], labelled: readonly boolean[]) => Sample;
 
-/** Which tokens are labels: `answers`: completions and assistants' turns; `all`: every token. */
+/** The tokens that are labels: for `answers`, completions and assistants' turns; for `all`, every token. */
 export type LabelRule = "answers" | "all";
 
 /** A method's own readers of samples. */
@@ -128,7 +128,7 @@ function partsOf(record: DataRecord, tokenizer: Tokenizer): SampleParts {
   }
 }
 
-/** A prompt and its completion are encoded separately, as at generation. */
+/** A prompt and its completion are encoded separately, as in generation. */
 function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {
   const segment = (text: string, labelled: boolean): LabelledSegment & Segment => ({ text, special: false, labelled });
   return "text" in record

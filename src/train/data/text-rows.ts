@@ -21,7 +21,7 @@ export interface TextSample {
   readonly label?: number;
 }
 
-/** Samples of a head over whole texts. */
+/** Samples for a head over whole texts. */
 export interface TextSamples {
   readonly head: TextHeadSettings;
   readonly samples: readonly TextSample[];

@@ -1,9 +1,9 @@
 import { alphabet } from "../../weights/tokenizer/alphabet.ts";
 import type { TokenizerFiles } from "../../weights/tokenizer/files.ts";
 
-/** Ends a text. */
+/** The token that ends a text. */
 const END = "<|endoftext|>";
-/** Begins a text. */
+/** The token that begins a text. */
 const START = "<|startoftext|>";
 
 /**

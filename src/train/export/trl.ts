@@ -97,7 +97,7 @@ async function trainedNames(checkpoint: Checkpoint, { store }: Subject): Promise
   return entries.map((stored) => (typeof stored === "string" ? stored : stored.name));
 }
 
-/** The base that transformers opens: a repository on the hub, or a folder; undefined for a GGUF. */
+/** The base that transformers opens: a repository on the hub, or a folder; undefined for a GGUF file. */
 function placeOf({ name, checkpoint: { config } }: Base): string | undefined {
   if (config.kind === "gguf") return undefined;
   return /^hf:([^@:]+)$/.exec(name)?.[1] ?? path.resolve(path.dirname(config.path));

@@ -21,7 +21,7 @@ export interface Unit {
 export interface TrainedUnits {
   readonly units: readonly Unit[];
   readonly lowest: number;
-  /** The units' share of the squared norm of all gradients. */
+  /** The trained units' share of the squared norm of all gradients. */
   readonly retained: number;
 }
 

@@ -36,7 +36,7 @@ export function frozenBy(
   checkMask(file, mask, tensors);
   if (Object.values(mask.tensors).every(({ frozen }) => frozen))
     throw new UserError(`${file}: the mask freezes every tensor; nothing is left to train`);
-  // A new head is not in any mask.
+  // A new head is in no mask, and so it is not frozen.
   return (name) => mask.tensors[name]?.frozen ?? false;
 }
 

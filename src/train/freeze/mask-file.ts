@@ -15,7 +15,7 @@ const tensor = z.strictObject({
 const schema = z.strictObject({
   version: z.literal(1),
   model: z.strictObject({ name: z.string(), sha256 }),
-  /** Absent for masks that were not learned. */
+  /** Absent if the mask was not learned. */
   learned: z.strictObject({ options: guardOptions, data: sha256 }).optional(),
   tensors: z.record(z.string(), tensor),
 });

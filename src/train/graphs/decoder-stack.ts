@@ -17,7 +17,7 @@ export class DecoderStack implements Stack {
 
   constructor(
     protected readonly decoder: Decoder,
-    /** An active saving. */
+    /** The masks of the active saving, if there is one. */
     private readonly saving?: SavingMasks,
   ) {}
 
@@ -90,7 +90,7 @@ export class DecoderStack implements Stack {
     return this.decoder.config.denoiser ? { ...shape, packed: true, prefixed: true } : shape;
   }
 
-  /** For models with learned positions, `lengths` hold length − 1. */
+  /** For models with learned positions, `lengths` holds each row's length − 1. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>> {
     const { rows, tokens, ids, documents } = batch;
     const prefix = this.decoder.config.denoiser ? new Int32Array(ids.length).fill(1) : batch.prefix;

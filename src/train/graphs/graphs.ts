@@ -33,7 +33,7 @@ export interface Trainee {
 /** Losses at layers before the last. The shares divide each label's loss among the heads. */
 export interface ExitLosses {
   readonly at: readonly ExitLoss[];
-  /** The last layer's share. */
+  /** The last layer's share of each label's loss. */
   readonly last: number;
 }
 

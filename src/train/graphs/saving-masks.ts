@@ -34,7 +34,7 @@ export class SavingMasks {
   }
 
   /**
-   * The share of a layer's neurons that runs for tokens marked 1 in `some` i64 [rows, tokens]; undefined if all run.
+   * The share of a layer's neurons that run for tokens marked 1 in `some` i64 [rows, tokens]; undefined if all run.
    */
   neurons(
     g: Graph,
@@ -71,7 +71,7 @@ export class SavingMasks {
 
 const nameOf = (mask: number): string => `hidden:${mask}`;
 
-/** A graph input that several layers may read, created by the first. */
+/** A graph input that several layers may read; the first of them creates it. */
 const inputOf = (g: Graph, name: string, dtype: DType, shape: readonly number[]): Tensor =>
   g.inputs.find((port) => port.name === name)?.tensor ?? g.input(name, dtype, shape);
 

@@ -2,7 +2,7 @@ import type { Dim, Graph, Tensor } from "../../graph/index.ts";
 import type { DType } from "../../graph/tensor.ts";
 import type { Batch } from "../data/batch.ts";
 
-/** The shape of batches: maximum sizes, and how rows are laid out. */
+/** The shape of batches: maximum sizes, and the layout of rows. */
 export interface Shape {
   readonly rows: number;
   readonly tokens: number;

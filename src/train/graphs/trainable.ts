@@ -1,7 +1,7 @@
 import type { ConstantData, Graph, Tensor } from "../../graph/index.ts";
 import type { Sizes, WeightSource } from "../../weights/weight-source.ts";
 
-/** A graph input bound to concatenated parameters, named canonically. */
+/** A graph input bound to concatenated parameters, with a canonical name. */
 export interface WeightInput {
   /** The input's name, the same in every layer. */
   readonly input: string;

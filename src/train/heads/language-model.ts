@@ -5,9 +5,9 @@ import type { Batch } from "../data/batch.ts";
 import type { Head, HeadLoss, HeadPrograms, HeadScores, HeadTensors, Objective } from "./objective.ts";
 import { TokenRows } from "./token-rows.ts";
 
-/** How many rows of the stream the head reads at once: a whole batch's logits would be the largest tensor of a step. */
+/** Limits on the rows that the head reads at once: a whole batch's logits would be the largest tensor of a step. */
 const LOSS_ROWS = { least: 128, most: 2048 } as const;
-/** A number of logits that takes little memory compared with a step's other tensors. */
+/** A number of logits small enough to take little memory compared with a step's other tensors. */
 const FEW_LOGITS = 2 ** 22;
 
 /** Scores the next token with a decoder at labelled positions `x` [1, n, hidden]. */

@@ -64,7 +64,7 @@ export interface Method<O = unknown> {
    * `stages` rejects other options itself.
    */
   readonly reads?: readonly (keyof TrainOptions)[];
-  /** For methods whose models no lab task can score: the reason, and what to judge those models by instead. */
+  /** For methods whose models no lab task can score: the reason, and another way to judge these models. */
   readonly unscored?: string;
   /** Changes the model that a run has written to its folder. @throws UserError */
   finish?(options: O, folder: string): Promise<void>;
@@ -94,11 +94,11 @@ export interface FittedOptions {
 /** Special tokens that a method adds. */
 export interface NewTokens {
   readonly names: readonly string[];
-  /** Existing special tokens whose rows the first new tokens take over, in this order; the rest get new rows. */
+  /** Existing special tokens whose rows the first new tokens take over, in this order; any others get new rows. */
   readonly inPlaceOf?: readonly string[];
 }
 
-/** A run, as known while its data are opened. */
+/** A run while its data are opened. */
 export interface DataHost {
   readonly options: TrainOptions;
   readonly tokenizer: Tokenizer;
@@ -106,7 +106,7 @@ export interface DataHost {
   readonly denoiser: DenoiserConfig | undefined;
 }
 
-/** A run, as known before its first step, or before its state is restored. */
+/** A run before its first step, or before its state is restored. */
 export interface MethodHost {
   readonly options: TrainOptions;
   readonly subject: AnySubject;

@@ -2,7 +2,7 @@
 const lines = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#8b5fbf", "#808080"];
 const dashes = ["none", "7 3", "2 3"];
 
-/** The line of a run; after eight runs, the colours repeat, dashed. */
+/** The line style of a run; after eight runs, the colours repeat with dashed lines. */
 export const lineOf = (run: number): { stroke: string; dash: string } => ({
   stroke: lines[run % lines.length]!,
   dash: dashes[Math.floor(run / lines.length) % dashes.length]!,

@@ -7,7 +7,7 @@ export interface Curve {
   /** The run's index in the legend. */
   readonly run: number;
   readonly points: readonly Point[];
-  /** True for thin lines, for training's many values; evaluations' few values get thick lines. */
+  /** True for thin lines, which training's many values need; evaluations' few values get thick lines. */
   readonly thin: boolean;
 }
 

@@ -45,7 +45,7 @@ const isRunning = ({ receipt }: TrainedRun): boolean => receipt === undefined;
 /** A step's tokens divided by its time, including evaluation. */
 const tokensPerSecond: Figure = ({ tokens, ms }, before) => (1000 * (tokens - (before?.tokens ?? 0))) / ms;
 
-/** The number of last steps whose mean time predicts the remaining time. */
+/** The number of most recent steps, whose mean time predicts the remaining time. */
 const RECENT = 50;
 
 /** A sentence on a run's step, loss, speed and remaining time. */

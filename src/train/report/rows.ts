@@ -22,7 +22,7 @@ const rowOf = (
   endings[ended],
 ];
 
-/** How a run ended, as text. */
+/** The ways in which a run ends, as text. */
 const endings: Readonly<Record<TrainingSummary["ended"], string>> = {
   steps: "all steps",
   patience: "early",

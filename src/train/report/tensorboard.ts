@@ -9,7 +9,7 @@ import type { StepReport } from "../session/run.ts";
 /** Field numbers in TensorBoard's protocol buffers. */
 const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
 const VALUE = { tag: 1, simpleValue: 2 } as const;
-/** The field number of `Summary.value` and of `SessionLog.status`. */
+/** The field number both of `Summary.value` and of `SessionLog.status`. */
 const FIRST = 1;
 const START = 1;
 

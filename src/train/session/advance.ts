@@ -70,7 +70,7 @@ export class Advance {
     await writeJson(optionsFile(out), options);
   }
 
-  /** Reports the estimate, then how much of the run is done. */
+  /** Reports the estimate, then the part of the run that is done. */
   async #open(run: TrainingRun, until: number): Promise<void> {
     const { stage, done, counters } = run;
     const before = this.work;
@@ -94,7 +94,7 @@ export class Advance {
     };
     while (!this.signal?.aborted && (run.trained || (!run.ended && before.steps + run.done < until))) {
       const report = await run.step().catch(async (error: unknown) => {
-        // A UserError, such as a failing reward, occurs before the step's update.
+        // A UserError, such as for a failing reward, is thrown before the step's update.
         const resumable = error instanceof UserError && run.done > 0;
         if (run.trained || resumable) await save();
         if (resumable)

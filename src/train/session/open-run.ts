@@ -151,7 +151,7 @@ async function subjectOf(
     : await oldSubject(options, base.checkpoint, base.extended);
 }
 
-/** Replaces a subject's heads and losses by the method's. @throws UserError */
+/** Replaces a subject's heads and losses with the method's own. @throws UserError */
 function withHeads(chosen: ChosenMethod | undefined, subject: Subject, options: TrainOptions): Subject {
   const { trainee } = subject;
   const objective = chosen?.method.objective?.(chosen.options, trainee.objective);

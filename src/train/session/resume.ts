@@ -11,7 +11,7 @@ import type { Session } from "./session.ts";
 /** Options that determine which parameters a state has. */
 const SHAPING =
   /^(method(\.\S+)?|model|head|architecture(\.\S+)?|tokenizer|train|freeze\w*|lora\.(rank|targets|use_dora|modules_to_save)|optimizer\.name|keepBest|ema): /;
-/** Options that determine what trained values mean. */
+/** Options that determine the meaning of trained values. */
 const MEANING = /^(model|architecture(\.\S+)?|train|freeze\w*|lora\.\S+): /;
 
 const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
@@ -43,7 +43,7 @@ export function checkState(session: Session, state: KeptState, hash: string): st
 
 /**
  * Loads a subject's weights from another run's folder, or from an adapter's folder. @throws UserError if the folder
- * contains neither, or other parameters
+ * contains neither, or its parameters differ
  */
 export function startFrom(subject: AnySubject, options: TrainOptions, folder: string): void {
   const state = latestState(folder);

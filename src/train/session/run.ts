@@ -12,7 +12,7 @@ import type { Stage, StepResult } from "./stage.ts";
 export interface StepReport extends StepResult, Evaluation {
   /** The name of the step's stage, if the run has several stages. */
   readonly stage?: string;
-  /** Counted from 1. */
+  /** The step's number, counted from 1. */
   readonly step: number;
   readonly steps: number;
   /** The number of tokens in all steps so far, without padding. */
@@ -95,7 +95,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return { ...this.stage.states, ...(best && { best }), ...(ema && { ema }) };
   }
 
-  /** Why the run has ended: all steps are done, or the measure `best` stopped improving. */
+  /** The reason why the run has ended: all steps are done, or the measure `best` stopped improving. */
   get ended(): "steps" | "patience" | undefined {
     if (this.done >= this.stage.steps) return "steps";
     const { patience } = this.options;
@@ -174,7 +174,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return better;
   }
 
-  /** Loads the best evaluation's weights, else the averaged weights, if the run keeps them. */
+  /** Loads the weights of the best evaluation, or else the averaged weights, if the run keeps either. */
   useBest(): void {
     if (this.#ema) this.#values.set(this.#ema);
     if (this.#best && !Number.isNaN(this.counters.bestMeasure)) this.#values.set(this.#best);

@@ -43,7 +43,7 @@ export interface TrainResult {
   readonly model?: string;
   readonly head: SubjectKind;
   readonly steps: number;
-  /** Why the run ended: all steps were done, or evaluations stopped improving for as long as `patience` allows. */
+  /** The reason why the run ended: all steps were done, or nothing improved for as long as `patience` allows. */
   readonly ended: "steps" | "patience";
   readonly tokens: number;
   /** The number of samples in all steps, with repetitions. */
@@ -53,7 +53,7 @@ export interface TrainResult {
    * the last step's loss).
    */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
-  /** True if `best` is a held-out loss; `first` and `last` are training losses. */
+  /** True if `best` is a held-out loss; `first` and `last` are always training losses. */
   readonly heldOut: boolean;
   /** Each lab task's metric for the written weights. */
   readonly tasks?: Readonly<Record<string, number>>;

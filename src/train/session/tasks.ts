@@ -1,7 +1,7 @@
 import type { Quant } from "../../weights/prepared/quant.ts";
 import type { TrainOptions } from "../options.ts";
 
-/** The model in training, written to disk in a form that opens like any model. */
+/** The model in training, written to disk in a form that opens like any other model. */
 export interface WrittenModel {
   /** The folder of a model, an adapter, or a saving's files. */
   readonly folder: string;

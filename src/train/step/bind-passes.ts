@@ -24,7 +24,7 @@ interface BoundPart {
 
 /** A program and its tensors, bound anew for each part of a new size. */
 class Run {
-  /** One per part. */
+  /** The bound program of each part, by the part's index. */
   readonly #bound: BoundPart[] = [];
 
   constructor(

@@ -3,7 +3,7 @@ import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-/** The number of elements summed in float32; the partial sums are added in float64. */
+/** The number of elements summed at a time in float32; these partial sums are added in float64. */
 const ROW = 4096;
 
 /** Computes the norm of the gradient of all trained parameters. */

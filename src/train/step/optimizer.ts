@@ -21,7 +21,7 @@ const SLICE = 262_144;
 
 /** The numbers that change from step to step. */
 interface Step {
-  /** Counted from 1. */
+  /** The update's number, counted from 1. */
   readonly count: number;
   readonly rate: number;
   /** The factor by which clipping multiplies the gradient. */
@@ -159,7 +159,7 @@ function traceRule(rule: Rule): Graph {
   return g;
 }
 
-/** Splits a span into stretches of adjacent parameters with equal factors. */
+/** Splits a span into stretches of adjacent parameters that have the same factor. */
 function byFactor(parameters: readonly Parameter[], { offset, elements }: Span, factorOf: FactorOf) {
   const end = offset + elements;
   const within = parameters.filter((parameter) => parameter.offset >= offset && parameter.offset < end);

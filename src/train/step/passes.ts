@@ -23,7 +23,7 @@ interface ExitHead extends Omit<ExitLoss, "objective"> {
   readonly head: Head;
 }
 
-/** The batch's place in a step of a single batch. */
+/** The place of a batch that is the only one of its step. */
 const ALONE: StepTerms = { before: 0, scale: 1 };
 
 /** A placeholder shape, for graphs that do not depend on it. */
@@ -50,9 +50,9 @@ export function placedWeights(trainee: Trainee): PlacedWeights[] {
 export const weightsOf = (trainee: Trainee): JoinedTensors[] => placedWeights(trainee).map(({ joined }) => joined);
 
 /**
- * Runs batches forward and backward. Each layer's intermediate results are stored for the backward pass; with
- * `recompute`, only its input is stored, and the layer runs again. Below the first trained layer, nothing is stored and
- * nothing runs backward.
+ * Runs batches forward and backward. Each layer stores its intermediate results for the backward pass; with
+ * `recompute`, it stores only its input and runs again. Layers below the first trained layer store nothing and do not
+ * run backward.
  */
 export class Passes implements Disposable {
   #forwards: Spent = { flops: 0, bytes: 0 };

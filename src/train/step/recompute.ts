@@ -13,7 +13,7 @@ const SHARE = 0.5;
 /** The number of extra buffers per trained parameter: one for its gradient, two for AdamW's moments. */
 const STATES = 3;
 
-/** True to recompute layers in the backward pass; with `auto`, if their results would not fit in memory. */
+/** True to recompute layers in the backward pass; with `auto`, if their stored results would not fit in memory. */
 export function recomputes(
   option: TrainOptions["recompute"],
   { trainee, store }: { readonly trainee: Trainee; readonly store: ParameterStore },

@@ -163,7 +163,7 @@ export class StepBuffers implements Disposable {
     return () => Object.fromEntries(buffers.flatMap(views));
   }
 
-  /** The batch's tensors for the head; the same views for batches of the same sizes. */
+  /** The batch's tensors for the head; batches of the same sizes get the same views. */
   get last(): HeadTensors {
     if (!this.#last) throw new Error("no batch has been loaded");
     return this.#last;

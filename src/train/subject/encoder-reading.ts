@@ -16,7 +16,7 @@ export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
 }
 
 /**
- * How an encoder reads texts, in training as in serving; undefined for decoders.
+ * The way an encoder reads texts, in training as in serving; undefined for decoders.
  * @throws UserError if the options' head does not fit the model
  */
 export async function readingOf(

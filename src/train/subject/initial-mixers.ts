@@ -27,7 +27,7 @@ interface Filling {
   readonly random: () => number;
 }
 
-/** Returns a function that draws each element of a part. */
+/** Returns a function that draws a part's element at an index. */
 function fillOf(part: string, { store, parameter, layer, layers, random }: Filling): (index: number) => number {
   const size = (name: string, axis: number) => store.parameter(`${layer}.${name}`).shape[axis]!;
   const uniform = (inputs: number, factor = 1) => {

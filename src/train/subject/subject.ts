@@ -35,7 +35,7 @@ export interface Base {
   readonly tokenizer: Tokenizer;
   /** The folder of the model's prepared weights. */
   readonly prepared: string;
-  /** A downloaded model's hash in hex, which was checked after the download. */
+  /** The hash, in hex, of a downloaded model; it was checked after the download. */
   readonly sha256?: string;
   /** Set if missing tokens were added to the model. */
   readonly extended?: Extension;
@@ -57,7 +57,7 @@ export interface Extension {
   readonly rows: number;
 }
 
-/** A model in training: its graphs, its parameters, and how to write it. */
+/** A model in training: its graphs, its parameters, and the functions that write it. */
 export interface Subject extends Disposable {
   readonly trainee: Trainee;
   readonly store: ParameterStore;
@@ -120,7 +120,7 @@ export async function denoiserOf(options: TrainOptions, base: Base | undefined):
   return (await decoderArchitecture(checkpoint)).configure(checkpoint.config).denoiser;
 }
 
-/** A new model's configuration. @throws UserError if it names no architecture */
+/** A new model's configuration. @throws UserError if the options name no architecture */
 export function configOf(
   { architecture }: TrainOptions,
   vocabulary: number,

@@ -8,7 +8,7 @@ export interface Early {
   readonly loss: number;
   /** The median gradient norm before clipping. */
   readonly norm: number;
-  /** Why the run is ranked last: its loss did not fall, or its held-out loss rose. */
+  /** The reason why the run is ranked last: its loss did not fall, or its held-out loss rose. */
   readonly fault?: "flat" | "worse";
 }
 

@@ -5,7 +5,7 @@ import { LEAST_STEPS, type ScreenOptions } from "./screen-options.ts";
 export interface Rung {
   /** The completed share of each run's steps. */
   readonly share: number;
-  /** The number of runs that continue. */
+  /** The number of runs that continue after the rung. */
   readonly keep: number;
 }
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 /** The minimum number of steps that every run takes before runs are compared. */
 export const LEAST_STEPS = 20;
 
-/** How a sweep stops runs early. */
+/** Options for stopping a sweep's runs early. */
 export const screenFields = z.strictObject({
   mode: z
     .enum(["halving", "paper", "report", "off"])

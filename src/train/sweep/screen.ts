@@ -38,7 +38,7 @@ export function measured(run: WatchedRun, share: number, { best, tasks }: Measur
 /** A run ranked by the rule of arXiv 2412.13337. */
 export interface RankedRun extends Early {
   readonly out: string;
-  /** The weighted sum of the run's ranks, lower is better; null if the run has a fault. */
+  /** The weighted sum of the run's ranks (lower is better); null if the run has a fault. */
   readonly score: number | null;
 }
 
@@ -73,7 +73,7 @@ export function survivors(
   return runs.toSorted((a, b) => compare(measures.get(a)!, measures.get(b)!)).slice(0, keep);
 }
 
-/** Checks that a rung can compare runs. @throws UserError if no run has been measured by then */
+/** Checks that a rung can compare runs. @throws UserError if no run has been measured by that rung */
 export function checkMeasured(runs: readonly WatchedRun[], { share }: Rung, measure: Measure): void {
   if (runs.length === 0 || runs.some((run) => measured(run, share, measure) !== undefined)) return;
   const step = stepAt(share, runs[0]!.steps);

@@ -63,7 +63,7 @@ function billOf({ out, steps, done }: WatchedRun): Bill {
   return { spent, whole: ran === 0 ? 0 : (spent * steps) / ran };
 }
 
-/** Correlations over completed runs; if positive, the figure predicts a better run, with a lower measure. */
+/** Correlations over completed runs; a positive one means that the figure predicts a better (lower) measure. */
 function agreementOf(
   ranking: readonly RankedRun[],
   runs: readonly WatchedRun[],
@@ -85,7 +85,7 @@ function agreementOf(
   };
 }
 
-/** Why a run was stopped at a rung. */
+/** The reason why a run was stopped at a rung. */
 export function reasonOf(run: WatchedRun, { share }: Rung, { mode }: ScreenOptions, measure: Measure): string {
   const at = `screened out at step ${stepAt(share, run.steps)} of ${run.steps}`;
   if (mode === "paper") return `${at} by its early loss and gradient norm`;

@@ -29,7 +29,7 @@ export interface Around {
 /** A run's options, its folder, and its target step. */
 export interface RunPart {
   readonly options: TrainOptions;
-  /** The folder; an existing run in it continues. */
+  /** The run's folder; a run that it already contains continues. */
   readonly out: string;
   /** The step to stop at; by default, the run's last step. */
   readonly until?: number;
@@ -57,7 +57,7 @@ export async function advanceRun(
 
 /** A run of a sweep: its folder and its progress. */
 export class SweepRun {
-  /** Why the run cannot continue, such as a loss that is not finite. */
+  /** The reason why the run cannot continue, such as a loss that is not finite. */
   fault: string | undefined;
 
   constructor(

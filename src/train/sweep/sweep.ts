@@ -19,7 +19,7 @@ export interface SweepResult extends TrainingReport {
   readonly out: string;
   /** Runs that were screened out, and runs whose loss or gradient was not finite. */
   readonly stopped: readonly StoppedRun[];
-  /** Absent without a screen. */
+  /** Absent if the sweep has no screen. */
   readonly screen?: ScreenReport;
 }
 

@@ -7,7 +7,7 @@ import { recordsIn, type SeenRecord } from "../data/records.ts";
 import { framed, type Sample, shifted } from "../data/samples.ts";
 import type { DataFile } from "../data/source.ts";
 
-/** How many pictures are decoded at the same time. */
+/** The number of pictures decoded at the same time. */
 const AT_ONCE = 16;
 
 /** The paths of all pictures in data files. @throws UserError */

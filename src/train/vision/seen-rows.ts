@@ -82,7 +82,7 @@ function sampleOf(record: SeenRecord, image: SeenImage, tokenizer: Tokenizer, { 
   };
 }
 
-/** A token, and whether it is a label. */
+/** A token; `label` is true if it is a label. */
 interface RowToken {
   readonly id: number;
   readonly label: boolean;

@@ -16,7 +16,7 @@ const HIDDEN = -1e9;
 class SeenStack extends DecoderStack {
   constructor(
     decoder: Decoder,
-    /** How many of the first layers are followed by an added image term. */
+    /** The number of layers, from the first, that are followed by an added image term. */
     private readonly adding: number,
     saving?: SavingMasks,
   ) {

@@ -20,7 +20,7 @@ export const seesImages = (checkpoint: Checkpoint): boolean =>
 /** True if the image encoder is trained with its decoder. A frozen encoder reads the images before the first step. */
 type Sight = "trained" | "frozen";
 
-/** How a run's model reads images; undefined if it does not. @throws UserError for a model that cannot be trained */
+/** The way a run's model reads images; undefined if it reads none. @throws UserError if the model cannot be trained */
 export async function sightOf(
   { lora, data = [] }: Partial<Pick<TrainOptions, "lora" | "data">>,
   checkpoint: Checkpoint,

@@ -27,7 +27,7 @@ export interface WholeBatch {
   readonly samples: number;
 }
 
-/** The data, batches and evaluation of such a model. */
+/** The data, batches and evaluation of a `WholeModel`. */
 export interface WholeData {
   /** SHA-256 of the data. */
   readonly hash: string;

@@ -48,12 +48,12 @@ export class Postgres {
     return new Postgres(place, kind, pool);
   }
 
-  /** Runs a query, with `values` for `$1`, `$2` …, and returns its rows. @throws the kind's fault */
+  /** Returns a query's rows, with `values` for `$1`, `$2` …. @throws `kind.fault`'s error if the server fails */
   async rows<R extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<R[]> {
     return this.#guarded(async () => (await this.pool.query<R>(text, [...values])).rows);
   }
 
-  /** Runs `action` as one transaction on one connection. @throws the kind's fault */
+  /** Runs `action` as one transaction on one connection. @throws `kind.fault`'s error if the server fails */
   async transaction<T>(action: (client: PoolClient) => Promise<T>, begin = "BEGIN"): Promise<T> {
     return this.#guarded(async () => {
       const client = await this.pool.connect();

@@ -29,7 +29,7 @@ export function bet({ wealth, last, count }: Wealth, loss: number, type: LossTyp
 
 /** The share of the wealth that is bet, from earlier losses only. */
 function stakeOf(last: readonly number[], type: LossType, risk: number): number {
-  // Until the window is full, one imaginary loss of ½ with variance ¼ counts.
+  // Until the window is full, one imaginary loss of ½ with variance ¼ is added.
   const [n, sum, spread] = last.length < WINDOW ? [last.length + 1, 0.5, 0.25] : [last.length, 0, 0];
   const mean = (sum + last.reduce((total, loss) => total + loss, 0)) / n;
   const variance = (spread + last.reduce((total, loss) => total + (loss - mean) ** 2, 0)) / n;

@@ -8,7 +8,7 @@ export type CombinationType = (typeof combinationTypes)[number];
 /** The rule by which TIES elects a sign: the sum of the values, or the number of values of each sign. */
 export const signMethods = ["total", "frequency"] as const;
 
-/** Returns whether DARE keeps the adapter's value at an index. */
+/** True if DARE keeps the adapter's value at an index. */
 export type Mask = (place: MaskPlace) => (index: number) => boolean;
 
 /** Identifies one factor of one adapter. */
@@ -99,7 +99,7 @@ function pruned(values: Float32Array, { type, mask }: Combination, place: MaskPl
   return values.map((value, i) => (isKept(i) ? value / density : 0));
 }
 
-/** Keeps the `count` values of the largest magnitude (the earlier of equal ones) and sets the rest to 0. */
+/** Keeps the `count` values of largest magnitude (the earlier of equal ones) and sets the rest to 0. */
 function largest(values: Float32Array, count: number): Float32Array {
   const order = Uint32Array.from(values.keys()).sort((i, j) => Math.abs(values[j]!) - Math.abs(values[i]!) || i - j);
   const out = new Float32Array(values.length);

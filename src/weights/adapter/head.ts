@@ -22,7 +22,7 @@ export interface HeadModules {
 }
 
 /**
- * Replaces a checkpoint's head by an adapter's trained head (PEFT's `modules_to_save`). A checkpoint without a head
+ * Replaces a checkpoint's head with an adapter's trained head (PEFT's `modules_to_save`). A checkpoint without a head
  * becomes a classifier with as many labels as the new head has outputs.
  */
 export function withHead(base: Checkpoint, lora: Lora, { classifier }: HeadModules): Checkpoint {
@@ -44,7 +44,7 @@ export function withHead(base: Checkpoint, lora: Lora, { classifier }: HeadModul
   };
 }
 
-/** @throws UserError if a decoder's saved module is not in the base, such as a tied head, or has another shape */
+/** @throws UserError if a decoder's saved module is not in the base, such as a tied head, or has a different shape */
 function requireSame({ tensors, path }: Checkpoint, lora: Lora, own: ReadonlyMap<string, SafeTensor>): void {
   const problems = [...own].flatMap(([name, { shape }]) => {
     const has = tensors.get(name)?.shape;
@@ -54,7 +54,7 @@ function requireSame({ tensors, path }: Checkpoint, lora: Lora, own: ReadonlyMap
   if (problems.length > 0) throw doesNotFit(lora, path, problems);
 }
 
-/** Gives tensors the names in the classifier's class if a base model's file has shorter ones. */
+/** Gives tensors their names in the classifier's class if the base model's file uses shorter names. */
 export function underClassNames(whole: Checkpoint, lora: Lora, { classifier }: HeadModules): Checkpoint {
   const { prefix = "" } = classifier ?? {};
   if (lora.head.size === 0 || [...whole.tensors.keys()].some((name) => name.startsWith(prefix))) return whole;

@@ -93,7 +93,7 @@ export class LoraLayers {
     return undefined;
   }
 
-  /** Combines all pieces into one product down and one up; each piece uses its own ranks. */
+  /** Combines all pieces into one factor down and one up, in which each piece has its own ranks. */
   #stacked(pieces: readonly Piece[], inputs: number, outputs: number): LoraLayer {
     const rank = pieces.reduce((sum, { update }) => sum + update.rank, 0);
     const down = new Float32Array(inputs * rank);

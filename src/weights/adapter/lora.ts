@@ -50,8 +50,8 @@ export interface Lora {
 /**
  * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`. `head` names the
  * modules that it may replace entirely.
- * @throws UserError if a file is missing or malformed, or the adapter is not a plain LoRA or DoRA (trained biases,
- * other modules saved whole)
+ * @throws UserError if a file is missing or malformed, or the adapter is not a plain LoRA or DoRA (it has trained
+ * biases, or other modules saved whole)
  */
 export function openLora(folder: string, head: readonly string[] = []): Lora {
   const { config, weights, settings, tensors } = readAdapter(folder);
@@ -111,7 +111,7 @@ const SIMPLE_PATTERN = /^(?:[\w.|^$()*+?:-]|\\[dw.])+$/;
 const REPEATED_GROUP = /\)[*+?]/;
 
 /**
- * Reads PEFT's `alpha_pattern`: alphas for modules whose name, or its end after a dot, matches a regular expression.
+ * Reads PEFT's `alpha_pattern`: alphas for modules whose names, or their ends after a dot, match a regular expression.
  * The first match wins; undefined without a match. @throws UserError for an invalid expression
  */
 function alphaPattern(

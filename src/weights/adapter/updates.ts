@@ -27,7 +27,7 @@ type Tensors = ReadonlyMap<string, SafeTensor>;
 const PREFIX = "base_model.model.";
 const FACTOR = /^base_model\.model\.(.+)\.lora_(embedding_)?([AB])(\.weight)?$/;
 const MAGNITUDE = /^base_model\.model\.(.+)\.lora_magnitude_vector$/;
-/** The updated table or head, which PEFT also saves, unchanged. */
+/** The unchanged weight of an updated table or head, which PEFT also saves. */
 const COPY = /^base_model\.model\.(.+)\.base_layer\.weight$/;
 
 /** Tensors of `modules` that the adapter stores in full, by name in the base's code. */

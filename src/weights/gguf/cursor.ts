@@ -71,7 +71,7 @@ export class Cursor {
     return this.view.getInt32(at, true);
   }
 
-  /** Rounded to the nearest double above 2^53, which is exact enough, because such sizes are rejected anyway. */
+  /** Values above 2^53 are rounded to the nearest double: exact enough, because such sizes are rejected anyway. */
   uint64(): number {
     const at = this.take(8);
     return this.view.getUint32(at + 4, true) * 2 ** 32 + this.view.getUint32(at, true);

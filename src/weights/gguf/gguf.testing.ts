@@ -51,7 +51,7 @@ export function finiteBlocks(type: GgmlType, blocks: number, random: () => numbe
   for (let i = 0; i < blocks; i++) {
     const pair = [FINITE[i % FINITE.length]!, FINITE[Math.floor(i / FINITE.length) % FINITE.length]!];
     for (const [field, at] of (HALVES[type] ?? []).entries()) out.set(u16(pair[field]!), i * bytes + at);
-    // MXFP4 blocks begin with an exponent instead of halves.
+    // MXFP4 blocks begin with an exponent instead of float16s.
     if (type === "MXFP4") out[i * bytes] = 110 + (i % 20);
   }
   return out;

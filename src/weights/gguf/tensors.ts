@@ -10,7 +10,7 @@ export interface GgufTensor {
   shape: number[];
   /** The offset of the data, in bytes from the start of the file. */
   offset: number;
-  /** Length of the data. */
+  /** The length of the data, in bytes. */
   bytes: number;
 }
 

@@ -74,7 +74,7 @@ function blockOf(graph: Graph, rotation: number): Tensor | undefined {
 export class ByteRounding {
   /** The step of the first digit, for each row. */
   readonly scale: Float32Array<ArrayBuffer>;
-  /** [inputs, rows] each. */
+  /** Each digit's array is [inputs, rows]. */
   readonly digits: readonly Int8Array<ArrayBuffer>[];
 
   constructor(

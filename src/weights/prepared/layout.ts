@@ -78,7 +78,7 @@ export const fromMinimum = (bits: CodeBits, matrix: MinimumMatrix): KernelMatrix
 function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
   const most = 2 ** codeBits - 1;
   const zero = new Uint8Array(scale.length);
-  // Four codes at a time, without overflow between them.
+  // Four codes are changed at a time; none overflows into the next.
   const fours = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / 4);
   const perBlock = CORRECTED_BLOCK / 4;
   for (let at = 0; at < scale.length; at++) {
@@ -98,7 +98,7 @@ function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): Ker
   return packed(8, { rows, block: CORRECTED_BLOCK, codes, scale, zero });
 }
 
-/** The factor, for codes up to `most`, by which `minimum` (in steps) comes closest to an integer; 0 if none fits. */
+/** The factor that brings `minimum` (in steps) closest to an integer, with codes up to `most`; 0 if none fits. */
 function nearestFactor(minimum: number, most: number): number {
   const largest = Math.floor(255 / Math.max(most, -minimum, most + minimum));
   let [best, off] = [0, Number.POSITIVE_INFINITY];

@@ -20,7 +20,7 @@ export function preparedHeld(programs: string): PreparedUsage {
 /** Older versions stored a model's weights in its folder, not in a folder for each form. */
 const isOldModel = (model: string): boolean => entriesOf(model).some(({ name }) => name === "weights.bin");
 
-/** Ignores weights without an index, which are being written for the first time. */
+/** True for weights of another version; false without an index, because they are still being written. */
 function isOldForm(form: string): boolean {
   try {
     return JSON.parse(readFileSync(path.join(form, "weights.json"), "utf8")).version !== VERSION;

@@ -12,7 +12,7 @@ export function memoryLimit(): number {
 
 export const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
-/** @throws UserError if a model's weights do not fit in memory, with both sizes and the model size that would fit */
+/** @throws UserError, stating both sizes and the largest model that would fit, if weights do not fit in memory */
 export function checkMemory(path: string, weights: number, limit: number): void {
   if (weights <= limit) return;
   const most = `${(limit / BLOCK_BYTES / 1e9).toFixed(1)} billion parameters in 8 bits`;

@@ -16,7 +16,7 @@ export class Part {
   readonly #matrix: Rows | undefined;
   /** The shape that the model expects. */
   readonly shape: readonly number[];
-  /** The tensor's fault in the checkpoint: "is missing", or a wrong shape. */
+  /** The problem with the tensor in the checkpoint: "is missing", or a wrong shape. */
   readonly problem: string | undefined;
 
   constructor(
@@ -79,7 +79,7 @@ export class Part {
     return this.shape.length === 2 && isBlockable(this.shape[1]!);
   }
 
-  /** True for the token table and the head: every position uses them, so rounding costs the most in these. */
+  /** True for the token table and the head: every position uses them, so rounding them costs the most. */
   get ofTokens(): boolean {
     return this.canonical === "token_embd.weight" || this.canonical === "output.weight";
   }

@@ -53,7 +53,7 @@ function nothing(folder: string, names: readonly string[]): UserError {
 /** An error for a folder without weights in any format. */
 export class NoWeights extends UserError {}
 
-/** True if the name is that of a Python pickle, the format of PyTorch checkpoints. */
+/** True for the name of a Python pickle, the format of PyTorch checkpoints. */
 export const isPickle = (name: string): boolean =>
   /(^|[/\\])pytorch_model[^/\\]*\.bin$|\.(pt|pth|ckpt|pkl|pickle)$/i.test(name);
 

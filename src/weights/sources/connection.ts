@@ -1,6 +1,6 @@
 import { asDropped, refusal, Stall, TransientError } from "./network.ts";
 
-/** The address of a file's bytes, and how messages name the file. */
+/** The address of a file's bytes, and the file's name in messages. */
 export interface Remote {
   url: string;
   /** The file's name in messages. */

@@ -13,7 +13,7 @@ interface PackagePlace {
   readonly members: readonly string[];
 }
 
-/** The name of a place; for a single file, `fileNamed` resolves it again. */
+/** The name of a place; `fileNamed` can resolve the name of a single file. */
 export const placeName = (place: Place): string =>
   typeof place === "string" ? place : `${dataName(place.data)}:${shared(place.members)}`;
 

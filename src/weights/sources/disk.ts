@@ -8,7 +8,7 @@ import { writeError } from "../../util/system-errors.ts";
 /** Formats bytes as `93.4 MB`: decimal, as usual for disks and networks. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** @throws UserError if `folder` has less than `bytes` free, with both figures; `what` names the data to write */
+/** @throws UserError, stating both sizes, if `folder` has less than `bytes` free; `what` names the data to write */
 export async function ensureSpace(folder: string, bytes: number, what: string): Promise<void> {
   const free = await freeBytes(folder);
   if (free >= bytes) return;

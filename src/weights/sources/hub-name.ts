@@ -6,8 +6,8 @@ import type { ResolvedModel } from "./store.ts";
 
 /**
  * The name under which other tools find an adapter's base model: a repository on the Hugging Face hub. A user's own
- * file is identified by its hash; an unknown file keeps the user's name, and a model that the package ships is named by
- * its folder's path.
+ * file is identified by its hash. An unknown file keeps the name that the user gave; a model that the package ships has
+ * its folder's path as its name.
  */
 export async function hubName(spec: string, model: ResolvedModel): Promise<string> {
   const parsed = parseSpec(spec);

@@ -8,7 +8,7 @@ export interface HubServed {
   body: Buffer;
   large?: boolean;
   serving?: Partial<Serving>;
-  /** False claims of the hub about the file. */
+  /** False claims that the hub makes about the file. */
   claims?: { oid?: string; size?: number; path?: string };
 }
 

@@ -54,7 +54,7 @@ function planListed(mirror: HubMirror, model: ModelRef, { commit, files }: HubLi
   };
 }
 
-/** Plans to use the cached files; undefined without cached files. */
+/** The plan that uses the cached files; undefined if no files are cached. */
 export async function planCached(mirror: HubMirror, model: ModelRef): Promise<Plan | undefined> {
   const commit = cache.knownCommit(mirror.repo, mirror.revision ?? "main");
   const names = commit === undefined ? [] : await cache.snapshotFiles(cache.snapshotFolder(mirror.repo, commit));

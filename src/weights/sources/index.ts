@@ -48,7 +48,7 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
   const wanted = { ...wantedBy(spec, parsed), refresh: refresh && parsed.kind === "hf", verify };
   const cached = await soundModel(wanted, offline);
   if (cached !== undefined && (offline || !wanted.refresh)) return cached;
-  // Loaded at this point, so that a start with a local model does not load the download libraries.
+  // Loaded only here, so that a start with a local model does not load the download libraries.
   const { adopt, pull } = await import("./pull.ts");
   return offline ? adopt(wanted, options) : pull(wanted, options);
 }

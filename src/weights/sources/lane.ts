@@ -97,7 +97,7 @@ export async function inLanes(
     while (open.length < lanes - 1 && next < total) open.push(start());
     for await (const chunk of lane.read()) {
       await part.append(chunk);
-      // Bytes that wait in memory count as well. A lane in progress counts only written bytes, so the total could fall.
+      // Bytes that wait in memory count as well, except in the lane being written, so the sum alone could fall.
       shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
       onProgress?.(shown, total);
     }

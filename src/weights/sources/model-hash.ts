@@ -8,8 +8,8 @@ import { asModelFault } from "../model-fault.ts";
 import type { ResolvedModel } from "./store.ts";
 
 /**
- * The SHA-256 of a model: the recorded hash, else its file's, or the hash of names and bytes of the files that loaders
- * read in its folder. Adding a card, a receipt or exits to the folder does not change the hash.
+ * The SHA-256 of a model: the recorded hash, or else the hash of its file, or of the names and bytes of the files that
+ * loaders read in its folder. Adding a card, a receipt or exits to the folder does not change the hash.
  * @throws ModelFault if these files cannot be read
  */
 export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<string> {

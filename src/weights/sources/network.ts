@@ -38,7 +38,7 @@ export class Stall {
     this.timer.refresh();
   }
 
-  /** Also drops a response that was not read to the end. */
+  /** Stops the timer, and drops a response that was not read to the end. */
   end(): void {
     clearTimeout(this.timer);
     this.controller.abort();

@@ -5,7 +5,7 @@ import { writeError } from "../../util/system-errors.ts";
 import { type Digest, startHash } from "./digest.ts";
 import { makeFolder } from "./disk.ts";
 
-/** The beginning of a file, downloaded so far, on disk, with its running hash. */
+/** The part of a file that has been downloaded so far, on disk, with its running hash. */
 export class Part {
   /** The number of bytes so far. */
   bytes = 0;

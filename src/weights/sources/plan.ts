@@ -49,7 +49,7 @@ export interface Plan<T = ResolvedModel> {
   finish(): Promise<T>;
 }
 
-/** Fetches all files, one after another and with a common byte count, if the disk has room for all. */
+/** Fetches all files, one after another and with a single byte count, if the disk has room for all. */
 export async function carryOut<T>(plan: Plan<T>, name: string, options: PullOptions): Promise<T> {
   if (plan.lock === undefined) {
     await fetchAll(plan, name, options);

@@ -53,7 +53,7 @@ export const filesOf = ({ name, file, bytes, sha256, files }: ModelRecord): Kept
     path: resolve(modelFolder(name), entry.path),
   }));
 
-/** A single hash for a model: its file's, or the hash of `sha256sum`'s lines for all files, `hash path`. */
+/** A model's single hash: the hash of its only file, or of the lines (`hash  path`) of `sha256sum` for all files. */
 export function identity(files: readonly { path: string; sha256: string }[]): string {
   if (files.length === 1) return files[0]!.sha256;
   const lines = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).sort();

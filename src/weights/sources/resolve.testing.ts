@@ -1,6 +1,6 @@
 import { resolveModel } from "./index.ts";
 
-/** Resolves the model in its argument and prints one event per line, for tests that kill it. */
+/** Resolves the model that its argument names and prints one event per line, for tests that kill this process. */
 const stop = new AbortController();
 process.on("SIGINT", () => stop.abort());
 const say = (kind: string, value: unknown) => process.stdout.write(`${kind} ${value}\n`);

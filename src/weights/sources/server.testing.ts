@@ -12,7 +12,7 @@ export interface Serving {
   length?: boolean;
   /** The status of the first, second, … response, until the file is sent. */
   failures?: ({ status: number; headers?: Record<string, string> } | undefined)[];
-  /** The number of bytes of the first, second, … response after which the connection is cut. */
+  /** The number of bytes sent of the first, second, … response before the connection is cut. */
   cuts?: number[];
   /** Stops sending at this byte of the file, and keeps the connection open, until the value changes. */
   holdAt?: number | undefined;
@@ -22,7 +22,7 @@ export interface Serving {
   paceMs?: number;
   /** Sends one byte per this many ms, as in a Slowloris attack. */
   dripMs?: number;
-  /** Called with the number of open responses, as each starts. */
+  /** Called when a response starts, with the number of open responses. */
   onOpen?: (open: number) => void;
 }
 

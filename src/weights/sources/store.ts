@@ -24,13 +24,13 @@ export interface ResolvedModel {
   bytes: number;
   /** The source: `pypi:package:path`, or `file` for the user's own file. */
   source: string;
-  /** The SHA-256 in hex, checked after the download; for several files, of the list. Absent for a user's own file. */
+  /** The SHA-256 in hex, of the file or of the list of files; checked after the download. Absent for a user's file. */
   sha256?: string;
 }
 
 /**
  * Returns the downloaded model called `name`, if it is complete and has the given `sha256`. Takes three small reads;
- * verifies files in full if they have changed since the last check, or with `verify`.
+ * verifies files in full if they have changed since the last check, or if `verify` is true.
  * @throws DamagedModel
  */
 export async function cachedModel(name: string, sha256?: string, verify = false): Promise<ResolvedModel | undefined> {

@@ -25,7 +25,7 @@ export function answerMarks({ templates }: Pick<Tokenizer, "templates">): Answer
   return written(THINK) || written(END_THINK) ? "think" : undefined;
 }
 
-/** The number of last tokens to look at: more than any chat template adds at the end of a prompt. */
+/** The number of tokens to look at from the end: more than any chat template adds at the end of a prompt. */
 const LAST_WORDS = 16;
 
 /** The text at the end of a prompt, including names of special tokens. */
@@ -35,7 +35,7 @@ export const promptEnd = (tokenizer: Tokenizer, ids: readonly number[]): string 
 /** True if a prompt ends inside reasoning, which some templates open. */
 export const endsInReasoning = (prompt: string): boolean => /<think>\s*$/.test(prompt);
 
-/** The text to insert between a prompt and the given beginning of its answer, so that only marked text is reasoning. */
+/** The text to insert between a prompt and the given start of its answer, so that only marked text is reasoning. */
 export function beforeBegun(marks: AnswerMarks | undefined, prompt: string, begun: string): string {
   if (begun.trim() === "") return "";
   if (marks === "harmony") return `${HARMONY.channel}final${HARMONY.message}`;

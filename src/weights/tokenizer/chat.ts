@@ -59,7 +59,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** Renders a chat with the model's own template. @throws UserError like `renderChat`, or if it has none */
+/** Renders a chat with the model's own template. @throws UserError like `renderChat`, or without a template */
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
@@ -98,7 +98,7 @@ export function begunAnswer(messages: readonly ChatMessage[]): string | undefine
 /** Appends plain text to segments. */
 const extended = (segments: readonly Segment[], text: string): Segment[] => joined(segments, { text, special: false });
 
-/** Appends one segment. No token spans two segments, so plain text joins plain text. */
+/** Appends one segment. Adjacent plain texts become one segment, because no token spans two segments. */
 function joined(segments: readonly Segment[], next: Segment): Segment[] {
   const last = segments.at(-1);
   if (!last || last.special || next.special) return [...segments, next];

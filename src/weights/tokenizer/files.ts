@@ -120,7 +120,7 @@ function sentencePieceFile(source: TokenizerSource, special: ReadonlySet<number>
   };
 }
 
-/** Every pair of tokens that forms a token, sorted by higher score, then by longer parts. */
+/** Every pair of tokens that forms a token: the highest score first, then the longest left part, then the right. */
 function mergesOf(
   tokens: readonly string[],
   special: ReadonlySet<number>,

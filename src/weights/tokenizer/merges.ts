@@ -2,7 +2,7 @@
 export interface Merges {
   /** The index of the pair, or -1 if it does not merge; valid until the next call. */
   find(left: number, right: number): number;
-  /** The pair's rank; the lowest merges first. */
+  /** The pair's rank; the pair with the lowest rank merges first. */
   rank(slot: number): number;
   /** The token that the pair merges into. */
   joined(slot: number): number;
@@ -104,7 +104,7 @@ export class ScoredMerges extends LearntMerges {
     return this.bases[joined]! + shape * this.stride(joined);
   }
 
-  /** The number of tokens with the same score as `id`: among these, the parts' lengths decide before the id. */
+  /** The number of tokens with the same score as `id`: ties are decided by the parts' lengths, then by the id. */
   private stride = (id: number): number => this.ties.get(id) ?? 1;
   private readonly ties = new Map<number, number>();
 

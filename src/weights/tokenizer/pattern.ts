@@ -41,7 +41,7 @@ export function cut(text: string, pattern: RegExp, behaviour: Behaviour, invert 
   return parts.map(({ start, end }) => text.slice(start, end));
 }
 
-/** Returns the matches and the parts between them as separate pieces, which is the usual case. */
+/** Returns the matches, and the parts between them, as separate pieces: the usual behaviour. */
 function isolated(text: string, pattern: RegExp): string[] {
   const parts: string[] = [];
   let at = 0;

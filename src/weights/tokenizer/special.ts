@@ -112,7 +112,7 @@ export function fimNamed(tokens: readonly string[]): Fim | undefined {
   return undefined;
 }
 
-/** The texts of the mask tokens of LLaDA and Dream. New models use the first. */
+/** The texts of the mask tokens of LLaDA and Dream. New models use the first text. */
 const MASKS = ["<|mdm_mask|>", "<|mask|>"] as const;
 export const [MASK_TOKEN] = MASKS;
 

@@ -6,7 +6,7 @@ export class StopStrings {
   matched: string | undefined;
   private held = "";
 
-  /** @throws UserError for an empty string, which would stop before the first character */
+  /** @throws UserError for an empty string, which would stop every text before its first character */
   constructor(private readonly stops: readonly string[]) {
     if (stops.includes("")) throw new UserError("a stop string is empty, expected at least one character");
   }

@@ -16,7 +16,7 @@ export class TokenStream {
   ) {}
 
   /**
-   * Returns the text that `id` completes, often empty. Joined, these texts and that of `flush()` equal
+   * Returns the text that `id` completes, often empty. These texts and the result of `flush()`, joined, equal
    * `tokenizer.decode` of the ids.
    */
   push(id: number): string {
@@ -26,7 +26,7 @@ export class TokenStream {
     return this.utf8.decode(bytes, { stream: true });
   }
 
-  /** Returns the remaining text at the end: U+FFFD for an incomplete character. */
+  /** Returns the text that remains at the end: U+FFFD for an incomplete character, else nothing. */
   flush(): string {
     return this.utf8.decode();
   }

@@ -23,7 +23,7 @@ interface Interpreter {
   evaluate(statement: Statement, environment: Environment): Value;
 }
 
-/** The parts of the library in use; its own declarations do not resolve in an ES module. */
+/** The parts of the library that are used; its own declarations do not resolve in an ES module. */
 const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
   Environment: new () => Environment;
   Interpreter: new (environment: Environment) => Interpreter;

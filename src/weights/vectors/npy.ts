@@ -19,7 +19,7 @@ const header = z.object({
 
 /**
  * Reads a float32 matrix from a `.npy` file (NumPy's format, versions 1 to 3), stored by row or by column.
- * @throws UserError that names `file`, if the bytes are anything else or truncated
+ * @throws UserError that names `file`, if the bytes are truncated or in a different format
  */
 export function readNpy(file: string, bytes: Uint8Array): NpyMatrix {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 
 /** Milliseconds between requests to a host; arXiv asks for three seconds (info.arxiv.org/help/api/tou.html). */
 const APART = 3000;
-/** The first wait before another attempt, in milliseconds; each further one is twice as long. */
+/** The first wait before another attempt, in milliseconds; each further wait is twice as long. */
 const FIRST = 2000;
 
 /** The clock that spaces requests. */

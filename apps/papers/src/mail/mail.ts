@@ -44,8 +44,8 @@ export class Mailing {
   }
 
   /**
-   * Asks the owner of an address to confirm a subscription. This does not reveal whether the address already has one.
-   * @throws UserError for a wrong address or wish, or if mail is off
+   * Asks the owner of an address to confirm a subscription. This does not reveal whether the address is subscribed.
+   * @throws UserError for an invalid address or wish, or if mail is off
    */
   async subscribe(address: string, wish: WishInput, now = Date.now()): Promise<void> {
     if (this.off) throw new UserError(this.off);
@@ -58,7 +58,7 @@ export class Mailing {
 
   /**
    * Sends a link that signs a browser in to an address. This does not reveal whether the address has an account.
-   * @throws UserError for a wrong address, or if mail is off
+   * @throws UserError for an invalid address, or if mail is off
    */
   async askSignIn(address: string, now = Date.now()): Promise<void> {
     if (this.off) throw new UserError(this.off);
@@ -106,7 +106,7 @@ export class Mailing {
     return sent;
   }
 
-  /** Runs a round each minute, and when somebody subscribes, until it is stopped. */
+  /** Runs a round every minute, and whenever somebody subscribes, until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       // Renewed before the round, so that a subscription during the round triggers another one.

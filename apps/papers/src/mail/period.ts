@@ -5,7 +5,7 @@ const DAY = 86_400_000;
 
 export const dayAt = (ms: number): Day => new Date(ms).toISOString().slice(0, 10);
 
-/** The name of a time's day or week, in UTC; weeks begin on Monday. Subscribers get one digest per period. */
+/** The name of the UTC day or week that a time is in; weeks begin on Monday. Subscribers get one digest per period. */
 export function periodAt(frequency: Frequency, ms: number): string {
   switch (frequency) {
     case "daily":

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { openStore } from "../store.ts";
 import { Mailing } from "./mail.ts";
 
-/** A sending step at which the process dies. `held`: the server kills the process once the server has the text. */
+/** The step of sending at which the process dies. `held`: the server kills the process after receiving the text. */
 export type KilledAt = "accepted" | "marked" | "half" | "held" | "taken";
 
 /** Ends this process abruptly, as `kill -9` does. */
@@ -11,7 +11,7 @@ function die(): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-/** Sends only half of the next write to the server, which is the text. */
+/** Sends the server only half of the next write, which is the email's text, and then dies. */
 function dieInText(): void {
   const { write } = Socket.prototype;
   Socket.prototype.write = function (text: Uint8Array | string) {

@@ -8,7 +8,7 @@ type Trouble = { readonly at: Step; readonly code: number | "break" };
 
 export class SmtpTesting {
   readonly mails: { readonly to: string; readonly raw: string }[] = [];
-  /** The number of texts that began to arrive. */
+  /** The number of emails whose text began to arrive. */
   begun = 0;
   /** The reply at a step instead of acceptance: a code, or a broken connection. */
   trouble: Trouble | undefined;

@@ -19,7 +19,7 @@ export const wishSchema = z.object({
 export type WishInput = z.input<typeof wishSchema>;
 export type Wish = Readonly<z.output<typeof wishSchema>>;
 
-/** An address in one spelling, so that it is unique. */
+/** An email address, trimmed and in lower case, so that each address has one spelling. */
 export const addressSchema = z
   .string("expected an address")
   .trim()

@@ -12,7 +12,7 @@ interface Line {
   readonly text: string;
 }
 
-/** One entry's lines, and its end. */
+/** One entry, as it stands in the page's lines. */
 interface Entry {
   readonly lines: readonly Line[];
   readonly authors: number;
@@ -62,14 +62,14 @@ function cut(lines: readonly Line[]): { entries: Entry[]; rest: readonly Line[] 
   return { entries, rest: lines.slice(start) };
 }
 
-/** The date on the line after `·`, or a malformed line in its place that cannot be a title. */
+/** The date on the line after `·`, or the text found in its place; `next`: the line at which the next entry begins. */
 function dateAfter(lines: readonly Line[], at: number): { date: DateLine | string; next: number } {
   if (lines[at]?.text !== "·") return { date: lines[at]?.text ?? "", next: at };
   const text = lines[at + 1]?.text ?? "";
   return { date: dateLine(text) ?? text, next: at + 2 };
 }
 
-/** The date of the page's list, if present, and the first entry's lines without the text before it. */
+/** The date of the page's list, if present, and the first entry's lines without the page text before the entry. */
 function withoutHead(lines: readonly Line[]): [page: DateLine | undefined, lines: readonly Line[]] {
   const at = lines.findLastIndex(({ text }) => dateLine(text) !== undefined);
   return at < 0 ? [undefined, lines.slice(-2)] : [dateLine(lines[at]!.text), lines.slice(at + 1)];

@@ -37,7 +37,7 @@ export class Entries implements Parsed {
   readonly papers: PaperFields[] = [];
   readonly faults: Fault[] = [];
 
-  /** Adds the paper that `read` returns; a UserError that it throws is the entry's fault. */
+  /** Adds the paper that `read` returns; a UserError that it throws is recorded as the entry's fault. */
   add(place: string, read: () => Entry): void {
     try {
       const { links, ...fields } = checked(entrySchema, read());

@@ -48,7 +48,7 @@ export class AccountTable {
   }
 
   /**
-   * Deletes a browser's account, with everything that names its reader or its address: marks, tags, subscriptions,
+   * Deletes a browser's account and everything stored for its reader or its address: marks, tags, subscriptions,
    * mail, links and signed-in browsers. Returns the address; undefined if there is no account.
    */
   async remove(browser: string): Promise<string | undefined> {
@@ -80,7 +80,7 @@ export class AccountTable {
 
 const markOf = (reader: string): string => `"reader":${JSON.stringify(reader)}`;
 
-/** The reader of an address. A new reader is not a cookie's hash, so no cookie outlives signing out. */
+/** The reader of an address. A new reader's id is random, not a cookie's hash, so no cookie outlives signing out. */
 async function readerOf(db: Queries, address: string, since: number): Promise<string> {
   const values = { address, reader: newToken(), since };
   await db.rows(

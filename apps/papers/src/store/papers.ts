@@ -63,7 +63,7 @@ export class PaperTable {
     return (await readPapers(this.db, [moved?.id ?? id]))[0];
   }
 
-  /** The papers of these ids, in order; ids without a paper are skipped. */
+  /** The papers with these ids, in order; ids without a paper are skipped. */
   many(ids: readonly string[]): Promise<Paper[]> {
     return readPapers(this.db, ids);
   }

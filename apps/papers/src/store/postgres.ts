@@ -68,7 +68,7 @@ class PostgresDatabase implements Database {
     }
   }
 
-  /** Does nothing: Postgres keeps deleted rows until a vacuum, and its log as configured on the server. */
+  /** Does nothing: Postgres keeps deleted rows until a vacuum, and the server's settings govern its log. */
   async clearLog(): Promise<void> {}
 
   close(): Promise<void> {

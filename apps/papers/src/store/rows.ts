@@ -36,7 +36,7 @@ export const fieldsOf = (row: PaperRow) => ({
   categories: JSON.parse(row.categories) as string[],
 });
 
-/** The papers of these ids, in order; ids without a paper are skipped. */
+/** The papers with these ids, in order; ids without a paper are skipped. */
 export async function readPapers(db: Queries, ids: readonly string[]): Promise<Paper[]> {
   const { sql, values } = listed("id", ids);
   const rows = await db.rows<WholeRow>(`${WHOLE}${sql}`, values);

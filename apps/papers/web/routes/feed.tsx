@@ -35,7 +35,7 @@ function requestOf(c: Context): FeedRequest {
   };
 }
 
-/** `/`: the papers of a day, a week, a month or all, by default of the newest day with papers. */
+/** `/`: the papers of a day, a week, a month or all time; by default, of the newest day with papers. */
 export async function feed(site: Site, c: Context): Promise<Response> {
   const { store } = site.papers;
   const ask = requestOf(c);

@@ -65,7 +65,7 @@ async function recommendedFor(site: Site, likes: readonly string[], marks: Marks
   }
 }
 
-/** The ranking for a set of saved papers, recomputed when other papers change. */
+/** The ranking for a set of saved papers, recomputed when the number of papers changes. */
 async function rankedFor({ papers, recommendations }: Site, likes: readonly string[]) {
   const key = JSON.stringify([await papers.store.papers.count(), likes.toSorted()]);
   return recommendations.of(key, async () => {

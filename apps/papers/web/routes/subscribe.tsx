@@ -65,7 +65,7 @@ export const stepPage =
     return show(site, c, frame, <StepPage {...ask} button={{ label: ask.label, action }} />);
   };
 
-/** Runs the action. Mail programs also post here (RFC 8058), so there is no form token: the link's is enough. */
+/** Runs the action. Mail programs also post here (RFC 8058), without a form token: the link's token is enough. */
 export const takeStep =
   (step: Step) =>
   async (site: Site, c: Context): Promise<Response> => {

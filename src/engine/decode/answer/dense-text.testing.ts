@@ -1,4 +1,4 @@
-/** Compares the answers of savings that claim the same text as dense with dense's answers, by position. */
+/** Compares, by position, dense's answers with the answers of savings that claim to give the same text. */
 import { densePlan, type Plan } from "../../../savings/plan.ts";
 import { parseRecipe } from "../../../savings/recipe.ts";
 import type { LanguageModel } from "../language-model.ts";
@@ -29,7 +29,7 @@ export interface ObservedAnswer {
 
 /** Two answers to the same prompt. */
 export interface Comparison {
-  /** The number of positions decided after the same tokens. */
+  /** The number of positions at which the tokens before are the same in both answers. */
   readonly positions: number;
   /** The largest difference in log-probabilities at these positions, over the whole vocabulary. */
   readonly worst: number;

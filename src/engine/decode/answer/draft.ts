@@ -58,7 +58,7 @@ export function joinedPieces(all: readonly PieceDelta[]): PieceDelta {
   };
 }
 
-/** Tokens chosen from the model's own logits after drafts. */
+/** The outcome of checking drafts: tokens chosen from the model's own logits. */
 export interface VerifiedPiece extends UnbilledPiece {
   /** The number of logits used: one more than the number of correct drafts. */
   readonly used: number;

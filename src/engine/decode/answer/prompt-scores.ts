@@ -8,7 +8,7 @@ import type { Sampled } from "../sampling/sampler.ts";
 /** The number of rows whose logits the head computes at once: a megabyte each for the largest vocabularies. */
 const ROWS = 16;
 
-/** Log-probabilities of the tokens of a prompt that have run. */
+/** Log-probabilities of the prompt tokens that have run so far. */
 export class PromptScores implements Disposable {
   /**
    * The prompt's first tokens, each with its log-probability and the `top` likeliest tokens at its position; the first

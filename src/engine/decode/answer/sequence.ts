@@ -22,7 +22,7 @@ export interface SequenceTerms extends Pick<Terms, "ceiling" | "time"> {
   readonly plan?: Plan | undefined;
   /** The embeddings for ids below 0 in the prompt. */
   readonly embeddings?: Embeddings | undefined;
-  /** The prompt's images, whose encoder has run. */
+  /** The prompt's images, which have already been encoded. */
   readonly images?: ImageBill | undefined;
   /**
    * If true, results and bill are those of a fresh engine, whatever ran before: tokens in `usage.tokens.cached` do not

@@ -35,7 +35,7 @@ export interface PartReader {
   fork(): PartReader;
 }
 
-/** The division of the answer to one prompt. */
+/** The division of one prompt's answer into reasoning, text and calls. */
 export interface AnswerForm {
   /** The dividing tokens, as the vocabulary spells them. */
   readonly marks: ReadonlySet<string>;
@@ -49,7 +49,7 @@ export interface AnswerForm {
   reader(): PartReader;
 }
 
-/** Continues with a token. The parts' text has one character per byte. */
+/** Advances the reader by a token. The parts' text has one character per byte. */
 export function advance(reader: PartReader, form: AnswerForm, tokenizer: Tokenizer, id: number): Parts {
   const mark = markOf(form, tokenizer, id);
   const bytes = mark === undefined ? Buffer.from(tokenizer.bytes(id)).toString("latin1") : "";

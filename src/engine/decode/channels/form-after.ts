@@ -9,11 +9,11 @@ export interface AnsweredPrompt {
   readonly ids: readonly number[];
   /** The part of the answer that the prompt already contains, at its end. */
   readonly begun: string | undefined;
-  /** The function whose call the prompt has begun, at its end. */
+  /** The function whose call the end of the prompt begins. */
   readonly name: string | undefined;
 }
 
-/** The division of the answer to a prompt. */
+/** The division of a prompt's answer into reasoning, text and calls. */
 export function formAfter(marks: AnswerMarks, { tokenizer, ids, begun = "", name }: AnsweredPrompt): AnswerForm {
   switch (marks) {
     case "think":

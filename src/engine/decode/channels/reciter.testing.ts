@@ -7,7 +7,7 @@ interface Recital {
   readonly template: string;
   /** The answer's tokens; only special tokens may repeat. After the last one, the model ends its answer. */
   readonly script: readonly string[];
-  /** Control tokens in the script or the template. The first ends answers. */
+  /** Control tokens in the script or the template. The first of them ends answers. */
   readonly special: readonly string[];
 }
 

@@ -76,7 +76,7 @@ function begunTag(text: string): number {
 const MARKS: ReadonlySet<string> = new Set([THINK, END_THINK]);
 const CLOSING = `\n${END_THINK}\n\n`;
 
-/** The division of the answer to a prompt; `begun`: the answer's text already in the prompt. */
+/** The division of a prompt's answer into reasoning and text; `begun`: the answer's text already in the prompt. */
 export function thinkForm(tokenizer: Tokenizer, prompt: string, begun: string): AnswerForm {
   const state = stateAfter(prompt, begun);
   const opening = state === "begin" ? (tokenizer.specialId(THINK) ?? tokenizer.tokenId(THINK)) : undefined;

@@ -12,7 +12,7 @@ export interface Split {
   readonly after: string;
 }
 
-/** @throws UserError if the text is empty, or the place is outside it */
+/** @throws UserError if the text is empty, or the place is outside the text */
 export function checkPlace(text: string, place: Place): void {
   if (text.trim() === "") throw new UserError("the text is empty; there is nothing to complete");
   splitAt(text, place);

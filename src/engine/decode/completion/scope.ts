@@ -5,9 +5,9 @@ export interface Scope {
   readonly kind: "line" | "block" | "opened block";
   /** The beginning of the completion's first line, from the text before it. */
   readonly begun: string;
-  /** The rest of that line, without surrounding spaces. */
+  /** The rest of that line, from the text after the place, without surrounding spaces. */
   readonly rest: string;
-  /** The next non-empty line after that line. */
+  /** The next non-empty line. */
   readonly next: string | undefined;
 }
 
@@ -33,7 +33,7 @@ function kindOf(linePrefix: string, rest: string): Scope["kind"] {
   return OPENS.test(linePrefix) && /^(}|$)/.test(rest) ? "opened block" : "line";
 }
 
-/** The end of a completion with this text, in characters; undefined if it may continue. */
+/** The number of characters after which a completion with this text ends; undefined if it may continue. */
 export function endIn(text: string, scope: Scope): number | undefined {
   const [first, ...others] = text.split("\n") as [string, ...string[]];
   if (others.length === 0) return undefined;

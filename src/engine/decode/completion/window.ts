@@ -8,7 +8,7 @@ export interface Budget {
   readonly after: number;
 }
 
-/** A window begins at a multiple of this many lines: prompts of the next keystrokes then share a cached prefix. */
+/** A window begins at a multiple of this many lines, so that the next keystrokes' prompts share a cached prefix. */
 const STEP = 16;
 /** A line longer than this many characters per budgeted token is cut before it is tokenized; code has about 3. */
 const MOST_CHARACTERS = 8;
@@ -31,7 +31,7 @@ function linesAfter(text: string, budget: number, count: Count): string {
   const lines = text.split(/(?<=\n)/);
   const fit = fitting(lines, budget, count);
   if (fit > 0) return lines.slice(0, fit).join("");
-  // The nearest part comes first.
+  // Reversal puts the nearest part first.
   const reversed = (of: string) => [...of].reverse().join("");
   return reversed(nearestPart(reversed(lines[0] ?? ""), budget, (part) => count(reversed(part))));
 }

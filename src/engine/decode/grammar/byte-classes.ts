@@ -20,7 +20,7 @@ function rangesOf(node: Node): readonly Range[] {
   return node.kind === "text" ? [...Buffer.from(node.bytes, "latin1")].map((byte) => [byte, byte]) : [];
 }
 
-/** Every node inside `root`. */
+/** `root` and all nodes inside it. */
 export function reachable(root: Node): Set<Node> {
   const seen = new Set([root]);
   // A set's iterator also visits items added during the iteration.

@@ -147,5 +147,5 @@ export class Forest {
   }
 }
 
-/** Thrown inside a forest, never out of it. */
+/** Thrown and caught inside a forest. */
 const OVER = new Error("over budget");

@@ -57,7 +57,7 @@ export class Grammar {
     return this.afterBytes(node, this.vocabulary.bytesOf(token));
   }
 
-  /** Like `after`, for any bytes. */
+  /** Like `after`, but for any bytes instead of a token. */
   afterBytes(node: Node, bytes: Iterable<number>): Node | undefined {
     return this.#bounded(() => {
       let state = this.#idOf(node);
@@ -116,7 +116,7 @@ export class Grammar {
     return mask;
   }
 
-  /** Walks the tree of the vocabulary, only along texts that the state allows. */
+  /** Walks the vocabulary's tree, following only texts that the state allows. */
   #walk(state: number, allow: (id: number) => void): void {
     const { bytes, depths, ends, tokens, twins } = this.vocabulary;
     const path: number[] = [state];

@@ -73,7 +73,7 @@ export class Magnitudes {
     return alt([nothing, seq(text("."), this.#digitsWithin(low, high, room, 0))]);
   }
 
-  /** Digits within the edges; at least one if no digit precedes. */
+  /** Matches further digits within the edges; at least one if `count` is 0. */
   #digitsWithin(low: Edge | undefined, high: Edge | undefined, room: number, count: number): Node {
     const { alt, seq, repeat } = bound(this.forest);
     const end = count > 0 && ends(low, high) ? this.forest.empty : this.forest.none;

@@ -37,7 +37,7 @@ export function objectNode(reader: SchemaReader, words: Keywords, place: string)
 const nameNode = (reader: SchemaReader, schema: Schema, place: string): Node =>
   reader.node(narrowed(schema, { type: ["string"] }), `${place}/propertyNames`);
 
-/** The members to allow, and the maximum number of further members. Drops optional members if not all are allowed. */
+/** The members to allow, without optional ones if not all may be present, and the maximum number of further members. */
 function room(members: readonly Member[], { minProperties = 0, maxProperties }: Keywords): [readonly Member[], number] {
   const needed = members.filter((member) => member.required);
   if (minProperties > needed.length)

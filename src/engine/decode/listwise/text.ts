@@ -39,5 +39,5 @@ export function oneLine(text: string, words = Number.POSITIVE_INFINITY): string 
   return all.slice(0, words).join(" ");
 }
 
-/** Removes the wrapper around title and body in some data sets. */
+/** Removes the markers that some data sets put before title and body. */
 const unwrapped = (text: string): string => text.replace(/^Title: (.*?)\s+Content: /s, "$1 ");

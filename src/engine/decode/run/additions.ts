@@ -35,7 +35,7 @@ export class Additions {
     return this.depths.filter((depth) => depth > from && depth <= to);
   }
 
-  /** Adds to a chunk's stream at a depth. */
+  /** Adds the vectors for a depth to a chunk's stream. */
   add({ positions }: ChunkJob, depth: number, { buffers, done }: Chunk): Spent {
     const { hidden } = this;
     const stream = new Float32Array(buffers.streamBuffers(done).residual.memory);

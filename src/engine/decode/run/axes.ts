@@ -7,7 +7,7 @@ export type AxisPositions = Readonly<Record<keyof Pick<Place, "positions" | "hei
 /**
  * Positions of a sequence's tokens by time, height and width (M-RoPE: Wang et al. 2024, Qwen2-VL, section 2.1). Text
  * advances equally on all axes. An image's tokens share one time and have the row and column of their grid; the tokens
- * after it continue at its start plus the length of its longer side.
+ * after it continue at the image's start plus the length of its longer side.
  */
 export class Axes {
   readonly #time: number[] = [];

@@ -75,7 +75,7 @@ export class Batch implements Disposable {
   }
 
   /**
-   * Runs the rows' new tokens through layers that no row's groups divide: from the embedding on, or from their stream
+   * Runs the rows' new tokens through layers that no row's groups divide. The input is the embedding, or the stream
    * after `done` segments. Groups that end with these layers record the token. Returns the number of segments run.
    */
   async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {

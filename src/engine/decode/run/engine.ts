@@ -85,7 +85,7 @@ export class Engine implements Disposable {
 
   /**
    * A free slot for a sequence with a plan. It holds the longest prefix of `prompt`, without its last token, that a
-   * cache has from an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to this prompt's.
+   * cache has from an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to a fresh run's.
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan, exact = false): Slot {
     this.#check();

@@ -33,7 +33,7 @@ export const linearProbe = (key: string): StepProbe => ({
   trace: (g, decoder, stream) => ({ found: linear(stream, column(g, decoder, key)) }),
 });
 
-/** Outputs the sum of such numbers over all tokens read. */
+/** Outputs the sum, over all tokens read, of numbers computed with a random weight. */
 export const summingProbe = (key: string): StepProbe => ({
   ...{ key, stateSize: 1 },
   trace: (g, decoder, stream, state) => added(linear(stream, column(g, decoder, key)), state!),
@@ -90,7 +90,7 @@ export const headProbe: StepProbe = {
   },
 };
 
-/** An exit's own head: the model's head twice, with the logits added. */
+/** An exit's own head: applies the model's head twice, and adds the logits. */
 export const doubledHead = {
   ...{ key: "doubled", shared: true },
   trace(g: Graph, decoder: Decoder, stream: Tensor) {

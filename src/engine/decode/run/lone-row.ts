@@ -26,7 +26,7 @@ export class LoneRow {
 
   constructor(private readonly step: Step) {}
 
-  /** Runs the tokens that wait after `after` layers or at deeper cuts, until the newest exits or finishes. */
+  /** Runs the tokens that wait after `after` layers or at deeper cuts, until the newest token exits or finishes. */
   async run(after: number): Promise<Outcome> {
     const { slot, meter } = this.step;
     const { layers } = slot.programs.decoder.config;

@@ -27,7 +27,7 @@ class ProbeBuffers implements Disposable {
     this.#stateOut = new Buffer("f32", Math.max(1, rows * stateSize));
   }
 
-  /** Binds the program to `rows` rows, starting at `first`; equal keys mean the same stream. */
+  /** Binds the program to `rows` rows, starting at `first`; calls with equal keys share one binding. */
   bound(key: string, stream: () => Stream, first: number, rows: number): BoundProgram {
     const known = this.#bound.get(key) ?? this.compiled.program.bind(this.#binding(stream(), first, rows));
     this.#bound.set(key, known);

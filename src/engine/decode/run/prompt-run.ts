@@ -62,7 +62,7 @@ export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];
   readonly #additions: Additions;
-  /** Adds the tokens run to the dense bill. */
+  /** Adds the tokens that were run to the dense bill. */
   #dense: (tokens: number) => void = () => {};
 
   constructor(

@@ -95,14 +95,14 @@ export class Recipes implements Disposable {
 interface Entry {
   readonly recipe: Recipe;
   readonly savings: Promise<PreparedSaving[]>;
-  /** Set once prepared. */
+  /** Set once the savings are prepared. */
   prepared?: readonly PreparedSaving[];
   users: number;
   /** True once another entry has replaced this one. */
   retired?: true;
 }
 
-/** False if a file behind a recipe has changed since it was prepared. */
+/** False if a file that a recipe uses has changed since the recipe was prepared. */
 const isCurrent = ({ prepared = [] }: Entry): boolean => prepared.every((saving) => saving.current?.() ?? true);
 
 /** Frees a recipe's savings; a recipe that failed to load has none. */

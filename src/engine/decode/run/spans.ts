@@ -48,7 +48,7 @@ export function placeOfId(
   return { row: Math.floor(at / columns), column: at % columns, grid: found.grid };
 }
 
-/** The index of the content that an id belongs to; the contents' first ids descend. */
+/** The index of the content that an id belongs to; contents are ordered by descending first ids. */
 function lastUpTo(id: number): number {
   let [low, high] = [0, assignments.length - 1];
   while (low < high) {

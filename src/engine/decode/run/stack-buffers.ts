@@ -47,7 +47,7 @@ export class StackBuffers implements Disposable {
   readonly #attended: Buffer;
   /** Extra inputs used with attention's result: pieces around attention read one buffer and write the other. */
   readonly #besides: readonly Buffer[];
-  /** Buffers for the output projection's second input, used like `#besides`; empty if it has only one. */
+  /** Buffers for the output projection's second input, used like `#besides`; empty if there is no second input. */
   readonly #routes: readonly Buffer[];
   /** The layers' own inputs, [capacity, layers · layerInput]; undefined if layers have none. */
   readonly #inputs: Buffer | undefined;
@@ -118,7 +118,7 @@ export class StackBuffers implements Disposable {
     return { branchOut: branch, residualOut: residual };
   }
 
-  /** Bindings of the piece after a layer's attention; `pieces`, the number run before, selects alternating buffers. */
+  /** Bindings of the piece after a layer's attention; the number of `pieces` run before it alternates the buffers. */
   attendedViews(span: Span, pieces = 0, layer = this.#programs.decoder.config.layers - 1): Binding {
     const width = attendedWidth(this.#programs.decoder.config, layer);
     return {

@@ -19,7 +19,7 @@ export interface Step {
   readonly plan?: Plan | undefined;
   /** The maximum number of tokens that may wait for verification after this step; DRAFTS if absent. */
   readonly drafts?: number | undefined;
-  /** True for a token of given text, which, unlike an answer, cannot stop early. */
+  /** True if the token belongs to a given text, which cannot stop early as an answer can. */
   readonly forced?: boolean | undefined;
 }
 

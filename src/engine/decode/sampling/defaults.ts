@@ -36,7 +36,7 @@ export function effectiveSampling(options: SamplingOptions): Record<string, numb
 
 /** The default sampling settings of a model. */
 export interface ModelSampling {
-  /** The settings; for an absent one, the caller's value is used. */
+  /** The settings; if a setting is absent, the caller's value is used. */
   readonly settings: Partial<Pick<SamplingOptions, (typeof drawing)[number]>>;
   /** The file with these settings. */
   readonly from: string;

@@ -23,7 +23,7 @@ function fillWeights({ logits, count, max, scale }: Candidates): void {
   }
 }
 
-/** The sum of the buckets, in `head`'s order: a target equal to it ends at the last bucket with a token. */
+/** The sum of the buckets, added in `head`'s order, so that `head` with this target ends at the last bucket in use. */
 function filled(): number {
   let sum = 0;
   for (let i = 0; i < BOTTOM; i++) sum += buckets[i]!;

@@ -13,7 +13,7 @@ export function fitted(text: string, room: number, encode: (text: string) => num
   while (ids.length > room) {
     if (part === "")
       throw new UserError(`the question about a text takes ${ids.length} tokens, but there is room for only ${room}`);
-    // Shortens in proportion, by at least one character.
+    // Shortens the part in proportion, by at least one character.
     part = part.slice(0, Math.min(part.length - 1, Math.floor((part.length * room) / ids.length)));
     ids = encode(part);
   }

@@ -40,8 +40,8 @@ export function checkLabels(labels: readonly string[]): void {
 }
 
 /**
- * A label's score is its likelihood after the text, compared with all labels: a softmax of the log-likelihoods of all its
- * tokens.
+ * A label's score is the likelihood of all its tokens after the text, relative to the other labels: a softmax of the
+ * labels' log-likelihoods.
  */
 export const classificationOf = (labels: readonly string[], predicted: readonly TokenScore[][]): Classification =>
   likeliest(labels, activate(predicted.map(natsOf), "softmax"));

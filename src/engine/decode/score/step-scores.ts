@@ -6,8 +6,8 @@ import type { Slot } from "../state/slot.ts";
 import type { TokenScore } from "./likelihood.ts";
 
 /**
- * Log-probabilities of `tokens` except the first; each runs like an answer token, step by step with the plan. Drafts
- * are scored by the model's own logits. Yields after each token. A dense run would read them all at once.
+ * Log-probabilities of `tokens` except the first. Each token runs in its own step with the plan, like an answer's
+ * tokens. Drafts are scored by the model's own logits. Yields after each token. A dense run reads all tokens at once.
  */
 export async function* scoreSteps(
   engine: Engine,
@@ -19,7 +19,7 @@ export async function* scoreSteps(
   const past = slot.tokens.length;
   const read = meter.insteadOfText(past);
   for (let i = 0; scores.length < count; i++) {
-    // After the last token, the tokens still waiting are checked.
+    // A step after the last token checks the tokens that are still waiting.
     const step: Step = { slot, token: i < count ? tokens[i] : undefined, meter, plan, forced: true };
     const [stepped] = await engine.stepAll([step]);
     if (i < count) read(1);

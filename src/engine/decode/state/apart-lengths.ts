@@ -9,7 +9,7 @@ export class ApartLengths implements Disposable {
 
   constructor(private readonly config: DecoderConfig) {}
 
-  /** Sets the lengths of new tokens after `entries` others; each includes the new tokens before it. */
+  /** Sets the length that each new token sees: `entries`, plus the new tokens before it. */
   set(entries: number, positions: readonly number[], longRope: boolean): void {
     this.#lengths.setApart(positions.map((position, at) => ({ entries: entries + at, positions: position, longRope })));
   }

@@ -45,7 +45,7 @@ export class CacheRow {
     this.#offered = Math.min(length, this.#offered ?? length);
   }
 
-  /** Ends the sequence; tokens that others may reuse are kept. */
+  /** Ends the sequence; tokens that other sequences may reuse are kept. */
   settle(): void {
     this.truncate(this.#offered ?? this.tokens.length);
     if (this.groups.length > 1) this.groups = [joined(this.groups)];
@@ -66,15 +66,15 @@ export class CacheRow {
   }
 
   /**
-   * The number of the first `length` tokens from which a sequence can continue: all, or up to the last snapshot in a
-   * model with recurrent layers, or 0 if the window before them was freed.
+   * The number of leading tokens, at most `length`, after which a sequence can continue: all of them, or those up to
+   * the last snapshot of a recurrent layer, or 0 if the window before them was freed.
    */
   continuable(length: number): number {
     const most = Math.min(this.tokens.length, ...this.groups.map((group) => group.reusable(length)));
     return most === length ? most : this.continuable(most);
   }
 
-  /** The number of a prompt's tokens that need not run again; the last always runs. `key`: the plan's state key. */
+  /** The number of a prompt's tokens, without the last, that need not run again. `key`: the plan's state key. */
   reusable(prompt: readonly number[], key: string | undefined): number {
     if (key === undefined || !this.fits(prompt.length)) return 0;
     const other = this.#keys.findIndex((own) => own !== key);
@@ -88,7 +88,7 @@ export class CacheRow {
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
   }
 
-  /** The number of `common` tokens that a sequence of `length` may reuse, if the first `alike` have its plan's key. */
+  /** The number of tokens that a sequence of `length` may reuse: `common` are equal, `alike` have its plan's key. */
   #offers(common: number, length: number, alike: number): number {
     return this.continuable(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }

@@ -11,7 +11,7 @@ import { chunkAfter } from "../run/chunk.ts";
 import type { PrefixFolder } from "./prefix-folder.ts";
 import type { Slot } from "./slot.ts";
 
-/** The whole chunks of one engine's dense prompts in a folder: continuing from one is bit-equal to running the prompt alone. */
+/** A folder of whole chunks of one engine's dense prompts; reusing a chunk is bit-equal to running the prompt alone. */
 export class DiskPrefixes {
   constructor(
     private readonly folder: PrefixFolder,

@@ -11,7 +11,7 @@ const DIGEST = 32;
 /** The maximum number of chunks in memory that wait for the disk; further ones are not written. */
 const WAITING = 8;
 
-/** The fraction of the limit that is written between two checks of the folder's size, and that a check leaves free. */
+/** The fraction of the limit that is written before the folder's size is checked, and that the check leaves free. */
 const SPARE = 0.05;
 
 /**

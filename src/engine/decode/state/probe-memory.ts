@@ -15,7 +15,7 @@ export class ProbeMemory {
     return this.#states.get(key)?.at(-1)?.state;
   }
 
-  /** Stores a state after `tokens` tokens; drops earlier ones that truncation to `least` or more cannot need. */
+  /** Stores a state after `tokens` tokens; drops earlier states that truncation to `least` or more cannot need. */
   put(key: string, tokens: number, state: Float32Array, least: number): void {
     const known = this.#states.get(key) ?? [];
     const from = tokens > least ? known.findLastIndex((one) => one.tokens <= least) : known.length;

@@ -65,7 +65,7 @@ export class Slot extends CacheRow implements Disposable {
     return this.cache instanceof DeviceRows;
   }
 
-  /** Exited tokens that wait for a later one that runs deeper layers; created on first use. */
+  /** Exited tokens that wait for a later token that runs deeper layers; created on first use. */
   get held(): HeldBack {
     const { config } = this.programs.decoder;
     this.#held ??= new HeldBack(PREFILL_CHUNK, config.hidden, inputWidth(config));
@@ -105,7 +105,7 @@ export class Slot extends CacheRow implements Disposable {
     return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
   }
 
-  /** The runs of the first `depth` layers over one token; `later` returns the number of later entries in a group. */
+  /** The runs of the first `depth` layers over one token; `later` counts the entries of a group after that token. */
   runsOf(depth: number, later: (group: StateGroup) => number = () => 0): PartRun[] {
     return this.groupsOf({ from: 0, to: depth }).map((group) => {
       const { from, to } = group.layers;

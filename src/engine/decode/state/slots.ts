@@ -15,8 +15,8 @@ const KEPT_BYTES = 256 * 2 ** 20;
 export const WORTH_COPYING = 8;
 
 /**
- * The maximum number of tokens in two rows for which exchanging the rows takes less time than a few steps of a separate
- * row.
+ * The maximum number of tokens that two rows hold together if they are exchanged: up to this, the exchange takes less
+ * time than a few steps of a separate row.
  */
 const WORTH_MOVING = 2048;
 
@@ -34,7 +34,7 @@ class ShelvedRow extends CacheRow implements Disposable {
     this.hold(from);
   }
 
-  /** Replaces the contents. */
+  /** Replaces the contents with those of `from`. */
   hold(from: CacheRow): void {
     this.used = from.used;
     this.copy(from, from.tokens.length);
@@ -130,7 +130,7 @@ export class Slots implements Disposable {
 
   /**
    * Returns the row whose reuse loses the least: the one that shares the most with the prompt, unless most of its
-   * contents would be lost while there is room; else the least recently used.
+   * contents would be lost while there is room; otherwise, the least recently used row.
    */
   #choose(prompt: readonly number[], key: StateKey, onDevice: boolean): Slot {
     const free = this.#free().filter((slot) => slot.onDevice === onDevice);
@@ -154,7 +154,7 @@ export class Slots implements Disposable {
     return best;
   }
 
-  /** Shelves a row's contents if no other row stores most of them; `coming` tokens will replace it. */
+  /** Shelves a row's contents, which `coming` tokens will replace, unless another row stores most of them. */
   #shelve(slot: Slot, coming = 0): void {
     if (slot.onDevice) return;
     const others = [...this.#onHost(), ...this.#shelf].filter((held) => held !== slot);

@@ -24,7 +24,7 @@ export interface PlacedImage {
 /** Places an image by its size, before it is decoded. @throws UserError if the model does not support that size */
 export type PlaceImage = (size: PictureSize) => PlacedImage;
 
-/** An image as one picture, whose token is replaced by its rows alone. */
+/** Places an image as one picture, whose rows replace the image's token, with no tokens around them. */
 export const placeWhole =
   (sized: (picture: Pixels) => Promise<Pixels>, rowsOf: (size: PictureSize) => number): PlaceImage =>
   (size) => {
@@ -32,7 +32,7 @@ export const placeWhole =
     return { rows, tokens: rows, pictures: async (picture) => [await sized(picture)], spans: (spans) => [...spans] };
   };
 
-/** An image as one picture, with its rows between two tokens. */
+/** Places an image as one picture, whose rows stand between two tokens. */
 export const placeFramed =
   (sized: (picture: Pixels) => Promise<Pixels>, { frame: [begin, end], tokens }: FramedVision): PlaceImage =>
   () => ({
@@ -41,7 +41,7 @@ export const placeFramed =
     spans: (spans) => [[begin], ...spans, [end]],
   });
 
-/** An image as tiles and the entire image, with their rows between two tokens. */
+/** Places an image as tiles plus the entire image; all rows together stand between two tokens. */
 export const placeShaped =
   (processor: ShapedProcessor, tokenizer: Tokenizer, { frame, tokens }: InternVision): PlaceImage =>
   (size) => {
@@ -103,7 +103,7 @@ function tileText(rows: number, columns: number): string {
   return `${Array.from({ length: rows }, (_, row) => `${line(row)}\n`).join("")}\n${whole}`;
 }
 
-/** Ids with each `token` replaced by the next spans. */
+/** Replaces each `token` among the ids by the spans of the next group. */
 export function between(
   ids: readonly number[],
   token: number,

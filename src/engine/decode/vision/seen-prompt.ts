@@ -21,7 +21,7 @@ import type { SeenImage, UnreadImage } from "./image-reader.ts";
 /** A prompt with images, as the engine reads it. */
 export interface SeenPrompt extends SpannedPrompt {
   readonly images: ImageBill;
-  /** Started at the request's arrival. */
+  /** Measures the time since the request arrived. */
   readonly time: Stopwatch;
 }
 

@@ -67,7 +67,7 @@ const free = (): Pick<PlanResult, "ids" | "text" | "passes" | "spent"> => ({
 });
 const nothing = { [Symbol.dispose]: () => {} };
 
-/** Creates a source of the planner's plan states. */
+/** Creates a source whose latents are the planner's states for the tokens of its plan. */
 function planStates({ planner, template }: Pick<Around, "planner" | "template">): LatentSource {
   return {
     width: widthOf(planner),

@@ -8,9 +8,9 @@ import { safetensorsFile } from "../../../weights/safetensors/read.ts";
 
 /** One of sentence-transformers' linear layers after a model. */
 export interface DenseModule extends DenseLayer {
-  /** The safetensors file with its weights; undefined if they are among the model's own weights. */
+  /** The safetensors file with the module's weights; undefined if they are among the model's own weights. */
   readonly file: string | undefined;
-  /** The name of its weights in that file, without `.weight`. */
+  /** The name of the module's weights, without `.weight`. */
   readonly name: string;
 }
 

@@ -5,7 +5,7 @@ import type { Pair } from "../../decode/score/likelihood.ts";
 export interface Encoder {
   /** Encodes a text with the tokens that the tokenizer puts before it, if any. */
   encode(text: string): number[];
-  /** The token before a text without context: the one that begins a text, else the one that ends it. */
+  /** The token before a text without context: the token that begins texts, else the token that ends texts. */
   readonly start: number;
 }
 

@@ -17,7 +17,7 @@ interface Part {
   readonly count: number;
 }
 
-/** Texts of about equal length, padded to `tokens`, and each list's part. */
+/** A batch of texts, padded to `tokens`, by the lists that they are taken from. */
 export interface TextBatch {
   readonly tokens: number;
   readonly parts: readonly Part[];

@@ -38,7 +38,7 @@ export interface ReadTerms extends EncodeTerms {
   /** Requests with more FLOPs are refused before anything runs. */
   readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
   readonly onStopped?: OnStopped | undefined;
-  /** True, the default, if long texts are cut. */
+  /** The treatment of long texts; true, the default, cuts their ends. */
   readonly truncate?: Truncate | undefined;
   /** The task whose prompt is written before each text to embed, such as `query`; the model's default if absent. */
   readonly prompt?: string | undefined;
@@ -216,7 +216,7 @@ export class EncoderModel implements BaseModel {
     return { answers: rows.map(read), usage: usage() };
   }
 
-  /** One row for each input; `after`: the cost of processing the rows. */
+  /** Computes one row for each input; `after` returns the cost of processing the rows. */
   async #rows(
     inputsOf: () => Input[],
     { onStopped, ceiling = {}, truncate: _, prompt: __, ...terms }: ReadTerms,

@@ -9,7 +9,7 @@ import { type Refusal, Refused } from "../../schedule/refused.ts";
 import { nextBatch } from "./encoder-batches.ts";
 import type { RowRunner } from "./encoder-runner.ts";
 
-/** The cost of the texts run, each with its share of its batch, and the number of their tokens. */
+/** The cost of the texts that were run, each with its share of its batch's cost, and their number of tokens. */
 export interface EncodingCost extends Spent {
   tokens: number;
 }
@@ -20,7 +20,7 @@ export interface EncodeTerms {
   readonly key?: string | undefined;
   /** Stops the call before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** The request's arrival, as a timestamp of `performance.now()`; if absent, it arrives with the call. */
+  /** The request's arrival, as a timestamp of `performance.now()`; the time of the call if absent. */
   readonly arrived?: number | undefined;
   /** A timestamp of `performance.now()`: texts that have not run by then are refused. */
   readonly deadline?: number | undefined;
@@ -88,7 +88,7 @@ class Call {
     this.#settle();
   }
 
-  /** Stops the call; running texts are billed before it ends. `lost`: the number of its texts in a failed batch. */
+  /** Stops the call, which ends once its running texts are billed. `lost`: how many of its texts failed in a batch. */
   fail(error: unknown, lost = 0): void {
     this.#fault ??= { error };
     this.remaining.length = 0;
@@ -205,7 +205,7 @@ export class EncoderQueue implements Turns, Disposable {
       calls[i]!.take(from, count).map((text) => ({ call: calls[i]!, text })),
     );
     for (const call of calls) if (call.remaining.length === 0) this.#calls.remove(call);
-    // The call moves behind all other calls.
+    // A call with texts left moves behind all other calls.
     if (first.remaining.length > 0) {
       this.#calls.serve(first);
       this.#calls.add(first, Number.POSITIVE_INFINITY);

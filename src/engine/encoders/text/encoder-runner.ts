@@ -97,7 +97,7 @@ export class RowRunner implements Disposable {
   }
 }
 
-/** Memory for a batch of at most `tokens` tokens in total, and its rows. */
+/** Memory for the inputs and outputs of a batch: at most `tokens` tokens in total, in at most `rows` rows. */
 class BatchBuffers implements Disposable {
   readonly #ids: Buffer;
   readonly #mask: Buffer;

@@ -78,7 +78,7 @@ function ofArtifact(
 }
 
 function ofPylate(file: string, module: string): LateSettings {
-  const read = readJson(file, pylateSchema, "how texts are compared by token");
+  const read = readJson(file, pylateSchema, "how texts are compared token by token");
   return {
     dense: [readDense(module)],
     query: {

@@ -17,7 +17,7 @@ export interface OpenedEncoder {
   readonly encoder: TextEncoder;
   readonly weights: Weights;
   readonly settings: SentenceSettings;
-  /** Undefined for an encoder that embeds or compares texts. */
+  /** A classifier's settings; undefined for an encoder that embeds or compares texts. */
   readonly classifier: ClassifierSettings | undefined;
   /** Set if the encoder compares texts token by token. */
   readonly late: LateSettings | undefined;

@@ -18,7 +18,7 @@ export function consistencyRoute(config: ConsistencyConfig, count: number): Rout
 }
 
 /**
- * Denoises an image in place: c_skip · x + c_out · the network's output, which equals x at the smallest deviation
+ * Denoises an image in place: c_skip · x + c_out · the network's output. The result equals x at the smallest deviation
  * (appendix C).
  */
 function clean(x: Float32Array, output: Float32Array, deviation: number, config: ConsistencyConfig): void {

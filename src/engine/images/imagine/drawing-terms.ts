@@ -49,7 +49,7 @@ function checkedSteps(name: string, denoising: Denoising, steps: number | undefi
   throw new UserError(`steps: expected at most ${most}, as in the training of ${name}, got ${steps}`, 2);
 }
 
-/** The number of steps to run, at least 1; an initial image skips early ones (Meng et al. 2022, arXiv 2108.01073). */
+/** The number of steps to run, at least 1; an initial image skips early steps (Meng et al. 2022, arXiv 2108.01073). */
 function networkRuns(steps: number, { image, strength }: ImagineOptions): number {
   if (image !== undefined) return Math.max(1, Math.floor(steps * (strength ?? USUAL_STRENGTH)));
   if (strength === undefined) return steps;

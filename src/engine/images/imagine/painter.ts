@@ -22,7 +22,7 @@ export interface Drawing {
   /** Seed of the images' initial noise; image i has seed + i. */
   readonly seed: number;
   readonly wanted: Condition;
-  /** The guidance weight relative to `without`: 1 runs the network once per step, other values twice. */
+  /** The weight of the guidance away from `without`; 1 runs the network once per step, other values twice. */
   readonly guidance: number;
   readonly without: Condition;
 }

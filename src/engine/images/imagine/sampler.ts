@@ -7,7 +7,7 @@ export interface RouteStep {
   readonly time: number;
   /** The factor for images before the network reads them. */
   readonly scale: number;
-  /** Adds the noise at which the step begins to an image, in place. */
+  /** Adds to an image, in place, the noise at which the step begins. */
   noised(x: Float32Array, random: () => number): void;
   /** Advances an image by one step, in place, from the network's output. `random` is normal. */
   advance(x: Float32Array, output: Float32Array, random: () => number): void;
@@ -15,12 +15,12 @@ export interface RouteStep {
 
 /** The steps from noise to images. */
 export interface Route {
-  /** The deviation of the images' initial noise. */
+  /** The standard deviation of the images' initial noise. */
   readonly deviation: number;
   readonly steps: readonly RouteStep[];
 }
 
-/** One step from a time to an earlier one, with the share of the image's variance that remains at each (ᾱ). */
+/** One step from a time to an earlier time, with the share of the image's variance that remains at both times (ᾱ). */
 export interface Step {
   /** The time input of the network. */
   readonly time: number;

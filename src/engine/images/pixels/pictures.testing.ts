@@ -21,7 +21,7 @@ export const unpack = (packed: string): Float32Array =>
 /** JPEG decoders may differ in the last bit, which changes a vector, so JPEGs are compared by their pixels. */
 export const isExact = (file: string): boolean => !file.endsWith(".jpg");
 
-/** Selects, from one row per picture, the rows of pictures that every decoder reads in the same way. */
+/** Selects the rows of pictures that all decoders read alike; `packed` has one row per picture. */
 export function exactRows(pictures: readonly string[], packed: string): Float32Array {
   const all = unpack(packed);
   const width = all.length / pictures.length;

@@ -49,7 +49,7 @@ export interface PixelScale {
 
 /** The steps from a picture to a model's input, from `preprocessor_config.json`. */
 export interface ImageProcessor extends PixelScale {
-  /** Both sides of the result, or the shorter side before the crop. */
+  /** The result's width and height, or its shorter side before the crop. */
   readonly resize: { readonly width: number; readonly height: number } | { readonly shortest: number };
   readonly filter: FilterName;
   /** The central part that is kept: the size of a model's input. */

@@ -14,7 +14,7 @@ const filters = {
 } satisfies Record<string, Filter>;
 export type FilterName = keyof typeof filters;
 
-/** Keys' cubic with a = −1/2 (1981). */
+/** The cubic kernel of Keys (1981), with a = −1/2. */
 function cubic(x: number): number {
   if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
   return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
@@ -66,7 +66,7 @@ const TURN = 2 ** 20;
 class Turns {
   #blended = 0;
 
-  /** Counts a pixel's weights; true if other work should run. */
+  /** Counts a pixel's weights; returns true if other work should run now. */
   isOver({ weights }: Taps): boolean {
     this.#blended += weights.length;
     if (this.#blended < TURN) return false;

@@ -63,7 +63,7 @@ export async function shapedTiles(picture: Pixels, processor: ShapedProcessor): 
 }
 
 /**
- * The shape whose aspect ratio is nearest to the picture's. If several are equally near, a later one wins if its tiles
+ * The shape whose aspect ratio is nearest to the picture's. Among equally near shapes, a later shape wins if its tiles
  * have less than twice the picture's pixels.
  */
 export function shapeOf({ width, height }: PictureSize, { side, shapes }: ShapedProcessor): TileCounts {

@@ -87,7 +87,7 @@ export function cutInto(whole: Pixels, side: number): Tiles {
 const sizedTo = (picture: Pixels, { width, height }: PictureSize, filter: FilterName): Promise<Pixels> =>
   resized(picture, width, height, filter);
 
-/** The longer side as given, the other rounded to even, as in transformers. */
+/** Makes the longer side `longest`, and rounds the shorter side to an even number, as in transformers. */
 function longestSizes({ width, height }: PictureSize, longest: number): PictureSize {
   const ratio = width / height;
   if (width >= height) return { width: longest, height: even(longest / ratio) };

@@ -14,7 +14,7 @@ const count = z.int().min(1);
 export const bridgeFile = z.strictObject({
   /** The image–text model whose tokens the bridge reads. */
   model: z.strictObject({ name: z.string().min(1), sha256 }),
-  /** The layer of that model whose tokens the bridge reads. */
+  /** The layer of `model` whose tokens the bridge reads. */
   featureLayer: z.literal(featureLayers).default(-1),
   /** The hash of the localiser's weights. */
   localiser: sha256,

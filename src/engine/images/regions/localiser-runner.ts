@@ -101,7 +101,7 @@ export class LocaliserRunner implements Disposable {
     };
   }
 
-  /** Rearranges masks, which are stored patch by patch, row by row of the picture. */
+  /** Rearranges masks from patch-by-patch order to the row order of the picture. */
   #inRows(masks: Float32Array, count: number): Float32Array {
     const { side } = this;
     const order = cellOrder(side, this.localiser.config.cells);

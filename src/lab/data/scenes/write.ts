@@ -38,7 +38,7 @@ export const seedOf = ({ split, seed }: SceneSet, index: number): number =>
 export const writeScenes = async (out: string, set: SceneSet, options: SceneOptions, pull: PullOptions = {}) =>
   writeScenesOf(await openPictures(set.split, options, pull), out, set, options);
 
-/** Like `writeScenes`, with any pictures. */
+/** Like `writeScenes`, but takes any pictures. */
 export async function writeScenesOf(pictures: Pictures, out: string, set: SceneSet, options: SceneOptions) {
   await mkdir(join(out, "images"), { recursive: true });
   const names = namesOf(pictures);

@@ -96,7 +96,7 @@ function line({ text, marks }: { text: string; marks: readonly (string | false)[
 function marked(text: string, other: string): Html {
   let same = 0;
   while (same < text.length && text[same] === other[same]) same++;
-  // Words are marked whole.
+  // A word that differs is marked as a whole.
   while (same > 0 && same < text.length && /\w/.test(text[same - 1]!)) same--;
   const rest = text.slice(same);
   return html`${shortened(text.slice(0, same))}${rest === "" ? "" : html`<mark>${shortened(rest)}</mark>`}`;

@@ -32,5 +32,5 @@ const mostOf = (metric: Summary["metric"], point: PlotPoint): Html =>
 const change = ({ quality, delta }: PlotPoint): Html =>
   html`${figure(quality)}, ${whole(`${signed(delta.mean)} against dense`)} ${whole(range(delta.ci95, signed))}`;
 
-/** Without line breaks. */
+/** The text, kept on one line. */
 const whole = (text: string): Html => html`<span class="whole">${text}</span>`;

@@ -133,7 +133,7 @@ function leader({ x, y }: { x: number; y: number }, box: Box): string {
   return `<path d="M${at(from)}L${at(to)}" stroke="${colour("faint")}" stroke-width="0.75" fill="none"/>`;
 }
 
-/** The ends of an axis: the values and a twentieth of their range on either side; `least` if all values are equal. */
+/** The ends of an axis: the values' range, padded on either side by a twentieth of it, or by `least` if it is empty. */
 function padded(values: readonly number[], least: number): [number, number] {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const pad = high > low ? (high - low) / 20 : least;

@@ -6,7 +6,7 @@ import type { SearchSpec } from "./spec.ts";
 
 /** Neighbours closer than this share of the whole range, in quality and saving, are not split. */
 const NEAR = 0.1;
-/** Values that differ by less than this share of the range are not split either. */
+/** Neighbours whose values differ by less than this share of the range are not split either. */
 const FINEST = 1 / 64;
 
 /** The number of pieces that a gap is cut into if the saving refuses its middle. */
@@ -30,7 +30,7 @@ export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
     if (trials.length > 0 && !prober.budget.allows) break;
     trials.push({ value, point: await prober.measure(range.at(value), prober.items) });
   }
-  /** Tried values after which no value is acceptable, up to the next tried value. */
+  /** Tried values; the model accepts no value between one of these and the next tried value. */
   const closed = new Set<number>();
   for (let gap = widest(trials, closed, range); gap && prober.budget.allows; gap = widest(trials, closed, range)) {
     const middle = await between(gap.a.value, gap.b.value, range, prober);

@@ -2,7 +2,7 @@ import type { Recipe } from "../../../savings/recipe.ts";
 import { beats, type Point } from "../frontier.ts";
 import type { Prober } from "./index.ts";
 
-/** Items on which all settings are first tried; fewer prove nothing. */
+/** The number of items on which all settings are tried first; fewer items would prove nothing. */
 const FEWEST = 8;
 
 /** The number of items in the first round. */

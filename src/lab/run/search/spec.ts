@@ -58,7 +58,7 @@ function rangeOf(text: string, name: string, options: readonly Option[], { key, 
     return [parseStep(`${name}:${pairs.join()}`)];
   };
   const [step] = at(high);
-  // Both ends must be values that the saving accepts.
+  // The saving must accept both ends of the range.
   at(low);
   const schema = z.toJSONSchema(step!.saving.options, { io: "input" }) as {
     properties?: Record<string, { type?: string }>;

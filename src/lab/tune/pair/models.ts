@@ -12,7 +12,7 @@ import { type TunedName, type Way, wayText } from "./ways.ts";
 /** The role of a model in a pair. */
 export type Role = "swift" | "super";
 
-/** A model's own answer, and for Swift, how easy the item is by each score; if NaN, Super answers. */
+/** A model's own answer and, for Swift, how easy the item is by each score; if a score is NaN, Super answers. */
 export type Alone = ServedAnswer & { readonly scores: Readonly<Record<string, number>> };
 
 /** Two models that answer items, alone and with a route between them. */
@@ -69,7 +69,7 @@ export class LoadedPair implements PairModels {
       const answer = await swift.complete(item.prompt, { ...this.#optionsOf(item), observe });
       return { ...servedOf(answer), scores: scored() };
     } catch (error) {
-      // A route sends an item that Swift cannot score to Super.
+      // An item that Swift cannot score goes to Super.
       if (this.signal?.aborted || !scorers.every(({ failed }) => failed)) throw error;
       return { ...NOTHING, scores: scored() };
     }

@@ -105,7 +105,7 @@ export class PairServing implements Serving {
     return Object.fromEntries(recipesOf(ladder).map((recipe) => [recipe, routeOf(recipe)]));
   }
 
-  /** A threshold depends only on Swift's scores of the search items, which are known by then. */
+  /** A threshold depends only on Swift's scores of the search items, which are known before it is needed. */
   #threshold(recipe: string): number {
     const known = this.#thresholds.get(recipe);
     if (known !== undefined) return known;

@@ -19,7 +19,7 @@ export const weightsOf = async ({ source, form }: LanguageModel): Promise<Weight
   codes: chosenBits(preparedFolder(source.path)),
 });
 
-/** @throws UserError if a model of the pair has its own recipe: dense is Super without one */
+/** @throws UserError if a model of the pair has its own recipe: dense is Super without a recipe */
 export function requirePlain({ name, swift }: TunedPair, strong: Model): void {
   const recipe = [swift, strong].find(({ recipe }) => recipe.length > 0);
   if (recipe) throw new UserError(`--model: ${name.name}: tuning a pair needs two models without recipes`, 2);
@@ -69,7 +69,7 @@ function isSame(a: Tokenizer, b: Tokenizer): boolean {
   return [...a.stopIds].join() === [...b.stopIds].join();
 }
 
-/** The number of items that are timed with dense and both ends of each route. */
+/** The number of items that are timed with dense and with both extremes of each route. */
 const TIMED = 12;
 
 /** Estimates a tuning run's maximum minutes from both models' answers to three items. */

@@ -46,11 +46,11 @@ export class RoutedTimes implements AsyncDisposable, Pick<Times, "measure" | "fi
 
   pairs(choose: Choose, by: Cost): Pair[] {
     const { easy, hard, shares } = this.#ends(choose, (end) => this.times.pairs(end, by));
-    // Both ends of a route and dense belong to one round.
+    // Dense and both extremes of a route are timed in the same round.
     return easy.map(({ saved, dense }, i) => ({ saved: mixed(saved, hard[i]!.saved, shares[i]!), dense }));
   }
 
-  /** The timed items' costs at both ends of the routes that `choose` names, and the shares for Super. */
+  /** The timed items' costs at both extremes of the routes that `choose` names, and the shares sent to Super. */
   #ends<T>(choose: Choose, of: (choose: Choose) => T[]): { easy: T[]; hard: T[]; shares: number[] } {
     const shares: number[] = [];
     const end = (recipe: string, name: "easy" | "hard") => (recipe === "dense" ? recipe : endsOf(recipe)[name]);
@@ -73,7 +73,7 @@ type Choose = (tokens: number) => string;
 /** The cost of items if a share of them is hard. */
 const mixed = (easy: number, hard: number, share: number): number => (1 - share) * easy + share * hard;
 
-/** A candidate's routes that send every item to Swift, and every item to Super. */
+/** A candidate's two extreme routes: one sends every item to Swift, the other sends every item to Super. */
 const endsOf = (recipe: string): { readonly easy: string; readonly hard: string } => ({
   easy: thresholdText(recipe, Number.NEGATIVE_INFINITY),
   hard: thresholdText(recipe, Number.POSITIVE_INFINITY),

@@ -24,7 +24,7 @@ export type Way = Pick<RouteOptions, "score" | "temperature" | "aggregate" | "la
 /** A pair's name in two forms: without its options, and with the options as written. */
 export type TunedName = Omit<PairName, "options">;
 
-/** The scores in a pair's name. @throws UserError if it already has a threshold */
+/** The scores that a pair's name gives, or the usual scores. @throws UserError if the name already has a threshold */
 export function waysOf({ name, optionText }: TunedName): Way[] {
   const { share, t, timeout, auto, ...way } = parseRouteOptions(optionText);
   const set = Object.entries({ share, t, timeout, auto }).find(([, value]) => value !== undefined);

@@ -41,7 +41,7 @@ const gateFile = z.strictObject({
   gates: z.array(calibratedGate).min(1),
 });
 export type GateFile = z.output<typeof gateFile>;
-/** The model and template of a gate's calibration. */
+/** The model and template that a gate was calibrated with. */
 export type GateBinding = Pick<GateFile, "model" | "template">;
 
 const key = ({ model: { sha256, name, recipe, quant }, template }: GateBinding): string =>

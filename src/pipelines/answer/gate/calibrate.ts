@@ -106,7 +106,7 @@ export function atThreshold(samples: readonly GateSample[], threshold: number): 
 /** Accuracy at every retrieval rate k/n, the highest scores first; equal scores count as their mean. */
 export const gateCurve = (samples: readonly GateSample[]): CurvePoint[] => curve(samples.map(asRoute));
 
-/** Converts a question to a route's outcome: the plain answer is Swift's, and the score is negated. */
+/** Converts a gate's sample to a route's outcome: the plain answer counts as Swift's, and the score is negated. */
 export const asRoute = ({ score, plain, retrieved }: GateSample): RouteOutcome => ({
   ...{ score: -score, swift: plain, super: retrieved },
   cost: { swift: 0, super: 1, escalated: 0 },

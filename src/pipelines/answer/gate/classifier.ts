@@ -46,9 +46,9 @@ export interface JudgedFeatures extends Outcome {
 }
 
 /**
- * `outcome`: the label is 1 if only the retrieved answer is correct, 0 if the plain answer is; questions without a
- * correct answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns, from all questions, which answers
- * retrieval breaks.
+ * `outcome`: the label is 1 if only the retrieved answer is correct, 0 if the plain answer is correct; questions
+ * without a correct answer are left out (as in SKR and Adaptive-RAG). `benefit`: also learns, from all questions, which
+ * answers retrieval breaks.
  */
 export const labelRules = ["outcome", "benefit"] as const;
 export type LabelRule = (typeof labelRules)[number];

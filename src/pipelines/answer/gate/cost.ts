@@ -4,7 +4,7 @@ import { mean } from "../../../util/mean.ts";
 export interface GateCosts {
   /** The gate, run on every question. */
   readonly gate: number;
-  /** The plain answer: prompt and decoding. */
+  /** The plain answer: its prompt and its decoding. */
   readonly plain: number;
   /** The extra cost of retrieval: the search, and the passages in the prompt. */
   readonly extra: number;

@@ -7,7 +7,7 @@ export interface GateInput {
   readonly signals?: Signals | undefined;
   /** The result of `rarityOf` for the question. */
   readonly rarity?: { readonly most: number; readonly mean: number } | undefined;
-  /** Self-RAG's ratio, from one more prompt. */
+  /** Self-RAG's ratio, which takes one more prompt to compute. */
   readonly reflection?: number | undefined;
 }
 

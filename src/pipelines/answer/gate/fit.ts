@@ -17,7 +17,7 @@ export const answerRow = z.object({
 
 const calibrated = gateMethods.filter((method) => method !== "always" && method !== "never");
 
-/** Options of a gate's calibration; the command line takes the same. */
+/** Options of a gate's calibration; the command line takes the same options. */
 export const calibrateAnswerOptions = z.strictObject({
   gate: z
     .array(z.enum(calibrated))

@@ -2,9 +2,9 @@ import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOptions, scoresOf } from "../.
 
 /** Measures of a model's confidence, from the first answer token's logits; all NaN if a logit is not finite. */
 export interface Signals {
-  /** −F = log Σ exp(z) over the vocabulary (E-LANG, arXiv 2203.00748): higher is more confident. */
+  /** −F = log Σ exp(z) over the vocabulary (E-LANG, arXiv 2203.00748); a higher value means more confidence. */
   readonly energy: number;
-  /** In nats: higher is less confident. */
+  /** In nats; a higher value means less confidence. */
   readonly entropy: number;
   /** The greatest probability minus the second. */
   readonly margin: number;
@@ -35,7 +35,7 @@ export function reflectionRatio(retrieve: number, not: number): number {
   return retrieve / (retrieve + not);
 }
 
-/** Self-RAG's ratio from a token's logits; several ids of a word (`yes`, ` Yes`) add up. NaN if a logit is not finite. */
+/** Self-RAG's ratio from a token's logits; a word's ids (`yes`, ` Yes`) are added. NaN if a logit is not finite. */
 export function reflectionOf(logits: ArrayLike<number>, retrieve: readonly number[], not: readonly number[]): number {
   const values = [...retrieve, ...not].map((id) => logits[id] ?? Number.NaN);
   if (!values.every(Number.isFinite)) return Number.NaN;

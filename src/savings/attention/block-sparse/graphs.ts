@@ -29,7 +29,7 @@ export interface BlockShape {
   readonly blockSize: number;
 }
 
-/** qkv of whole blocks → `q` [heads, tokens, d], rotated by `positions` like keys; writes keys and values into the cache from `first` on. */
+/** qkv of whole blocks → `q` [heads, tokens, d], rotated; caches the rotated keys and the values from `first` on. */
 export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSize }: BlockShape): Graph {
   const g = new Graph();
   const tokens = mul(rows, blockSize);

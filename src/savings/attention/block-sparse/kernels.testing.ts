@@ -104,7 +104,7 @@ export class Bill implements AttentionBill {
   run = (cost: Spent) => addSpent(this.ran, cost);
   overhead = (cost: Spent) => addSpent(this.caused, cost);
   count = (name: string, dense: number, run: number) => {
-    if (name !== "blocks") throw new Error(`${name} are counted, expected blocks`);
+    if (name !== "blocks") throw new Error(`got a count of ${name}, expected blocks`);
     this.counted.dense += dense;
     this.counted.run += run;
   };

@@ -1,4 +1,4 @@
-/** Masks from compiled choosers, and the inputs of masks computed by brute force. */
+/** Masks from compiled choosers, and the inputs for computing masks by brute force. */
 import type { BlockMask } from "./block-mask.ts";
 import type { BlockChooser } from "./chooser.ts";
 import { config, type Rig, randomPrompt } from "./kernels.testing.ts";

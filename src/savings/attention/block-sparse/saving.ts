@@ -10,7 +10,7 @@ export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
   extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration" | "settings"> {
   /** True if a prompt of `prompt` tokens keeps all causal blocks, so that the dense program runs instead. */
   neutral(options: O, prompt: number): boolean;
-  /** Reads files that the options name. @throws UserError if they do not fit the model */
+  /** Reads files that the options name. @throws UserError if the files do not fit the model */
   read?(options: O, host: SavingHost): Promise<L>;
   chooser(options: O, context: ChooserContext, loaded: L | undefined): Promise<BlockChooser>;
 }

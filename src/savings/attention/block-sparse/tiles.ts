@@ -21,7 +21,7 @@ interface Tile {
   readonly own: boolean;
 }
 
-/** A chunk with its queries and keys in place. */
+/** A chunk whose queries and keys are rotated and stored. */
 export interface TileJob {
   readonly chunk: Chunk;
   /** Rotated queries, [heads, rows · blockSize, d]. */
@@ -145,8 +145,8 @@ function costOfTile(graph: Parameters<typeof graphCost>[0]): TileCost {
 const blocksOf = ({ tiles }: Run): number => tiles.reduce((sum, { kept }) => sum + kept.length, 0);
 
 /**
- * Runs of one head's tiles, longest first: tiles with their own block in groups as large as a program accepts, other
- * tiles one by one.
+ * Divides one head's tiles into runs, longest first: tiles with their own block in groups of the size that a program
+ * takes, other tiles one by one.
  */
 function runsOf(tiles: Tile[]): Tile[][] {
   const sorted = tiles.sort((a, b) => b.kept.length - a.kept.length);

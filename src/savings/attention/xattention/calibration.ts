@@ -16,8 +16,8 @@ const options = z
 
 /**
  * Finds XAttention's threshold for each layer and head: the share of estimated mass that keeps `coverage` of the exact
- * mass; of several texts, the largest counts. Time and memory grow with the square of a text's length; a few thousand tokens
- * suffice.
+ * mass. With several texts, the largest of their thresholds is used. Time and memory grow with the square of a text's
+ * length; a few thousand tokens suffice.
  */
 export const thresholdCalibration: Calibration<typeof options> = {
   summary: "a threshold for each layer and head",

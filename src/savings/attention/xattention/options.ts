@@ -4,7 +4,7 @@ import { blockSparseShape } from "../block-sparse/options.ts";
 
 const { blockSize, ...common } = blockSparseShape;
 
-/** Defaults are the paper's (arXiv 2503.16428, section 3). */
+/** The defaults come from the paper (arXiv 2503.16428, section 3). */
 export const xattentionOptions = z
   .strictObject({
     threshold: number(0.9).describe(
@@ -28,7 +28,7 @@ export const xattentionOptions = z
       .default("threshold")
       .describe("how many blocks a row keeps: by mass, by count, or by share of its causal blocks"),
     k: integer(1, 16).describe("blocks a row keeps with selection=top-k"),
-    ratio: fraction(0.3).describe("share of its causal blocks a row keeps with selection=ratio"),
+    ratio: fraction(0.3).describe("share of a row's causal blocks to keep with selection=ratio"),
     headGrouping: choice(["query", "kv-sum"])
       .default("query")
       .describe("one mask per query head, or one per key-value head from the sum of its query heads' scores"),

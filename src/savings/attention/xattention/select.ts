@@ -46,7 +46,7 @@ export function sumOverGroups(scores: Float32Array | Float64Array, heads: number
   return sums;
 }
 
-/** The threshold of a key–value head: the largest among its query heads, so that each keeps at least its own share. */
+/** The threshold of a key–value head: the largest among its query heads, so each of these keeps at least its share. */
 export function maxOverGroups(thresholds: ArrayLike<number>, kvHeads: number): Float64Array {
   const group = thresholds.length / kvHeads;
   return Float64Array.from({ length: kvHeads }, (_, kv) =>
@@ -68,7 +68,7 @@ function checkShape(length: number, { heads, rows, cols, rowOffset, threshold }:
 
 /** Picks each row's blocks in turn, without allocating. */
 class RowPicker {
-  /** 1 at each block kept in the row picked last. */
+  /** 1 for each block kept in the row that was picked last. */
   readonly kept: Uint8Array;
   private readonly heap: Int32Array;
   private size = 0;

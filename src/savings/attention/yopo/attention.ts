@@ -111,7 +111,7 @@ interface SomeHeads {
   readonly q: Buffer;
   readonly heads: readonly number[];
   readonly out: Buffer;
-  /** The number of heads before these in `out`. */
+  /** The number of heads that precede `heads` in `out`. */
   readonly at: number;
 }
 

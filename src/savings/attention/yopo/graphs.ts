@@ -15,7 +15,7 @@ import {
 import type { BlockShape } from "../block-sparse/graphs.ts";
 import type { HeadDrop } from "./options.ts";
 
-/** A head's treatment by visual tokens: used, or dropped in one of two ways. */
+/** A head's kind for visual tokens: kept, or dropped in one of two ways. */
 export type HeadKind = "kept" | HeadDrop;
 
 const [tokens, capacity, some, slots] = ["tokens", "capacity", "some", "slots"].map((name) => sym(name));

@@ -30,5 +30,5 @@ export type YopoOptions = z.infer<typeof yopoOptions>;
 /** True if these options replace the attention of some layers. */
 export const narrows = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
 
-/** True if these options replace attention (the attention seam), which also sets the share of feed-forward neurons. */
+/** True if these options use the attention seam, which also sets the share of feed-forward neurons. */
 export const attends = (options: YopoOptions): boolean => narrows(options) || options.ffn < 1;

@@ -71,7 +71,7 @@ export class Entries {
   }
 }
 
-/** True for positions of an image's tokens. */
+/** True if the position belongs to one of the image's tokens. */
 export const isIn = ({ first, grid: [rows, columns] }: VisualSpan, position: number): boolean =>
   position >= first && position < first + rows * columns;
 
@@ -90,7 +90,7 @@ export function textTiles(entries: Entries, visual: boolean, reach: Reach): Tile
   return filled([{ queries: text, keys }], entries.sees(reach));
 }
 
-/** Visual queries in squares of neighbours, or each image whole with an unlimited reach. */
+/** Tiles of visual queries: squares of neighbours, or a whole image each if the reach is unlimited. */
 export function visualTiles(entries: Entries, reach: Reach): Tiles {
   const tiles = entries.images.flatMap((cells, i) => {
     // With an unlimited reach, images see earlier images.

@@ -31,7 +31,7 @@ const EPSILON = 1e-6;
 /** Combines a token's embedding with the model's residual stream at the previous token: [hidden, 2·hidden]. */
 const JOIN = "draft.join.weight";
 
-/** The keys and values of one request while another request uses the network. */
+/** The saved keys and values of one request, while another request uses the network. */
 export class DraftCache {
   readonly stored: Float32Array[] = [];
 }
@@ -171,7 +171,7 @@ function traceVectors(model: Decoder): Graph {
   return g;
 }
 
-/** The network's layer, with its residual stream at the last position. */
+/** The network's layer, which returns its residual stream at the last position. */
 function traceLayer({ decoder, weights }: OpenDecoder): Graph {
   const g = new Graph();
   const { hidden, kvHeads, headSize } = decoder.config;

@@ -51,7 +51,7 @@ export function keptTokens(
   return Int32Array.from(retained).sort();
 }
 
-/** The number of tokens in a share of `of` tokens, rounded down, but at least 1. */
+/** The given share of `of` tokens, as a number of tokens: rounded down, but at least 1. */
 const countOf = (of: number, share: number): number => Math.min(of, Math.max(1, Math.floor(of * share + 1e-9)));
 
 function firstOf(options: FeatherOptions, { grid }: VisualSpan, tokens: ImageTokens, { scores }: AtCut): Set<number> {
@@ -93,7 +93,7 @@ export const top = (indices: readonly number[], scores: Float32Array, count: num
 
 const union = (...parts: readonly (readonly number[])[]): Set<number> => new Set(parts.flat());
 
-/** The grid's tokens and the best tokens off the grid, `count` in total; if the grid is larger, its best tokens. */
+/** The grid's tokens, then the best tokens off the grid, `count` in total; if the grid has more, its best `count`. */
 function filledUp(
   gridded: readonly number[],
   indices: readonly number[],

@@ -10,7 +10,7 @@ const tool = z.object({
   parameters: z
     .record(z.string(), z.unknown(), "expected a JSON schema of an object")
     .nullish()
-    .describe("a JSON schema of its arguments, an object; default no arguments"),
+    .describe("a JSON schema (an object) for its arguments; default: no arguments"),
   strict: z.boolean().nullish().describe("ignored: arguments follow their schema wherever calls are constrained"),
 });
 

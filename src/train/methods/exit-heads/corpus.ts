@@ -72,7 +72,7 @@ export function corpusOf(
 /** The maximum share of the tokens that a single document may take, if there are enough documents. */
 const LARGEST = 0.1;
 
-/** Takes up to `most` tokens of documents. Cuts the last document and, if there are many documents, very long ones. */
+/** Takes up to `most` tokens from documents. Cuts the last document, and very long ones if there are many documents. */
 function limited(documents: readonly string[], tokenizer: TextEncoder, most: number): number[][] {
   const { addBos, bos, eos } = tokenizer;
   const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];

@@ -15,7 +15,7 @@ import { type TrainingStates, trainingStates } from "./training-states.ts";
 /** The number of rows in a trial: the first compiles programs, the second is timed. */
 const ROWS = 2;
 
-/** Work measured once in a trial, and how many times the run repeats it. */
+/** Work measured once in a trial, and the number of times that the run repeats it. */
 interface TrialCost {
   readonly times: number;
   readonly flops: number;
@@ -27,7 +27,7 @@ interface TrialCost {
 interface Alike {
   /** The total number of steps in these stages. */
   readonly steps: number;
-  /** How many times more outputs the run reads in all these stages than the trial reads in one stage. */
+  /** The outputs that the run reads in all these stages, divided by the outputs that the trial reads in one stage. */
   readonly readings: number;
   open(states: TrainingStates): AsyncGenerator<Stage, unknown, void>;
 }

@@ -21,7 +21,7 @@ interface ExitData {
   readonly documents: readonly string[];
 }
 
-/** The parts for training exits: the model, the data, the options, and the saving that will use the exits. */
+/** Everything needed to train exits: the model, the data, the options, and the saving that will use the exits. */
 export interface ExitTraining {
   readonly model: LanguageModel;
   /** The weight form in which the model was loaded. */
@@ -60,8 +60,8 @@ export async function planExits({ model, quant, saving, data, options: input }: 
 }
 
 /**
- * True if a run must train the head after a layer. It continues a head that it began, even if another run has finished
- * the same head.
+ * True if a run must train the head after a layer. A run continues a head that it began, even if another run has
+ * finished the same head.
  */
 export const trainsHead = ({ kept }: ExitPlan, { out, resumes }: Pick<OpenTerms, "out" | "resumes">, layer: number) =>
   (resumes && latestState(out, headName(layer)) !== undefined) || !kept.has(layer);
@@ -91,7 +91,7 @@ function headOf(corpus: Corpus, { head: mode, rank, vocabulary }: ExitTrainOptio
   return { mode, ...(mode === "adapter" && { rank }), ...(tokens && { tokens }) };
 }
 
-/** Fills missing options with the choices of the saving's paper. */
+/** Fills in missing options with the choices of the saving's paper. */
 export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOptions): ExitTrainOptions {
   const usual = {
     dynamax: { targets: "model", decider: ["linear"] },

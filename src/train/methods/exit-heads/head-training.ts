@@ -19,7 +19,7 @@ import { type RowFit, RowStage, stepsOver } from "./row-stage.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** How many positions' logits are in memory at once, and the number of positions per optimiser step. */
+/** The number of positions whose logits are in memory at once, and the number of positions per optimiser step. */
 const [ROWS, STEP_ROWS] = [128, 256];
 
 /** Trained parameters, by their names in the artefact. */
@@ -61,7 +61,7 @@ export async function* headStages(
   return { weights: weightsOf(stage.store), guesses: await judge(judged, stage.store, states, layer, terms) };
 }
 
-/** The number of steps for a head that has weights. */
+/** The number of steps that train a head with weights. */
 export const headSteps = (corpus: Corpus, { headEpochs: epochs }: ExitTrainOptions): number =>
   stepsOver(corpus, { epochs, stepRows: STEP_ROWS });
 
@@ -76,7 +76,7 @@ export const weightsOf = (store: ParameterStore): TrainedWeights =>
       .map((p) => [p.name, { shape: p.shape, values: store.valuesOf(p).slice() }]),
   );
 
-/** Initial values: gains are 1 and an adapter's output is 0, so that a head starts as the model's own head. */
+/** Sets initial values: gains are 1 and an adapter's output is 0, so that a head starts as the model's own head. */
 function fill(store: ParameterStore, seed: number): void {
   const normal = normals(seededRandom(seed));
   for (const parameter of store.parameters.filter(({ trained }) => trained)) {

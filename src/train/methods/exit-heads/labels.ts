@@ -9,7 +9,7 @@ export const NO_PLACE = 255;
 export interface Guesses {
   /** For each token, the rank (from 0) of the head's choice among the whole model's likeliest tokens, or `NO_PLACE`. */
   readonly places: Uint8Array;
-  /** 1 if the head's choice is the text's next token. */
+  /** For each token, 1 if the head's choice is the text's next token, else 0. */
   readonly right: Uint8Array;
 }
 

@@ -4,7 +4,7 @@ import { headModes } from "../../../savings/depth/exits/heads.ts";
 
 const count = z.int().min(1);
 
-/** How many of the model's likeliest tokens to store at each position: enough for the widest relaxed label. */
+/** The number of the model's likeliest tokens to store at each position: enough for the widest relaxed label. */
 export const TEACHER_TOP = 10;
 
 /** Savings whose exits can be trained. */

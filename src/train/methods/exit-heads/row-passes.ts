@@ -28,7 +28,7 @@ export interface RowModel {
   logits(g: Graph, weightsOf: WeightsOf, x: Tensor): Tensor;
 }
 
-/** The leading dimensions of a graph's tensors: here symbolic, below as numbers for `count` positions. */
+/** The leading dimensions of a graph's tensors, symbolic here; `countsOf` gives their sizes for `count` positions. */
 export const dimsOf = ({ sequence }: RowModel): [Dim, Dim] => (sequence ? [sym("n"), sequence] : [1, sym("n")]);
 export const countsOf = ({ sequence }: RowModel, count: number): [number, number] =>
   sequence ? [count / sequence, sequence] : [1, count];

@@ -35,7 +35,7 @@ export interface ScoringOf<T> {
   score(value: T): ReturnType<Scoring["score"]>;
 }
 
-/** Scores values after converting them. */
+/** Returns a scoring that converts each value before scoring it. */
 export const scoringBy = <T, U>(
   scoring: ScoringOf<U> | undefined,
   convert: (value: T) => U,
@@ -51,7 +51,7 @@ export interface DeciderTerms<T> extends CollectTerms {
   readonly scoring?: ScoringOf<T> | undefined;
 }
 
-/** How to train an exit's weights on the positions of texts. */
+/** Settings for training an exit's weights on the positions of texts. */
 export interface RowFit {
   readonly name: string;
   /** Layers whose streams are read. */
@@ -80,7 +80,7 @@ interface StepPart {
   readonly ends: boolean;
 }
 
-/** The number of optimiser steps in some epochs over the training part's positions. */
+/** The number of optimiser steps in `epochs` epochs over the training part's positions. */
 export function stepsOver(
   { ranges: { training }, block }: Pick<Corpus, "ranges" | "block">,
   { epochs, stepRows }: Pick<RowFit, "epochs" | "stepRows">,
@@ -96,7 +96,7 @@ export class RowStage extends GradientStage {
   /** The FLOPs of forward passes before the first step and after the last. */
   readonly #around: number;
   #unbilled = 0;
-  /** The number of steps whose positions have been read. */
+  /** The number of steps whose positions have been taken from `#parts`. */
   #read = 0;
   #parts: Generator<StepPart, never>;
 

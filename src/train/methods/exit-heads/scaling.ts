@@ -1,7 +1,7 @@
 import { batchesOf } from "./rows.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** A number of rows of text that suffices to estimate means and deviations. */
+/** The number of rows of text from which means and deviations are estimated. */
 const SAMPLE = 64;
 
 /** The mean and standard deviation of each element of the stream. */

@@ -11,7 +11,7 @@ const fixture = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf"
 interface TinyModel {
   /** The folder that is MODICUM_HOME while a file's tests run. */
   readonly home: string;
-  /** The file of the model, which has two layers. */
+  /** The model's file; the model has two layers. */
   readonly file: string;
   /** Writes a file of documents that each begin with `name`; returns its path. */
   textsOf(name: string): string;

@@ -25,7 +25,7 @@ export class ActiveGrpo implements ActiveMethod {
   readonly #openEngine: () => Promise<Engine>;
   #engine: Engine | undefined;
   #metrics: Readonly<Record<string, number>> = {};
-  /** FLOPs of sampling, then the milliseconds of each part of a step, summed over steps. */
+  /** Sums over steps: the FLOPs of sampling, then the milliseconds of each part of a step. */
   readonly #sums = new Float64Array(1 + PARTS.length);
   #learns = Number.NaN;
 

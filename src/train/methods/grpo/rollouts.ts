@@ -6,7 +6,7 @@ import type { Columns, NamedReward } from "./rewards.ts";
 
 /** A prompt with its row's columns. */
 export interface Prompt {
-  /** File and line. */
+  /** The prompt's file and line. */
   readonly where: string;
   readonly prompt: unknown;
   readonly columns: Columns;

@@ -33,7 +33,7 @@ export async function sample(
   prompts: readonly { readonly place: number; readonly prompt: Prompt }[],
   { group, tokens, longest, seed, step }: SamplingTerms,
 ): Promise<{ readonly groups: readonly (readonly Completion[])[]; readonly flops: number }> {
-  // Cached results are stale: the weights have changed since the last call.
+  // The weights have changed since the last call, so cached results are stale.
   engine.forget();
   const requests = prompts.flatMap(({ place, prompt: { ids, raw } }) =>
     Array.from({ length: group }, (_, index) => {

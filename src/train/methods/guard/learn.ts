@@ -100,7 +100,7 @@ async function openRelearning(
 }
 
 /**
- * The gain of relearning on each side: the published model's mean error minus the relearned model's, with equal noise.
+ * The gain of relearning on each side: the published model's mean error minus the relearned model's, on equal noise.
  */
 async function gapsOf(
   subject: DrawingSubject,

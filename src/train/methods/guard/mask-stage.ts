@@ -23,7 +23,7 @@ export interface Sides {
 interface MaskStep {
   readonly step: number;
   readonly steps: number;
-  /** The mean of m. */
+  /** The mean of the shares m. */
   readonly ratio: number;
   /** The mean error of the step's images. */
   readonly loss: number;
@@ -51,7 +51,7 @@ export class MaskStage implements Stage {
   readonly #norm: GradientNorm;
   readonly #batchAt: ReturnType<typeof mixedBatches>;
 
-  /** `published` are the values before relearning. The caller owns the passes. */
+  /** `published` holds the values before relearning. The caller owns the passes. */
   constructor(
     subject: DrawingSubject,
     published: Float32Array,

@@ -7,7 +7,7 @@ const files = z.preprocess(
   z.array(z.string(), FILES).min(1, FILES),
 );
 
-/** How to learn a mask (FreezeAsGuard, Huang et al. 2024); the default rates suit small networks. */
+/** Settings for learning a mask (FreezeAsGuard, Huang et al. 2024); the default rates suit small networks. */
 const maskOptions = z.strictObject({
   freezeRatio: z.number().min(0).max(1).default(0.4).describe("share of the tensors to freeze"),
   exactRatio: z

@@ -1,7 +1,7 @@
 /** Added to counts, so that a side without samples gets the weight 0 instead of NaN. */
 const FEW = 1e-5;
 
-/** How much relearning gained on each side; 1 for the paper's loss. */
+/** The gain from relearning on each side; 1 for the paper's loss. */
 export interface Gaps {
   readonly illegal: number;
   readonly innocent: number;

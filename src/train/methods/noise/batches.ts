@@ -27,7 +27,7 @@ export interface NoisyTerms {
   readonly noise: NoiseConfig;
   /** The class index for "no class"; if undefined, every image keeps its class. */
   readonly unconditional: number | undefined;
-  /** The seed for order and noise; if undefined, images are in order, with fixed noise. */
+  /** The seed for order and noise; if undefined, images keep their order, and the noise is fixed. */
   readonly seed: number | undefined;
 }
 

@@ -26,7 +26,7 @@ export interface DrawingSubject extends OwnSubject {
   openPasses(): Promise<NoisePasses>;
 }
 
-/** Which tensors of a network to train: name patterns, and a mask file. */
+/** The choice of a network's tensors to train: name patterns, and a mask file. */
 export type Frozen = Pick<TrainOptions, "train" | "freezeMask">;
 
 /** Builds a network from a checkpoint's configuration, without tensors, and initialises it as PyTorch does. */
@@ -45,7 +45,7 @@ export function oldDrawing(source: Checkpoint, frozen: Frozen): DrawingSubject {
   return subject;
 }
 
-/** The only architecture that can be trained. */
+/** The only image generator architecture that can be trained. */
 const TRAINED = "UNet2DModel";
 
 /** @throws UserError for a generator of another architecture */

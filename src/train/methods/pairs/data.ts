@@ -18,7 +18,7 @@ export interface Pair {
   readonly caption: string;
   /** Identifies equivalent pairs, which never share a batch; default: the caption. */
   readonly key: string;
-  /** Pairs of a batch are all from the same group, because pairs that are hard to tell apart teach more. */
+  /** All pairs of a batch are from the same group, because pairs that are hard to tell apart teach more. */
   readonly group: string;
 }
 
@@ -44,7 +44,7 @@ export function shuffledPairs(pairs: readonly Pair[], seed: number): Pair[] {
   return pairs.map((pair, i) => ({ ...pair, key: caption.get(i)!, caption: caption.get(i)! }));
 }
 
-/** Pairs by group. */
+/** The pairs of each group. */
 function groupsOf(pairs: readonly Pair[]): Map<string, Pair[]> {
   const groups = new Map<string, Pair[]>();
   for (const pair of pairs) {

@@ -50,7 +50,7 @@ interface PairData extends PairReader {
   readonly rows: number;
 }
 
-/** A new model, and its data. */
+/** A new model and its data. */
 interface NewPairs extends PairData, WholeModel {
   readonly checkpoint: HuggingFaceCheckpoint;
 }

@@ -21,8 +21,8 @@ interface JudgedBatch {
   /** The sum of the samples' losses. */
   readonly loss: number;
   /**
-   * The language model's mean loss on the chosen rows' labels, and each label's share of it, multiplied by the number
-   * of samples.
+   * The language model's mean loss on the chosen rows' labels, and the factor of each label's loss in `loss`: the
+   * number of samples divided by the number of labels.
    */
   readonly written: { readonly mean: number; readonly share: number } | undefined;
 }
@@ -35,7 +35,7 @@ interface RowLabels {
 
 /**
  * Scores completions with the language model's own programs. A loss depends only on a completion's log-probability, so
- * its gradient is the language model's with each of the completion's labels weighted by the loss's derivative.
+ * its gradient is the language model's gradient, with the completion's labels weighted by the loss's derivative.
  */
 class PreferenceHead implements Head {
   constructor(

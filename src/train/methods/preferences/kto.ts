@@ -11,7 +11,7 @@ const options = z.strictObject({
   undesirable_weight: weight.describe("weight of unwanted completions"),
 });
 
-/** KTO (Ethayarajh et al., arXiv 2402.01306): learns from single completions, each wanted or not. */
+/** KTO (Ethayarajh et al., arXiv 2402.01306): learns from single completions, each wanted or unwanted. */
 export const kto = preferenceMethod({
   name: "kto",
   summary: "learn from single completions labelled true or false",

@@ -96,7 +96,7 @@ export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
 /** ORPO's odds-ratio term (Hong et al., arXiv 2403.07691). */
 export const orpoLoss = (beta: number): PreferenceRule =>
   byPair((chosen, rejected) => {
-    // Clamped, because a mean log-probability of 0 has infinite odds.
+    // The mean is clamped, because a mean log-probability of 0 has infinite odds.
     const meanOf = ({ policy, tokens }: ScoredSequence) => Math.min(policy / tokens, -1e-7);
     const [a, b] = [meanOf(chosen), meanOf(rejected)];
     const rest = (mean: number) => -Math.expm1(mean);

@@ -7,7 +7,7 @@ import { judgedData, pairData } from "./data.ts";
 import { comparing } from "./head.ts";
 import type { PreferenceRule } from "./losses.ts";
 
-/** TRL's name for the strength of the preference term. */
+/** The option for the strength of the preference term, under TRL's name. */
 export const beta = (fallback: number) => z.coerce.number().positive().default(fallback);
 
 interface PreferenceMethod<O> {

@@ -67,7 +67,7 @@ export const rowsOf = <R>(
     return rows.map(({ where, value }) => ({ ...inFile(where, () => read(checked(fields, value))), where }));
   });
 
-/** If two chats have no prompt, makes the turns that they share the prompt. @throws UserError if they share none */
+/** If two chats have no prompt, their shared first turns become the prompt. @throws UserError if they share none */
 function apart({ prompt, chosen, rejected, ...row }: z.output<typeof chatPair>): Omit<PairRow, "where"> {
   if (prompt) return { ...row, prompt, chosen, rejected };
   const differs = chosen.findIndex((turn, i) => JSON.stringify(turn) !== JSON.stringify(rejected[i]));

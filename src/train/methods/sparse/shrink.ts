@@ -24,7 +24,7 @@ interface Matrix {
   readonly columns: number;
 }
 
-/** The number of a row's weights that are quantised together; rows of a length not divisible by it stay in float32. */
+/** The number of a row's weights that are quantised together; rows whose length it does not divide stay in float32. */
 const BLOCK = 32;
 
 /**

@@ -3,14 +3,14 @@ import { type Denoiser, modeOf } from "./denoisers.ts";
 import { mostRuns, spanMask } from "./spans.ts";
 import type { DenoisingIds } from "./tokens.ts";
 
-/** A text as a task: the mode, inputs and targets, concatenated. */
+/** A text as a denoising task: the mode, inputs and targets, concatenated. */
 export interface Sequence {
   readonly ids: readonly number[];
   /** The number of mode and input tokens, which are not labels and may attend to each other in both directions. */
   readonly prefix: number;
 }
 
-/** Makes a denoiser's inputs and targets from a text. @throws UserError for more hidden spans than sentinels */
+/** Makes a denoiser's inputs and targets from a text. @throws UserError if hidden spans outnumber sentinels */
 export function sequenceOf(
   text: ArrayLike<number>,
   denoiser: Denoiser,
@@ -40,7 +40,7 @@ function splitAt(text: ArrayLike<number>, pivot: number): Parts {
   return { inputs: all.slice(0, pivot), targets: all.slice(pivot) };
 }
 
-/** Replaces each hidden run in the inputs by a sentinel; the targets list the runs, each after its sentinel. */
+/** Replaces each hidden span in the inputs with a sentinel; the targets list the spans, each after its sentinel. */
 export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentinels, end }: DenoisingIds): Parts {
   const [inputs, targets]: [number[], number[]] = [[], []];
   let runs = 0;

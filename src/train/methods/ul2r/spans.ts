@@ -1,4 +1,4 @@
-/** How to choose spans to hide: their share of the tokens, and their mean length. */
+/** The rule for choosing spans to hide: their share of the tokens, and their mean length. */
 export interface SpanRule {
   readonly rate: number;
   readonly meanSpan: number;
@@ -15,7 +15,7 @@ export function spanCounts(length: number, { rate, meanSpan }: SpanRule): { hidd
   return { hidden, spans };
 }
 
-/** The maximum number of hidden runs, because rotation may split one into two. */
+/** The maximum number of hidden runs: one more than the spans if rotation may split one of them in two. */
 export const mostRuns = (length: number, rule: SpanRule): number => spanCounts(length, rule).spans + Number(rule.roll);
 
 /**

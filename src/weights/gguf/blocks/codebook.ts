@@ -29,7 +29,7 @@ function lookUp(table: Uint8Array, bytes: Uint8Array, at: number, codes: Uint8Ar
   }
 }
 
-/** Block: a half, 16 bytes of codes. */
+/** Block: a float16, 16 bytes of codes. */
 function unpackIq4Nl(bytes: Uint8Array, { codes, scale }: Groups): void {
   const half = halfFloats();
   for (let block = 0, at = 0; at < bytes.length; block++, at += 18) {
@@ -38,7 +38,7 @@ function unpackIq4Nl(bytes: Uint8Array, { codes, scale }: Groups): void {
   }
 }
 
-/** Block of 256: a half, 8 × 2 high bits of the scales, 8 × 4 low bits, 8 × 16 bytes of codes. Scales have an offset of 32. */
+/** Block of 256: a float16, 8 × 2 high and 8 × 4 low bits of scales (offset 32), 8 × 16 bytes of codes. */
 function unpackIq4Xs(bytes: Uint8Array, { codes, scale }: Groups): void {
   const half = halfFloats();
   const words = words16(bytes);

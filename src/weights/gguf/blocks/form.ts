@@ -2,9 +2,9 @@
 export interface Groups {
   /** One code per weight. */
   readonly codes: Uint8Array<ArrayBuffer>;
-  /** One per group. */
+  /** One scale per group. */
   readonly scale: Float32Array<ArrayBuffer>;
-  /** One per group; empty for types without minima. */
+  /** One minimum per group; empty for types without minima. */
   readonly min: Float32Array<ArrayBuffer>;
 }
 

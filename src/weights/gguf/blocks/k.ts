@@ -13,7 +13,7 @@ export const kForms = {
   Q6_K: { group: 16, bits: 6, zero: 32, hasMin: false, unpack: unpackQ6 },
 } satisfies Record<string, BlockForm>;
 
-/** Block: 16 bytes of scale (low nibble) and minimum (high), 64 of codes, two halves. A byte holds weights 32 apart, 2 bits each. */
+/** Block: 16 bytes of scales (low bits) and minima (high), 64 of codes, 2 float16s. A byte holds 4 weights, 32 apart. */
 function unpackQ2(bytes: Uint8Array, { codes, scale, min }: Groups): void {
   const half = halfFloats();
   const words = words32(bytes);
@@ -33,8 +33,8 @@ function unpackQ2(bytes: Uint8Array, { codes, scale, min }: Groups): void {
 }
 
 /**
- * Block: 32 bytes of third bits, 64 bytes of the lower two bits as in Q2_K, 12 bytes of 6-bit scales, a half. An unset
- * third bit means −4.
+ * Block: 32 bytes of third bits, 64 bytes of the lower two bits as in Q2_K, 12 bytes of 6-bit scales, a float16. An
+ * unset third bit means −4.
  */
 function unpackQ3(bytes: Uint8Array, { codes, scale }: Groups): void {
   const half = halfFloats();
@@ -78,7 +78,7 @@ function scaleQ3(bytes: Uint8Array, at: number, group: number): number {
 }
 
 /**
- * Block: two halves, 12 bytes of 6-bit scales and minima, 32 bytes of fifth bits (Q5_K only), 128 bytes of nibbles: 32
+ * Block: 2 float16s, 12 bytes of 6-bit scales and minima, 32 bytes of fifth bits (Q5_K only), 128 bytes of nibbles: 32
  * low ones, then 32 high ones.
  */
 function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 5): void {
@@ -116,7 +116,7 @@ function minQ4(bytes: Uint8Array, at: number, group: number): number {
 
 /**
  * Block: 128 bytes of nibbles (64 low ones, 64 high ones), 64 bytes of the upper two bits as in Q2_K, 16 signed scales,
- * a half.
+ * a float16.
  */
 function unpackQ6(bytes: Uint8Array, { codes, scale }: Groups): void {
   const half = halfFloats();

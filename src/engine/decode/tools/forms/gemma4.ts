@@ -137,7 +137,7 @@ function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
   return all;
 }
 
-/** Results with their calls' names. A result belongs to the call with its id, else its name, else to the next call. */
+/** Results with their calls' names. A result's call is the call with its id, else with its name, else the next call. */
 function responsesTo(calls: readonly Call[], results: readonly ChatMessage[]) {
   const open = new Set(calls);
   const pairs = results.map((result) => {

@@ -33,7 +33,7 @@ export function callFormOf(tokenizer: Vocabulary): CallForm | undefined {
   return forms.find(({ matches }) => matches(template, (text) => tokenizer.specialId(text) !== undefined));
 }
 
-/** The special tokens of a format, which belong to the text of an answer that may contain calls. */
+/** A format's special tokens, which are kept in the text of an answer that may contain calls. */
 export const callTokensOf = ({ open, close, inside = [] }: CallForm, tokenizer: Vocabulary): ReadonlySet<number> =>
   new Set([open, close, ...inside].map((text) => tokenizer.specialId(text)).filter((id) => id !== undefined));
 

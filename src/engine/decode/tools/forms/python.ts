@@ -25,7 +25,7 @@ const DIGITS: ReadonlyMap<string, number> = new Map([
   ["U", 8],
 ]);
 
-/** A list of calls, `[f(a="b"), g()]`, or a single one; undefined for other texts. */
+/** A list of calls, `[f(a="b"), g()]`, or a single call; undefined for other texts. */
 export function pythonCalls(text: string): readonly PythonCall[] | undefined {
   try {
     return new Reader(text.trim()).calls();

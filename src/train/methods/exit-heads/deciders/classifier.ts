@@ -124,7 +124,7 @@ function lossAt(logits: Float32Array, labels: Uint8Array, temperature: number): 
   return sum / logits.length;
 }
 
-/** Initial values: a classifier's bias starts at the log-odds of its label. */
+/** Sets initial values: a classifier's bias starts at the log-odds of its label. */
 function fill(store: ParameterStore, states: TrainingStates, { layer, labels, settings }: ClassifierJob, seed: number) {
   const normal = normals(seededRandom(seed + layer));
   const rate = positiveRate(labels.subarray(...positionsOf(states.corpus, states.corpus.ranges.training)));

@@ -24,13 +24,13 @@ export const statesIn = ({ modelSha256, quant, dataSha256, block }: StatesKey): 
 
 const TEACHER = "teacher";
 
-/** The files of states, each with its number of bytes per row. */
+/** The files of states, each with the number of bytes that a row takes. */
 const filesOf = ({ block }: Pick<StatesKey, "block">, hidden: number, layers: readonly number[]) => [
   ...layers.map((layer) => [layerName(layer), 2 * block * hidden] as const),
   [TEACHER, 4 * block * TEACHER_TOP] as const,
 ];
 
-/** The number of rows that are stored for all of the layers. */
+/** The number of rows that are stored for all of `layers`. */
 export function keptRows(key: StatesKey, hidden: number, layers: readonly number[]): number {
   const rows = filesOf(key, hidden, layers).map(([name, bytes]) => {
     const file = path.join(statesIn(key), name);

@@ -37,7 +37,7 @@ export async function collectStates(
   if (first === blocks.length) return 0;
   await engine.programs.prepareCuts(cache.layers);
   const slot = engine.acquireEmpty();
-  // Layers are split at the exits, where the stream is stored.
+  // The layers are divided at the exits, where the stream is stored.
   for (const layer of cache.layers) slot.split(layer);
   try {
     using run = new StatesRun(slot, cache);

@@ -1,7 +1,7 @@
 import { UserError } from "../../../../util/errors.ts";
 import { type Minimum, minimise, type Objective } from "./minimise.ts";
 
-/** One run, as a point to fit the law to. */
+/** A run as a point for fitting the law. */
 export interface Point {
   /** The number of parameters, averaged over the steps. */
   readonly parameters: number;
@@ -21,7 +21,7 @@ export interface Law {
 }
 
 export interface FittedLaw extends Law {
-  /** The minimised sum. */
+  /** The minimised sum of Huber losses. */
   readonly objective: number;
 }
 
@@ -67,7 +67,7 @@ function lawOf({ x, value }: Minimum): FittedLaw {
 /** The logarithm of a loss floor that is practically 0. */
 const NO_FLOOR = -10;
 
-/** The starting values from a known law, to fit nearly the same points again. */
+/** The starting values from a known law, for another fit to nearly the same points. */
 export const startAt = ({ E, A, B, alpha, beta }: Law): Start => [
   ...([Math.log(A), Math.log(B), Math.max(NO_FLOOR, Math.log(E)), alpha, beta] as const),
 ];
@@ -87,7 +87,7 @@ const GRID = {
   exponent: [0, 0.5, 1, 1.5, 2],
 };
 
-/** How many of the grid's best starts are refined. */
+/** The number of the grid's best starts that are refined. */
 const REFINED = 30;
 
 function promising(objective: Objective): Start[] {
@@ -104,7 +104,7 @@ function promising(objective: Objective): Start[] {
     .map(({ start }) => start);
 }
 
-/** The Huber loss between the log of the predicted loss and of the actual loss, summed over the points. */
+/** The Huber loss between the logs of the predicted and the actual loss, summed over the points. */
 export function objectiveOf(points: readonly Point[], delta: number): Objective {
   const logs = points.map(({ parameters, tokens, loss }) => [Math.log(parameters), Math.log(tokens), Math.log(loss)]);
   return ([a, b, e, alpha, beta]) => {

@@ -5,7 +5,7 @@ import { type Law, predictLoss } from "./fit.ts";
 export interface RunPlanOptions {
   /** The FLOPs of training, 6 per parameter and token. */
   readonly compute: number;
-  /** 0 is dense. */
+  /** 0 for a dense run. */
   readonly sparsity: number;
   readonly law: Law;
   /** The number of tokens that the model reads and writes in its lifetime. */
