@@ -22,7 +22,7 @@ const PROSE = ["models, for instance", "of its own"];
 export const kinds = Object.keys(architectures) as ArchitectureKind[];
 export const sectionOf = (kind: ArchitectureKind): string => kind.replaceAll(/\W+/g, "-");
 
-/** The fixtures of an architecture, and the GGUFs among them. */
+/** An architecture's fixtures, and which of them are GGUFs. */
 interface Proof {
   readonly checkpoints: Checkpoint[];
   readonly ggufs: Checkpoint[];

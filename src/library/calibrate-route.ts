@@ -79,7 +79,7 @@ export interface Calibrated {
 
 /**
  * Finds a pair's thresholds on representative prompts, and stores them, bound to both models' hashes. The first model
- * answers every prompt; the second does so only if accuracy decides (by=accuracy).
+ * answers every prompt; the second does so only if thresholds are chosen by accuracy.
  * @throws UserError
  */
 export async function calibrateRoute(

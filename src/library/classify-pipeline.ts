@@ -20,7 +20,7 @@ export interface ClassifierOptions extends Omit<LoadOptions, "save" | "adapter" 
   index?: string | undefined;
   /** The index's location: `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
   store?: string | undefined;
-  /** Options of all calls, such as `{ mode: "replace" }`. */
+  /** Options for all calls, such as `{ mode: "replace" }`. */
   qzero?: QZeroInput | undefined;
 }
 

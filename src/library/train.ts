@@ -69,7 +69,7 @@ const checkedTrainOptions = (options: TrainInput): TrainOptions =>
 
 /** The folder of a sweep, and its events. */
 export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {
-  /** Advances the runs on other machines; if absent, they run here, one after the other. */
+  /** Advances the runs on other machines; if absent, the runs take place here, one after another. */
   readonly elsewhere?: Elsewhere | undefined;
 }
 

@@ -3,7 +3,7 @@ import { firstStep } from "./steps-init.ts";
 
 /**
  * Random weights of a mixer, as in the reference implementation (state-spaces/mamba, `Mamba2`): A from 1 to 16, steps
- * from 0.001 to 0.1 evenly on a log scale, D and the norm 1, the rest like PyTorch's linear layers.
+ * from 0.001 to 0.1 evenly on a log scale, D and the norm are 1, the rest is as in PyTorch's linear layers.
  */
 export function initialMamba2(config: Mamba2Config, random: () => number): Record<string, Float32Array> {
   const uniform = (bound: number) => () => bound * (2 * random() - 1);

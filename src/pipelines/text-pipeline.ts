@@ -25,7 +25,7 @@ export interface AnsweringPipeline<P = unknown> extends Pipeline {
 /** A pipeline that a model name selects, and that answers as a model does. */
 export interface TextPipeline<P = unknown> extends AnsweringPipeline<P>, ModelsPipeline {
   readonly naming: ModelsPipeline["naming"];
-  /** Checks the models for their roles; absent if any text model fits every role. @throws UserError */
+  /** Checks that each model fits its role; absent if any text model fits every role. @throws UserError */
   checkModels?(models: Readonly<Record<string, HeldModel>>): Promise<void>;
   readonly shows: Shows;
   /** True if a certificate of `lab tune` may replace its options, and choose by a request's budget. */

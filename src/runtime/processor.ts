@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { CodeBits } from "../graph/index.ts";
 
-/** Linux's names of instructions that multiply bytes and accumulate: x86's VNNI and AMX, ARM's dot product. */
+/** Linux's names for instructions that multiply bytes and accumulate: x86's VNNI and AMX, ARM's dot product. */
 const BYTE_PRODUCTS = ["avx512_vnni", "avx_vnni", "amx_int8", "asimddp"];
 
 /** One processor's entry, up to its instruction names, is much shorter than this. */

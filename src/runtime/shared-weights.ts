@@ -88,7 +88,7 @@ export class SharedWeights implements Disposable {
     for (const [address, bytes] of this.#tables) giveBack(address, bytes);
   }
 
-  /** Counts a program as a user until it is freed. */
+  /** Counts a program as a user until the program is freed. */
   use(): void {
     this.#users++;
   }

@@ -8,7 +8,7 @@ export interface DefaultChange {
   readonly before: string;
   readonly now: string;
   readonly reason: string;
-  /** An option of the saving that, if set, leaves the changed option without a default. */
+  /** Another option of the saving; if it is set, the changed option has no default. */
   readonly unless?: string;
 }
 

@@ -41,7 +41,7 @@ export interface AttentionCall {
 
 /** Records a saving's costs. */
 export interface AttentionBill {
-  /** Records attention that ran. */
+  /** Records the attention that was computed. */
   run(cost: Spent): void;
   /** Records work that the saving adds, such as scoring. */
   overhead(cost: Spent): void;

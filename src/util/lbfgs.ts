@@ -1,7 +1,7 @@
 /** A function of several variables: returns its value at `x`, and writes its gradient into `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
-/** The end conditions of a minimisation, and its way of computing steps. */
+/** A minimisation's stopping conditions, and how it computes steps. */
 export interface MinimiseOptions {
   /** The largest number of iterations. Each takes one gradient, or several if its step is cut. */
   readonly iterations: number;

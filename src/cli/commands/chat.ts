@@ -32,7 +32,7 @@ export interface ChatSession extends Talk {
 const ALONE = "the adapter was trained on plain text: each line is answered by itself\n";
 const HINT = "/help lists the commands, /quit leaves; Ctrl-C stops an answer, a second Ctrl-C leaves\n";
 
-/** Chats until the user leaves. The engine finds earlier turns in its cache by itself. */
+/** Chats until the user leaves. The engine reuses earlier turns from its cache. */
 export async function chat(options: SessionOptions): Promise<void> {
   const settings = generation(options);
   if (!process.stdin.isTTY) throw new UserError("chat needs a terminal; use `modicum run` for a prompt from stdin");

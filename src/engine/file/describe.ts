@@ -164,7 +164,7 @@ const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) =>
 interface RestStability {
   /** The largest Lyapunov exponent of the layers' states at rest, in nats per token. */
   readonly lambdaMax: number;
-  /** The number of tokens after which the channel with that exponent keeps only 1/e; null if it never forgets. */
+  /** The number of tokens after which the channel with that exponent keeps only 1/e of its state; null if it never forgets. */
   readonly memory: number | null;
 }
 

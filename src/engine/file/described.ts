@@ -45,7 +45,7 @@ export interface KindFacts {
   > & { readonly encoderLayers?: number };
   /** The image encoder; if present, `config` describes the text part. */
   readonly image?: DescribedImages;
-  /** Set for a model that draws. */
+  /** Set if the model generates images. */
   readonly drawn?: DescribedDrawings;
   readonly weights: Weights;
   /** Keys and values, or states, of one sequence at full context, in bytes. */

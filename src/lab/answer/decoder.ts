@@ -197,7 +197,7 @@ export class DecoderAnswerer implements Answerer {
 
   #promptOf({ prompt, messages, promptTokens, suffix }: GenerationItem): readonly number[] {
     if (messages) return this.model.encode(messages);
-    // The empty text encodes to the model's start tokens alone.
+    // An empty text encodes to only the model's start tokens.
     if (promptTokens) return [...this.model.encode("", true), ...promptTokens];
     const fills = suffix !== undefined && this.model.tokenizer.fim !== undefined;
     return fills ? this.model.encodeAround(prompt, suffix) : this.model.encode(prompt, true);

@@ -36,7 +36,7 @@ async function* itemsOf<K extends ItemKind, R>(task: RowsTask<K, R>, run: ItemsF
   yield* drawn([...items.values()], run);
 }
 
-/** An item: a body of its kind, with the fields that all items have. */
+/** An item: the body of its kind, with the fields that all items have. */
 function itemOf<K extends ItemKind, R>(task: RowsTask<K, R>, row: Row): ItemOf<K> {
   const body = task.item(parseRow(task.row, row), row.number);
   return { kind: task.kind, ...body, id: body.id ?? String(row.number) } as unknown as ItemOf<K>;

@@ -17,7 +17,7 @@ import type { Recognized, RecognizeRequest } from "../../pipelines/recognize/rec
 import type { HeldModel } from "../../pipelines/resources.ts";
 import type { Auditor } from "../auditor.ts";
 
-/** A model that writes texts. */
+/** A model that generates text. */
 export type Generative = LanguageModel | Seq2SeqModel | DiffusionModel;
 
 /** A request to generate. `audit` is false to exclude it from audits. */

@@ -49,7 +49,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
       }
       ended = true;
     } catch (error) {
-      // If this server stops an answer that has begun, the answer ends normally.
+      // If this server cuts off an answer that has begun, the answer ends normally.
       if (!begun || !ends.aborted || options.signal?.aborted) throw error;
       [reason, ended] = ["length", true];
     } finally {

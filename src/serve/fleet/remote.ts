@@ -85,7 +85,7 @@ export class Remote {
   }
 }
 
-/** True if the event has more than the role: from then on the client has part of this server's answer. */
+/** True if the event has more than the role: once it is sent, the client has part of this server's answer. */
 function hasContent(event: JsonObject): boolean {
   const choices = choicesOf(event);
   if (choices.length === 0) return !("choices" in event);

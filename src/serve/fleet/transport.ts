@@ -25,7 +25,7 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** Maximum milliseconds to connect. Answers have no limit: health checks show whether their server is alive. */
+/** Maximum milliseconds to connect. Answers have no limit: health checks show whether the server is alive. */
 const CONNECT_WITHIN = 5_000;
 
 export async function openTransport(): Promise<Transport> {

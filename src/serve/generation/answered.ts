@@ -7,7 +7,7 @@ import { type Ask, answers, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
 import { choosePipeline, pipelineAnswers } from "./pipeline-answers.ts";
 
-/** Pipelines' answer fields, each optional. Their names are known only at run time. */
+/** The answer fields of all pipelines, each optional. Their names are known only at run time. */
 const shownFields = (of: readonly TextPipeline[]): Record<never, never> =>
   Object.fromEntries(of.map(({ shows }) => [shows.field, shows.schema.optional()]));
 

@@ -92,7 +92,7 @@ export class PooledModel implements CalledModel<RunOptions> {
   }
 }
 
-/** @throws HttpError for a model that does not continue texts */
+/** @throws HttpError for a model that does not generate text */
 export function checkDecoder({ served }: ModelChoice): void {
   const kind = kindOfServed(served);
   if (kind === "decoder") return;

@@ -91,7 +91,7 @@ export const sizeOf = ({ bytes, loaded }: HeldModel): number => bytes + (loaded?
 /** The options for models in memory. */
 export interface Holding {
   readonly scheduling: SchedulerOptions;
-  /** Audits answers under certificates; undefined without audits. */
+  /** Audits answers given under certificates; undefined if audits are off. */
   readonly auditor?: Auditor | undefined;
   /** The disk cache of prompts' keys and values; undefined without one. */
   readonly prefixes?: PrefixFolder | undefined;

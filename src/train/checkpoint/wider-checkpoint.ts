@@ -76,7 +76,7 @@ function newRows(table: Float32Array, width: number, rows: number, seed: number)
   return Float32Array.from({ length: rows * width }, (_, i) => mean[i % width]! + DEVIATION * normal());
 }
 
-/** The rows of the tokens `ids`, from a table and the new rows. */
+/** The rows of the tokens `ids`, from a table or the new rows. */
 export function rowsOfTokens(
   table: Float32Array,
   { vocabulary, hidden }: { readonly vocabulary: number; readonly hidden: number },

@@ -40,7 +40,7 @@ export function ggufTokenizer(folder: string, vocabulary: number): Map<string, F
     if (id < vocabulary) types[id] = special ? TokenType.control : TokenType.userDefined;
   const last = parts.frame.single.at(-1);
   const texts = Array.from(types, (type, id) => (type === TokenType.unused ? `[PAD${id}]` : parts.tokens[id]!));
-  // llama.cpp itself recognises end tokens with well-known texts.
+  // llama.cpp also recognises end tokens by their well-known texts.
   const known = namedEnds(parts.special, parts.tokens);
   const turn = [...parts.stopIds].find((id) => id !== parts.eos && !known.includes(id));
   const ids = { bos: parts.bos, eos: parts.eos, padding: parts.pad, unknown: parts.unk, mask: parts.mask, eot: turn };

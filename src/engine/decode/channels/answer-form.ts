@@ -45,7 +45,7 @@ export interface AnswerForm {
   readonly opening?: number | undefined;
   /** The text that ends the reasoning and begins the answer, including special tokens. */
   readonly closing: string;
-  /** A reader for the answer from its first token. */
+  /** A reader for the answer, which begins at its first token. */
   reader(): PartReader;
 }
 

@@ -21,7 +21,7 @@ import { computedBy } from "./fills.ts";
 import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
 import { decidesSteps, type Outcome, planOf, type Step, tokenLogits } from "./stepped.ts";
 
-/** The number of tokens at the end of a prompt whose residual stream a drafter reads. */
+/** The number of a prompt's last tokens whose residual stream a drafter reads. */
 const READ_BY_DRAFTER = 64;
 
 /** A model's weights, programs and rows, shared by all requests and plans. Runs prompt chunks and decode steps. */
@@ -199,7 +199,7 @@ export class Engine implements Disposable {
   }
 
   /**
-   * Runs one decode step of several sequences, of any lengths, together. Returns their outcomes in order. Each is
+   * Runs one decode step of several sequences together; their lengths may differ. Returns their outcomes in order. Each is
    * billed as if it ran alone.
    */
   async stepAll(steps: readonly Step[]): Promise<Outcome[]> {

@@ -37,7 +37,7 @@ function placesIn({ logits, count, max, scale }: Candidates, bucket: number): nu
   return places.sort((a, b) => logits[b]! - logits[a]!);
 }
 
-/** The fewest top candidates whose `measure`, summed in the buckets, reaches `target`, which is at most `filled()`. */
+/** The fewest top candidates whose `measure`, summed over the buckets, reaches `target`, which is at most `filled()`. */
 function head(c: Candidates, target: number, measure: (depth: number) => number): Candidates {
   let bucket = 0;
   let sum = 0;

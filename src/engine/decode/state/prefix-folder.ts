@@ -92,7 +92,7 @@ export class PrefixFolder {
     if (this.#unseen > SPARE * this.limit) await this.#bound();
   }
 
-  /** Deletes the least recently used chunks until some room is left. */
+  /** Deletes the least recently used chunks until there is enough room. */
   async #bound(): Promise<void> {
     const names = await readdir(this.folder);
     const found = await Promise.all(

@@ -12,7 +12,7 @@ export class FormReader implements AnswerReader {
   /** The index after the last closing text that did not end a call. */
   #tried = 0;
   #closings = 0;
-  /** White space after calls does not belong to the answer's text. */
+  /** White space after calls is not part of the answer's text. */
   #afterCalls = false;
 
   /** `tools`: the tools that may be called. */

@@ -108,7 +108,7 @@ export async function seenPrompt(
 
 const beginningOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
 
-/** A chat with places for its images. @throws UserError if it has a video */
+/** A chat with placeholders for its images. @throws UserError if it has a video */
 function withPlaces(turns: readonly ChatMessage[], images: number): readonly ChatMessage[] {
   const has = (of: (part: unknown) => boolean) =>
     turns.some(({ content }) => Array.isArray(content) && content.some(of));

@@ -92,7 +92,7 @@ export const exitsFile = z.strictObject({
     right: z.array(share),
     /** The share of tokens for which the head's choice is the whole model's choice. */
     agree: z.array(share),
-    /** The share of tokens that neither any exit nor the whole model gets right. */
+    /** The share of tokens that no exit gets right, nor the whole model. */
     neverRight: share,
   }),
 });

@@ -21,7 +21,7 @@ export const firstRight = (right: readonly Uint8Array[]): Uint8Array =>
   Uint8Array.from(right[0]!, (_, t) => 1 + right.findIndex((exit) => exit[t] === 1));
 
 /**
- * SEC's labels for each exit and token, as indices of `actions`: stop if no exit guesses the token correctly; else
+ * SEC's labels for each exit and token, as indices into `actions`: stop if no exit guesses the token correctly; else
  * continue before the first correct exit, and exit from there on, even if a deeper exit is wrong again.
  */
 export function controllerLabels(right: readonly Uint8Array[]): Uint8Array[] {

@@ -22,7 +22,7 @@ const settings: Omit<GradientOptions, "optimizer"> = {
 };
 const optimizer = optimizerOptions.parse({ beta2: 0.999, weightDecay: 0.01 });
 
-/** The targets of positions after a layer: their classes, and their shares of the loss. */
+/** The targets of positions after a layer: each one's class and share of the loss. */
 export interface Lesson {
   readonly layer: number;
   readonly classes: ArrayLike<number>;

@@ -4,7 +4,7 @@ import { epochOrder } from "../../data/order.ts";
 import { joined } from "../../data/rows.ts";
 import type { Columns, NamedReward } from "./rewards.ts";
 
-/** A prompt with its row's columns. */
+/** A prompt, with the columns of its row. */
 export interface Prompt {
   /** The prompt's file and line. */
   readonly where: string;

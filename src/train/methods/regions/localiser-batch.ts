@@ -17,7 +17,7 @@ export interface LocaliserBatch {
   readonly regions: number;
 }
 
-/** The minimum overlap at which a box counts as an object's box. */
+/** The minimum overlap for a box to count as an object's box. */
 const OF_AN_OBJECT = 0.5;
 
 /** Draws random boxes for a scene, within its picture's size. */
