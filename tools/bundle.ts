@@ -48,8 +48,8 @@ export async function bundle(outdir: string): Promise<void> {
     external: await external(),
     plugins: [englishZod],
     chunkNames: "chunks/[name]-[hash]",
-    // Without minification, stack traces are readable. Maps without the sources are a quarter of the size, and still
-    // contain line numbers.
+    // Without minification, stack traces are readable. Source maps without the sources are a quarter of the size, and
+    // still contain line numbers.
     sourcemap: true,
     sourcesContent: false,
     logLevel: "warning",

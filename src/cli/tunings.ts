@@ -43,7 +43,7 @@ export function codesText({ bits, steady, ms }: CodesTuning): string {
     return `4-bit types run in ${bits} bits, as the processor's instructions suggest; the machine was too busy to time them; \`doctor --tune\` tries again`;
   const other = bits === 4 ? 8 : 4;
   const factor = (of: "decode" | "prefill") => `${(ms[other][of] / ms[bits][of]).toFixed(2)} times`;
-  return `4-bit types run in ${bits} bits, as timed here: ${factor("decode")} as fast as ${other} bits in a step, ${factor("prefill")} in a prompt`;
+  return `4-bit types run in ${bits} bits, as timed here: decoding is ${factor("decode")} as fast as in ${other} bits, prefill ${factor("prefill")}`;
 }
 
 /** Describes the form of the layers, and why it was chosen. */

@@ -58,7 +58,7 @@ export async function nearestArchitecture(
  */
 const LEAST_FIELDS = 5;
 
-/** Finds the architecture that reads the most values of a configuration without weights. */
+/** For a configuration without weights, finds the architecture that reads the most of its values. */
 function byConfiguration(checkpoint: Checkpoint, candidates: readonly Candidate[]): string | undefined {
   const [near] = candidates
     .flatMap((one) => comparedBy(kindOf, checkpoint, one) ?? [])

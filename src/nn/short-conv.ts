@@ -38,7 +38,7 @@ export function shortConvStep(
 const filters = (weights: MixerWeights, { hidden, convWidth }: ShortConvConfig): Tensor =>
   weights.tensor("short_conv.weight", [hidden, 1, convWidth]);
 
-/** The convolution's input and the gate of its result. */
+/** The convolution's input, and the gate applied to its result. */
 function enter(weights: MixerWeights, { hidden }: ShortConvConfig, x: Tensor): { inputs: Tensor; gate: Tensor } {
   const [before, gate, value] = weights.projectParts(x, "short_in", [hidden, hidden, hidden]);
   return { inputs: times(before!, value!), gate: gate! };

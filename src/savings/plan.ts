@@ -119,7 +119,7 @@ export type Decision =
 /**
  * State for the layers an exited token skips: keys and values, or recurrent state (DYNAMAX b.7). `none`: nothing,
  * because it is never read again; `copy-kv`: copied from the last layer that ran; `copy-hidden`: computed from the
- * stream at the exit; `recompute`: the layers' own, computed when a later token goes deeper; `mask`: nothing, and later
+ * stream at the exit; `recompute`: the layers' own state, computed when a later token goes deeper; `mask`: nothing, and later
  * tokens do not see the token there; `verify`: like `recompute`, but the exit's token is only a draft. The deep layers
  * check all drafts in one pass, and the text equals a dense run's. For recurrent layers, `ssm-partial` updates their
  * states from the stream at the exit, and `ssm-skip` leaves them unchanged. A pair is for hybrids: the first fill is

@@ -41,7 +41,7 @@ export function unopened(path: string): string | undefined {
   }
 }
 
-/** A failed read as one sentence; errors that are not the system's are returned unchanged. */
+/** Describes a failed read in one sentence; errors other than system errors are returned unchanged. */
 export function readError(error: unknown, file: string): unknown {
   const code = codeOf(error);
   if (code === undefined) return error;
@@ -52,7 +52,7 @@ export function readError(error: unknown, file: string): unknown {
   );
 }
 
-/** A failed write as one sentence; other errors are returned unchanged. */
+/** Describes a failed write in one sentence; other errors are returned unchanged. */
 export function writeError(error: unknown, path: string): unknown {
   const reason = reasonOf(error);
   return reason === undefined ? error : new UserError(`cannot write ${path}: ${reason}`);

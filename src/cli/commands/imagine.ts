@@ -61,7 +61,7 @@ async function drawn(model: Model, options: Parameters<Model["imagine"]>[0]) {
   return await model.imagine({ ...options, ...bar });
 }
 
-/** The file of image `i`: `out` itself for a single image, else with a number from 1. */
+/** The file of image `i`: `out` itself for a single image, else `out` with a number, from 1. */
 function fileOf(out: string, i: number, count: number): string {
   if (count === 1) return out;
   const { dir, name, ext } = path.parse(out);

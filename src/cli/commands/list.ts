@@ -39,7 +39,7 @@ async function list({ all = false, json = false }: Options): Promise<void> {
     ...(all ? await Promise.all(Object.keys(shipped).map(fromPackage)) : []),
   ];
   if (json) return printJson(models);
-  if (models.length === 0) return print("no model is downloaded yet; `modicum list --all` lists all with an alias");
+  if (models.length === 0) return print("no models downloaded yet; `modicum list --all` lists those with an alias");
   print(...columns([["NAME", "SIZE", "HERE", "WHAT"], ...models.map(row)]));
 }
 

@@ -147,7 +147,7 @@ function emitDrift(e: CausalEmitter, y: string, dy: string): string {
   return e.rows(sums, e.group, 1);
 }
 
-/** The gradient of the scores before their cap. */
+/** The gradient with respect to the scores before their cap. */
 function emitUncapped(e: CausalEmitter, ds: string, capped: string): string {
   const { softcap } = e.attrs;
   if (softcap === undefined) return ds;

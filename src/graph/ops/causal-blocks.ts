@@ -81,8 +81,8 @@ export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefi
 }
 
 /**
- * The shapes of the blocks' weights, if they are outputs, so that the gradient need not recompute them. They are
- * outputs if they take no more memory than queries, keys and values, and the gradient does not need scores.
+ * The shapes of the attention weights that the blocks output for the gradient; empty if the gradient recomputes them:
+ * if it needs scores, or the weights take more memory than queries, keys and values.
  */
 export function weightShapes([batch, tokens]: readonly number[], attrs: OptionalAttrs): number[][] {
   const { heads, kvHeads, headSize } = attrs;

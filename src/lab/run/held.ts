@@ -19,7 +19,7 @@ export async function readRun(folder: string): Promise<Run> {
   return { folder, summary: await readSummary(folder), results: await heldLines(file, resultSchema) };
 }
 
-/** @throws UserError if the folder itself holds no finished run; runs below it are named */
+/** @throws UserError if the folder itself holds no finished run; the message names runs below it */
 export async function requireRun(folder: string): Promise<void> {
   if (existsSync(summaryFile(folder))) return;
   if (existsSync(identityFile(folder)))

@@ -74,7 +74,7 @@ export interface NearMiss {
   readonly early: boolean;
   /** The approximate number of further items needed in the next attempt; undefined if no number would help. */
   readonly more: number | undefined;
-  /** Cheaper ladders that were not tested because the ladder failed. */
+  /** Cheaper ladders, not tested because this ladder failed. */
   readonly untested: readonly Ladder[];
   /** The next attempt on these items, and the number of groups that it needs if nothing is lost. */
   readonly next: { readonly attempt: number; readonly needed: GroupsNeeded };

@@ -34,7 +34,7 @@ export class Ballot {
     return this.#drawn;
   }
 
-  /** The draw of the leading answer. @throws RangeError before the first answer */
+  /** The number of the draw with the leading answer. @throws RangeError before the first answer */
   get leader(): number {
     return this.#ranked()[0]!.draw;
   }

@@ -95,7 +95,7 @@ class Run {
   }
 
   /**
-   * Dense is a single answer of the model, with as many tokens as `own`, the winning answer. All other answers are
+   * The dense run is a single answer with as many tokens as `own`, the winning answer. All other answers are
    * overhead.
    */
   #receipt(own: Receipt, facts: Facts): Receipt {

@@ -86,7 +86,7 @@ async function lastQueryScores({ after, rotary }: PruneOptions, decoder: Decoder
   return LastQueryScores.create(decoder, after! - 1, { rotary, some: false });
 }
 
-/** A share of the model's layers, as a whole number of at least 1. */
+/** A share of the model's layers as a number of layers, at least 1. */
 const deep = (share: number, layers: number): number => Math.max(1, Math.round(share * layers));
 
 const partOf = (options: PruneOptions, probe: Probe | undefined) => ({

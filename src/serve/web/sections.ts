@@ -48,7 +48,7 @@ export const modelsSection = (models: readonly ListedModel[]): Html =>
     ),
   );
 
-/** The maximum numbers of recipes with a chart and of recipes in the table. */
+/** The maximum number of recipes with a chart, and of recipes in the table. */
 const [CHARTS, LISTED] = [6, 12];
 
 /** FLOPs spent and saved, over time, by recipe and by key. */

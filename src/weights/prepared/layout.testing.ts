@@ -37,6 +37,6 @@ export function expectWeights(got: Float64Array, expected: Float32Array, block: 
     const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
     const worst = weights.reduce((most, w, i) => Math.max(most, Math.abs(got[from + i]! - w)), 0);
     if (!(worst <= tolerance * largest))
-      expect.fail(`block ${from / block} is off by ${worst}, its largest being ${largest}`);
+      expect.fail(`block ${from / block} is off by ${worst}; its largest value is ${largest}`);
   }
 }

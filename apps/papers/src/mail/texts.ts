@@ -60,7 +60,7 @@ export interface Digest {
   readonly unsubscribe: string;
 }
 
-/** The email with the papers of a period. */
+/** The digest email, which lists a period's papers. */
 export function digestTexts(digest: Digest): Texts {
   const { papers, receipt, unsubscribe } = digest;
   const subject =

@@ -10,7 +10,7 @@ const LONGEST_TAG = 40;
 /** The maximum number of tags that a reader can give a paper. */
 const MOST_TAGS = 20;
 
-/** Redirects to the page of the form, which is on this server. */
+/** Redirects to the page that the form was on; to `/` if the form names another server. */
 function back(c: Context, form: Form): Response {
   const next = form.text("next");
   const own =

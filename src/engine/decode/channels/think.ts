@@ -8,7 +8,7 @@ type State = "begin" | "reasoning" | "after" | "text";
 export class ThinkReader implements PartReader {
   /** Text that may be part of a tag, or white space at either end of the reasoning. */
   #held = "";
-  /** True once reasoning has a word: white space before it is dropped. */
+  /** True once the reasoning has any text; leading white space is dropped. */
   #begun = false;
 
   constructor(private state: State) {}

@@ -185,7 +185,7 @@ export class Slot extends CacheRow implements Disposable {
     return windowStart(config, past) === windowStart(config, past + tokens - 1);
   }
 
-  /** The place of one more token in the layers from `layer` on. */
+  /** The place of the next token in layer `layer` and its group. */
   next(layer: number): Place {
     const [group, at] = [this.group(layer), this.tokens.length];
     if (this.#axes) return this.placeIn(group, [at]);

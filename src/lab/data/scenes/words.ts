@@ -46,7 +46,7 @@ function placed(objects: readonly SceneObject[], random: () => number): SceneQue
   ];
 }
 
-/** Three in four of these questions count a drawing that is in the scene; the others count any drawing. */
+/** Three in four of these questions ask how often a drawing in the scene occurs; the others ask about any drawing. */
 function counted(drawn: readonly SceneObject[], names: readonly string[], random: () => number): SceneQuestion[] {
   const countedLabel = random() < 0.75 ? pick(drawn, random)?.label : pick(names, random);
   if (countedLabel === undefined) return [];

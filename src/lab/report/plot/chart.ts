@@ -140,7 +140,7 @@ function padded(values: readonly number[], least: number): [number, number] {
   return [low - pad, high + pad];
 }
 
-/** FLOPs saved, in per cent; dense's 0 is always shown. */
+/** The percentage of FLOPs saved; dense's 0 is always shown. */
 const savedDomain = (points: readonly PlotPoint[]): [number, number] =>
   padded([0, ...points.map((point) => point.flops_saved * 100)], 5);
 

@@ -20,9 +20,9 @@ interface Trial {
 type Range = Extract<SearchSpec, { kind: "range" }>;
 
 /**
- * Tries both ends of a numeric option, then repeatedly the middle between the neighbours that are farthest apart in
- * quality and saving (or the nearest value that the saving accepts), so that the frontier is sampled evenly: until all
- * are close, or the budget is spent.
+ * Samples the frontier evenly: tries both ends of a numeric option, then repeatedly the middle (or the nearest value
+ * that the saving accepts) between the neighbours that are farthest apart in quality and saving. Stops when all
+ * neighbours are close, or the budget is spent.
  */
 export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
   const trials: Trial[] = [];

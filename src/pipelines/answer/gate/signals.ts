@@ -25,7 +25,7 @@ export function signalsOf(logits: ArrayLike<number>): Signals {
 export const signalFlops = (vocabulary: number): number => FLOPS_PER_LOGIT * vocabulary;
 
 /**
- * Self-RAG's ratio p_R / (p_R + p_N) of two probabilities, such as of "yes, look it up" and "no" (arXiv 2310.11511).
+ * Self-RAG's ratio p_R / (p_R + p_N) of two probabilities, such as those for "yes, look it up" and "no" (arXiv 2310.11511).
  * One of its public scripts uses log-probabilities, and so reverses the ratio.
  * @throws RangeError for invalid probabilities
  */

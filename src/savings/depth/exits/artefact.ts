@@ -119,7 +119,7 @@ export interface ExitsHost {
 
 /**
  * Opens a folder of exits.
- * @throws UserError if a file is missing or damaged, or the exits are for another model
+ * @throws UserError if a file is missing or damaged, or if the exits are for another model
  */
 export function openExits(folder: string, host: ExitsHost): Exits {
   const metadata = readJson(exitsJson(folder), exitsFile, "trained exits");

@@ -7,7 +7,7 @@ import type { Saving } from "../../saving.ts";
 
 const options = z.strictObject({
   match: integer(1, 3).describe("last tokens to find earlier in the text; the tokens after them are the draft"),
-  // Each draft length needs its own compiled programs, so clients may not choose any number.
+  // Each draft length needs its own compiled programs, so clients may not choose arbitrary lengths.
   tokens: integerBetween(0, 16, 8).describe("maximum number of tokens per draft; 0 is dense"),
 });
 export type LookupOptions = z.infer<typeof options>;
