@@ -65,7 +65,7 @@ interface ChipsProps {
 /** A tag as written in a filter. */
 const quotedTag = (tag: string): string => (/^[^\s()"]+$/.test(tag) && !/^(and|or|not)$/.test(tag) ? tag : `"${tag}"`);
 
-/** Topics and the reader's tags, each a link to more of the same. */
+/** Topics and the reader's tags, each a link to the papers that have it. */
 export const Chips = ({ paper: { topics }, tags }: ChipsProps) =>
   topics.length + tags.size > 0 && (
     <ul class="chips" aria-label="Topics and tags">

@@ -12,7 +12,7 @@ import { count, type Family, readOptions } from "./family.ts";
 
 const options = z.strictObject({
   folder: z.string("expected a folder: cranfield:FOLDER"),
-  /** A run in TREC's format: only its documents for a query are ranked, in its order. */
+  /** A run in TREC's format: only the documents that it lists for a query are ranked, in the run's order. */
   candidates: z.string().optional(),
   /** The number of candidates per query. */
   top: count(1, 1400).optional(),

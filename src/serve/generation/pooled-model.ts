@@ -41,7 +41,7 @@ export class PooledModel implements CalledModel<RunOptions> {
 
   async *generate(prompt: AnyPrompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
     const last = yield* this.#run(prompt, options);
-    // The lease ends before the last piece, since its reader may not come back for more.
+    // The lease ends before the last piece, since the consumer may never request another.
     if (last) yield last;
   }
 

@@ -27,7 +27,7 @@ export const aheadOf = (images: readonly WholeImage[], positions: readonly numbe
 export const looksAhead = (images: readonly WholeImage[], past: number, end: number): boolean =>
   images.some(({ from, to }) => from < end && past < to - 1);
 
-/** `end`, unless it divides an image: then the image's start, or its end if the start is not after `past`. */
+/** `end`, unless it is inside an image; then the image's start, or its end if the start is not after `past`. */
 export function undividedEnd(images: readonly WholeImage[], past: number, end: number): number {
   const divided = images.find(({ from, to }) => from < end && end < to);
   if (!divided) return end;

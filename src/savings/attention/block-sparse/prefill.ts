@@ -8,7 +8,7 @@ import { type Chunk, rowsOf } from "./chunk.ts";
 import { SparseKernels } from "./kernels.ts";
 import type { BlockSparseOptions } from "./options.ts";
 
-/** Query blocks per chunk, enough for attention to take longer than the calls. */
+/** Query blocks per chunk: enough for attention to take longer than the overhead of the calls. */
 const CHUNK_ROWS = 16;
 
 /** One layer's chunk, head by head. */
