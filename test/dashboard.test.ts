@@ -78,8 +78,7 @@ describe.skipIf(!isHere("prometheus"))("Prometheus over a server under load", ()
     prometheus.kill("SIGKILL");
     await server.stop(0);
     vi.unstubAllEnvs();
-    // A stopped server's last write of an audit's state may still be under way.
-    rmSync(folder, { recursive: true, maxRetries: 20, retryDelay: 100 });
+    rmSync(folder, { recursive: true });
   });
 
   /** Repeated answers, dense, sparse and certified, and a refusal. */

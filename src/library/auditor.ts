@@ -89,6 +89,11 @@ export class Auditor {
     if (this.#seen.size > 2 * REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
   }
 
+  /** Resolves when all audits requested so far are recorded. */
+  get recorded(): Promise<void> {
+    return this.#last;
+  }
+
   /** Replays a sampled answer when the scheduler is idle. */
   replay(answer: Answer, engine: Engine, scheduler: Scheduler): Promise<void> {
     this.#last = this.#last.then(() => this.#replay(answer, engine, scheduler));

@@ -55,6 +55,14 @@ async function audited(name: string, count: number): Promise<void> {
   while (auditState(name).count < count) await new Promise((resolve) => setImmediate(resolve));
 }
 
+test("audits that a stopping server interrupts are recorded before it has stopped", async () => {
+  await keep("stopped", "lookup:match=2,tokens=4");
+  const stopping = await serveModels([TINY[0]!], { audit: 1 });
+  await Promise.all(Array.from({ length: 8 }, () => ask("stopped", stopping)));
+  await stopping.stop(0);
+  expect(auditState("stopped").count).toBe(8);
+});
+
 test("answers that lose more than certified switch the certificate off, for the next request, in log and metrics", async () => {
   await keep("lossy", "exit:layer=1,fill=copy-kv");
   let receipt = await ask("lossy");

@@ -95,7 +95,10 @@ const TO_SAY_SO = 2_000;
 /** Milliseconds for sent data to leave, and for requests with closed connections to be billed. */
 const ON_ITS_WAY = 200;
 
-/** Milliseconds to wait for the last receipts to be written; without a limit, a silent ledger would delay shutdown. */
+/**
+ * Milliseconds to wait for the last audits, and for the last receipts to be written; without a limit, a silent ledger
+ * would delay shutdown.
+ */
 const TO_BE_WRITTEN = 5_000;
 
 /**
@@ -217,6 +220,7 @@ async function stop(context: ServerContext, server: Server, underWay: UnderWay, 
   setTimeout(() => server.closeAllConnections(), ON_ITS_WAY).unref();
   await closed;
   await within(ON_ITS_WAY, ended);
+  await within(TO_BE_WRITTEN, context.pool.auditor?.recorded);
   context.pool[Symbol.dispose]();
   await context.indexes[Symbol.asyncDispose]();
   const unwritten = await context.ledger.close(TO_BE_WRITTEN);

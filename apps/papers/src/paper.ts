@@ -57,7 +57,7 @@ export interface Summary {
 
 export interface TopicScore {
   readonly label: string;
-  /** The number of standard deviations by which the label's cosine exceeds its mean over the reference collection. */
+  /** The label's cosine minus its mean over the reference collection, in standard deviations. */
   readonly score: number;
 }
 

@@ -103,7 +103,7 @@ export const EnterPage = ({ token, address, signedIn, action }: EnterProps) => (
     <p class="empty">
       {signedIn === undefined || signedIn === address
         ? `What you saved, read, voted for and tagged in this browser goes into the account of ${address}.`
-        : `This browser leaves the account of ${signedIn}, which keeps its contents, and joins that of ${address}.`}
+        : `This browser leaves the account of ${signedIn}, which keeps its contents, and joins the account of ${address}.`}
     </p>
     <form method="post" action={action}>
       <input type="hidden" name="token" value={token} />

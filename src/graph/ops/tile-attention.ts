@@ -68,7 +68,7 @@ export interface TileTensors {
   readonly key: Tensor;
   /** f32 [past, d]: the gathered earlier keys; may be empty. */
   readonly pastKeys: Tensor;
-  /** f32 [past + tokens, d]: the values of the gathered keys, then those of the tile's own keys. */
+  /** f32 [past + tokens, d]: the values of the gathered keys, then of the tile's own keys. */
   readonly values: Tensor;
   /** f32 [tokens, tokens]: 0 where query i sees own key j ≤ i, −∞ elsewhere. */
   readonly causal: Tensor;

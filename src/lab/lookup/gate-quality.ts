@@ -23,7 +23,7 @@ export interface GateResult {
   readonly gate: string;
   /** The probability that a question answered correctly only with retrieval outscores any other, picked at random. */
   readonly auroc: Estimate;
-  /** Accuracy above that of random retrieval, averaged over all retrieval rates. */
+  /** The gain in accuracy over random retrieval, averaged over all retrieval rates. */
   readonly above_random: Estimate;
   /** The control: `above_random` with shuffled scores, averaged over shuffles. */
   readonly above_random_shuffled: number;

@@ -19,7 +19,7 @@ export function windowEnd(text: string, start: number, tokens: number, countToke
   return wordEnd(text, start, low);
 }
 
-/** The last end of a word at or before `end`; if there is none, `end` itself, moved so that no character is split. */
+/** The last end of a word at or before `end`; without one, `end` itself, moved so that no character is split. */
 function wordEnd(text: string, start: number, end: number): number {
   for (let i = end; i > start; i--) if (/\s/.test(text[i] ?? " ") && !/\s/.test(text[i - 1]!)) return i;
   const whole = /[\uD800-\uDBFF]/.test(text[end - 1] ?? "") ? end - 1 : end;

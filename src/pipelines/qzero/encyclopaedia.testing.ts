@@ -78,7 +78,7 @@ const shapes = [
 ];
 
 const [ARTICLES, TEXTS, LINKS] = [50, 10, 30];
-/** Of every ten categories, the number that belong to another topic, and the number that belong to none. */
+/** The numbers of categories, in every ten, that belong to another topic, and to no topic. */
 const [STRAY, EDITORIAL] = [1, 2];
 
 /**

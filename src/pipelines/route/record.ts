@@ -113,7 +113,7 @@ const scoringKey = ({ score, temperature, aggregate, labelTokens, seed }: ScoreO
 
 const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a) === scoringKey(b);
 
-/** The difference between a pair and a file's pair; undefined if there is none. */
+/** The difference between a pair and a file's pair; undefined if they are equal. */
 function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
     const [recorded, has] = [file[role], pair[role]];

@@ -107,7 +107,7 @@ interface Difference {
   readonly sentence: string;
 }
 
-/** The difference in prompt form or sampling from the test; undefined if there is none. */
+/** The difference in prompt form or sampling from the test; undefined if they are equal. */
 function differenceOf({ prompt, sampling, adapter }: Certificate, facts: RequestFacts): Difference | undefined {
   if (facts.form !== undefined && facts.form !== prompt)
     return { reason: "form", sentence: `with prompts of the form ${prompt}, but this request's is ${facts.form}` };

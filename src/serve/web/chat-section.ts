@@ -12,7 +12,7 @@ export interface Trial {
   readonly recipes: readonly [string, string];
 }
 
-/** The answer under one recipe, or the reason there is none. */
+/** The answer under one recipe, or the reason why it is missing. */
 export type Outcome = ChatAnswer | { readonly recipe: string; readonly fault: string };
 
 export interface ChatAnswer {

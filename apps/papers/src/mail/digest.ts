@@ -6,7 +6,7 @@ import { firstDay } from "./period.ts";
 
 /**
  * A subscriber's due digest: papers listed on the newest day, or in the seven days up to it, that match the wish and
- * became known after the last digest; undefined if there are none.
+ * became known after the last digest; undefined without new papers.
  */
 export async function digestFor(store: Store, { address, wish }: Subscription): Promise<Content | undefined> {
   const [newest] = await store.papers.days(1);

@@ -24,7 +24,7 @@ export function parseXml(text: string): Element {
   return parser.parse(text) as Element;
 }
 
-/** The elements with a name; empty if there are none. */
+/** All elements with a name. */
 export const elements = (parent: unknown, name: string): Element[] => {
   const found = isElement(parent) ? parent[name] : undefined;
   return (Array.isArray(found) ? found : found === undefined ? [] : [found]).map((each) =>

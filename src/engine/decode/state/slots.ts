@@ -34,7 +34,7 @@ class ShelvedRow extends CacheRow implements Disposable {
     this.hold(from);
   }
 
-  /** Replaces the contents with those of `from`. */
+  /** Copies the contents of `from` into this row. */
   hold(from: CacheRow): void {
     this.used = from.used;
     this.copy(from, from.tokens.length);

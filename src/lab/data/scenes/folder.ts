@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { UserError } from "../../../util/errors.ts";
+import { codeOf, readError } from "../../../util/system-errors.ts";
 import { type Raster, readRaster, trimmed } from "./raster.ts";
 
 /** A folder's drawings, by name in the order of their paths, and the number of files without a name. */
@@ -46,8 +47,7 @@ async function nameOf(file: string): Promise<string | undefined> {
   try {
     return nameIn(await readFile(`${own}.txt`, "utf8"));
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT"))
-      throw new UserError(`${own}.txt: the file cannot be read (${firstOf(error)})`);
+    if (codeOf(error) !== "ENOENT") throw readError(error, `${own}.txt`);
     return nameIn(
       path
         .basename(own)
